@@ -1,0 +1,60 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PROTOS := $(wildcard proto/binwright/v1/*.proto)
+
+.PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## virtual environment, editable install, compiled kernels
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m binwright_optimizer.warmup
+	touch $@
+
+demo: setup ## pack a real GPU trace onto the real AWS catalogue and onto the reference pools
+	$(BIN)/python -m binwright_benchmarks.demo
+
+test: setup lint types imports stubs-check unit ## everything CI runs
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd proto && ../$(BIN)/buf lint
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+stubs: setup ## regenerate the committed gRPC stubs
+	cd proto && ../$(BIN)/python -m grpc_tools.protoc -I. --plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc \
+	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS:proto/%=%)
+
+stubs-check: stubs ## fail if the committed stubs are stale
+	@git diff --exit-code --stat -- 'proto/**/*_pb2*' || { echo "stubs are stale: run 'make stubs' and commit"; exit 1; }
+
+unit: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: setup ## the tests that take more than ten seconds each
+	$(BIN)/python -m pytest -m slow
+
+benchmark: setup ## quality and speed against the baselines; appends a dated result file
+	$(BIN)/binwright benchmark
+
+format: setup ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd proto && ../$(BIN)/buf format -w
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Registered instances, faithful baselines, and the suites that compare them."""

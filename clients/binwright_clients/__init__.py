@@ -1,0 +1,1 @@
+"""Binwright's clients: the gRPC client, readers of Kubernetes manifests, and the command line."""

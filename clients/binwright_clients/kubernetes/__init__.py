@@ -1,0 +1,1 @@
+"""Kubernetes and Karpenter manifests to wire messages."""

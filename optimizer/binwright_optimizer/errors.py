@@ -1,0 +1,67 @@
+"""Every exception the optimizer raises on purpose.
+
+::
+
+    BinwrightError
+    +-- InvalidProblemError    the input is wrong: one Violation per field
+    +-- CatalogError           a catalogue file or name is wrong
+    +-- VerificationError      an answer failed the independent checker: our own bug
+
+A problem that cannot be satisfied is not an error: it is a decision with reasons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One wrong field of the input.
+
+    Parameters
+    ----------
+    field
+        Path of the field, such as ``node_pools[2].requirements[0].operator``.
+    value
+        The offending value as the user wrote it.
+    description
+        What is wrong with it and what would be right.
+    """
+
+    field: str
+    value: str
+    description: str
+
+    def __str__(self) -> str:
+        shown = self.value if len(self.value) <= 80 else self.value[:77] + "..."
+        return f"{self.field}: {self.description} (got {shown!r})"
+
+
+class BinwrightError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class InvalidProblemError(BinwrightError):
+    """The input is wrong; nothing was solved."""
+
+    def __init__(self, violations: list[Violation] | tuple[Violation, ...]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(str(violation) for violation in self.violations))
+
+    @classmethod
+    def of(cls, field: str, value: object, description: str) -> InvalidProblemError:
+        """Error with a single violation."""
+        return cls((Violation(field, str(value), description),))
+
+
+class CatalogError(BinwrightError):
+    """A catalogue, region or instance type is unknown, or a catalogue file is malformed."""
+
+
+class VerificationError(BinwrightError):
+    """The independent checker refused an answer; it must not leave the process."""
+
+    def __init__(self, findings: list[str] | tuple[str, ...]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("; ".join(self.findings))

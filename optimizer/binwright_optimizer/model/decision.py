@@ -1,0 +1,186 @@
+"""An answer: nodes to buy, where each pod goes, and the proof of how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from binwright_optimizer.model.offerings import CapacityType
+from binwright_optimizer.model.resources import Resources
+
+HOURS_PER_MONTH = 730
+"""Hours in a month, as cloud price lists count it: 8,760 / 12."""
+
+
+class SolutionStatus(StrEnum):
+    """What we hold."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+class StopReason(StrEnum):
+    """Why the search ended."""
+
+    OPTIMAL = "optimal"
+    GAP = "gap"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class PodRange:
+    """Replicas ``first`` to ``first + count - 1`` of the workload with index ``workload``."""
+
+    workload: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """An instance type that would also hold a NodeClaim's pods in its zone and capacity type."""
+
+    instance_type: str
+    price_microusd_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClaim:
+    """One node to buy.
+
+    Parameters
+    ----------
+    labels
+        All labels of the node but its hostname, as sorted pairs.
+    requests
+        Sum of the requests of its pods, pod slots included, without daemons.
+    allocatable
+        Allocatable of the instance type, before daemons.
+    daemon_overhead
+        Requests of the daemons that land on it, pod slots included.
+    alternatives
+        Instance types of the same pool, zone and capacity type that would also hold these
+        pods, cheapest first; the first is the chosen one.
+    """
+
+    name: str
+    node_pool: str
+    instance_type: str
+    region: str
+    zone: str
+    capacity_type: CapacityType
+    price_microusd_per_hour: int
+    labels: tuple[tuple[str, str], ...]
+    requests: Resources
+    allocatable: Resources
+    daemon_overhead: Resources
+    pods: tuple[PodRange, ...]
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingPlacement:
+    """Pods that go to a node already running."""
+
+    node: str
+    pods: tuple[PodRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One constraint and how many offerings and existing nodes it refuses.
+
+    ``constraint`` is a short stable word (``cpu``, ``taint``, ``node-affinity``, ``limit`` ...);
+    ``message`` says it in full.
+    """
+
+    constraint: str
+    refused: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unschedulable:
+    """Pods of one workload that were not placed, and why.
+
+    ``nearest_miss`` names the offering that comes closest and what it lacks; empty if no
+    offering exists at all.
+    """
+
+    pods: PodRange
+    refusals: tuple[Refusal, ...]
+    nearest_miss: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Dual prices that prove the lower bound; whoever doubts the bound evaluates them.
+
+    With S = 2**`scale_bits`, the integers below are micro-dollars per hour times S.
+
+    Parameters
+    ----------
+    pod_prices
+        ``pod_prices[w]`` is the dual price of one pod of workload ``w``; at least zero.
+    limit_prices
+        Triples (NodePool, resource, dual price of one unit of its limit); resource ``nodes``
+        is the cap on the number of nodes.
+    minimum_prices
+        Pairs (NodePool, dual price of its minimum number of nodes).
+
+    Notes
+    -----
+    Any such numbers prove a bound, good duals prove a good one: see `verify.bound`.
+    """
+
+    scale_bits: int
+    pod_prices: tuple[int, ...]
+    limit_prices: tuple[tuple[str, str, int], ...] = ()
+    minimum_prices: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTiming:
+    """Seconds spent in one phase of the solve."""
+
+    phase: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to a `Problem`.
+
+    Parameters
+    ----------
+    cost_microusd_per_hour
+        Sum of the prices of the NodeClaims.
+    bound_microusd_per_hour
+        Proven: no decision that places at least the pods placed here costs less.
+    warnings
+        What the user should know, such as constraints that are not enforced.
+    """
+
+    status: SolutionStatus
+    stop_reason: StopReason
+    cost_microusd_per_hour: int
+    bound_microusd_per_hour: int
+    node_claims: tuple[NodeClaim, ...]
+    existing_placements: tuple[ExistingPlacement, ...]
+    unschedulable: tuple[Unschedulable, ...]
+    certificate: Certificate
+    timings: tuple[PhaseTiming, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """(cost - bound) / cost; 0 for a free decision."""
+        return relative_gap(self.cost_microusd_per_hour, self.bound_microusd_per_hour)
+
+
+def relative_gap(cost: int, bound: int) -> float:
+    """(cost - bound) / cost, and 0 where the cost is 0."""
+    return (cost - bound) / cost if cost > 0 else 0.0

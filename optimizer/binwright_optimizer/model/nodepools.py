@@ -1,0 +1,42 @@
+"""NodePools as in Karpenter: templates of nodes with limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from binwright_optimizer.model.requirements import Requirement
+from binwright_optimizer.model.resources import Resources
+from binwright_optimizer.model.taints import Taint
+
+
+@dataclass(frozen=True, slots=True)
+class NodePool:
+    """A template of nodes that may be bought.
+
+    Parameters
+    ----------
+    requirements
+        Which instance types, zones, capacity types and custom labels its nodes have.
+    startup_taints
+        Taints removed before pods land; they repel no pod.
+    weight
+        Larger is preferred between plans of equal cost.
+    limits
+        Largest total node *capacity* of the pool by resource, existing nodes included, as
+        pairs (name, amount); unlike in `Resources`, an amount of zero is kept.
+    min_nodes, max_nodes
+        Bounds on the number of nodes, existing nodes included.
+    overhead
+        Daemon requests on each node of this pool, beside the problem's DaemonSets.
+    """
+
+    name: str
+    requirements: tuple[Requirement, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[Taint, ...] = ()
+    startup_taints: tuple[Taint, ...] = ()
+    weight: int = 0
+    limits: tuple[tuple[str, int], ...] = ()
+    min_nodes: int = 0
+    max_nodes: int | None = None
+    overhead: Resources = Resources()

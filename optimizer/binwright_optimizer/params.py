@@ -1,0 +1,30 @@
+"""Parameters of a solve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SolveParams:
+    """How long and how far to search.
+
+    Parameters
+    ----------
+    deadline_s
+        Seconds from the start of the solve to its answer, verification included.
+    gap
+        Stop once (cost - bound) / cost is at most this; 0 searches for the optimum.
+    seed
+        Seed of everything random.
+    """
+
+    deadline_s: float = 10.0
+    gap: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.deadline_s <= 86_400:
+            raise ValueError(f"deadline_s must be above 0 and at most a day, got {self.deadline_s}")
+        if not 0 <= self.gap < 1:
+            raise ValueError(f"gap must be in [0, 1), got {self.gap}")

@@ -1,0 +1,1 @@
+"""Compiles the numba kernels ahead of the first solve."""

@@ -1,0 +1,1 @@
+"""Binwright's gRPC server."""
