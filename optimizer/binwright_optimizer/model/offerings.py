@@ -75,7 +75,7 @@ class InstanceType:
     gpu_memory_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Catalog:
     """Instance types of one cloud or file; compared by identity, so it can key caches.
 
