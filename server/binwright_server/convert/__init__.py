@@ -1,0 +1,33 @@
+"""Messages to domain types and back: the only place that knows both.
+
+A message is checked completely before anything is solved: every wrong field becomes one
+`Violation` with its path in the message, such as
+``workloads[3].template.containers[0].requests["cpu"]``, and all of them are raised together.
+Paths of a solve request are relative to its ``problem``; those of its parameters start with
+``params.``.
+"""
+
+from binwright_server.convert.catalogs import (
+    catalog_from_message,
+    catalog_query_from_message,
+    instance_type_to_message,
+    price_source_to_message,
+)
+from binwright_server.convert.decisions import decision_to_message
+from binwright_server.convert.placed import decision_from_message
+from binwright_server.convert.problems import AnySolveRequest, problem_from_message, request_to_problem
+from binwright_server.convert.search import params_from_message, progress_to_message
+
+__all__ = [
+    "AnySolveRequest",
+    "catalog_from_message",
+    "catalog_query_from_message",
+    "decision_from_message",
+    "decision_to_message",
+    "instance_type_to_message",
+    "params_from_message",
+    "price_source_to_message",
+    "problem_from_message",
+    "progress_to_message",
+    "request_to_problem",
+]

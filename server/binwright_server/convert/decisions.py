@@ -1,0 +1,144 @@
+"""Decisions to messages: counts become pod names, micro-dollars also dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from binwright.v1 import decision_pb2
+from binwright_optimizer.model.decision import (
+    HOURS_PER_MONTH,
+    Certificate,
+    Decision,
+    NodeClaim,
+    PodRange,
+    SolutionStatus,
+    StopReason,
+    Unschedulable,
+)
+from binwright_optimizer.model.pods import Workload
+from binwright_optimizer.model.problem import Problem
+from binwright_optimizer.model.quantity import MICROUSD
+
+from binwright_server.convert.amounts import resources_to_map
+from binwright_server.convert.workloads import DEFAULT_NAMESPACE
+
+STATUS_TO_WIRE = {
+    SolutionStatus.COMPLETE: decision_pb2.SOLUTION_STATUS_COMPLETE,
+    SolutionStatus.PARTIAL: decision_pb2.SOLUTION_STATUS_PARTIAL,
+    SolutionStatus.NONE: decision_pb2.SOLUTION_STATUS_NONE,
+}
+STOP_REASON_TO_WIRE = {
+    StopReason.OPTIMAL: decision_pb2.STOP_REASON_OPTIMAL,
+    StopReason.GAP: decision_pb2.STOP_REASON_GAP,
+    StopReason.DEADLINE: decision_pb2.STOP_REASON_DEADLINE,
+    StopReason.CANCELLED: decision_pb2.STOP_REASON_CANCELLED,
+    StopReason.EXHAUSTED: decision_pb2.STOP_REASON_EXHAUSTED,
+}
+
+
+def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.Decision:
+    """The decision on ``problem``, with every pod by name."""
+    workloads = problem.workloads
+    cost, bound = decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
+    return decision_pb2.Decision(
+        status=STATUS_TO_WIRE[decision.status],
+        stop_reason=STOP_REASON_TO_WIRE[decision.stop_reason],
+        hourly_cost_usd=dollars(cost),
+        monthly_cost_usd=dollars(cost * HOURS_PER_MONTH),
+        lower_bound_usd=dollars(bound),
+        gap=decision.gap,
+        hourly_cost_microusd=cost,
+        lower_bound_microusd=bound,
+        node_claims=[_node_claim(workloads, claim) for claim in decision.node_claims],
+        existing_placements=[
+            decision_pb2.ExistingPlacement(node=placement.node, pods=pod_names(workloads, placement.pods))
+            for placement in decision.existing_placements
+        ],
+        unschedulable_pods=[
+            message for entry in decision.unschedulable for message in _unschedulable(workloads, entry)
+        ],
+        certificate=_certificate(decision.certificate),
+        timings=[decision_pb2.PhaseTiming(phase=t.phase, seconds=t.seconds) for t in decision.timings],
+        warnings=decision.warnings,
+        version=version("binwright"),
+    )
+
+
+def dollars(microusd: int) -> float:
+    """The double nearest to an exact amount; it prints with at most six decimals.
+
+    >>> dollars(1_052_000)
+    1.052
+    """
+    return microusd / MICROUSD
+
+
+def pod_names(workloads: tuple[Workload, ...], ranges: Iterable[PodRange]) -> list[str]:
+    """Names of the pods in the ranges, in order."""
+    names: list[str] = []
+    for pods in ranges:
+        workload = workloads[pods.workload]
+        if pods.count == 1:
+            names.append(workload.pod_name(pods.first))
+        else:
+            names.extend(map(workload.pod_name, range(pods.first, pods.first + pods.count)))
+    return names
+
+
+def workload_label(workload: Workload) -> str:
+    """Kind and name of a workload, such as ``Deployment default/web``."""
+    return f"{workload.kind} {workload.namespace or DEFAULT_NAMESPACE}/{workload.name}"
+
+
+def _node_claim(workloads: tuple[Workload, ...], claim: NodeClaim) -> decision_pb2.NodeClaim:
+    return decision_pb2.NodeClaim(
+        name=claim.name,
+        node_pool=claim.node_pool,
+        instance_type=claim.instance_type,
+        region=claim.region,
+        zone=claim.zone,
+        capacity_type=claim.capacity_type.value,
+        hourly_price_usd=dollars(claim.price_microusd_per_hour),
+        price_microusd_per_hour=claim.price_microusd_per_hour,
+        labels=dict(claim.labels),
+        requests=resources_to_map(claim.requests),
+        allocatable=resources_to_map(claim.allocatable),
+        daemon_overhead=resources_to_map(claim.daemon_overhead),
+        pods=pod_names(workloads, claim.pods),
+        instance_types=[
+            decision_pb2.RankedInstanceType(
+                name=a.instance_type, hourly_price_usd=dollars(a.price_microusd_per_hour)
+            )
+            for a in claim.alternatives
+        ],
+    )
+
+
+def _unschedulable(
+    workloads: tuple[Workload, ...], entry: Unschedulable
+) -> Iterable[decision_pb2.UnschedulablePod]:
+    label = workload_label(workloads[entry.pods.workload])
+    reasons = [
+        decision_pb2.Refusal(constraint=r.constraint, refused=r.refused, message=r.message)
+        for r in entry.refusals
+    ]
+    for name in pod_names(workloads, (entry.pods,)):
+        yield decision_pb2.UnschedulablePod(
+            pod=name, workload=label, reasons=reasons, nearest_miss=entry.nearest_miss
+        )
+
+
+def _certificate(certificate: Certificate) -> decision_pb2.Certificate:
+    return decision_pb2.Certificate(
+        scale_bits=certificate.scale_bits,
+        pod_prices=certificate.pod_prices,
+        limit_prices=[
+            decision_pb2.LimitPrice(node_pool=pool, resource=resource, price=price)
+            for pool, resource, price in certificate.limit_prices
+        ],
+        minimum_prices=[
+            decision_pb2.MinimumPrice(node_pool=pool, price=price)
+            for pool, price in certificate.minimum_prices
+        ],
+    )

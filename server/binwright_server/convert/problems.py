@@ -1,0 +1,219 @@
+"""Whole problems: workloads, NodePools, nodes and daemons, on a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from binwright.v1 import problem_pb2, provisioning_service_pb2
+from binwright_optimizer.model import labels as label_keys
+from binwright_optimizer.model.cluster import DaemonSet, ExistingNode
+from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
+from binwright_optimizer.model.nodepools import NodePool
+from binwright_optimizer.model.offerings import CapacityType
+from binwright_optimizer.model.problem import Problem
+from binwright_optimizer.model.requirements import Operator, Requirement
+from binwright_optimizer.model.resources import MAX_AMOUNT, PODS, Resources
+from binwright_optimizer.params import SolveParams
+
+from binwright_server.convert.amounts import amounts_from_map, requests_from_map
+from binwright_server.convert.catalogs import catalog_from_message
+from binwright_server.convert.search import capacity_types_from_message, params_from_message
+from binwright_server.convert.selection import (
+    labels_from_map,
+    refuse_contradiction,
+    requirement_from_message,
+    taints_from_messages,
+)
+from binwright_server.convert.templates import TemplateReader
+from binwright_server.convert.violations import Violations, entry
+from binwright_server.convert.workloads import DEFAULT_NAMESPACE, workloads_from_messages
+from binwright_server.limits import MOST_MINIMUM_NODES, RequestLimits
+
+AnySolveRequest = provisioning_service_pb2.SolveRequest | provisioning_service_pb2.SolveStreamRequest
+
+
+def request_to_problem(
+    request: AnySolveRequest, limits: RequestLimits = RequestLimits()
+) -> tuple[Problem, SolveParams]:
+    """The question of a request and how to search for its answer.
+
+    Raises
+    ------
+    InvalidProblemError
+        With every wrong field of problem and parameters.
+    """
+    out = Violations()
+    capacity_types = capacity_types_from_message(request.params, out)
+    params = params_from_message(request.params, limits, out)
+    problem = _problem(request.problem, capacity_types, limits, out)
+    out.check()
+    assert problem is not None, "a problem is missing only where a violation was recorded"
+    return problem, params
+
+
+def problem_from_message(
+    message: problem_pb2.Problem,
+    capacity_types: tuple[CapacityType, ...] = (),
+    limits: RequestLimits = RequestLimits(),
+) -> Problem:
+    """The problem that a message spells.
+
+    Parameters
+    ----------
+    capacity_types
+        What may be bought; empty leaves it to the NodePools.
+
+    Raises
+    ------
+    InvalidProblemError
+        With every wrong field.
+    """
+    out = Violations()
+    problem = _problem(message, capacity_types, limits, out)
+    out.check()
+    assert problem is not None, "a problem is missing only where a violation was recorded"
+    return problem
+
+
+def _problem(
+    message: problem_pb2.Problem,
+    capacity_types: tuple[CapacityType, ...],
+    limits: RequestLimits,
+    out: Violations,
+) -> Problem | None:
+    catalog = catalog_from_message(message.catalog, "catalog", out)
+    templates = TemplateReader(_pod_defaults(message, capacity_types))
+    if not message.workloads:
+        out.add("workloads", "", "the problem is empty: there must be at least one workload")
+    workloads = workloads_from_messages(message.workloads, templates, limits.max_pods, out)
+    node_pools = _node_pools(message.node_pools, out) if message.node_pools else (IMPLICIT_NODE_POOL,)
+    existing_nodes = _existing_nodes(message.existing_nodes, out)
+    daemon_sets = _daemon_sets(message.daemon_sets, out)
+    if catalog is None:
+        return None
+    return Problem(
+        workloads=workloads,
+        node_pools=tuple(_selling_only(pool, capacity_types) for pool in node_pools),
+        catalog=catalog,
+        existing_nodes=existing_nodes,
+        daemon_sets=daemon_sets,
+    )
+
+
+def _pod_defaults(
+    message: problem_pb2.Problem, capacity_types: tuple[CapacityType, ...]
+) -> tuple[Requirement, ...]:
+    """What pods that are silent get: nothing once the user says what may be bought."""
+    if message.node_pools or message.catalog.WhichOneof("source") != "embedded":
+        return ()
+    if capacity_types:
+        return tuple(r for r in EMBEDDED_CATALOG_DEFAULTS if r.key != label_keys.CAPACITY_TYPE)
+    return EMBEDDED_CATALOG_DEFAULTS
+
+
+def _selling_only(pool: NodePool, capacity_types: tuple[CapacityType, ...]) -> NodePool:
+    """The pool, restricted to the capacity types that the request allows."""
+    if not capacity_types:
+        return pool
+    policy = Requirement(label_keys.CAPACITY_TYPE, Operator.IN, tuple(c.value for c in capacity_types))
+    return replace(pool, requirements=(*pool.requirements, policy))
+
+
+def _refuse_repeated_names(names: Sequence[str], path: str, out: Violations) -> None:
+    first_index: dict[str, int] = {}
+    for k, name in enumerate(names):
+        first = first_index.setdefault(name, k)
+        if not name:
+            out.add(f"{path}[{k}].name", "", "must not be empty")
+        elif first != k:
+            out.add(f"{path}[{k}].name", name, f"is already the name of {path}[{first}]")
+
+
+def _node_pools(messages: Sequence[problem_pb2.NodePool], out: Violations) -> tuple[NodePool, ...]:
+    _refuse_repeated_names([message.name for message in messages], "node_pools", out)
+    return tuple(_node_pool(message, f"node_pools[{k}]", out) for k, message in enumerate(messages))
+
+
+def _node_pool(message: problem_pb2.NodePool, path: str, out: Violations) -> NodePool:
+    found = (
+        requirement_from_message(r, f"{path}.requirements[{k}]", out, is_for_node_pool=True)
+        for k, r in enumerate(message.requirements)
+    )
+    requirements = tuple(r for r in found if r is not None)
+    labels = labels_from_map(message.labels, f"{path}.labels", out)
+    fixed = tuple(Requirement(key, Operator.IN, (value,)) for key, value in labels)
+    if not refuse_contradiction(requirements, f"{path}.requirements", out):
+        refuse_contradiction(requirements + fixed, f"{path}.labels", out)
+    if not 0 <= message.weight <= 100:
+        out.add(f"{path}.weight", message.weight, "must be in 0..100")
+    if not 0 <= message.min_nodes <= MOST_MINIMUM_NODES:
+        out.add(f"{path}.min_nodes", message.min_nodes, f"must be in 0..{MOST_MINIMUM_NODES}")
+    max_nodes = message.max_nodes if message.HasField("max_nodes") else None
+    if max_nodes is not None and max_nodes < 0:
+        out.add(f"{path}.max_nodes", max_nodes, "must not be negative")
+    elif max_nodes is not None and message.min_nodes > max_nodes:
+        out.add(f"{path}.min_nodes", message.min_nodes, f"must be at most max_nodes, {max_nodes}")
+    limits = amounts_from_map(message.limits, f"{path}.limits", out)
+    return NodePool(
+        name=message.name,
+        requirements=requirements,
+        labels=labels,
+        taints=taints_from_messages(message.taints, f"{path}.taints", out),
+        startup_taints=taints_from_messages(message.startup_taints, f"{path}.startup_taints", out),
+        weight=message.weight,
+        limits=tuple(sorted(limits.items())),
+        min_nodes=message.min_nodes,
+        max_nodes=max_nodes,
+        overhead=Resources.of(requests_from_map(message.daemon_overhead, f"{path}.daemon_overhead", out)),
+    )
+
+
+def _existing_nodes(
+    messages: Sequence[problem_pb2.ExistingNode], out: Violations
+) -> tuple[ExistingNode, ...]:
+    _refuse_repeated_names([message.name for message in messages], "existing_nodes", out)
+    return tuple(_existing_node(message, f"existing_nodes[{k}]", out) for k, message in enumerate(messages))
+
+
+def _existing_node(message: problem_pb2.ExistingNode, path: str, out: Violations) -> ExistingNode:
+    labels = labels_from_map(message.labels, f"{path}.labels", out)
+    free = amounts_from_map(message.free, f"{path}.free", out)
+    capacity = amounts_from_map(message.capacity, f"{path}.capacity", out)
+    for name, amount in free.items():
+        if amount > capacity.get(name, amount):
+            at = entry(f"{path}.free", name)
+            out.add(at, message.free[name], f"is above the capacity, {message.capacity[name]}")
+    # `Resources` stores no zeros. A node without free slots is told from one without a limit by
+    # slots in its capacity; see to it that the two agree with the message.
+    if free.get(PODS) == 0 and not capacity.get(PODS):
+        capacity[PODS] = 1
+    elif PODS not in free and capacity.get(PODS):
+        free[PODS] = MAX_AMOUNT
+    return ExistingNode(
+        name=message.name,
+        free=Resources.of(free),
+        labels=labels,
+        taints=taints_from_messages(message.taints, f"{path}.taints", out),
+        capacity=Resources.of(capacity),
+        node_pool=message.node_pool or message.labels.get(label_keys.NODE_POOL, ""),
+    )
+
+
+def _daemon_sets(messages: Sequence[problem_pb2.DaemonSet], out: Violations) -> tuple[DaemonSet, ...]:
+    templates = TemplateReader()  # without defaults: daemons go wherever they are admitted
+    daemon_sets = []
+    first_index: dict[tuple[str, str], int] = {}
+    for k, message in enumerate(messages):
+        namespace = message.namespace or DEFAULT_NAMESPACE
+        first = first_index.setdefault((namespace, message.name), k)
+        if not message.name:
+            out.add(f"daemon_sets[{k}].name", "", "must not be empty")
+        elif first != k:
+            out.add(f"daemon_sets[{k}].name", message.name, f"is already the name of daemon_sets[{first}]")
+        template, violations = templates.read(message.template)
+        for violation in violations:
+            path = f"daemon_sets[{k}].template{violation.field}"
+            out.add(path, violation.value, violation.description)
+        daemon_sets.append(DaemonSet(message.name, template, namespace))
+    return tuple(daemon_sets)

@@ -1,0 +1,137 @@
+"""Pod templates: what each pod of a workload requests and where it may run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from binwright.v1 import problem_pb2
+from binwright_optimizer.errors import Violation
+from binwright_optimizer.model.defaults import with_defaults
+from binwright_optimizer.model.pods import PodTemplate, PreferredTerm
+from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.requirements import NodeSelectorTerm, Requirement, contradiction
+from binwright_optimizer.model.resources import Container, Resources, effective_request
+
+from binwright_server.convert.amounts import largest_excess, requests_from_map
+from binwright_server.convert.selection import (
+    labels_from_map,
+    refuse_contradiction,
+    selector_from_map,
+    term_from_message,
+    tolerations_from_messages,
+)
+from binwright_server.convert.violations import Violations, entry
+
+
+class TemplateReader:
+    """Reads each distinct template of one request once.
+
+    A hundred thousand single pods share a few hundred templates; those that are equal on the
+    wire become one `PodTemplate` object, which later stages recognise by identity.
+
+    Parameters
+    ----------
+    defaults
+        Requirements added to pods that are silent on their keys.
+    """
+
+    def __init__(self, defaults: tuple[Requirement, ...] = ()) -> None:
+        self._defaults = defaults
+        self._known: dict[bytes, tuple[PodTemplate, tuple[Violation, ...]]] = {}
+
+    def read(self, message: problem_pb2.PodTemplate) -> tuple[PodTemplate, tuple[Violation, ...]]:
+        """The template and what is wrong with it; paths are relative to the template."""
+        key = message.SerializeToString(deterministic=True)
+        known = self._known.get(key)
+        if known is None:
+            out = Violations()
+            template = with_defaults(template_from_message(message, out), self._defaults)
+            known = self._known[key] = (template, tuple(out.found))
+        return known
+
+
+def template_from_message(message: problem_pb2.PodTemplate, out: Violations) -> PodTemplate:
+    """The template; violations carry paths relative to it, such as ``.containers[0]``."""
+    selector = selector_from_map(message.node_selector, ".node_selector", out)
+    return PodTemplate(
+        requests=_request(message, out),
+        node_selector=selector,
+        node_affinity=_required_terms(message.node_affinity, selector, out),
+        preferred_affinity=_preferred_terms(message.node_affinity, out),
+        tolerations=tolerations_from_messages(message.tolerations, ".tolerations", out),
+        labels=labels_from_map(message.labels, ".labels", out),
+        priority=message.priority,
+        do_not_disrupt=message.do_not_disrupt,
+    )
+
+
+def _request(message: problem_pb2.PodTemplate, out: Violations) -> Resources:
+    if not message.containers and not message.resources:
+        out.add(".containers", "", "a pod needs at least one container, or pod-level resources")
+    containers = _containers(message.containers, ".containers", out)
+    init_containers = _containers(message.init_containers, ".init_containers", out)
+    overhead = Resources.of(requests_from_map(message.overhead, ".overhead", out))
+    pod_level = Resources.of(requests_from_map(message.resources, ".resources", out))
+    try:
+        total = effective_request(containers, init_containers, overhead, pod_level)
+    except ValueError as error:
+        out.add("", "", f"the pod's effective request is too large: {error}")
+        return Resources()
+    excess = largest_excess(total)
+    if excess is not None:
+        shown = format_quantity(excess[1], excess[0])
+        out.add("", shown, f"the pod's effective request of {excess[0]} is too large")
+        return Resources()
+    return total
+
+
+def _containers(messages: Iterable[problem_pb2.Container], path: str, out: Violations) -> list[Container]:
+    containers = []
+    for k, message in enumerate(messages):
+        at = f"{path}[{k}]"
+        requests = requests_from_map(message.requests, f"{at}.requests", out)
+        limits = requests_from_map(message.limits, f"{at}.limits", out)
+        for name, limit in limits.items():
+            if requests.get(name, 0) > limit:
+                out.add(
+                    entry(f"{at}.requests", name),
+                    message.requests[name],
+                    f"must be at most the limit, {message.limits[name]}",
+                )
+        if message.restart_policy not in ("", "Always"):
+            out.add(f"{at}.restart_policy", message.restart_policy, "must be Always or empty")
+        elif message.restart_policy and path == ".containers":
+            out.add(f"{at}.restart_policy", message.restart_policy, "only init containers can be sidecars")
+        containers.append(Container(Resources.of(limits | requests), message.restart_policy == "Always"))
+    return containers
+
+
+def _required_terms(
+    message: problem_pb2.NodeAffinity, selector: tuple[Requirement, ...], out: Violations
+) -> tuple[NodeSelectorTerm, ...]:
+    path = ".node_affinity.required"
+    terms = []
+    is_sound = True
+    for k, term_message in enumerate(message.required):
+        if not term_message.match_expressions:
+            out.add(f"{path}[{k}]", "", "an empty term matches no node; it needs at least one requirement")
+        term = term_from_message(term_message, f"{path}[{k}]", out)
+        clashes = refuse_contradiction(term, f"{path}[{k}].match_expressions", out)
+        is_sound = is_sound and not clashes and len(term) == len(term_message.match_expressions) > 0
+        terms.append(term)
+    # Terms are alternatives: the selector may rule some of them out, but not all.
+    if is_sound and terms and all(contradiction(selector + term) for term in terms):
+        refuse_contradiction(selector + terms[0], path, out)
+    return tuple(terms)
+
+
+def _preferred_terms(message: problem_pb2.NodeAffinity, out: Violations) -> tuple[PreferredTerm, ...]:
+    terms = []
+    for k, preferred in enumerate(message.preferred):
+        path = f".node_affinity.preferred[{k}]"
+        if not 1 <= preferred.weight <= 100:
+            out.add(f"{path}.weight", preferred.weight, "must be in 1..100")
+        term = term_from_message(preferred.preference, f"{path}.preference", out)
+        if term:  # an empty preference matches every node alike, so it prefers none
+            terms.append(PreferredTerm(preferred.weight, term))
+    return tuple(terms)
