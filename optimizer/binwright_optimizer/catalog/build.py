@@ -1,4 +1,4 @@
-"""Makes the committed data files from the source tables: ``python -m binwright_optimizer.catalog.build SOURCE``.
+"""Makes the committed data files: ``python -m binwright_optimizer.catalog.build SOURCE``.
 
 ``SOURCE`` is the folder of source tables that ``data/README.md`` describes, with the rules by which rows
 are kept, dropped and corrected. The same source gives the same bytes.
@@ -40,19 +40,24 @@ _AWS_SOURCE_CODES = {
 _AWS_SPOT_SOURCE_CODES = {"advisor_2025-06-28": "a3", "vantage_2024-04-03": "a4", "": ""}
 
 _AWS_COLUMNS = (
-    "instance_type,family,size,generation,category,arch,vcpu,memory_mib,cpu_manufacturer,cpu_clock_mhz,"
-    "gpu_count,gpu_name,gpu_manufacturer,gpu_memory_mib,accelerator_name,accelerator_count,"
-    "accelerator_manufacturer,local_nvme_gb,network_mbps,ebs_mbps,hypervisor,is_flex,nvidia_gpu,amd_gpu,"
-    "neuron,neuroncore,gaudi,efa,pod_eni,max_pods,bare_metal,burstable"
-).split(",")
+    "instance_type", "family", "size", "generation", "category", "arch", "vcpu", "memory_mib",
+    "cpu_manufacturer", "cpu_clock_mhz", "gpu_count", "gpu_name", "gpu_manufacturer", "gpu_memory_mib",
+    "accelerator_name", "accelerator_count", "accelerator_manufacturer", "local_nvme_gb",
+    "network_mbps", "ebs_mbps", "hypervisor", "is_flex", "nvidia_gpu", "amd_gpu", "neuron",
+    "neuroncore", "gaudi", "efa", "pod_eni", "max_pods", "bare_metal", "burstable",
+)  # fmt: skip
 _GCP_COLUMNS = (
-    "instance_type,machine_type,family,arch,vcpu,memory_mib,gpu_name,gpu_count,gpu_memory_mib,"
-    "local_ssd_gib,shared_cpu"
-).split(",")
-_AZURE_COLUMNS = "instance_type,arch,vcpu,memory_mib,gpu_name,gpu_count,gpu_memory_mib,burstable".split(",")
+    "instance_type", "machine_type", "family", "arch", "vcpu", "memory_mib", "gpu_name", "gpu_count",
+    "gpu_memory_mib", "local_ssd_gib", "shared_cpu",
+)  # fmt: skip
+_AZURE_COLUMNS = (
+    "instance_type", "arch", "vcpu", "memory_mib", "gpu_name", "gpu_count", "gpu_memory_mib",
+    "burstable",
+)  # fmt: skip
 _OFFERING_COLUMNS = (
-    "region,instance_type,on_demand_microusd,on_demand_source,spot_microusd,spot_source,zone_suffixes"
-).split(",")
+    "region", "instance_type", "on_demand_microusd", "on_demand_source", "spot_microusd",
+    "spot_source", "zone_suffixes",
+)  # fmt: skip
 
 _AWS_NAME = re.compile(r"^([a-z]+)(?:-\d+tb)?(\d+).*\.")
 
@@ -96,6 +101,8 @@ def _zones(source: Path) -> dict[tuple[str, str], list[str]]:
             # AKS labels nodes <region>-<zone>, and 0 where the region has no zones.
             suffix = f"-{name}" if name != "0" else name
         found.setdefault((cloud, region), []).append(suffix)
+    # Priced, but not in the list of zones: a region of restricted access without zones.
+    found.setdefault(("azure", "swedensouth"), ["0"])
     return {key: sorted(suffixes) for key, suffixes in found.items()}
 
 
@@ -268,20 +275,14 @@ _AZURE_GPUS: tuple[tuple[str, str], ...] = (
     (r"NV4ads_V710_v5", "radeon-pro-v710-4gb"),
     (r"NV8ads_V710_v5", "radeon-pro-v710-8gb"),
     (r"NV12ads_V710_v5", "radeon-pro-v710-12gb"),
-    (r"NV4as_v4", "mi25-2gb"),
-    (r"NV8as_v4", "mi25-4gb"),
-    (r"NV16as_v4", "mi25-8gb"),
 )
 """Where the board's name leaves its memory open, or the machine has a slice of a board."""
 
-_AZURE_GPU_COUNTS = {
-    "Standard_NV12s_v2": "2",
-    "Standard_NV24s_v2": "4",
-    "Standard_NV48s_v3": "4",
-    "Standard_NV24ads_V710_v5": "1",
-}
-"""Where the source's count is not that of
-https://learn.microsoft.com/azure/virtual-machines/sizes/overview#gpu-accelerated."""
+_AZURE_GPU_COUNTS = {"Standard_NV48s_v3": "4", "Standard_NV24ads_V710_v5": "1"}
+"""Where the source contradicts its own prices: NV48s costs four times NV12s, which has one M60, and NV24ads
+twice NV12ads, which has half a V710."""
+
+_AZURE_WINDOWS_ONLY = re.compile(r"^Standard_NV\d+as_v4$")
 
 
 def _azure(source: Path) -> tuple[list[Row], list[Row]]:
@@ -289,6 +290,7 @@ def _azure(source: Path) -> tuple[list[Row], list[Row]]:
         _azure_type(row)
         for row in _read(source / "azure_instance_types.csv.gz")
         if row["status"] != "INACTIVE"
+        and not _AZURE_WINDOWS_ONLY.match(row["instance_type"])
         and int(row["vcpu"]) >= AKS_LEAST_VCPU
         and int(row["memory_mib"]) >= AKS_LEAST_MEMORY_MIB
     ]

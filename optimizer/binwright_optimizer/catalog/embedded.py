@@ -110,9 +110,7 @@ def embedded_catalog(
     -----
     A spot price of AWS is an estimate for the region, repeated for each of its zones.
     """
-    return _catalog(
-        _known_cloud(cloud), tuple(sorted(set(regions))), tuple(instance_types), tuple(exclude)
-    )
+    return _catalog(_known_cloud(cloud), tuple(sorted(set(regions))), tuple(instance_types), tuple(exclude))
 
 
 @lru_cache(maxsize=CACHED_CATALOGS)
@@ -135,9 +133,7 @@ def _catalog(
     stray = unwanted.without_match(_types_by_name(cloud))
     if stray is not None:
         raise unknown(f"instance type of {cloud}", stray, _types_by_name(cloud))
-    chosen = tuple(
-        t for t in sold if (not include or wanted.match(t.name)) and not unwanted.match(t.name)
-    )
+    chosen = tuple(t for t in sold if (not include or wanted.match(t.name)) and not unwanted.match(t.name))
     if not chosen:
         raise CatalogError(f"every instance type of {cloud} in {where} is excluded")
     parts = [cloud, *regions, *(f"+{glob}" for glob in include), *(f"-{glob}" for glob in exclude)]
@@ -149,7 +145,7 @@ def _catalog(
     )
 
 
-@cache
+@lru_cache(maxsize=CACHED_CATALOGS)
 def _types_in_regions(cloud: str, regions: tuple[str, ...]) -> tuple[InstanceType, ...]:
     """Types sold in at least one region with all their offerings, by name."""
     if len(regions) == 1:
@@ -158,9 +154,7 @@ def _types_in_regions(cloud: str, regions: tuple[str, ...]) -> tuple[InstanceTyp
     for region in regions:
         for sold in _types_in_region(cloud, region):
             known = found.get(sold.name)
-            found[sold.name] = (
-                replace(known, offerings=known.offerings + sold.offerings) if known else sold
-            )
+            found[sold.name] = replace(known, offerings=known.offerings + sold.offerings) if known else sold
     return tuple(found[name] for name in sorted(found))
 
 

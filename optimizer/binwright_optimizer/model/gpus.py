@@ -101,9 +101,6 @@ GPU_MODELS: tuple[GpuModel, ...] = (
     GpuModel("radeon-pro-v710-8gb", "radeon-pro-v710", "amd", 8, is_slice=True),
     GpuModel("radeon-pro-v710-12gb", "radeon-pro-v710", "amd", 12, is_slice=True),
     GpuModel("mi25", "mi25", "amd", 16),
-    GpuModel("mi25-2gb", "mi25", "amd", 2, is_slice=True),
-    GpuModel("mi25-4gb", "mi25", "amd", 4, is_slice=True),
-    GpuModel("mi25-8gb", "mi25", "amd", 8, is_slice=True),
     GpuModel("mi300x", "mi300x", "amd", 192),
     GpuModel("inferentia", "inferentia", "aws", aliases=("inferentia1",)),
     GpuModel("inferentia2", "inferentia2", "aws", 32),
@@ -114,10 +111,11 @@ GPU_MODELS: tuple[GpuModel, ...] = (
 )
 """Every model this program can name."""
 
-_NOISE = frozenset(
-    "nvidia tesla geforce amd instinct aws habana intel qualcomm gpu"
-    " sxm sxm2 sxm3 sxm4 sxm5 pcie pcie3 pcie4 pcie5 oam hbm2 hbm2e hbm3 hbm3e mega".split()
-)
+_NOISE = frozenset({
+    "nvidia", "tesla", "geforce", "amd", "instinct", "aws", "habana", "intel", "qualcomm", "gpu",
+    "sxm", "sxm2", "sxm3", "sxm4", "sxm5", "pcie", "pcie3", "pcie4", "pcie5", "oam", "hbm2", "hbm2e",
+    "hbm3", "hbm3e", "mega",
+})  # fmt: skip
 """Words that makers, clouds and drivers put around a model: maker, board form, memory kind."""
 
 _MEMORY = re.compile(r"^(\d{1,4})(?:g|gb|gib)$")
