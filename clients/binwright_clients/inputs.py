@@ -1,0 +1,99 @@
+"""Files, folders and standard input to one Problem message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from binwright.v1 import problem_pb2
+
+from binwright_clients.assembly import Assembly
+from binwright_clients.errors import InputError
+from binwright_clients.kubernetes.reader import ManifestReader
+from binwright_clients.origins import Origins
+from binwright_clients.sources import Format, Source, expand, read_source
+from binwright_clients.tables.rows import read_table
+from binwright_clients.tables.workloads import add_workload_table
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the files say.
+
+    Parameters
+    ----------
+    problem
+        Workloads, NodePools, nodes and DaemonSets; the catalogue is not set.
+    notes
+        What was skipped, and what was read but is not enforced.
+    origins
+        Which file and document each part comes from.
+    """
+
+    problem: problem_pb2.Problem
+    notes: tuple[str, ...]
+    origins: Origins
+
+    def locate(self, field_path: str) -> str:
+        """The place in the files that a field path such as ``workloads[3].replicas`` means."""
+        return self.origins.locate(field_path)
+
+
+def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Inputs:
+    """Everything that manifests and tables ask for.
+
+    Parameters
+    ----------
+    paths
+        Files, folders (read recursively) and ``-`` for standard input: Kubernetes manifests
+        in YAML or JSON, workload tables in CSV or Parquet.
+    nodepools
+        Manifests of which only the NodePools are taken.
+
+    Raises
+    ------
+    InputError
+        If anything in them is wrong, or there is nothing to place; it lists every mistake
+        that was found.
+    """
+    assembly = Assembly()
+    manifests = ManifestReader(assembly)
+    for source in _sources(paths, assembly):
+        try:
+            if source.format in (Format.CSV, Format.PARQUET):
+                add_workload_table(read_table(source, assembly.problems), assembly)
+            else:
+                manifests.read(source)
+        except InputError as error:
+            assembly.problems.extend(error)
+    for source in _sources(nodepools, assembly):
+        if source.format in (Format.CSV, Format.PARQUET):
+            assembly.problems.add(source.name, "NodePools are read from YAML or JSON manifests")
+        else:
+            manifests.read(source, only_node_pools=True)
+    manifests.finish()
+    assembly.problems.raise_if_any()
+    if not assembly.problem.workloads:
+        skipped = "".join(f"\n{line}" for line in assembly.notes.lines())
+        raise InputError.of(", ".join(paths), f"there are no pods to place{skipped}")
+    return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins)
+
+
+def _sources(paths: Sequence[str], assembly: Assembly) -> Iterator[Source]:
+    """Files of all paths, one at a time; those that cannot be read become problems."""
+    seen: set[str] = set()
+    for path in paths:
+        try:
+            names = tuple(expand(path))
+        except InputError as error:
+            assembly.problems.extend(error)
+            continue
+        for name in names:
+            if name in seen:
+                assembly.problems.add(name, "the file is given twice")
+                continue
+            seen.add(name)
+            try:
+                yield read_source(name)
+            except InputError as error:
+                assembly.problems.extend(error)

@@ -1,0 +1,201 @@
+"""Karpenter NodePools, and the annotations that add what Karpenter has no field for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from binwright_optimizer.model.quantity import parse_quantity
+from binwright_optimizer.model.requirements import contradiction
+
+from binwright_clients.kubernetes.objects import ManifestObject
+from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
+from binwright_clients.kubernetes.requirements import (
+    exact_requirements,
+    read_requirements,
+    read_taints,
+    requirement_message,
+    taint_messages,
+)
+from binwright_clients.kubernetes.schema import (
+    ANY,
+    INTEGER,
+    QUANTITIES,
+    STRING,
+    STRINGS,
+    ListOf,
+    MapOf,
+    Record,
+    Schema,
+)
+
+MIN_NODES = "binwright.dev/min-nodes"
+"""Annotation: fewest nodes of the pool. Karpenter knows no minimum."""
+
+MAX_NODES = "binwright.dev/max-nodes"
+"""Annotation: most nodes of the pool; the same as Karpenter's ``limits.nodes``."""
+
+_LARGEST_COUNT = 2**31 - 1
+
+_METADATA: dict[str, Schema] = {
+    "name": STRING,
+    "generateName": STRING,
+    "namespace": STRING,
+    "labels": STRINGS,
+    "annotations": STRINGS,
+    "creationTimestamp": STRING,
+    "deletionGracePeriodSeconds": INTEGER,
+    "deletionTimestamp": STRING,
+    "finalizers": ListOf(STRING),
+    "generation": INTEGER,
+    "managedFields": ANY,
+    "ownerReferences": ANY,
+    "resourceVersion": STRING,
+    "selfLink": STRING,
+    "uid": STRING,
+}
+_TAINT = Record({"key": STRING, "value": STRING, "effect": STRING, "timeAdded": STRING})
+_REQUIREMENT = Record({"key": STRING, "operator": STRING, "values": ListOf(STRING), "minValues": INTEGER})
+_BUDGET = Record({"nodes": ANY, "schedule": STRING, "duration": STRING, "reasons": ListOf(STRING)})
+_TEMPLATE_SPEC: dict[str, Schema] = {
+    "requirements": ListOf(_REQUIREMENT),
+    "taints": ListOf(_TAINT),
+    "startupTaints": ListOf(_TAINT),
+    "nodeClassRef": Record({"group": STRING, "kind": STRING, "name": STRING}),
+    "expireAfter": STRING,
+    "terminationGracePeriod": STRING,
+}
+_TEMPLATE_SPEC_V1BETA1: dict[str, Schema] = {
+    "requirements": ListOf(_REQUIREMENT),
+    "taints": ListOf(_TAINT),
+    "startupTaints": ListOf(_TAINT),
+    "nodeClassRef": Record({"apiVersion": STRING, "kind": STRING, "name": STRING}),
+    "kubelet": MapOf(ANY),
+    "resources": MapOf(ANY),
+    "terminationGracePeriod": STRING,
+}
+_DISRUPTION: dict[str, Schema] = {
+    "consolidationPolicy": STRING,
+    "consolidateAfter": STRING,
+    "budgets": ListOf(_BUDGET),
+}
+
+
+def _node_pool(template_spec: dict[str, Schema], disruption: dict[str, Schema]) -> Record:
+    template = Record(
+        {
+            "metadata": Record({"labels": STRINGS, "annotations": STRINGS}),
+            "spec": Record(template_spec),
+        }
+    )
+    spec: dict[str, Schema] = {
+        "template": template,
+        "disruption": Record(disruption),
+        "limits": QUANTITIES,
+        "weight": INTEGER,
+        "replicas": INTEGER,
+    }
+    return Record(
+        {
+            "apiVersion": STRING,
+            "kind": STRING,
+            "metadata": Record(_METADATA),
+            "spec": Record(spec),
+            "status": ANY,
+        }
+    )
+
+
+NODE_POOL_V1 = _node_pool(_TEMPLATE_SPEC, _DISRUPTION)
+NODE_POOL_V1BETA1 = _node_pool(_TEMPLATE_SPEC_V1BETA1, {**_DISRUPTION, "expireAfter": STRING})
+
+
+def add_node_pool(pool: ManifestObject) -> None:
+    """Add a NodePool to the assembly of its object; mistakes are reported there."""
+    template = pool.spec.get("template") or {}
+    spec = template.get("spec") or {}
+    at = "spec.template.spec"
+    if not spec:
+        pool.problem(at, "", "is missing")
+        return
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    requirements = read_requirements(spec.get("requirements") or [], f"{at}.requirements", pool.problem)
+    clash = contradiction((*exact_requirements(labels), *requirements))
+    if clash:
+        pool.problem(
+            f"{at}.requirements",
+            " and ".join(str(requirement) for requirement in clash),
+            "contradicts itself or the template's labels: no node can match",
+        )
+    taints = read_taints(spec.get("taints") or [], f"{at}.taints", pool.problem)
+    if not all(taint.repels for taint in taints):
+        pool.note("the taint effect PreferNoSchedule is not enforced")
+    startup_taints = read_taints(spec.get("startupTaints") or [], f"{at}.startupTaints", pool.problem)
+    message = pool.assembly.add_node_pool(pool.origin)
+    message.name = pool.name
+    message.requirements.extend(requirement_message(requirement) for requirement in requirements)
+    for key, value in labels.items():
+        message.labels[key] = value
+    message.taints.extend(taint_messages(taints))
+    message.startup_taints.extend(taint_messages(startup_taints))
+    weight = pool.spec.get("weight")
+    if weight is not None:
+        if not 1 <= weight <= 100:
+            pool.problem("spec.weight", str(weight), "must be from 1 to 100")
+        else:
+            message.weight = weight
+    limits = read_quantities(pool.spec.get("limits"), "spec.limits", pool.problem)
+    caps = _node_caps(pool, limits.pop("nodes", None))
+    for resource, text in limits.items():
+        message.limits[resource] = text
+    fewest, most = _node_bounds(pool, caps)
+    if fewest:
+        message.min_nodes = fewest
+    if most is not None:
+        message.max_nodes = most
+
+
+def _node_caps(pool: ManifestObject, limit: str | None) -> list[int]:
+    """Caps on the number of nodes from ``limits.nodes`` and from the annotation."""
+    caps = []
+    if limit is not None:
+        cap = parse_quantity(limit, "nodes")
+        if cap > _LARGEST_COUNT:
+            pool.problem("spec.limits[nodes]", limit, f"is too large (at most {_LARGEST_COUNT})")
+        else:
+            caps.append(cap)
+    annotated = _annotated_count(pool, MAX_NODES)
+    return caps if annotated is None else [*caps, annotated]
+
+
+def _node_bounds(pool: ManifestObject, caps: list[int]) -> tuple[int, int | None]:
+    """Fewest and most nodes; a static pool (``replicas``) has exactly that many."""
+    fewest = _annotated_count(pool, MIN_NODES) or 0
+    replicas = pool.spec.get("replicas")
+    if replicas is not None:
+        if not 0 <= replicas <= _LARGEST_COUNT:
+            pool.problem("spec.replicas", str(replicas), f"must be from 0 to {_LARGEST_COUNT}")
+            return fewest, None
+        pool.note(f"replicas: read as a pool of exactly {replicas} nodes")
+        fewest, caps = replicas, [*caps, replicas]
+    most = min(caps, default=None)
+    if most is not None and fewest > most:
+        pool.problem(
+            f"metadata.annotations[{MIN_NODES}]", str(fewest), f"must not be above the most nodes, {most}"
+        )
+    return fewest, most
+
+
+def _annotated_count(pool: ManifestObject, annotation: str) -> int | None:
+    annotations: dict[str, Any] = pool.metadata.get("annotations") or {}
+    text = annotations.get(annotation)
+    if text is None:
+        return None
+    digits = quantity_text(text)
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) <= _LARGEST_COUNT):
+        pool.problem(
+            f"metadata.annotations[{annotation}]",
+            digits,
+            f"must be a whole number from 0 to {_LARGEST_COUNT}",
+        )
+        return None
+    return int(digits)

@@ -1,0 +1,210 @@
+"""Manifests to the parts of a Problem: objects first, then what they mean together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from binwright_optimizer.model.resources import Resources
+
+from binwright_clients.assembly import Assembly
+from binwright_clients.errors import InputError
+from binwright_clients.kubernetes.documents import DocumentError, load_json, load_yaml
+from binwright_clients.kubernetes.kinds import CLUSTER_SCOPED, UnknownKindError, schema_of
+from binwright_clients.kubernetes.nodepools import add_node_pool
+from binwright_clients.kubernetes.nodes import add_node, with_slot
+from binwright_clients.kubernetes.objects import ManifestObject, Owner
+from binwright_clients.kubernetes.ownership import Ownership
+from binwright_clients.kubernetes.pods import Priorities, effective_requests, read_pod_template
+from binwright_clients.kubernetes.schema import MissingClientError, check, shown
+from binwright_clients.kubernetes.workloads import is_finished, read_pod_set
+from binwright_clients.origins import Origin
+from binwright_clients.sources import Format, Source, text_of
+
+
+class ManifestReader:
+    """Reads manifests one by one and, in `finish`, adds their objects to an assembly.
+
+    The meaning of an object depends on others (bound pods on their node, pods on their owner,
+    priorities on their class), which may come later or in another file.
+    """
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._objects: list[ManifestObject] = []
+        self._unnamed: dict[str, int] = {}
+
+    def read(self, source: Source, *, only_node_pools: bool = False) -> None:
+        """Take the objects of a YAML or JSON file; mistakes go to the assembly.
+
+        Parameters
+        ----------
+        only_node_pools
+            Pass over all other kinds, with a note.
+        """
+        problems = self._assembly.problems
+        try:
+            text = text_of(source)
+        except InputError as error:
+            problems.extend(error)
+            return
+        load = load_json if source.format is Format.JSON else load_yaml
+        index = 0
+        has_document = False
+        try:
+            for index, value in enumerate(load(text), start=1):
+                if value is not None:
+                    has_document = True
+                    self._read_document(value, Origin(source.name, index), only_node_pools)
+        except DocumentError as error:
+            problems.add(source.name, str(error), place=f"document {index + 1}")
+            return
+        except MissingClientError:
+            problems.add(
+                source.name,
+                "reading manifests needs the kubernetes client: pip install 'binwright[kubernetes]'",
+            )
+            return
+        if not has_document:
+            problems.add(source.name, "is empty")
+
+    def _read_document(self, body: Any, origin: Origin, only_node_pools: bool) -> None:
+        problems = self._assembly.problems
+
+        def problem(field: str, value: str, description: str) -> None:
+            problems.add(origin.file, description, place=origin.place, field=field, value=value)
+
+        if not isinstance(body, dict):
+            problem("", shown(body), "is no Kubernetes object: it must be a mapping")
+            return
+        api_version, kind = body.get("apiVersion"), body.get("kind")
+        for field, value in (("apiVersion", api_version), ("kind", kind)):
+            if not isinstance(value, str) or not value:
+                problem(field, "" if value is None else shown(value), "must be given, as a string")
+                return
+        if kind.endswith("List") and isinstance(body.get("items"), list):
+            self._read_list(body, origin, only_node_pools)
+            return
+        metadata = body.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        name, namespace = metadata.get("name"), metadata.get("namespace")
+        namespace = "" if kind in CLUSTER_SCOPED else (namespace or "default")
+        if name is None and isinstance(metadata.get("generateName"), str):
+            name = self._generated_name(metadata["generateName"])
+        if isinstance(name, str) and isinstance(namespace, str):
+            subject = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+            origin = origin._replace(subject=subject)
+        try:
+            schema = schema_of(api_version, kind)
+        except UnknownKindError as error:
+            problem("kind", kind, str(error))
+            return
+        if schema is None or (only_node_pools and kind != "NodePool"):
+            self._assembly.notes.add(origin.file, f"skipped: kind {kind} ({api_version}) is not read here")
+            return
+        before = len(problems)
+        check(body, schema, problem)
+        if not name:
+            problem("metadata.name", "", "must not be empty")
+        if len(problems) > before or not self._assembly.claim_name(kind, namespace, name, origin):
+            return
+        self._objects.append(
+            ManifestObject(origin, kind, namespace, name, body, self._assembly, _controller(metadata))
+        )
+
+    def _read_list(self, body: dict[str, Any], origin: Origin, only_node_pools: bool) -> None:
+        """Items of a List; those of a typed list (PodList) need not repeat the kind."""
+        item_kind = body["kind"].removesuffix("List")
+        for number, item in enumerate(body["items"], start=1):
+            if item_kind and isinstance(item, dict):
+                item = {"apiVersion": body["apiVersion"], "kind": item_kind, **item}
+            if isinstance(item, dict) and str(item.get("kind")).endswith("List"):
+                self._assembly.problems.add(
+                    origin.file, "a List must not hold a List", place=origin._replace(item=number).place
+                )
+                continue
+            self._read_document(item, origin._replace(item=number), only_node_pools)
+
+    def _generated_name(self, prefix: str) -> str:
+        """Name for an object with ``generateName``, as the API server would invent one."""
+        number = self._unnamed[prefix] = self._unnamed.get(prefix, 0) + 1
+        return f"{prefix}{number}"
+
+    def finish(self) -> None:
+        """Add all objects to the assembly."""
+        priorities = Priorities()
+        for priority_class in self._of_kind("PriorityClass"):
+            priorities.add(priority_class)
+        for pool in self._of_kind("NodePool"):
+            add_node_pool(pool)
+        ownership = Ownership(self._objects)
+        used: dict[str, Resources] = {}
+        nodes = {node.name for node in self._of_kind("Node")}
+        for workload in self._objects:
+            if workload.kind in CLUSTER_SCOPED:
+                continue
+            owner = ownership.root(workload)
+            if workload.kind != "Pod":
+                if owner is not None:
+                    workload.note(f"skipped: it belongs to {owner.origin.subject}, which is read")
+                else:
+                    self._add_workload(workload, priorities, ownership)
+            elif is_finished(workload):
+                workload.note("the pod has ended: skipped")
+            elif workload.spec.get("nodeName"):
+                self._bind(workload, priorities, nodes, used)
+            elif workload.owner is not None and workload.owner.kind == "DaemonSet":
+                workload.note("pods of a DaemonSet follow its nodes: skipped")
+            else:
+                self._add_workload(workload, priorities, ownership)
+        for node in self._of_kind("Node"):
+            add_node(node, used.get(node.name, Resources()))
+
+    def _of_kind(self, kind: str) -> list[ManifestObject]:
+        return [thing for thing in self._objects if thing.kind == kind]
+
+    def _bind(
+        self, pod: ManifestObject, priorities: Priorities, nodes: set[str], used: dict[str, Resources]
+    ) -> None:
+        """Count a bound pod against its node; it is not to be placed."""
+        node = pod.spec["nodeName"]
+        if node not in nodes:
+            pod.note("runs on a node that is not among the inputs: skipped")
+            return
+        before = len(self._assembly.problems)
+        template = read_pod_template(pod.body, pod, "", priorities)
+        if len(self._assembly.problems) == before:
+            used[node] = used.get(node, Resources()) + with_slot(effective_requests(template))
+
+    def _add_workload(self, workload: ManifestObject, priorities: Priorities, ownership: Ownership) -> None:
+        pods = read_pod_set(workload)
+        if pods is None:
+            return
+        template = read_pod_template(pods.template, workload, pods.path, priorities)
+        if workload.kind == "DaemonSet":
+            daemon_set = self._assembly.add_daemon_set(workload.origin)
+            daemon_set.name = workload.name
+            daemon_set.namespace = workload.namespace
+            daemon_set.template.CopyFrom(template)
+            return
+        present = ownership.pods_of(workload)
+        if present:
+            workload.note(f"{len(present)} of its pods are among the inputs and count for themselves")
+        replicas = max(0, pods.replicas - len(present))
+        if present and not replicas:
+            return
+        message = self._assembly.add_workload(workload.origin)
+        message.name = workload.name
+        message.namespace = workload.namespace
+        message.kind = workload.kind
+        message.replicas = replicas
+        message.template.CopyFrom(template)
+        if workload.kind == "StatefulSet" and (present or pods.first_ordinal):
+            names = (f"{workload.name}-{pods.first_ordinal + n}" for n in range(pods.replicas))
+            message.pod_names.extend([name for name in names if name not in present][:replicas])
+
+
+def _controller(metadata: dict[str, Any]) -> Owner | None:
+    for reference in metadata.get("ownerReferences") or []:
+        if isinstance(reference, dict) and reference.get("controller"):
+            return Owner(str(reference.get("kind")), str(reference.get("name")))
+    return None

@@ -1,0 +1,78 @@
+"""Where each part of a Problem message was written, so that a server's complaint can name it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_INDEXED = re.compile(r"^(?:problem\.)?(workloads|node_pools|existing_nodes|daemon_sets)\[(\d+)\]\.?(.*)$")
+
+
+class Origin(NamedTuple):
+    """A place in an input file: a table's line, or a document (and item, in a List).
+
+    Parameters
+    ----------
+    document, item
+        One-based numbers; 0 if there is none.
+    line
+        One-based line of a table; 0 in a manifest.
+    subject
+        What is there: ``Deployment default/web``, or the name in a table's row.
+    """
+
+    file: str
+    document: int = 0
+    item: int = 0
+    line: int = 0
+    subject: str = ""
+
+    @property
+    def place(self) -> str:
+        """Place within the file: ``document 2 (Deployment default/web)`` or ``line 7``."""
+        if self.line:
+            place = f"line {self.line}"
+        else:
+            place = f"document {self.document}"
+            if self.item:
+                place += f", item {self.item}"
+        return f"{place} ({self.subject})" if self.subject else place
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.place}"
+
+
+class Origins:
+    """Origin of every workload, NodePool, node and DaemonSet, in the order of the message."""
+
+    def __init__(self) -> None:
+        self.workloads: list[Origin] = []
+        self.node_pools: list[Origin] = []
+        self.existing_nodes: list[Origin] = []
+        self.daemon_sets: list[Origin] = []
+
+    def locate(self, field_path: str) -> str:
+        """The place that a field path of the message means; the path itself if it is elsewhere.
+
+        Examples
+        --------
+        >>> origins = Origins()
+        >>> origins.workloads.append(Origin("web.yaml", document=2, subject="Pod default/web"))
+        >>> origins.locate("workloads[0].template.node_selector")
+        'web.yaml, document 2 (Pod default/web): template.node_selector'
+        >>> origins.locate("params.gap")
+        'params.gap'
+        """
+        match = _INDEXED.match(field_path)
+        if match is None:
+            return field_path
+        lists = {
+            "workloads": self.workloads,
+            "node_pools": self.node_pools,
+            "existing_nodes": self.existing_nodes,
+            "daemon_sets": self.daemon_sets,
+        }
+        origins, index = lists[match[1]], int(match[2])
+        if index >= len(origins):
+            return field_path
+        return f"{origins[index]}: {match[3]}" if match[3] else str(origins[index])

@@ -1,0 +1,1 @@
+"""Tables of workloads and of instance types: CSV and Parquet to wire messages."""
