@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from binwright.v1 import problem_pb2
 
 from binwright_clients.assembly import Assembly
+from binwright_clients.catalogs import read_catalog
 from binwright_clients.errors import InputError
 from binwright_clients.kubernetes.reader import ManifestReader
 from binwright_clients.origins import Origins
 from binwright_clients.sources import Format, Source, expand, read_source
 from binwright_clients.tables.rows import read_table
 from binwright_clients.tables.workloads import add_workload_table
+
+__all__ = ["Inputs", "read_catalog", "read_inputs"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,18 +17,18 @@ class Notes:
         self._places.setdefault((file, text), []).append(place)
 
     def lines(self) -> tuple[str, ...]:
-        """Remarks in the order in which they first came up.
+        r"""Remarks in the order in which they first came up.
 
         Examples
         --------
         >>> notes = Notes()
         >>> for number in range(1, 6):
         ...     notes.add("web.yaml", "hostPort is not enforced", f"document {number}")
-        >>> print(*notes.lines()[2:], sep="\\n")
+        >>> print(*notes.lines()[2:], sep="\n")
         web.yaml, document 3: hostPort is not enforced
         web.yaml: hostPort is not enforced (2 more places)
         """
-        lines = []
+        lines: list[str] = []
         for (file, text), places in self._places.items():
             lines.extend(
                 f"{file}, {place}: {text}" if place else f"{file}: {text}" for place in places[:_WRITTEN_OUT]

@@ -35,6 +35,12 @@ _PREFIXED = re.compile(r"^([+-]?)(?:0x([0-9a-fA-F_]+)|0o?([0-7_]+)|0b([01_]+))$"
 _FLOAT = re.compile(r"^[+-]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][+-]?[0-9]+)?$", re.ASCII)
 _NOT_FINITE = re.compile(r"^(?:[+-]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$")
 _TAG = "tag:yaml.org,2002:"
+_TAGGED_TYPES: dict[str, tuple[type, ...]] = {
+    _TAG + "null": (type(None),),
+    _TAG + "bool": (bool,),
+    _TAG + "int": (int,),
+    _TAG + "float": (int, float),
+}
 _MERGE = object()
 
 
@@ -223,10 +229,8 @@ def _scalar(event: Any) -> Any:
     value = _resolve(event)
     if tag is None:
         return value
-    allowed = {"null": type(None), "bool": bool, "int": int, "float": (int, float)}.get(
-        tag.removeprefix(_TAG)
-    )
-    if allowed is None or not tag.startswith(_TAG):
+    allowed = _TAGGED_TYPES.get(tag)
+    if allowed is None:
         _fail(event, f"tag {tag!r} is not supported")
     if not isinstance(value, allowed):
         _fail(event, f"{text[:40]!r} is not of the type that its tag {tag!r} says")

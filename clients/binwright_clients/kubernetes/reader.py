@@ -68,29 +68,25 @@ class ManifestReader:
             problems.add(source.name, "is empty")
 
     def _read_document(self, body: Any, origin: Origin, only_node_pools: bool) -> None:
-        problems = self._assembly.problems
-
-        def problem(field: str, value: str, description: str) -> None:
-            problems.add(origin.file, description, place=origin.place, field=field, value=value)
+        def problem(field: str, value: Any, description: str) -> None:
+            self._assembly.problems.add(
+                origin.file, description, place=origin.place, field=field, value=value
+            )
 
         if not isinstance(body, dict):
             problem("", shown(body), "is no Kubernetes object: it must be a mapping")
             return
         api_version, kind = body.get("apiVersion"), body.get("kind")
-        for field, value in (("apiVersion", api_version), ("kind", kind)):
-            if not isinstance(value, str) or not value:
-                problem(field, "" if value is None else shown(value), "must be given, as a string")
-                return
-        if kind.endswith("List") and isinstance(body.get("items"), list):
-            self._read_list(body, origin, only_node_pools)
+        if not isinstance(api_version, str) or not isinstance(kind, str) or not api_version or not kind:
+            field = "kind" if isinstance(api_version, str) and api_version else "apiVersion"
+            given = body.get(field)
+            problem(field, "" if given is None else shown(given), "must be given, as a string")
             return
-        metadata = body.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
-        name, namespace = metadata.get("name"), metadata.get("namespace")
-        namespace = "" if kind in CLUSTER_SCOPED else (namespace or "default")
-        if name is None and isinstance(metadata.get("generateName"), str):
-            name = self._generated_name(metadata["generateName"])
-        if isinstance(name, str) and isinstance(namespace, str):
+        if kind.endswith("List") and isinstance(body.get("items"), list):
+            self._read_list(body, kind, origin, only_node_pools)
+            return
+        namespace, name = self._full_name(body, kind)
+        if name:
             subject = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
             origin = origin._replace(subject=subject)
         try:
@@ -101,19 +97,33 @@ class ManifestReader:
         if schema is None or (only_node_pools and kind != "NodePool"):
             self._assembly.notes.add(origin.file, f"skipped: kind {kind} ({api_version}) is not read here")
             return
-        before = len(problems)
+        before = len(self._assembly.problems)
         check(body, schema, problem)
         if not name:
-            problem("metadata.name", "", "must not be empty")
-        if len(problems) > before or not self._assembly.claim_name(kind, namespace, name, origin):
+            problem("metadata.name", "", "must be given, as a string")
+        if len(self._assembly.problems) > before:
             return
-        self._objects.append(
-            ManifestObject(origin, kind, namespace, name, body, self._assembly, _controller(metadata))
-        )
+        if self._assembly.claim_name(kind, namespace, name, origin):
+            self._objects.append(
+                ManifestObject(origin, kind, namespace, name, body, self._assembly, _controller(body))
+            )
 
-    def _read_list(self, body: dict[str, Any], origin: Origin, only_node_pools: bool) -> None:
+    def _full_name(self, body: dict[str, Any], kind: str) -> tuple[str, str]:
+        """Namespace and name of an object not checked yet; empty where it has none."""
+        metadata = body.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        namespace = "" if kind in CLUSTER_SCOPED else (metadata.get("namespace") or "default")
+        name = metadata.get("name")
+        if name is None and isinstance(metadata.get("generateName"), str):
+            # The API server would invent a name in the same way.
+            prefix = metadata["generateName"]
+            number = self._unnamed[prefix] = self._unnamed.get(prefix, 0) + 1
+            name = f"{prefix}{number}"
+        return namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
+
+    def _read_list(self, body: dict[str, Any], kind: str, origin: Origin, only_node_pools: bool) -> None:
         """Items of a List; those of a typed list (PodList) need not repeat the kind."""
-        item_kind = body["kind"].removesuffix("List")
+        item_kind = kind.removesuffix("List")
         for number, item in enumerate(body["items"], start=1):
             if item_kind and isinstance(item, dict):
                 item = {"apiVersion": body["apiVersion"], "kind": item_kind, **item}
@@ -123,11 +133,6 @@ class ManifestReader:
                 )
                 continue
             self._read_document(item, origin._replace(item=number), only_node_pools)
-
-    def _generated_name(self, prefix: str) -> str:
-        """Name for an object with ``generateName``, as the API server would invent one."""
-        number = self._unnamed[prefix] = self._unnamed.get(prefix, 0) + 1
-        return f"{prefix}{number}"
 
     def finish(self) -> None:
         """Add all objects to the assembly."""
@@ -203,8 +208,8 @@ class ManifestReader:
             message.pod_names.extend([name for name in names if name not in present][:replicas])
 
 
-def _controller(metadata: dict[str, Any]) -> Owner | None:
-    for reference in metadata.get("ownerReferences") or []:
+def _controller(body: dict[str, Any]) -> Owner | None:
+    for reference in (body.get("metadata") or {}).get("ownerReferences") or []:
         if isinstance(reference, dict) and reference.get("controller"):
             return Owner(str(reference.get("kind")), str(reference.get("name")))
     return None

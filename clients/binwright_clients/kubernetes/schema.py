@@ -146,12 +146,11 @@ def check(value: Any, schema: Schema, report: Report, path: str = "") -> None:
     elif not isinstance(value, dict):
         report(path, shown(value), "must be a mapping")
     elif isinstance(schema, MapOf):
-        inner = schema.value
         for key, item in value.items():
             here = f"{path}[{key}]"
             if item is None:
                 report(here, "null", "must not be null")
-            check(item, inner, report, here)
+            check(item, schema.value, report, here)
     else:
         fields = _fields_of_model(schema.name) if isinstance(schema, Model) else schema.fields
         for key, item in value.items():

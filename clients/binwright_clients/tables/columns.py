@@ -64,7 +64,10 @@ def find_columns(
         name = aliases.get(column, column)
         if name in index:
             raise InputError.of(
-                table.file, f"says the same as column {written[name]!r}", place="line 1", field=column
+                table.file,
+                f"says the same as column {written[name]!r}",
+                place=table.header_place,
+                field=column,
             )
         if name in known:
             index[name] = position
@@ -75,7 +78,7 @@ def find_columns(
                 table.file,
                 f"unknown column{suggestion(column, words)} (further resources are columns "
                 f"named {RESOURCE_PREFIX}<name>)",
-                place="line 1",
+                place=table.header_place,
                 field=column,
             )
     for resource, own in _OWN_COLUMN.items():
@@ -83,7 +86,7 @@ def find_columns(
             raise InputError.of(
                 table.file,
                 f"says the same as column {written[own]!r}",
-                place="line 1",
+                place=table.header_place,
                 field=RESOURCE_PREFIX + resource,
             )
     return Columns(index, written, tuple(resources.items()))
@@ -93,13 +96,13 @@ def _resource_name(table: Table, column: str) -> str:
     name = column.removeprefix(RESOURCE_PREFIX)
     if not name or name != name.strip():
         raise InputError.of(
-            table.file, "names no resource; write resource:<name>", place="line 1", field=column
+            table.file, "names no resource; write resource:<name>", place=table.header_place, field=column
         )
     if name == PODS:
         raise InputError.of(
             table.file,
             "pod slots are counted by the number of pods and the column max_pods",
-            place="line 1",
+            place=table.header_place,
             field=column,
         )
     return name

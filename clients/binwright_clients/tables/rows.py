@@ -21,11 +21,27 @@ Row = tuple[int, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose cells are still text; an absent Parquet value is an empty cell."""
+    """A table whose cells are still text; an absent value is an empty cell.
+
+    Parameters
+    ----------
+    unit
+        What a row's number counts: lines of a file, or items of a YAML list.
+    """
 
     file: str
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+    unit: str = "line"
+
+    def place(self, number: int) -> str:
+        """Place of a row, for messages."""
+        return f"{self.unit} {number}"
+
+    @property
+    def header_place(self) -> str:
+        """Place of the header; empty where each item names its own columns."""
+        return "line 1" if self.unit == "line" else ""
 
 
 def read_table(source: Source, problems: Problems) -> Table:

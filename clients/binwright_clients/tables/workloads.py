@@ -12,7 +12,7 @@ The columns of the Alibaba GPU traces are read as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ from binwright_clients.tables.columns import RESOURCE_PREFIX, Columns, find_colu
 from binwright_clients.tables.rows import Table
 
 _T = TypeVar("_T")
+_D = TypeVar("_D")
 
 _REQUESTS = frozenset({"cpu_milli", "memory_mib", "gpu_count"})
 _PLACEMENT = frozenset({"gpu_models", "arch", "zone", "capacity_type", "node_selector", "tolerations"})
@@ -114,7 +115,7 @@ def _check_columns(table: Table, columns: Columns) -> None:
             "" if columns.resources else f" (a table of {RESOURCE_PREFIX}<name> columns needs only name)"
         )
         raise InputError.of(
-            table.file, f"the header lacks the column {', '.join(missing)}{without}", place="line 1"
+            table.file, f"the header lacks the column {', '.join(missing)}{without}", place=table.header_place
         )
     if not table.rows:
         raise InputError.of(table.file, "the table has no rows")
@@ -167,7 +168,7 @@ class _Shape:
     def _fail(self, column: str, value: str, description: str) -> None:
         self._bad.append((self._columns.written.get(column, column), value, description))
 
-    def _parse(self, column: str, parse: Callable[[str], _T], default: _T, required: bool = False) -> _T:
+    def _parse(self, column: str, parse: Callable[[str], _T], default: _D, required: bool = False) -> _T | _D:
         text = self._cell(column)
         if not text:
             if required and column in self._columns.index:
@@ -272,7 +273,7 @@ def parse_node_selector(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs.items())
 
 
-def parse_tolerations(text: str) -> Iterable[problem_pb2.Toleration]:
+def parse_tolerations(text: str) -> list[problem_pb2.Toleration]:
     """Tolerations of ``key=value:Effect|key:Effect|key|*``.
 
     Without a value any value is tolerated, without an effect any effect; ``*`` tolerates

@@ -19,7 +19,8 @@ MICROUSD = 1_000_000
 MAX_PRICE_MICROUSD = 10**13
 """Largest hourly price accepted: ten million dollars. Keeps a fleet's cost inside int64."""
 
-_NUMBER = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|([KMGTPE]i|[numkMGTPE])?)$")
+_NUMBER = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|([KMGTPE]i|[numkMGTPE])?)$", re.ASCII)
+_PRICE = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$", re.ASCII)
 _SUFFIXES: dict[str, Fraction] = {
     "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
     "k": Fraction(10**3), "M": Fraction(10**6), "G": Fraction(10**9), "T": Fraction(10**12),
@@ -79,11 +80,10 @@ def parse_price(text: str) -> int:
     ValueError
         If the text is no finite decimal number, is negative, or is above ten million.
     """
-    try:
-        dollars = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("is not a price in dollars such as 0.526") from None
-    if "/" in text or dollars < 0:
+    if len(text) > 64 or _PRICE.match(text.strip()) is None:
+        raise ValueError("is not a price in dollars such as 0.526")
+    dollars = Fraction(text.strip())
+    if dollars < 0:
         raise ValueError("must be a price of zero or more dollars")
     microusd = math.floor(dollars * MICROUSD + Fraction(1, 2))
     if microusd > MAX_PRICE_MICROUSD:
