@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from binwright_clients.catalogs import read_catalog
 from binwright_clients.errors import InputError
 from binwright_clients.kubernetes.reader import ManifestReader
 from binwright_clients.origins import Origins
-from binwright_clients.sources import Format, Source, expand, read_source
+from binwright_clients.sources import STDIN, Format, Source, expand, read_source
 from binwright_clients.tables.rows import read_table
 from binwright_clients.tables.workloads import add_workload_table
 
@@ -61,15 +62,16 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     """
     assembly = Assembly()
     manifests = ManifestReader(assembly)
-    for source in _sources(paths, assembly):
-        try:
-            if source.format in (Format.CSV, Format.PARQUET):
+    files: set[str] = set()
+    for source in _sources(paths, files, assembly):
+        if source.format in (Format.CSV, Format.PARQUET):
+            try:
                 add_workload_table(read_table(source, assembly.problems), assembly)
-            else:
-                manifests.read(source)
-        except InputError as error:
-            assembly.problems.extend(error)
-    for source in _sources(nodepools, assembly):
+            except InputError as error:
+                assembly.problems.extend(error)
+        else:
+            manifests.read(source)
+    for source in _sources(nodepools, files, assembly, skip_known=True):
         if source.format in (Format.CSV, Format.PARQUET):
             assembly.problems.add(source.name, "NodePools are read from YAML or JSON manifests")
         else:
@@ -82,9 +84,18 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins)
 
 
-def _sources(paths: Sequence[str], assembly: Assembly) -> Iterator[Source]:
-    """Files of all paths, one at a time; those that cannot be read become problems."""
-    seen: set[str] = set()
+def _sources(
+    paths: Sequence[str], files: set[str], assembly: Assembly, *, skip_known: bool = False
+) -> Iterator[Source]:
+    """Files of all paths, one at a time; those that cannot be read become problems.
+
+    Parameters
+    ----------
+    files
+        Files read so far, by their real path; grows.
+    skip_known
+        Pass over files that were read before instead of reporting them.
+    """
     for path in paths:
         try:
             names = tuple(expand(path))
@@ -92,10 +103,12 @@ def _sources(paths: Sequence[str], assembly: Assembly) -> Iterator[Source]:
             assembly.problems.extend(error)
             continue
         for name in names:
-            if name in seen:
-                assembly.problems.add(name, "the file is given twice")
+            real = name if name == STDIN else os.path.realpath(name)
+            if real in files:
+                if not skip_known:
+                    assembly.problems.add(name, "the file is given twice")
                 continue
-            seen.add(name)
+            files.add(real)
             try:
                 yield read_source(name)
             except InputError as error:
