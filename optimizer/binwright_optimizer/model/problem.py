@@ -10,7 +10,7 @@ from binwright_optimizer.model.offerings import Catalog
 from binwright_optimizer.model.pods import Workload
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Problem:
     """Pods to place and the means to place them.
 

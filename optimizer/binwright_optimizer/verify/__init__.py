@@ -1,0 +1,59 @@
+"""The independent checker: every decision passes it before it leaves the process.
+
+It imports the domain model and shares no code with the solver, so that a mistake would have to
+be made twice to go unnoticed. Read `placement` for the rules of a problem, `statement` for what a
+decision says about itself, and `bound` for the proof of the lower bound, with `market`, `purchase`
+and `knapsack` below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from binwright_optimizer.model import Decision, PodRange, Problem
+from binwright_optimizer.verify.bound import compile_kernels, prove_bound
+from binwright_optimizer.verify.placement import check_placement
+from binwright_optimizer.verify.statement import check_statement
+
+__all__ = ["check_placement", "check_statement", "placed_pods", "prove_bound", "verify", "warm_up"]
+
+PROOF_TIME_S = 20.0
+"""Longest time `verify` spends on the proof: well above what the solver spends on it, so that
+a slow moment does not refuse a sound decision."""
+
+
+def verify(problem: Problem, decision: Decision) -> tuple[str, ...]:
+    """Everything that is wrong with a decision; empty if it may leave.
+
+    Placement, cost, status and stop reason are checked, and the certificate must prove the bound.
+    """
+    findings = (*check_placement(problem, decision), *check_statement(decision))
+    if any(not 0 <= pods.workload < len(problem.workloads) for pods in _placed_ranges(decision)):
+        return findings  # already among them; there is no demand to prove a bound for
+    proven = prove_bound(
+        problem, decision.certificate, placed_pods(problem, decision), time_limit_s=PROOF_TIME_S
+    )
+    stated = decision.bound_microusd_per_hour
+    if proven < stated:
+        return (*findings, f"the certificate proves a bound of {proven}, {stated} is stated")
+    return findings
+
+
+def placed_pods(problem: Problem, decision: Decision) -> list[int]:
+    """Number of pods of each workload that are placed, on bought or existing nodes."""
+    placed = [0] * len(problem.workloads)
+    for pods in _placed_ranges(decision):
+        placed[pods.workload] += pods.count
+    return placed
+
+
+def _placed_ranges(decision: Decision) -> Iterator[PodRange]:
+    for claim in decision.node_claims:
+        yield from claim.pods
+    for placement in decision.existing_placements:
+        yield from placement.pods
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from numba's cache."""
+    compile_kernels()

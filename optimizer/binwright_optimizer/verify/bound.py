@@ -1,0 +1,342 @@
+"""The lower bound that a certificate proves, in exact integers.
+
+Sets: pod classes ``i`` with demand ``d_i``; options ``o`` (an offering bought for a NodePool
+``q(o)``) at price ``c_o`` with supply ``k_o``, maybe unlimited; patterns ``x`` on an option (counts
+``x_i <= d_i`` of pods that it admits and that fit together); existing nodes ``e``, free of charge.
+
+::
+
+    min  sum_o c_o n_o
+    s.t. pods placed of class i  >= d_i                                  pi_i >= 0
+         sum_{o of q} cap_or n_o <= L_qr      limit of pool q            y_qr >= 0
+         sum_{o of q} n_o        >= m_q       minimum of pool q          z_q  >= 0
+         n_o <= k_o,  one pattern per existing node
+
+where ``L`` and ``m`` have the existing nodes taken off and ``n_o`` counts nodes. For any such prices
+let ``T_o = c_o + sum_r y_qr cap_or - z_q`` (what a node of o costs by them) and ``U_o`` an upper
+bound on ``max_x sum_i pi_i x_i`` (what its pods are worth). If T >= 0 and U_o <= T_o for all o in a set
+P, weak duality gives
+
+    cost >= sum_i d_i pi_i - sum_qr y_qr L_qr + sum_q z_q m_q
+            - sum_{o not in P} k_o max(0, U_o - T_o) - sum_e U_e.
+
+Prices that violate U_o <= T_o are repaired: dividing pi_i by ``m_i = max U_o / T_o`` over the options
+that can hold a pod of class i makes them satisfy it, since every class on o is then divided by at
+least U_o / T_o (Farley 1990, doi:10.1287/opre.38.5.922, class by class). An option with limited
+supply is instead paid for by its own term where that loses less.
+
+So any non-negative prices prove a bound, and the duals of a solved column generation prove its
+value up to rounding. Everything below is integer arithmetic on prices scaled by 2**bits: rounding
+a price down yields another valid price. At the end the bound may be rounded up, first to whole
+micro-dollars, then to what sums of prices can be: multiples of their greatest common divisor.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.model import Certificate, Problem
+from binwright_optimizer.verify.knapsack import VALUE_BITS, bound_pattern_values, undominated
+from binwright_optimizer.verify.market import Int64Array, Market, market
+
+_MOST_SCALE_BITS = 4096
+"""A certificate beyond this scale is not one."""
+
+_TERM_BITS = 56
+"""Scaled node prices and limit terms stay below 2**56 each, so that T stays below 2**VALUE_BITS."""
+
+_RATIO_BITS = 64
+
+_SEARCH_ROUNDS = (2_000, 50_000, 1_000_000)
+"""Search nodes per knapsack; those left open are searched again with more, while time lasts."""
+
+_CHUNK = 32
+
+
+@dataclass(slots=True)
+class _Prices:
+    """A certificate brought to this market, all values scaled by 2**``bits``.
+
+    Parameters
+    ----------
+    pod
+        (class,) price of one pod.
+    limit, minimum
+        Prices by (pool, resource) and by pool.
+    node
+        (option,): T, at least zero.
+    """
+
+    bits: int
+    pod: Int64Array
+    limit: dict[tuple[int, str], int]
+    minimum: list[int]
+    node: Int64Array
+
+
+def prove_bound(
+    problem: Problem, certificate: Certificate, placed: Sequence[int], *, time_limit_s: float = 2.0
+) -> int:
+    """Micro-dollars per hour that any decision placing these pods costs at least.
+
+    Parameters
+    ----------
+    certificate
+        Any prices; bad ones prove a low bound, never a wrong one.
+    placed
+        ``placed[w]``: pods of workload ``w`` that are placed, on bought or existing nodes.
+    time_limit_s
+        After this, knapsacks are bounded by their relaxation, which weakens the bound.
+    """
+    deadline = time.monotonic() + time_limit_s
+    shop = market(problem)
+    demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
+    np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
+    if not len(shop.price):
+        return 0
+    prices = _prices(shop, certificate, demand, np.asarray(placed) > 0)
+    scaled = _scaled_bound(shop, prices, demand, deadline)
+    bound = max(_cost_of_minimums(shop), -(-scaled >> prices.bits))
+    unit = shop.price_unit
+    return -(-bound // unit) * unit if unit else 0
+
+
+def _cost_of_minimums(shop: Market) -> int:
+    """What the nodes cost that pools must buy in any case, each as cheap as it gets."""
+    total = 0
+    for p, terms in enumerate(shop.pools):
+        mine = shop.price[shop.pool_of == p]
+        if terms.missing and len(mine):
+            total += terms.missing * int(mine.min())
+    return total
+
+
+def _prices(
+    shop: Market, certificate: Certificate, demand: Int64Array, is_placed: NDArray[np.bool_]
+) -> _Prices:
+    """The certificate, rounded down to a scale at which no sum can overflow."""
+    bits = certificate.scale_bits
+    pods = list(certificate.pod_prices)
+    if not 0 <= bits <= _MOST_SCALE_BITS:
+        bits, pods = 0, []
+    finest = max(0, _TERM_BITS - int(shop.price.max()).bit_length())
+    coarser = max(0, bits - finest)
+    while True:
+        prices = _prices_at(shop, certificate, pods, is_placed, bits, coarser)
+        worth = sum(int(d) * int(p) for d, p in zip(demand, prices.pod, strict=True))
+        excess = worth.bit_length() - VALUE_BITS
+        if excess <= 0:
+            return prices
+        if prices.bits == 0:
+            prices.pod = np.minimum(prices.pod, (1 << VALUE_BITS) // max(1, int(demand.sum())) - 1)
+            return prices
+        coarser += min(excess, prices.bits)
+
+
+def _prices_at(
+    shop: Market,
+    certificate: Certificate,
+    pods: list[int],
+    is_placed: NDArray[np.bool_],
+    bits: int,
+    coarser: int,
+) -> _Prices:
+    scale = bits - coarser
+    limit: dict[tuple[int, str], int] = {}
+    index = {terms.name: p for p, terms in enumerate(shop.pools)}
+    for pool, resource, price in certificate.limit_prices if pods else ():
+        key = (index.get(pool, -1), resource)
+        if key in shop.use and price > 0:
+            limit[key] = limit.get(key, 0) + (price >> coarser)
+    node = shop.price << scale
+    for key, price in limit.items():
+        use = shop.use[key]
+        limit[key] = min(price, (1 << _TERM_BITS) // max(1, int(use.max()) * len(limit)))
+        node += use * limit[key]
+    minimum = [0] * len(shop.pools)
+    for pool, price in certificate.minimum_prices if pods else ():
+        p = index.get(pool, -1)
+        mine = shop.pool_of == p
+        if p >= 0 and price > 0 and shop.pools[p].missing and mine.any():
+            # T must not fall below zero; a smaller price of the minimum is as valid.
+            accepted = min(price >> coarser, int(node[mine].min()))
+            minimum[p] += accepted
+            node[mine] -= accepted
+    # No pod is worth more than the dearest node: its class would be divided down to that anyway.
+    most = int(node.max())
+    pod = [0] * len(shop.classes.requests)
+    for i, counts, price in zip(shop.classes.class_of, is_placed, pods, strict=False):
+        if counts and price > 0:
+            pod[i] = max(pod[i], min(most, price >> coarser))
+    return _Prices(scale, np.array(pod, dtype=np.int64), limit, minimum, node)
+
+
+def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: float) -> int:
+    """The bound of the module's formula, times 2**bits."""
+    active = np.flatnonzero((demand > 0) & (prices.pod > 0))
+    knapsacks = _Knapsacks(
+        demand[active],
+        np.ascontiguousarray(shop.requests[active]),
+        np.ascontiguousarray(shop.is_admitted[:, active]),
+        deadline,
+    )
+    options = _competitive(shop, prices.node, knapsacks.is_admitted)
+    is_limited = shop.available[options] >= 0
+    unlimited, limited = options[~is_limited], options[is_limited]
+
+    pod = prices.pod[active]
+    worth = knapsacks.most_worth(pod, shop.room[unlimited], shop.row_of[unlimited], prices.node[unlimited])
+    too_much = worth > prices.node[unlimited]
+    violated, worth = unlimited[too_much], worth[too_much]
+    pod = _divided(
+        pod,
+        prices.node[violated],
+        worth,
+        np.array([knapsacks.can_hold(shop.room[o], shop.row_of[o]) for o in violated], dtype=bool),
+    )
+
+    paid = 0
+    worth = knapsacks.most_worth(pod, shop.room[limited], shop.row_of[limited], prices.node[limited])
+    for o, value in zip(limited, worth, strict=True):
+        cost = prices.node[o]
+        if value > cost:
+            held = knapsacks.can_hold(shop.room[o], shop.row_of[o])
+            cheaper = _divided(pod, np.array([cost]), np.array([value]), held[np.newaxis])
+            loss = _total(knapsacks.demand, pod) - _total(knapsacks.demand, cheaper)
+            supply_term = int(shop.available[o]) * int(value - cost)
+            if supply_term <= loss:
+                paid += supply_term
+            else:
+                pod = cheaper
+
+    free = np.zeros(len(shop.existing_count), dtype=np.int64)
+    worth = knapsacks.most_worth(pod, shop.existing_room, shop.existing_row, free)
+    paid += _total(shop.existing_count, worth)
+    for (p, resource), price in prices.limit.items():
+        paid += price * shop.pools[p].room[resource]
+    earned = sum(price * terms.missing for price, terms in zip(prices.minimum, shop.pools, strict=True))
+    return _total(knapsacks.demand, pod) + earned - paid
+
+
+def _total(counts: Int64Array, values: Int64Array) -> int:
+    """Exact sum of products."""
+    return sum(int(c) * int(v) for c, v in zip(counts, values, strict=True))
+
+
+def _divided(pod: Int64Array, cost: Int64Array, worth: Int64Array, is_held: NDArray[np.bool_]) -> Int64Array:
+    """Pod prices divided by the largest worth / cost of the violated options that hold the class.
+
+    Parameters
+    ----------
+    cost, worth
+        (option,), worth above cost.
+    is_held
+        bool (option, class).
+    """
+    ratios = [  # rounded up, so that the quotients round down
+        -(-(int(u) << _RATIO_BITS) // int(t)) if t else 0 for u, t in zip(worth, cost, strict=True)
+    ]
+    largest = [1 << _RATIO_BITS] * len(pod)
+    result = [int(p) for p in pod]
+    for o in sorted(range(len(ratios)), key=ratios.__getitem__):
+        for i in np.flatnonzero(is_held[o]):
+            if ratios[o]:
+                largest[i] = max(largest[i], ratios[o])
+            else:
+                result[i] = 0  # nothing that a free node without limit holds is worth anything
+    return np.array([(p << _RATIO_BITS) // m for p, m in zip(result, largest, strict=True)], dtype=np.int64)
+
+
+def _competitive(shop: Market, cost: Int64Array, is_admitted: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Options that no unlimited one matches in cost, room and admitted classes."""
+    rows = is_admitted.astype(np.float32)
+    is_subset = (rows @ (1 - rows.T)) == 0
+    order = np.lexsort((-shop.room[:, -1], cost))
+    return undominated(shop.room, cost, shop.row_of, is_subset, order, shop.available < 0)
+
+
+class _Knapsacks:
+    """Bounds on pattern values for the classes with a price.
+
+    Parameters
+    ----------
+    demand, requests
+        (class,) and (class, resource).
+    is_admitted
+        bool (row, class).
+    deadline
+        Monotonic time after which knapsacks are only relaxed.
+    """
+
+    def __init__(
+        self, demand: Int64Array, requests: Int64Array, is_admitted: NDArray[np.bool_], deadline: float
+    ) -> None:
+        self.demand = demand
+        self.is_admitted = is_admitted
+        self._requests = requests
+        # Dividing by what divides every request changes no pattern, and leaves the multipliers
+        # more bits: a byte is a fine unit for gibibytes.
+        self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
+        self._deadline = deadline
+
+    def can_hold(self, room: Int64Array, row: int) -> NDArray[np.bool_]:
+        """Classes of which such a node holds at least one pod: bool (class,)."""
+        fits: NDArray[np.bool_] = np.all(self._requests <= room, axis=1)
+        fits &= self.is_admitted[row]
+        return fits
+
+    def most_worth(
+        self, pod: Int64Array, rooms: Int64Array, rows: Int64Array, thresholds: Int64Array
+    ) -> Int64Array:
+        """Upper bounds on what the pods of one node are worth; rough below its threshold: (node,)."""
+        n_nodes = len(rooms)
+        bounds = np.full(n_nodes, np.iinfo(np.int64).max)
+        is_final = np.zeros(n_nodes, dtype=bool)
+        written = np.zeros(n_nodes, dtype=np.int64)
+        start = np.full(rooms.shape[1], 1.0 / max(1, rooms.shape[1]))
+        open_nodes = np.arange(n_nodes)
+        scaled_rooms = rooms // self._unit
+        scaled_requests = self._requests // self._unit
+        for number, node_limit in enumerate(_SEARCH_ROUNDS):
+            for first in range(0, len(open_nodes), _CHUNK):
+                is_late = time.monotonic() > self._deadline
+                if is_late and number:
+                    return bounds
+                chunk = open_nodes[first : first + _CHUNK]
+                bound_pattern_values(
+                    pod,
+                    self.demand,
+                    scaled_requests,
+                    scaled_rooms,
+                    self.is_admitted,
+                    rows,
+                    thresholds,
+                    chunk,
+                    0 if is_late else node_limit,
+                    start,
+                    written,
+                    is_final,
+                )
+                bounds[chunk] = np.minimum(bounds[chunk], written[chunk])
+            open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
+        return bounds
+
+
+def compile_kernels() -> None:
+    """Run every kernel once on a tiny market, for the types that `prove_bound` calls them with."""
+    one = np.ones(1, dtype=np.int64)
+    knapsacks = _Knapsacks(one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf)
+    knapsacks.most_worth(one, np.full((1, 2), 2, dtype=np.int64), one - 1, one)
+    undominated(
+        np.ones((1, 2), dtype=np.int64),
+        one,
+        one - 1,
+        np.ones((1, 1), dtype=bool),
+        np.zeros(1, dtype=np.intp),
+        np.ones(1, dtype=bool),
+    )

@@ -1,0 +1,264 @@
+"""What a problem lets us buy, and what it already has, as arrays for the bound.
+
+An *option* is an offering bought for a NodePool. Options that no pod, daemon or limit can tell
+apart are merged into the cheapest; each step drops only what cannot make a node cheaper or hold
+more, so that a bound over the options is one over all nodes that may be bought.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.model import Problem, Resources, Taint, labels
+from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.verify.compatibility import BoolArray, LabelRows, PodClasses, pod_classes
+from binwright_optimizer.verify.nodes import limits_slots
+from binwright_optimizer.verify.offerings import (
+    UNLIMITED_SLOTS,
+    OfferingColumns,
+    label_column,
+    offering_columns,
+)
+from binwright_optimizer.verify.purchase import NODES, PoolTerms, Variant, buyable, pool_terms, variants
+
+Int64Array = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Options and existing nodes over pod classes ``i`` and resources ``r``.
+
+    Parameters
+    ----------
+    requests
+        (i, r): request of one pod, its slot included.
+    is_admitted
+        (row, i): distinct rows of "these nodes admit that class by labels and taints".
+    pool_of, price, available, room, row_of
+        Of options: NodePool, micro-dollars per hour, nodes on sale (-1: no limit), amounts left
+        to pods (option, r), and row of ``is_admitted``.
+    use
+        By (pool, resource) that is limited: what one node of each option takes of it, (option,).
+    price_unit
+        Every price that can be paid is a multiple of it; 0 if nothing costs anything.
+    existing_room, existing_row, existing_count
+        Of existing nodes, equal ones counted.
+    """
+
+    classes: PodClasses
+    pools: tuple[PoolTerms, ...]
+    requests: Int64Array
+    is_admitted: BoolArray
+    pool_of: NDArray[np.intp]
+    price: Int64Array
+    available: Int64Array
+    room: Int64Array
+    row_of: Int64Array
+    use: dict[tuple[int, str], Int64Array]
+    price_unit: int
+    existing_room: Int64Array
+    existing_row: Int64Array
+    existing_count: Int64Array
+
+
+@dataclass(slots=True)
+class _Builder:
+    """A `Market` under construction; ``rows`` numbers the distinct rows of admitted classes."""
+
+    problem: Problem
+    columns: OfferingColumns
+    classes: PodClasses
+    names: tuple[str, ...]
+    mentioned: frozenset[str]
+    terms: tuple[PoolTerms, ...]
+    rows: dict[bytes, int] = field(default_factory=dict)
+    pool_of: list[NDArray[np.intp]] = field(default_factory=list)
+    offering: list[NDArray[np.intp]] = field(default_factory=list)
+    room: list[Int64Array] = field(default_factory=list)
+    row_of: list[Int64Array] = field(default_factory=list)
+    price_unit: int = 0
+
+    def add_pool(self, p: int) -> None:
+        """Append the options of one NodePool."""
+        pool = self.problem.node_pools[p]
+        offerings = np.flatnonzero(buyable(pool, self.terms[p], self.columns))
+        if len(offerings):
+            self.price_unit = math.gcd(self.price_unit, int(np.gcd.reduce(self.columns.price[offerings])))
+            for variant in variants(pool, self.columns, self.mentioned):
+                self._add_variant(p, variant, offerings)
+
+    def _add_variant(self, p: int, variant: Variant, offerings: NDArray[np.intp]) -> None:
+        kind, labelled = self._kinds(variant, offerings)
+        pool = self.problem.node_pools[p]
+        row_of_kind = self._row_indices(labelled, [pool.taints] * labelled.n_rows)
+        overhead, every = self._overhead(p, labelled)
+        types = self.columns.type_of[offerings]
+        kept = _cheapest(
+            types * labelled.n_rows + kind, self.columns.price[offerings], self.columns.available[offerings]
+        )
+        offerings, kind, types = offerings[kept], kind[kept], types[kept]
+        room = np.stack([self.columns.allocatable(name)[types] for name in every], axis=1) - overhead[kind]
+        holds_daemons = (room >= 0).all(axis=1)
+        self.pool_of.append(np.full(int(holds_daemons.sum()), p, dtype=np.intp))
+        self.offering.append(offerings[holds_daemons])
+        self.room.append(room[holds_daemons, : len(self.names)])
+        self.row_of.append(row_of_kind[kind[holds_daemons]])
+
+    def _kinds(self, variant: Variant, offerings: NDArray[np.intp]) -> tuple[NDArray[np.intp], LabelRows]:
+        """Offerings numbered by the labels that somebody asks for, and those labels."""
+        keys = sorted(self.mentioned & self.columns.defined_keys)
+        kind = np.zeros(len(offerings), dtype=np.intp)
+        first = np.zeros(1, dtype=np.intp)
+        for key in keys:
+            column = self.columns.label(key)
+            kind = kind * len(column.values) + column.codes[offerings]
+            # Renumbering keeps the mixed radix small however many keys there are.
+            _, first, kind = np.unique(kind, return_index=True, return_inverse=True)
+        columns = {}
+        for key in keys:
+            column = self.columns.label(key)
+            columns[key] = label_column([column.values[code] for code in column.codes[offerings[first]]])
+        return kind, LabelRows(len(first), columns, variant.fixed, variant.undecided)
+
+    def _overhead(self, p: int, nodes: LabelRows) -> tuple[Int64Array, tuple[str, ...]]:
+        """What daemons surely take of each kind of node, and of which resources.
+
+        A daemon that may or may not land is left out, which only adds room.
+        """
+        pool = self.problem.node_pools[p]
+        landing = [
+            daemon.template
+            for daemon in self.problem.daemon_sets
+            if untolerated(pool.taints, daemon.template.tolerations) is None
+        ]
+        daemon_names = {
+            name for requests in (pool.overhead, *(t.requests for t in landing)) for name, _ in requests
+        }
+        every = (*self.names, *sorted(daemon_names - set(self.names)))
+        overhead = np.zeros((nodes.n_rows, len(every)), dtype=np.int64)
+        overhead += np.array([pool.overhead[name] for name in every], dtype=np.int64)
+        for template in landing:
+            overhead[nodes.surely_admit(template)] += np.array(
+                _with_slot(template.requests, every), dtype=np.int64
+            )
+        return overhead, every
+
+    def _row_indices(self, nodes: LabelRows, taints: Sequence[tuple[Taint, ...]]) -> Int64Array:
+        """Index in ``rows`` of the classes that each node admits by labels and taints."""
+        by_placement = np.zeros((nodes.n_rows, len(self.classes.placements)), dtype=bool)
+        distinct: dict[tuple[Taint, ...], int] = {}
+        code = np.array([distinct.setdefault(t, len(distinct)) for t in taints], dtype=np.intp)
+        for index, template in enumerate(self.classes.placements):
+            is_tolerated = np.array(
+                [untolerated(t, template.tolerations) is None for t in distinct], dtype=bool
+            )
+            if is_tolerated.any():
+                by_placement[:, index] = nodes.admit(template) & is_tolerated[code]
+        packed = np.packbits(by_placement[:, self.classes.placement_of], axis=1)
+        return np.array(
+            [self.rows.setdefault(row.tobytes(), len(self.rows)) for row in packed], dtype=np.int64
+        )
+
+    def existing(self) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """Room, row and number of the distinct existing nodes."""
+        nodes = self.problem.existing_nodes
+        if not nodes:
+            return np.zeros((0, len(self.names)), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        pairs = [{labels.HOSTNAME: node.name, **dict(node.labels)} for node in nodes]
+        columns = {key: label_column([p.get(key) for p in pairs]) for key in self.mentioned}
+        row = self._row_indices(LabelRows(len(nodes), columns, is_new=False), [node.taints for node in nodes])
+        room = np.array([[node.free[name] for name in self.names] for node in nodes], dtype=np.int64)
+        is_unlimited = [not limits_slots(node.free, node.capacity) for node in nodes]
+        room[is_unlimited, 0] = UNLIMITED_SLOTS
+        distinct, count = np.unique(np.column_stack([row, room]), axis=0, return_counts=True)
+        return distinct[:, 1:].copy(), distinct[:, 0].copy(), count.astype(np.int64)
+
+    def admitted(self) -> BoolArray:
+        """Distinct rows of admitted classes: bool (row, class)."""
+        n_classes = len(self.classes.requests)
+        if not self.rows or not n_classes:
+            return np.zeros((len(self.rows), n_classes), dtype=bool)
+        packed = np.frombuffer(b"".join(self.rows), dtype=np.uint8).reshape(len(self.rows), -1)
+        return np.unpackbits(packed, axis=1, count=n_classes).astype(bool)
+
+
+def _with_slot(requests: Resources, names: Sequence[str]) -> list[int]:
+    """Request of one pod over ``names``, its slot included."""
+    amounts = dict(requests)
+    return [amounts.get(name, 0) + (name == PODS) for name in names]
+
+
+def _cheapest(group: NDArray[np.intp], price: Int64Array, available: Int64Array) -> NDArray[np.intp]:
+    """Of each group the cheapest offering without a supply limit, and all limited ones below it."""
+    order = np.lexsort((price, available >= 0, group))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = group[order][1:] != group[order][:-1]
+    leader = order[is_first][np.cumsum(is_first) - 1]  # an unlimited one wherever there is one
+    is_limited = available[order] >= 0
+    is_cheaper = is_limited & ((available[leader] >= 0) | (price[order] < price[leader]))
+    return np.sort(order[is_first | is_cheaper])
+
+
+def build_market(problem: Problem) -> Market:
+    """Options, existing nodes and classes of a problem."""
+    columns = offering_columns(problem.catalog)
+    classes = pod_classes(problem.workloads)
+    names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
+    templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
+    mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
+    terms = pool_terms(problem)
+    builder = _Builder(problem, columns, classes, names, frozenset(mentioned), terms)
+    for p in range(len(problem.node_pools)):
+        builder.add_pool(p)
+    existing_room, existing_row, existing_count = builder.existing()
+    pool_of = np.concatenate([np.zeros(0, dtype=np.intp), *builder.pool_of])
+    offering = np.concatenate([np.zeros(0, dtype=np.intp), *builder.offering])
+    types = columns.type_of[offering]
+    use = {}
+    for p, pool in enumerate(terms):
+        for resource in pool.room:
+            amounts = (
+                np.ones(len(offering), np.int64) if resource == NODES else columns.capacity(resource)[types]
+            )
+            use[p, resource] = np.where(pool_of == p, amounts, 0)
+    price = columns.price[offering]
+    requests = np.array([_with_slot(r, names) for r in classes.requests], dtype=np.int64)
+    return Market(
+        classes=classes,
+        pools=terms,
+        requests=requests.reshape(len(classes.requests), len(names)),
+        is_admitted=builder.admitted(),
+        pool_of=pool_of,
+        price=price,
+        available=columns.available[offering],
+        room=np.concatenate([np.zeros((0, len(names)), dtype=np.int64), *builder.room]),
+        row_of=np.concatenate([np.zeros(0, dtype=np.int64), *builder.row_of]),
+        use=use,
+        price_unit=builder.price_unit,
+        existing_room=existing_room,
+        existing_row=existing_row,
+        existing_count=existing_count,
+    )
+
+
+_cache: WeakKeyDictionary[Problem, Market] = WeakKeyDictionary()
+_cache_lock = threading.Lock()
+
+
+def market(problem: Problem) -> Market:
+    """The market of ``problem``, built once while it lives."""
+    with _cache_lock:
+        built = _cache.get(problem)
+    if built is None:
+        built = build_market(problem)
+        with _cache_lock:
+            _cache[problem] = built
+    return built

@@ -1,0 +1,103 @@
+"""Node shapes: an instance type as a NodePool would run it, with what its daemons leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from binwright_optimizer.model import (
+    InstanceType,
+    NodePool,
+    Offering,
+    PodTemplate,
+    Problem,
+    Resources,
+    Taint,
+)
+from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.verify.nodes import (
+    daemon_overhead,
+    given_labels,
+    lacking,
+    refused_requirement,
+    satisfies_affinity,
+)
+
+CustomLabels = tuple[tuple[str, str], ...]
+"""Labels whose values the decision chose, sorted."""
+
+
+@dataclass(slots=True)
+class NodeShape:
+    """One offering bought for one pool with these custom labels.
+
+    ``refusals`` remembers why each placement (index into the pod classes' placements) is refused.
+    """
+
+    pool: NodePool
+    kind: InstanceType
+    offering: Offering
+    labels: dict[str, str]
+    overhead: Resources
+    refusals: dict[int, str] = field(default_factory=dict)
+
+    def refusal(self, placement: int, template: PodTemplate) -> str:
+        """Why labels or taints keep such a pod away; empty if they do not."""
+        reason = self.refusals.get(placement)
+        if reason is None:
+            reason = self.refusals[placement] = pod_refusal(
+                template, self.labels, self.pool.taints, is_new=True
+            )
+        return reason
+
+    def pool_refusal(self) -> str:
+        """Why the pool may not buy it; empty if it may."""
+        for key, value in self.pool.labels:
+            if self.labels[key] != value:
+                return f"label {key}={self.labels[key]} contradicts the pool's label {key}={value}"
+        requirement = refused_requirement(self.pool.requirements, self.labels, is_new=True)
+        return "" if requirement is None else f"pool requirement {requirement} is not satisfied"
+
+    def lacking(self, requests: Resources) -> tuple[str, ...]:
+        """Resources that it has too little of for pods with ``requests`` and its daemons."""
+        return lacking(requests + self.overhead, self.kind.allocatable, self.kind.capacity)
+
+
+def pod_refusal(
+    template: PodTemplate, labels: dict[str, str], taints: tuple[Taint, ...], *, is_new: bool
+) -> str:
+    """Why labels or taints of a node keep a pod away; empty if they do not."""
+    requirement = refused_requirement(template.node_selector, labels, is_new=is_new)
+    if requirement is not None:
+        return f"node selector {requirement} is not satisfied"
+    if not satisfies_affinity(template, labels, is_new=is_new):
+        return "no required node affinity term is satisfied"
+    taint = untolerated(taints, template.tolerations)
+    return "" if taint is None else f"taint {taint} is not tolerated"
+
+
+class ShapeIndex:
+    """Shapes of a problem by name, each built once."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self.pools = {pool.name: pool for pool in problem.node_pools}
+        self.types = {kind.name: kind for kind in problem.catalog.instance_types}
+        self._shapes: dict[tuple[str, str, Offering, CustomLabels], NodeShape] = {}
+
+    def offerings(self, kind: InstanceType, region: str, zone: str, capacity_type: str) -> list[Offering]:
+        """What a type is sold as under this name; more than one only in odd catalogues."""
+        return [
+            o for o in kind.offerings if (o.region, o.zone, o.capacity_type) == (region, zone, capacity_type)
+        ]
+
+    def shape(
+        self, pool: NodePool, kind: InstanceType, offering: Offering, custom: CustomLabels
+    ) -> NodeShape:
+        """The shape, remembered."""
+        key = (pool.name, kind.name, offering, custom)
+        found = self._shapes.get(key)
+        if found is None:
+            labels = {**dict(custom), **given_labels(pool, kind, offering)}
+            overhead = daemon_overhead(self._problem, pool, labels)
+            found = self._shapes[key] = NodeShape(pool, kind, offering, labels, overhead)
+        return found
