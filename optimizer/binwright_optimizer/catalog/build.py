@@ -278,11 +278,18 @@ _AZURE_GPUS: tuple[tuple[str, str], ...] = (
 )
 """Where the board's name leaves its memory open, or the machine has a slice of a board."""
 
-_AZURE_GPU_COUNTS = {"Standard_NV48s_v3": "4", "Standard_NV24ads_V710_v5": "1"}
-"""Where the source contradicts its own prices: NV48s costs four times NV12s, which has one M60, and NV24ads
-twice NV12ads, which has half a V710."""
+_AZURE_GPU_COUNTS = {
+    "Standard_NV12s_v2": "2",
+    "Standard_NV24s_v2": "4",
+    "Standard_NV48s_v3": "4",
+    "Standard_NV24ads_V710_v5": "1",
+}
+"""Where the source contradicts its own prices, which rise with the number of boards: NV24s_v2 costs four
+times NV6s_v2 and NV48s_v3 four times NV12s_v3, each with one M60; NV24ads twice NV12ads, with half a V710."""
 
-_AZURE_WINDOWS_ONLY = re.compile(r"^Standard_NV\d+as_v4$")
+_AZURE_LEFT_OUT = re.compile(r"^Standard_(NV\d+as_v4|NC\d+ads_A10_v4|NCC40ads_H100_v5)$")
+"""NVv4 runs only Windows; the source does not say what part of an A10 each NC A10 has, and has no GPU on
+NCC, which has an H100."""
 
 
 def _azure(source: Path) -> tuple[list[Row], list[Row]]:
@@ -290,7 +297,7 @@ def _azure(source: Path) -> tuple[list[Row], list[Row]]:
         _azure_type(row)
         for row in _read(source / "azure_instance_types.csv.gz")
         if row["status"] != "INACTIVE"
-        and not _AZURE_WINDOWS_ONLY.match(row["instance_type"])
+        and not _AZURE_LEFT_OUT.match(row["instance_type"])
         and int(row["vcpu"]) >= AKS_LEAST_VCPU
         and int(row["memory_mib"]) >= AKS_LEAST_MEMORY_MIB
     ]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import translate
 
 from binwright_optimizer.errors import CatalogError
 
 SHOWN = 5
-"""Close matches named in a message."""
+"""Names shown in a message."""
+
+CUTOFF = 0.65
+"""Least similarity of a name shown, as difflib measures it; one wrong letter of three passes."""
+
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 class Globs:
@@ -32,17 +37,31 @@ class Globs:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> CatalogError:
-    """Error for a name that does not exist, naming those it may have meant.
+    """Error for a name or glob that matches nothing, naming those it may have meant.
 
     Examples
     --------
-    >>> print(unknown("region of aws", "us-east-l", ["eu-west-1", "us-east-1", "us-east-2"]))
-    unknown region of aws 'us-east-l'; did you mean us-east-1, us-east-2?
+    >>> print(unknown("region of aws", "eu-west-l", ["eu-west-1", "us-east-1"]))
+    unknown region of aws 'eu-west-l'; did you mean eu-west-1, us-east-1?
+    >>> print(unknown("instance type of aws", "g4nd.*", ["c5.large", "g4dn.xlarge"]))
+    unknown instance type of aws 'g4nd.*'; did you mean g4dn.xlarge?
     """
-    names = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower(), names, n=SHOWN, cutoff=0.6)
+    names = sorted(known)
+    close = _close_matches(name.lower(), names)
     if close:
-        return CatalogError(f"unknown {kind} {name!r}; did you mean {', '.join(names[c] for c in close)}?")
-    listed = sorted(names.values())
-    shown = ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "")
+        return CatalogError(f"unknown {kind} {name!r}; did you mean {', '.join(close)}?")
+    shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     return CatalogError(f"unknown {kind} {name!r}; known: {shown}")
+
+
+def _close_matches(name: str, known: Sequence[str]) -> list[str]:
+    """Names like ``name``; for a glob, names that start like what precedes its first wildcard."""
+    literal = _WILDCARD.split(name, maxsplit=1)[0]
+    if literal != name and not literal:
+        return []
+    compared: dict[str, list[str]] = {}
+    for candidate in known:
+        start = candidate.lower() if literal == name else candidate.lower()[: len(literal)]
+        compared.setdefault(start, []).append(candidate)
+    close = get_close_matches(literal, compared, n=SHOWN, cutoff=CUTOFF)
+    return [candidate for start in close for candidate in compared[start]][:SHOWN]

@@ -157,8 +157,9 @@ def canonical_gpu_models(name: str) -> tuple[str, ...]:
     # Two sizes name a MIG slice (1g.5gb), which is none of our models.
     if len(memories) <= 1:
         models = _spellings().get("-".join(words), ())
-        if memories:
-            models = tuple(model for model in models if _by_name()[model].memory_gib == memories[0])
+        if models and memories:
+            family = _by_name()[models[0]].family
+            models = tuple(m.name for m in GPU_MODELS if (m.family, m.memory_gib) == (family, memories[0]))
         if models:
             return models
     return (name.strip().lower(),)
