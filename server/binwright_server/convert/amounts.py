@@ -17,7 +17,9 @@ _format = lru_cache(maxsize=65_536)(format_quantity)
 
 def amounts_from_map(quantities: Mapping[str, str], path: str, out: Violations) -> dict[str, int]:
     """Amounts by resource name, zeros kept; wrong entries are recorded and left out."""
-    amounts = {}
+    amounts: dict[str, int] = {}
+    if not quantities:
+        return amounts
     for name in sorted(quantities):
         if not name:
             out.add(entry(path, name), quantities[name], "a resource needs a name")

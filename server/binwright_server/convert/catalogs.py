@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from binwright.v1 import catalog_pb2
@@ -54,25 +54,36 @@ def embedded_from_message(message: catalog_pb2.EmbeddedCatalog, path: str, out: 
     if message.cloud not in embedded.clouds():
         out.add(f"{path}.cloud", message.cloud, f"must be one of {', '.join(embedded.clouds())}")
         return None
-    known = embedded.regions(message.cloud)
-    unknown = [(k, region) for k, region in enumerate(message.regions) if region not in known]
-    for k, region in unknown:
-        out.add(f"{path}.regions[{k}]", region, f"is no region of {message.cloud}")
-    if not message.regions:
-        out.add(f"{path}.regions", "", "must name at least one region")
-    if unknown or not message.regions:
-        return None
     regions, types, exclude = tuple(message.regions), tuple(message.instance_types), tuple(message.exclude)
+    if not regions:
+        out.add(f"{path}.regions", "", "must name at least one region")
+        return None
     try:
         return embedded.embedded_catalog(message.cloud, regions, types, exclude)
     except CatalogError as error:
-        out.add(f"{path}.instance_types", ", ".join(types), str(error))
-        return None
+        whole = error
+
+    # Something is wrong; ask for one name at a time to tell which.
+    def blame(field: str, name: str, *arguments: tuple[str, ...]) -> bool:
+        try:
+            embedded.embedded_catalog(message.cloud, *arguments)
+        except CatalogError as error:
+            out.add(field, name, str(error))
+            return True
+        return False
+
+    bad = [blame(f"{path}.regions[{k}]", r, (r,)) for k, r in enumerate(regions)]
+    if not any(bad):
+        bad += [blame(f"{path}.instance_types[{k}]", t, regions, (t,)) for k, t in enumerate(types)]
+        bad += [blame(f"{path}.exclude[{k}]", e, regions, (), (e,)) for k, e in enumerate(exclude)]
+    if not any(bad):
+        out.add(f"{path}.exclude", ", ".join(exclude), str(whole))
+    return None
 
 
 def catalog_query_from_message(
     message: catalog_pb2.EmbeddedCatalog,
-    min_allocatable: dict[str, str],
+    min_allocatable: Mapping[str, str],
     capacity_types: Iterable[str],
 ) -> tuple[Catalog, Resources, frozenset[CapacityType]]:
     """What a listing asks for: the catalogue, least amounts and capacity types (none: all).

@@ -1,0 +1,98 @@
+"""From a request to a decision within the time its caller has."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from binwright.v1 import decision_pb2
+from binwright_optimizer.incumbent import Progress
+from binwright_optimizer.model.decision import Decision
+from binwright_optimizer.model.problem import Problem
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.stopping import Deadline, Stop
+
+from binwright_server.convert import AnySolveRequest, progress_to_message, request_to_problem
+from binwright_server.errors import AbandonedError, TooLateError
+from binwright_server.limits import RequestLimits
+
+REPLY_S = 0.010
+"""Kept back from the caller's deadline for the way home, beside `REPLY_S_PER_POD`."""
+
+REPLY_S_PER_POD = 3e-6
+"""Turning a decision into a message and serialising it costs about 1 us per pod on an idle core;
+three times that leaves room for a busy one."""
+
+OnProgress = Callable[[decision_pb2.Progress], None]
+
+
+class Solver(Protocol):
+    """`binwright_optimizer.solve.solve`, or a stand-in for it."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        params: SolveParams,
+        stop: Stop | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Decision:
+        """The verified decision on ``problem``."""
+        ...
+
+
+def answer(
+    request: AnySolveRequest,
+    solver: Solver,
+    limits: RequestLimits,
+    cancel: threading.Event,
+    ends_at: float | None = None,
+    on_progress: OnProgress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Problem, Decision]:
+    """The problem of a request and the decision on it.
+
+    Parameters
+    ----------
+    cancel
+        Set from any thread once the caller gives up.
+    ends_at
+        Time on ``clock`` at which the caller stops waiting; None if never.
+    on_progress
+        Called from this thread with each step of the search.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the request is wrong.
+    TooLateError
+        If nothing of the caller's time is left once the request is understood.
+    AbandonedError
+        If the caller gave up before the search began.
+    """
+    if cancel.is_set():
+        raise AbandonedError("the caller gave up before its turn came")
+    problem, params = request_to_problem(request, limits)
+    if cancel.is_set():
+        raise AbandonedError("the caller gave up before the search began")
+    seconds = params.deadline_s
+    if ends_at is not None:
+        pods = sum(workload.replicas for workload in problem.workloads)
+        left = ends_at - clock() - REPLY_S - REPLY_S_PER_POD * pods
+        if left <= 0:
+            raise TooLateError("the deadline leaves no time to solve and to answer")
+        seconds = min(seconds, left)
+
+    def report(progress: Progress) -> None:
+        assert on_progress is not None
+        on_progress(progress_to_message(progress))
+
+    decision = solver(
+        problem,
+        replace(params, deadline_s=seconds),
+        Deadline(seconds, cancel, clock),
+        report if on_progress is not None else None,
+    )
+    return problem, decision

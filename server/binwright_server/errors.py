@@ -1,0 +1,30 @@
+"""Every exception the server raises on purpose, beside those of the optimizer.
+
+::
+
+    BinwrightError
+    +-- ConfigError           a flag, environment variable or configuration file is wrong
+    +-- BusyError             all workers are taken and the queue is full
+    +-- TooLateError          the caller's deadline leaves no time to solve
+    +-- AbandonedError        the caller gave up before the solve began or ended
+"""
+
+from __future__ import annotations
+
+from binwright_optimizer.errors import BinwrightError
+
+
+class ConfigError(BinwrightError):
+    """A setting is wrong; the message names where it was made, the setting and its value."""
+
+
+class BusyError(BinwrightError):
+    """All workers are taken and the queue is full; the caller may retry later."""
+
+
+class TooLateError(BinwrightError):
+    """The caller's deadline leaves no time to solve."""
+
+
+class AbandonedError(BinwrightError):
+    """The caller gave up; nobody waits for the answer."""

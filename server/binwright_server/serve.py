@@ -1,0 +1,228 @@
+"""The server: what it is made of, how it starts and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import grpc
+import structlog
+from binwright.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    provisioning_service_pb2,
+    provisioning_service_pb2_grpc,
+)
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from binwright_server.answer import Solver
+from binwright_server.catalog_service import CatalogService
+from binwright_server.config import ServerConfig, split_address
+from binwright_server.errors import ConfigError
+from binwright_server.interceptor import CallInterceptor
+from binwright_server.observe import Metrics, configure_logging
+from binwright_server.service import ProvisioningService
+from binwright_server.sideport import SidePort
+from binwright_server.workers import Workers
+
+SERVICES = (
+    provisioning_service_pb2.DESCRIPTOR.services_by_name["ProvisioningService"].full_name,
+    catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
+)
+
+MIB = 2**20
+
+_log = structlog.get_logger(__name__)
+
+
+class Server:
+    """A running server; an asynchronous context manager.
+
+    Parameters
+    ----------
+    solver
+        The optimizer's ``solve``, or a stand-in.
+    warm_up
+        Called in a worker thread before the server reports that it serves.
+    interceptors
+        Run before our own, the first outermost: authentication goes here.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        solver: Solver,
+        warm_up: Callable[[], object] = lambda: None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        self._config = config
+        self._warm_up = warm_up
+        self.workers = Workers(config.workers, config.max_queue)
+        self.metrics = Metrics(running=lambda: self.workers.running, waiting=lambda: self.workers.waiting)
+        self._grpc = grpc.aio.server(
+            interceptors=(*interceptors, CallInterceptor(self.metrics)),
+            options=(
+                ("grpc.max_receive_message_length", config.max_message_mib * MIB),
+                ("grpc.max_send_message_length", config.max_message_mib * MIB),
+                ("grpc.so_reuseport", 0),  # a second server on the port fails instead of sharing it
+            ),
+        )
+        service = ProvisioningService(solver, self.workers, config.limits, self.metrics)
+        provisioning_service_pb2_grpc.add_ProvisioningServiceServicer_to_server(service, self._grpc)
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), self._grpc)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._grpc)
+        self._side_port: SidePort | None = None
+        self._is_serving = False
+        self._is_closed = False
+        self.address = ""
+        self.metrics_address = ""
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close(0)
+
+    async def start(self) -> None:
+        """Listen, warm up, and only then report that the server serves.
+
+        Raises
+        ------
+        ConfigError
+            If an address is taken or a TLS file cannot be used.
+        """
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self.address = self._listen()
+        self._side_port = self._open_side_port()
+        await self._grpc.start()
+        await self.workers.run(lambda _cancel: self._warm_up())
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._is_serving = True
+        _log.info("serving", address=self.address, metrics_address=self.metrics_address or None)
+
+    async def close(self, grace_s: float) -> None:
+        """Report that the server no longer serves, let calls end, and stop.
+
+        Calls that are still under way after ``grace_s`` seconds are cancelled, and their solves
+        with them. A second call with a shorter grace shortens the first.
+        """
+        self._is_serving = False
+        await self._health.enter_graceful_shutdown()
+        await self._grpc.stop(grace_s)
+        if not self._is_closed:
+            self._is_closed = True
+            await asyncio.to_thread(self.workers.shut_down)
+            if self._side_port is not None:
+                await asyncio.to_thread(self._side_port.close)
+
+    async def _set_health(self, status: int) -> None:
+        for name in ("", *SERVICES):
+            await self._health.set(name, status)
+
+    def _listen(self) -> str:
+        """Bind the address; what it is with the port that was chosen."""
+        config = self._config
+        try:
+            if config.tls_cert:
+                port = self._grpc.add_secure_port(config.address, _credentials(config))
+            else:
+                port = self._grpc.add_insecure_port(config.address)
+        except RuntimeError as error:
+            raise ConfigError(f"address: cannot listen on {config.address}: {error}") from error
+        if config.address.startswith("unix:"):
+            return config.address
+        return f"{config.address.rpartition(':')[0]}:{port}"
+
+    def _open_side_port(self) -> SidePort | None:
+        parts = split_address(self._config.metrics_address)
+        if parts is None:
+            return None
+        try:
+            side_port = SidePort(*parts, self.metrics.registry, lambda: self._is_serving)
+        except OSError as error:
+            where = self._config.metrics_address
+            raise ConfigError(f"metrics_address: cannot listen on {where}: {error.strerror}") from error
+        side_port.start()
+        self.metrics_address = f"{self._config.metrics_address.rpartition(':')[0]}:{side_port.port}"
+        return side_port
+
+
+def _credentials(config: ServerConfig) -> grpc.ServerCredentials:
+    files = {}
+    for name in ("tls_cert", "tls_key", "tls_client_ca"):
+        path = getattr(config, name)
+        try:
+            files[name] = Path(path).read_bytes() if path else None
+        except OSError as error:
+            raise ConfigError(f"{name}: cannot read {path}: {error.strerror}") from error
+    for name, mark in (
+        ("tls_cert", b"CERTIFICATE"),
+        ("tls_key", b"PRIVATE KEY"),
+        ("tls_client_ca", b"CERTIFICATE"),
+    ):
+        content = files[name]
+        if content is not None and (b"-----BEGIN " not in content or mark not in content):
+            raise ConfigError(f"{name}: {getattr(config, name)} holds no PEM {mark.decode().lower()}")
+    certificate, key = files["tls_cert"], files["tls_key"]
+    assert certificate is not None, "ServerConfig lets a key or client CA stand only beside a certificate"
+    assert key is not None, "ServerConfig lets a certificate stand only beside a key"
+    return grpc.ssl_server_credentials(
+        [(key, certificate)],
+        root_certificates=files["tls_client_ca"],
+        require_client_auth=files["tls_client_ca"] is not None,
+    )
+
+
+def run(config: ServerConfig) -> None:
+    """Serve until SIGTERM or SIGINT; the first drains calls under way, a second ends them.
+
+    Prints one line with the address once the server takes requests.
+
+    Raises
+    ------
+    ConfigError
+        If an address is taken or a TLS file cannot be used.
+    """
+    # Imported here: they load the solver libraries and compiled kernels.
+    from binwright_optimizer.solve import solve
+    from binwright_optimizer.warmup import warm_up
+
+    configure_logging(config.log_format, config.log_level)
+    asyncio.run(serve_until_signal(Server(config, solve, warm_up), config.grace_s))
+
+
+async def serve_until_signal(server: Server, grace_s: float) -> None:
+    """Start the server, announce it on standard output, and end it on a signal."""
+    loop = asyncio.get_running_loop()
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    try:
+        await server.start()
+        sys.stdout.write(f"binwright serves on {server.address}\n")
+        if server.metrics_address:
+            sys.stdout.write(f"metrics are on http://{server.metrics_address}/metrics\n")
+        sys.stdout.flush()
+        _log.info("draining", signal=(await signals.get()).name, grace_s=grace_s)
+        drain = asyncio.create_task(server.close(grace_s))
+        again = asyncio.create_task(signals.get())
+        await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
+        again.cancel()
+        if not drain.done():
+            _log.warning("ending calls under way")
+            await server.close(0)
+        await drain
+    finally:
+        await server.close(0)
+    _log.info("stopped")
