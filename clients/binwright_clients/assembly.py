@@ -5,6 +5,7 @@ from __future__ import annotations
 from binwright.v1 import problem_pb2
 
 from binwright_clients.errors import Problems
+from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.notes import Notes
 from binwright_clients.origins import Origin, Origins
 
@@ -17,6 +18,7 @@ class Assembly:
         self.origins = Origins()
         self.problems = Problems()
         self.notes = Notes()
+        self.node_classes: dict[str, NodeClassRef] = {}
         self._origin_by_name: dict[tuple[str, str, str], Origin] = {}
 
     def claim_name(self, kind: str, namespace: str, name: str, origin: Origin) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from binwright.v1 import problem_pb2
@@ -11,6 +11,7 @@ from binwright.v1 import problem_pb2
 from binwright_clients.assembly import Assembly
 from binwright_clients.catalogs import read_catalog
 from binwright_clients.errors import InputError
+from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.kubernetes.reader import ManifestReader
 from binwright_clients.origins import Origins
 from binwright_clients.sources import STDIN, Format, Source, expand, read_source
@@ -32,11 +33,14 @@ class Inputs:
         What was skipped, and what was read but is not enforced.
     origins
         Which file and document each part comes from.
+    node_classes
+        Node class by NodePool name, where the manifest names one.
     """
 
     problem: problem_pb2.Problem
     notes: tuple[str, ...]
     origins: Origins
+    node_classes: Mapping[str, NodeClassRef]
 
     def locate(self, field_path: str) -> str:
         """The place in the files that a field path such as ``workloads[3].replicas`` means."""
@@ -81,7 +85,7 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     if not assembly.problem.workloads:
         skipped = "".join(f"\n{line}" for line in assembly.notes.lines())
         raise InputError.of(", ".join(paths), f"there are no pods to place{skipped}")
-    return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins)
+    return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins, assembly.node_classes)
 
 
 def _sources(

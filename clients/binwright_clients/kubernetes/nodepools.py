@@ -7,6 +7,7 @@ from typing import Any
 from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import contradiction
 
+from binwright_clients.karpenter.nodeclasses import node_class_of
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
 from binwright_clients.kubernetes.requirements import (
@@ -132,6 +133,9 @@ def add_node_pool(pool: ManifestObject) -> None:
     startup_taints = read_taints(spec.get("startupTaints") or [], f"{at}.startupTaints", pool.problem)
     message = pool.assembly.add_node_pool(pool.origin)
     message.name = pool.name
+    node_class = node_class_of(spec.get("nodeClassRef") or {})
+    if node_class is not None:
+        pool.assembly.node_classes[pool.name] = node_class
     message.requirements.extend(requirement_message(requirement) for requirement in requirements)
     for key, value in labels.items():
         message.labels[key] = value

@@ -1,0 +1,155 @@
+"""``binwright catalog``: what the clouds sell, with the source and date of every price."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import click
+from binwright.v1 import catalog_pb2, catalog_service_pb2
+
+from binwright_clients.cli.connection import Connection, server_options
+from binwright_clients.cli.engines import open_engine
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.failures import BadInput, CommandGroup, located
+from binwright_clients.cli.output import output_option, print_message, print_table, stderr_console
+from binwright_clients.cli.question import CAPACITY_TYPES, DEFAULT_CLOUD, DEFAULT_REGIONS
+from binwright_clients.cli.render.catalog import instance_type_view, instance_types_view
+
+_OPTION_OF_FIELD = {
+    "catalog.cloud": "--cloud",
+    "catalog.regions": "--region",
+    "catalog.instance_types": "--instance-types",
+    'min_allocatable["cpu"]': "--min-cpu",
+    'min_allocatable["memory"]': "--min-memory",
+}
+
+_INDEX = re.compile(r"\[\d+\]$")
+
+_cloud_option = click.option(
+    "--cloud",
+    type=click.Choice(sorted(DEFAULT_REGIONS)),
+    default=DEFAULT_CLOUD,
+    show_default=True,
+    help="Whose catalogue.",
+)
+_region_option = click.option(
+    "--region",
+    "regions",
+    metavar="REGION",
+    multiple=True,
+    help="Region; repeat for more.  [default: us-east-1 (aws), us-central1 (gcp), eastus (azure)]",
+)
+
+
+@click.group(cls=CommandGroup, epilog=examples("binwright catalog list --gpu t4 --region us-east-1"))
+def catalog() -> None:
+    """Look up instance types, their offerings and prices."""
+
+
+@catalog.command(
+    "list",
+    epilog=examples(
+        "binwright catalog list --gpu t4 --gpu a10g --sort price",
+        "binwright catalog list --cloud gcp --region europe-west4 --min-cpu 8 --min-memory 32Gi",
+        "binwright catalog list --instance-types 'c5.*' -o json",
+    ),
+)
+@_cloud_option
+@_region_option
+@click.option("--instance-types", metavar="GLOB", multiple=True, help="Only these types; repeat for more.")
+@click.option("--gpu", "gpu_models", metavar="MODEL", multiple=True, help="Only with this GPU, such as t4.")
+@click.option("--min-cpu", metavar="QUANTITY", help="Least allocatable CPU, such as 8 or 7500m.")
+@click.option("--min-memory", metavar="QUANTITY", help="Least allocatable memory, such as 32Gi.")
+@click.option(
+    "--capacity-type",
+    "capacity_types",
+    type=click.Choice(CAPACITY_TYPES),
+    multiple=True,
+    help="Only offerings of this kind; repeat for more.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "price"]),
+    default="name",
+    show_default=True,
+    help="Order of the table; price is the cheapest of any kind.",
+)
+@server_options
+@output_option()
+def list_types(
+    cloud: str,
+    regions: tuple[str, ...],
+    instance_types: tuple[str, ...],
+    gpu_models: tuple[str, ...],
+    min_cpu: str | None,
+    min_memory: str | None,
+    capacity_types: tuple[str, ...],
+    sort: str,
+    connection: Connection | None,
+    output: str,
+) -> None:
+    """List instance types with their cheapest prices."""
+    request = _query(cloud, regions, instance_types)
+    request.gpu_models.extend(model.lower() for model in gpu_models)
+    request.capacity_types.extend(capacity_types)
+    for resource, least in (("cpu", min_cpu), ("memory", min_memory)):
+        if least is not None:
+            request.min_allocatable[resource] = least
+    found = _look_up(request, connection)
+    if sort == "price":
+        found.sort(key=lambda sold: (min(o.price_microusd_per_hour for o in sold.offerings), sold.name))
+    if output == "table":
+        print_table(instance_types_view(found, f"{cloud} {', '.join(request.catalog.regions)}"))
+    else:
+        print_message(catalog_service_pb2.ListInstanceTypesResponse(instance_types=found), output)
+        if not found:
+            stderr_console().print("no instance type matches", markup=False)
+
+
+@catalog.command(
+    "show",
+    epilog=examples(
+        "binwright catalog show g4dn.2xlarge",
+        "binwright catalog show n1-standard-8 --cloud gcp --region us-central1 -o yaml",
+    ),
+)
+@click.argument("instance_type", metavar="TYPE")
+@_cloud_option
+@_region_option
+@server_options
+@output_option()
+def show_type(
+    instance_type: str,
+    cloud: str,
+    regions: tuple[str, ...],
+    connection: Connection | None,
+    output: str,
+) -> None:
+    """Show one instance type: amounts, labels and every offering."""
+    if any(mark in instance_type for mark in "*?["):
+        raise BadInput(f"TYPE: must be one instance type, not a glob (got {instance_type!r})")
+    found = _look_up(_query(cloud, regions, (instance_type,)), connection)
+    if output == "table":
+        print_table(instance_type_view(found[0]))
+    else:
+        print_message(found[0], output)
+
+
+def _query(
+    cloud: str, regions: Sequence[str], instance_types: Sequence[str]
+) -> catalog_service_pb2.ListInstanceTypesRequest:
+    embedded = catalog_pb2.EmbeddedCatalog(
+        cloud=cloud, regions=regions or [DEFAULT_REGIONS[cloud]], instance_types=instance_types
+    )
+    return catalog_service_pb2.ListInstanceTypesRequest(catalog=embedded)
+
+
+def _look_up(
+    request: catalog_service_pb2.ListInstanceTypesRequest, connection: Connection | None
+) -> list[catalog_pb2.InstanceType]:
+    def locate(field: str) -> str:
+        return _OPTION_OF_FIELD.get(_INDEX.sub("", field), field)
+
+    with open_engine(connection) as engine, located(locate):
+        return engine.list_instance_types(request)

@@ -1,0 +1,74 @@
+"""Where output goes: answers to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import yaml
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from rich.console import Console, RenderableType
+
+from binwright_clients.cli.files import to_json
+from binwright_clients.cli.render.text import WIDTH
+
+try:
+    from yaml import CSafeDumper as _Dumper
+except ImportError:  # PyYAML built without libyaml: same output, slower
+    from yaml import SafeDumper as _Dumper  # type: ignore[assignment]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def output_option(*further: str) -> Callable[[_Command], _Command]:
+    """The option ``-o``: ``table``, ``json``, ``yaml`` and a command's own formats."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json", "yaml", *further]),
+        default="table",
+        show_default=True,
+        help="Format of the answer on standard output.",
+    )
+
+
+def print_message(message: Message, output: str) -> None:
+    """A message as JSON or YAML with proto field names, empty fields included."""
+    if output == "json":
+        click.echo(to_json(message))
+    else:
+        print_yaml(
+            json_format.MessageToDict(
+                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+        )
+
+
+def print_yaml(*documents: object) -> None:
+    """YAML documents, keys in the order given."""
+    click.echo(
+        yaml.dump_all(
+            documents,
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            explicit_start=len(documents) > 1,
+            width=1000,
+        ),
+        nl=False,
+    )
+
+
+def print_table(view: RenderableType) -> None:
+    """A rich view, at most `WIDTH` columns wide; plain text unless the output is a terminal."""
+    console = Console(highlight=False)
+    if not console.is_terminal or console.width > WIDTH:
+        console.width = WIDTH
+    console.print(view)
+
+
+def stderr_console() -> Console:
+    """Console for progress and notes."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)

@@ -1,0 +1,169 @@
+"""Options of ``binwright solve`` to one SolveRequest, and field paths back to options and files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from binwright.v1 import catalog_pb2, provisioning_service_pb2
+
+from binwright_clients.errors import InputError
+from binwright_clients.inputs import read_catalog, read_inputs
+from binwright_clients.karpenter.nodeclasses import NodeClassRef
+
+DEFAULT_CLOUD = "aws"
+DEFAULT_REGIONS = {"aws": "us-east-1", "azure": "eastus", "gcp": "us-central1"}
+"""Region used where none is named: each cloud's oldest and widest one."""
+
+CAPACITY_TYPES = ("on-demand", "spot", "reserved")
+ANY_CAPACITY_TYPE = "any"
+
+_OPTION_OF_FIELD = {
+    "catalog.embedded.cloud": "--catalog",
+    "catalog.embedded.regions": "--region",
+    "catalog.embedded.instance_types": "--instance-types",
+    "catalog.embedded.exclude": "--exclude",
+    "params.deadline": "--deadline",
+    "params.gap": "--gap",
+    "params.seed": "--seed",
+    "params.capacity_types": "--capacity-type",
+}
+_INDEX = re.compile(r"\[\d+\]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request with what to tell the user about it.
+
+    Parameters
+    ----------
+    notes
+        What was assumed, skipped or read without effect.
+    locate
+        Where the user wrote the field that a path such as ``workloads[3].replicas`` means.
+    node_classes
+        Node class by NodePool, where the manifests name one.
+    """
+
+    request: provisioning_service_pb2.SolveRequest
+    notes: tuple[str, ...]
+    locate: Callable[[str], str]
+    node_classes: Mapping[str, NodeClassRef]
+
+
+def build_question(
+    paths: Sequence[str],
+    *,
+    nodepools: Sequence[str] = (),
+    catalog: str | None = None,
+    regions: Sequence[str] = (),
+    instance_types: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    deadline_s: float | None = None,
+    gap: float | None = None,
+    seed: int = 0,
+    capacity_types: Sequence[str] = (),
+) -> Question:
+    """The request that files and options ask for.
+
+    Raises
+    ------
+    InputError
+        With every mistake in the files, or with an option that does not fit them.
+    """
+    sold, catalog_note = _catalog_source(catalog, regions, instance_types, exclude)
+    inputs = read_inputs(paths, nodepools=nodepools)
+    request = provisioning_service_pb2.SolveRequest(problem=inputs.problem)
+    request.problem.catalog.CopyFrom(sold)
+    params = request.params
+    params.seed = seed
+    params.capacity_types.extend(
+        CAPACITY_TYPES if ANY_CAPACITY_TYPE in capacity_types else dict.fromkeys(capacity_types)
+    )
+    if deadline_s is not None:
+        params.deadline.FromMicroseconds(round(deadline_s * 1e6))
+    if gap is not None:
+        params.gap = gap
+    notes = ((catalog_note,) if catalog_note else ()) + inputs.notes
+
+    def locate(field: str) -> str:
+        field = field.removeprefix("problem.")
+        option = _OPTION_OF_FIELD.get(_INDEX.sub("", field))
+        if option is not None:
+            return option
+        if field.startswith("catalog.inline") and catalog is not None:
+            return f"{catalog}: {field.removeprefix('catalog.inline').lstrip('.')}"
+        return inputs.locate(field)
+
+    return Question(request, notes, locate, inputs.node_classes)
+
+
+def _catalog_source(
+    catalog: str | None, regions: Sequence[str], instance_types: Sequence[str], exclude: Sequence[str]
+) -> tuple[catalog_pb2.CatalogSource, str]:
+    """Where the offerings come from, and what was assumed about it."""
+    cloud = catalog or DEFAULT_CLOUD
+    source = catalog_pb2.CatalogSource()
+    if cloud in DEFAULT_REGIONS:
+        source.embedded.cloud = cloud
+        source.embedded.regions.extend(dict.fromkeys(regions) or [DEFAULT_REGIONS[cloud]])
+        source.embedded.instance_types.extend(instance_types)
+        source.embedded.exclude.extend(exclude)
+        assumed = [name for name, given in (("--catalog", catalog), ("--region", regions)) if not given]
+        where = ", ".join(source.embedded.regions)
+        note = f"catalogue {cloud}, {where} (default; {' and '.join(assumed)} to change)" if assumed else ""
+        return source, note
+    if not Path(cloud).exists():
+        known = ", ".join(DEFAULT_REGIONS)
+        raise InputError.of(cloud, f"is no catalogue: neither one of {known} nor a file", field="--catalog")
+    sold = _in_regions(cloud, read_catalog(cloud), regions)
+    source.inline.CopyFrom(_narrowed(cloud, sold, instance_types, exclude))
+    return source, ""
+
+
+def _in_regions(
+    path: str, catalog: catalog_pb2.InlineCatalog, regions: Sequence[str]
+) -> catalog_pb2.InlineCatalog:
+    """The catalogue of a file with the offerings of some regions only; of all if none is named."""
+    if not regions:
+        return catalog
+    known = {offering.region for sold in catalog.instance_types for offering in sold.offerings}
+    for region in regions:
+        if region not in known:
+            raise InputError.of(path, "is no region of the file", field="--region", value=region)
+    narrowed = catalog_pb2.InlineCatalog(name=catalog.name)
+    for sold in catalog.instance_types:
+        offerings = [offering for offering in sold.offerings if offering.region in regions]
+        if offerings:
+            kept = narrowed.instance_types.add()
+            kept.CopyFrom(sold)
+            del kept.offerings[:]
+            kept.offerings.extend(offerings)
+    return narrowed
+
+
+def _narrowed(
+    path: str, catalog: catalog_pb2.InlineCatalog, instance_types: Sequence[str], exclude: Sequence[str]
+) -> catalog_pb2.InlineCatalog:
+    """The catalogue of a file, cut down to the globs as the server does for a cloud's."""
+    names = [sold.name for sold in catalog.instance_types]
+    for option, globs in (("--instance-types", instance_types), ("--exclude", exclude)):
+        for glob in globs:
+            if not any(_matches(name, glob) for name in names):
+                raise InputError.of(path, "matches no instance type of the file", field=option, value=glob)
+    kept = [
+        sold
+        for sold in catalog.instance_types
+        if (not instance_types or any(_matches(sold.name, glob) for glob in instance_types))
+        and not any(_matches(sold.name, glob) for glob in exclude)
+    ]
+    if not kept:
+        raise InputError.of(path, "every instance type is excluded", field="--exclude")
+    return catalog_pb2.InlineCatalog(name=catalog.name, instance_types=kept)
+
+
+def _matches(name: str, glob: str) -> bool:
+    return fnmatchcase(name.lower(), glob.lower())

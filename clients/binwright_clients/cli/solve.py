@@ -1,0 +1,176 @@
+"""``binwright solve``: files in, the cheapest verified nodes out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+from binwright.v1 import decision_pb2
+
+from binwright_clients.cli.connection import Connection, server_options
+from binwright_clients.cli.engines import Engine, open_engine
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.exit_codes import UNSCHEDULABLE
+from binwright_clients.cli.failures import located
+from binwright_clients.cli.files import check_writable, write_message
+from binwright_clients.cli.interrupt import run_cancellable
+from binwright_clients.cli.output import (
+    output_option,
+    print_message,
+    print_table,
+    print_yaml,
+    stderr_console,
+)
+from binwright_clients.cli.prices import bought_price_sources
+from binwright_clients.cli.progress import progress_display
+from binwright_clients.cli.question import (
+    ANY_CAPACITY_TYPE,
+    CAPACITY_TYPES,
+    DEFAULT_CLOUD,
+    Question,
+    build_question,
+)
+from binwright_clients.cli.render.decision import decision_view, price_lines
+from binwright_clients.cli.render.text import counted
+from binwright_clients.cli.values import DURATION, RATIO
+from binwright_clients.karpenter.nodeclaims import node_claim_manifests
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(
+    short_help="The cheapest nodes that hold all pods.",
+    epilog=examples(
+        "binwright solve -f deployment.yaml",
+        "binwright solve -f pods.csv --catalog gcp --region europe-west4 --capacity-type any",
+        "binwright solve -f manifests/ --nodepools pools.yaml -o karpenter > nodeclaims.yaml",
+        "binwright solve -f pods.csv -o json --save-problem problem.json > decision.json",
+    ),
+)
+@click.option(
+    "-f",
+    "--filename",
+    "paths",
+    metavar="PATH",
+    multiple=True,
+    required=True,
+    help="Manifests (YAML, JSON), workload tables (CSV, Parquet), a folder of them, or - for standard "
+    "input. Repeat for more.",
+)
+@click.option(
+    "--catalog",
+    metavar="aws|gcp|azure|FILE",
+    help="What may be bought: the catalogue of a cloud, or a file (CSV, YAML).  [default: aws]",
+)
+@click.option(
+    "--region",
+    "regions",
+    metavar="REGION",
+    multiple=True,
+    help="Region to buy in; repeat for more.  [default: us-east-1 (aws), us-central1 (gcp), eastus (azure)]",
+)
+@click.option("--instance-types", metavar="GLOB", multiple=True, help="Only these types; repeat for more.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="Never these types; repeat for more.")
+@click.option("--nodepools", metavar="FILE", multiple=True, help="Manifests with Karpenter NodePools.")
+@click.option("--deadline", type=DURATION, default="10s", show_default=True, help="Time to search.")
+@click.option("--gap", type=RATIO, help="Stop once this close to the proven bound: 0.1% or 0.001.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
+@click.option(
+    "--capacity-type",
+    "capacity_types",
+    type=click.Choice([*CAPACITY_TYPES, ANY_CAPACITY_TYPE]),
+    multiple=True,
+    help="How nodes may be bought; repeat for more. Without it the NodePools decide, and without "
+    "those it is on-demand.",
+)
+@server_options
+@output_option("karpenter")
+@click.option("--save-problem", type=_FILE, metavar="FILE", help="Keep the request (JSON, or binary as .pb).")
+@click.option("--save-decision", type=_FILE, metavar="FILE", help="Keep the decision (JSON, or .pb).")
+@click.option("--fail-unschedulable", is_flag=True, help="Exit with 3 if any pod has no place.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
+def solve(
+    paths: tuple[str, ...],
+    catalog: str | None,
+    regions: tuple[str, ...],
+    instance_types: tuple[str, ...],
+    exclude: tuple[str, ...],
+    nodepools: tuple[str, ...],
+    deadline: float,
+    gap: float | None,
+    seed: int,
+    capacity_types: tuple[str, ...],
+    connection: Connection | None,
+    output: str,
+    save_problem: Path | None,
+    save_decision: Path | None,
+    fail_unschedulable: bool,
+    quiet: bool,
+) -> None:
+    """Find the cheapest nodes that hold all pods, and prove how good they are.
+
+    Reads Pods, Deployments, StatefulSets, ReplicaSets, Jobs, CronJobs, DaemonSets (as overhead),
+    Nodes and Karpenter NodePools, and tables with the columns name, replicas, cpu_milli, memory_mib.
+
+    Ctrl-C ends the search and prints the best decision so far; a second one quits. With --server
+    the first one quits too, because a cancelled call has no answer.
+    """
+    for path in (save_problem, save_decision):
+        if path is not None:
+            check_writable(path)
+    question = build_question(
+        paths,
+        nodepools=nodepools,
+        catalog=catalog,
+        regions=regions,
+        instance_types=instance_types,
+        exclude=exclude,
+        deadline_s=deadline,
+        gap=gap,
+        seed=seed,
+        capacity_types=capacity_types,
+    )
+    if save_problem is not None:
+        write_message(save_problem, question.request, with_defaults=False)
+    with open_engine(connection) as engine:
+        decision = _search(engine, question, quiet=quiet)
+        if save_decision is not None:
+            write_message(save_decision, decision)
+        sources = [] if output == "karpenter" else bought_price_sources(question.request, decision, engine)
+    console = stderr_console()
+    if output == "table":
+        print_table(decision_view(decision, price_sources=sources, notes=question.notes))
+    else:
+        if not quiet:
+            for note in (*question.notes, *(f"prices: {line}" for line in price_lines(sources))):
+                console.print(note, markup=False)
+        if output == "karpenter":
+            problem = question.request.problem
+            cloud = problem.catalog.embedded.cloud or DEFAULT_CLOUD
+            print_yaml(*node_claim_manifests(decision, problem.node_pools, question.node_classes, cloud))
+        else:
+            print_message(decision, output)
+    unplaced = len(decision.unschedulable_pods)
+    if unplaced and fail_unschedulable:
+        raise click.exceptions.Exit(UNSCHEDULABLE)
+    if unplaced and not quiet and output != "table":
+        console.print(f"{counted(unplaced, 'pod')} unschedulable; the decision says why", markup=False)
+
+
+def _search(engine: Engine, question: Question, *, quiet: bool) -> decision_pb2.Decision:
+    """The decision, with progress shown and mistakes traced to where the user wrote them."""
+    console = stderr_console()
+    display = progress_display(console, quiet=quiet)
+
+    def work(cancel: threading.Event) -> decision_pb2.Decision:
+        return engine.solve(question.request, display.update, cancel)
+
+    def say() -> None:
+        if engine.can_cancel:
+            console.print("stopping; the best decision so far follows, Ctrl-C again quits", markup=False)
+        else:
+            console.print(f"interrupted at: {display.latest}", markup=False)
+
+    with located(question.locate), display:
+        return run_cancellable(work, say, can_cancel=engine.can_cancel)

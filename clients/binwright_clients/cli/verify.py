@@ -1,0 +1,189 @@
+"""``binwright verify``: doubt an answer, from files alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from binwright.v1 import decision_pb2, provisioning_service_pb2
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.model.decision import relative_gap
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.exit_codes import FAILED
+from binwright_clients.cli.failures import located
+from binwright_clients.cli.files import read_decision, read_request
+from binwright_clients.cli.output import output_option, print_table, print_yaml
+from binwright_clients.cli.render.text import counted, dollars, percent, printable
+
+_FILE = click.Path(path_type=Path)
+_MICROUSD = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """What a second look finds.
+
+    Parameters
+    ----------
+    findings
+        Everything that is wrong; empty if the decision holds.
+    catalogue
+        Name and version of the prices compared with.
+    hourly_cost_microusd
+        Sum of the catalogue's prices of the bought offerings; None if one is not sold, or the
+        decision cannot be read at all.
+    lower_bound_microusd
+        What the certificate proves; None if the decision cannot be read at all.
+    """
+
+    findings: tuple[str, ...]
+    catalogue: str
+    pods_placed: int = 0
+    hourly_cost_microusd: int | None = None
+    lower_bound_microusd: int | None = None
+
+
+@click.command(
+    short_help="Re-check a decision from files alone.",
+    epilog=examples(
+        "binwright solve -f pods.csv --save-problem problem.json --save-decision decision.json",
+        "binwright verify problem.json decision.json",
+    ),
+)
+@click.argument("problem", type=_FILE)
+@click.argument("decision", type=_FILE)
+@output_option()
+def verify(problem: Path, decision: Path, output: str) -> None:
+    """Re-check placement, cost and the proof of the lower bound of DECISION on PROBLEM.
+
+    Takes the files that "binwright solve" writes with --save-problem and --save-decision (JSON, or
+    binary as .pb); the output of "solve -o json" is a decision too. The checker shares no code with
+    the solver. Exit code 0 if the decision holds, 1 if it is refuted, 2 if a file is wrong.
+    """
+    request = read_request(problem)
+    stated = read_decision(decision)
+    with located(lambda field: f"{problem}: {field}"):
+        result = recheck(request, stated)
+    if output == "table":
+        print_table(_view(stated, result))
+    else:
+        document = _document(stated, result)
+        if output == "json":
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            print_yaml(document)
+    if result.findings:
+        raise click.exceptions.Exit(FAILED)
+
+
+def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2.Decision) -> Recheck:
+    """Check a decision and recompute its figures.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the problem itself is wrong; a wrong decision is a finding.
+    """
+    # Imported on first use: the client package alone reads no problems and has no verifier.
+    from binwright_optimizer.verify import check_placement, check_statement, placed_pods, prove_bound
+    from binwright_server.convert import decision_from_message, request_to_problem
+
+    problem, _ = request_to_problem(request)
+    catalogue = " ".join(part for part in (problem.catalog.name, problem.catalog.digest) if part)
+    try:
+        held = decision_from_message(problem, stated)
+    except InvalidProblemError as error:
+        return Recheck(tuple(str(violation) for violation in error.violations), catalogue)
+    placed = placed_pods(problem, held)
+    proven = prove_bound(problem, held.certificate, placed)
+    findings = [*check_placement(problem, held), *check_statement(held)]
+    if proven < held.bound_microusd_per_hour:
+        findings.append(
+            f"the certificate proves a lower bound of ${dollars(proven, 6)}/h,"
+            f" ${dollars(held.bound_microusd_per_hour, 6)}/h is stated"
+        )
+    sold = {
+        (instance_type.name, offering.region, offering.zone, offering.capacity_type): (
+            offering.price_microusd_per_hour
+        )
+        for instance_type in problem.catalog.instance_types
+        for offering in instance_type.offerings
+    }
+    prices = [sold.get((c.instance_type, c.region, c.zone, c.capacity_type)) for c in held.node_claims]
+    known = [price for price in prices if price is not None]
+    cost = sum(known) if len(known) == len(prices) else None
+    return Recheck(tuple(findings), catalogue, sum(placed), cost, proven)
+
+
+def _view(stated: decision_pb2.Decision, result: Recheck) -> RenderableType:
+    verdict = Text("REFUTED", style="bold red") if result.findings else Text("VERIFIED", style="bold green")
+    unplaced = len(stated.unschedulable_pods)
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column()
+    nodes = counted(len(stated.node_claims), "node")
+    grid.add_row(
+        "placement",
+        f"{counted(result.pods_placed, 'pod')} on {nodes} and"
+        f" {counted(len(stated.existing_placements), 'existing node')}, {unplaced:,} unschedulable:"
+        " requests, daemons, selectors, taints, limits",
+    )
+    grid.add_row(
+        "cost", _compared(stated.hourly_cost_microusd, result.hourly_cost_microusd, "in the catalogue")
+    )
+    grid.add_row(
+        "lower bound",
+        _compared(stated.lower_bound_microusd, result.lower_bound_microusd, "proven by the certificate"),
+    )
+    grid.add_row("gap", _gap_text(stated, result))
+    grid.add_row("catalogue", printable(result.catalogue))
+    parts: list[RenderableType] = [verdict, grid]
+    parts += [Text.assemble(("finding  ", "red"), printable(finding)) for finding in result.findings]
+    return Group(*parts)
+
+
+def _compared(stated: int, recomputed: int | None, by: str) -> str:
+    if recomputed is None:
+        return f"${dollars(stated)}/h stated, not to be recomputed"
+    return f"${dollars(stated)}/h stated, ${dollars(recomputed)}/h {by}"
+
+
+def _gap(result: Recheck) -> float | None:
+    if result.hourly_cost_microusd is None or result.lower_bound_microusd is None:
+        return None
+    return relative_gap(result.hourly_cost_microusd, result.lower_bound_microusd)
+
+
+def _gap_text(stated: decision_pb2.Decision, result: Recheck) -> str:
+    gap = _gap(result)
+    return f"{percent(stated.gap)} stated" + ("" if gap is None else f", {percent(gap)} recomputed")
+
+
+def _document(stated: decision_pb2.Decision, result: Recheck) -> dict[str, object]:
+    def usd(microusd: int | None) -> float | None:
+        return None if microusd is None else microusd / _MICROUSD
+
+    return {
+        "verified": not result.findings,
+        "findings": list(result.findings),
+        "catalogue": result.catalogue,
+        "pods_placed": result.pods_placed,
+        "unschedulable_pods": len(stated.unschedulable_pods),
+        "nodes": len(stated.node_claims),
+        "stated": {
+            "hourly_cost_usd": stated.hourly_cost_usd,
+            "lower_bound_usd": stated.lower_bound_usd,
+            "gap": stated.gap,
+        },
+        "recomputed": {
+            "hourly_cost_usd": usd(result.hourly_cost_microusd),
+            "lower_bound_usd": usd(result.lower_bound_microusd),
+            "gap": _gap(result),
+        },
+    }

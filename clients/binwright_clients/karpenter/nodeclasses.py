@@ -1,0 +1,36 @@
+"""Node classes: the provider's objects that say how a node is launched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClassRef:
+    """Names the object that holds a node's image, network and disks."""
+
+    group: str
+    kind: str
+    name: str = "default"
+
+
+DEFAULT_NODE_CLASSES: Mapping[str, NodeClassRef] = {
+    "aws": NodeClassRef("karpenter.k8s.aws", "EC2NodeClass"),
+    "azure": NodeClassRef("karpenter.azure.com", "AKSNodeClass"),
+    "gcp": NodeClassRef("karpenter.k8s.gcp", "GCENodeClass"),
+}
+"""Node class named ``default`` of each cloud's Karpenter provider, used where a NodePool names none."""
+
+
+def node_class_of(reference: Mapping[str, str]) -> NodeClassRef | None:
+    """The reference in a NodePool's ``nodeClassRef``; None if it names no object.
+
+    Examples
+    --------
+    >>> node_class_of({"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "gpu"})
+    NodeClassRef(group='karpenter.k8s.aws', kind='EC2NodeClass', name='gpu')
+    """
+    group = reference.get("group") or reference.get("apiVersion", "").partition("/")[0]
+    kind, name = reference.get("kind", ""), reference.get("name", "")
+    return NodeClassRef(group, kind, name) if group and kind and name else None

@@ -1,0 +1,91 @@
+"""Tables of a decision: golden text, and the sums behind them."""
+
+from __future__ import annotations
+
+import io
+
+from binwright.v1 import catalog_pb2, decision_pb2
+from binwright_clients.cli.render.decision import decision_view
+from binwright_clients.cli.render.mix import node_mix, utilisation
+from binwright_clients.cli.render.unschedulable import group_by_reason
+from golden_files import expect_golden
+from handmade_decisions import add_claims, mixed_decision
+from rich.console import Console
+
+SOURCES = (
+    catalog_pb2.PriceSource(name="AWS price list", date="2026-07-20"),
+    catalog_pb2.PriceSource(name="AWS Spot Advisor", date="2026-07-20", is_estimate=True),
+)
+
+
+def rendered(decision: decision_pb2.Decision, **options: object) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=100, highlight=False).print(decision_view(decision, **options))  # type: ignore[arg-type]
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def test_a_mixed_decision_looks_as_it_did() -> None:
+    text = rendered(mixed_decision(), price_sources=SOURCES, notes=["catalogue aws, us-east-1 (default)"])
+    expect_golden("decision.txt", text)
+
+
+def test_no_line_is_wider_than_100_columns() -> None:
+    decision = mixed_decision()
+    add_claims(
+        decision,
+        "a-pool-with-a-very-long-name-indeed-for-a-table",
+        "Standard_NC96ads_A100_v4",
+        123_456_789,
+        zone="northamerica-northeast1-a",
+        capacity_type="reserved",
+        requests={"cpu": "1", "memory": "1Gi", "nvidia.com/gpu": "1", "example.com/fpga": "1"},
+        allocatable={"cpu": "96", "memory": "880Gi", "nvidia.com/gpu": "4", "example.com/fpga": "2"},
+    )
+    lines = rendered(decision).splitlines()
+    assert max(map(len, lines)) <= 100
+
+
+def test_nodes_that_are_alike_are_one_row_and_the_dearest_comes_first() -> None:
+    rows = node_mix(mixed_decision().node_claims)
+    assert [(row.instance_type, row.nodes, row.cost_microusd_per_hour) for row in rows] == [
+        ("g4dn.2xlarge", 12, 9_024_000),
+        ("c5.2xlarge", 40, 5_364_000),
+        ("r5.2xlarge", 3, 1_512_000),
+    ]
+
+
+def test_utilisation_divides_what_pods_request_by_what_nodes_can_allocate() -> None:
+    """Two nodes of 8 CPU, requests 6 and 2: half used."""
+    decision = decision_pb2.Decision()
+    for cpu in ("6", "2"):
+        add_claims(decision, "p", "t", 1, requests={"cpu": cpu, "pods": "1"}, allocatable={"cpu": "8"})
+    assert utilisation(node_mix(decision.node_claims)) == {"cpu": 0.5}
+
+
+def test_rows_beyond_the_most_are_summed_in_one() -> None:
+    text = rendered(mixed_decision(), most_rows=1)
+    assert "2 more rows" in text
+    assert "r5.2xlarge" not in text
+    assert "15.9000" in text  # the total still counts every row
+
+
+def test_pods_refused_for_the_same_reasons_share_a_group() -> None:
+    groups = group_by_reason(mixed_decision().unschedulable_pods)
+    assert [len(group.pods) for group in groups] == [5, 1]
+    assert groups[0].workloads == ["Deployment default/big"]
+
+
+def test_a_name_cannot_drive_the_terminal_or_the_markup() -> None:
+    decision = mixed_decision()
+    decision.node_claims[0].node_pool = "evil\x1b[2J[bold]pool"
+    decision.unschedulable_pods[0].pod = "pod\x07\n[red]name"
+    text = rendered(decision)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[red]name" in text
+
+
+def test_an_empty_decision_has_no_node_table() -> None:
+    text = rendered(decision_pb2.Decision(status=decision_pb2.SOLUTION_STATUS_NONE))
+    assert "NodePool" not in text
+    assert "0 of 0 pods placed" in text
