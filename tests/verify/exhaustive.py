@@ -59,7 +59,9 @@ def _admitted_on(problem: Problem, node: ExistingNode) -> tuple[bool, ...]:
 
 def _fits(problem: Problem, room: dict[str, int], counts: Counts) -> bool:
     for name in {n for w in problem.workloads for n, _ in w.template.requests}:
-        if sum(w.template.requests[name] * c for w, c in zip(problem.workloads, counts)) > room.get(name, 0):
+        if sum(
+            w.template.requests[name] * c for w, c in zip(problem.workloads, counts, strict=True)
+        ) > room.get(name, 0):
             return False
     return sum(counts) <= room["pods"] if "pods" in room else True
 
@@ -67,7 +69,7 @@ def _fits(problem: Problem, room: dict[str, int], counts: Counts) -> bool:
 def _maximal(problem: Problem, room, admitted: tuple[bool, ...], demand: Counts) -> list[Counts]:
     """Patterns to which no pod can be added; holding fewer pods is never better."""
     amounts = dict(room)
-    spans = [range(d + 1) if ok else range(1) for d, ok in zip(demand, admitted)]
+    spans = [range(d + 1) if ok else range(1) for d, ok in zip(demand, admitted, strict=True)]
     fitting = {c for c in itertools.product(*spans) if _fits(problem, amounts, c)}
     return [
         c
@@ -78,10 +80,7 @@ def _maximal(problem: Problem, room, admitted: tuple[bool, ...], demand: Counts)
 
 def _buy(problem: Problem, options: list, demand: Counts) -> int | None:
     """Cheapest purchase for ``demand`` under supply, limits and minimums."""
-    patterns = [
-        [p for p in _maximal(problem, kind.allocatable, admitted, demand)]
-        for _, kind, _, _, admitted in options
-    ]
+    patterns = [_maximal(problem, kind.allocatable, admitted, demand) for _, kind, _, _, admitted in options]
     missing = {
         p.name: p.min_nodes - sum(n.node_pool == p.name for n in problem.existing_nodes)
         for p in problem.node_pools
@@ -119,7 +118,7 @@ def _buy(problem: Problem, options: list, demand: Counts) -> int | None:
             if not is_allowed(more):
                 continue
             for pattern in patterns[o]:
-                rest = tuple(max(0, d - c) for d, c in zip(left, pattern))
+                rest = tuple(max(0, d - c) for d, c in zip(left, pattern, strict=True))
                 if rest == left and not (needs_count and pool in short):
                     continue
                 result = min(result, price + cheapest(rest, more))
