@@ -19,7 +19,7 @@ from binwright_server.convert import AnySolveRequest, progress_to_message, reque
 from binwright_server.errors import AbandonedError, TooLateError
 from binwright_server.limits import RequestLimits
 
-REPLY_S = 0.010
+REPLY_S = 0.015
 """Kept back from the caller's deadline for the way home, beside `REPLY_S_PER_POD`."""
 
 REPLY_S_PER_POD = 3e-6
