@@ -52,7 +52,7 @@ _TERM_BITS = 56
 
 _RATIO_BITS = 64
 
-_SEARCH_ROUNDS = (2_000, 50_000, 1_000_000)
+_SEARCH_ROUNDS = (1_000, 100_000, 5_000_000, 1_000_000_000)
 """Search nodes per knapsack; those left open are searched again with more, while time lasts."""
 
 _CHUNK = 32

@@ -12,8 +12,8 @@ choice of the counts of the items before ``k``,
     U <= lambda.C + sum_{j<k} x_j (p_j - lambda.a_j) + sum_{j>=k} u_j max(0, p_j - lambda.a_j),
 
 where ``u_j`` is the largest count of item ``j`` alone. The inequality holds for *every*
-``lambda >= 0``. So the multipliers are looked for in floats (Polyak's subgradient steps towards
-T), rounded to integers, and everything that a proof rests on is then computed in int64.
+``lambda >= 0``. So the multipliers are looked for in floats (`relaxation`), rounded to integers,
+and everything that a proof rests on is then computed in int64.
 
 Items are searched by falling reduced value ``p_j - lambda.a_j``: first those that belong to the
 pattern, tried from their largest count down; then those that do not, tried from zero up. In both
@@ -30,15 +30,25 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from binwright_optimizer.verify.relaxation import (
+    Float,
+    Int64Array,
+    descend,
+    relaxed_value,
+    solve_relaxation,
+)
+
 VALUE_BITS = 59
 """Total value and thresholds must stay below 2**59 (see the module's note on overflow)."""
 
 _MAX_SHIFT = 24
 _SUM_LIMIT = float(2**61)
-_FIRST_STEPS = 24
-_LATER_STEPS = 48
 
-Int64Array = NDArray[np.int64]
+_SCREENING_STEPS = 6
+_BRIEF_SEARCH = 3_000
+"""Search nodes spent on one branch at fixed multipliers: about as long as its relaxation takes."""
+_MOST_OPEN = 256
+"""Open branches kept; each split halves the range of one count, so this is seldom reached."""
 
 
 @njit(cache=True, nogil=True)
@@ -72,82 +82,6 @@ def _collect(
 
 
 @njit(cache=True, nogil=True)
-def _relaxed_value(
-    value: NDArray[np.float64],
-    most: Int64Array,
-    share: NDArray[np.float64],
-    n_items: int,
-    mu: NDArray[np.float64],
-    slope: NDArray[np.float64],
-) -> float:
-    """Float value of the Lagrangian relaxation at ``mu``; writes a subgradient to ``slope``."""
-    n_resources = mu.shape[0]
-    total = 0.0
-    for r in range(n_resources):
-        total += mu[r]
-        slope[r] = 1.0
-    for k in range(n_items):
-        reduced = value[k]
-        for r in range(n_resources):
-            reduced -= share[k, r] * mu[r]
-        if reduced > 0.0:
-            total += most[k] * reduced
-            for r in range(n_resources):
-                slope[r] -= most[k] * share[k, r]
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _descend(
-    value: NDArray[np.float64],
-    most: Int64Array,
-    share: NDArray[np.float64],
-    n_items: int,
-    target: float,
-    n_steps: int,
-    mu: NDArray[np.float64],
-    best_mu: NDArray[np.float64],
-) -> float:
-    """Polyak steps from ``mu`` towards ``target``; the best value, with its ``best_mu``.
-
-    Stops as soon as the relaxation is at most ``target``.
-    """
-    n_resources = mu.shape[0]
-    slope = np.empty(n_resources)
-    best = np.inf
-    relaxation = 1.0
-    since_best = 0
-    for _ in range(n_steps):
-        now = _relaxed_value(value, most, share, n_items, mu, slope)
-        if now < best:
-            best = now
-            since_best = 0
-            for r in range(n_resources):
-                best_mu[r] = mu[r]
-            if best <= target:
-                break
-        else:
-            since_best += 1
-            if since_best >= 4:
-                relaxation *= 0.5
-                since_best = 0
-                for r in range(n_resources):
-                    mu[r] = best_mu[r]
-                now = _relaxed_value(value, most, share, n_items, mu, slope)
-        norm = 0.0
-        for r in range(n_resources):
-            if mu[r] <= 0.0 and slope[r] > 0.0:
-                slope[r] = 0.0  # the step would leave the orthant
-            norm += slope[r] * slope[r]
-        if norm < 1e-24:
-            break
-        step = relaxation * (now - target) / norm
-        for r in range(n_resources):
-            mu[r] = max(0.0, mu[r] - step * slope[r])
-    return best
-
-
-@njit(cache=True, nogil=True)
 def _search(
     price: Int64Array,
     reduced: Int64Array,
@@ -158,8 +92,8 @@ def _search(
     shift: int,
     floor: int,
     node_limit: int,
-) -> tuple[int, bool]:
-    """Best pattern value above ``floor`` (or ``floor``), and whether the search was complete.
+) -> tuple[int, bool, int]:
+    """Best pattern value above ``floor`` (or ``floor``), whether the search ended, and its length.
 
     Arrays are in search order; ``reduced`` and ``root`` (the relaxation without any choice:
     lambda.C plus all positive parts) are scaled by 2**shift.
@@ -183,7 +117,7 @@ def _search(
         if entering:
             nodes += 1
             if nodes > node_limit:
-                return best, False
+                return best, False, nodes
             is_leaf = k == n_items or (reduced[k] <= 0 and bound[k] + reduced[k] < need)
             if is_leaf:
                 if worth[k] > best:
@@ -222,6 +156,167 @@ def _search(
         bound[k + 1] = child
         k += 1
         entering = True
+    return best, True, nodes
+
+
+@njit(cache=True, nogil=True)
+def _scale(total: int, relaxed: float, n_resources: int) -> int:
+    """Most bits of scale at which no sum over items and resources can reach 2**62."""
+    shift = _MAX_SHIFT
+    while shift > 0 and (total + (n_resources + 1.0) * relaxed) * 2.0**shift >= _SUM_LIMIT:
+        shift -= 1
+    return shift
+
+
+@njit(cache=True, nogil=True)
+def _reduce(
+    price: Int64Array,
+    most: Int64Array,
+    amounts: Int64Array,
+    room: Int64Array,
+    unit: Int64Array,
+    mu: Float,
+    shift: int,
+    reduced: Int64Array,
+) -> int:
+    """Exact relaxation in ``room`` at multipliers ``mu / unit`` rounded down, times 2**shift.
+
+    Writes the reduced values. ``unit`` is the room that ``mu`` prices as a whole.
+    """
+    root = 0
+    multiplier = np.zeros(room.shape[0], dtype=np.int64)
+    for r in range(room.shape[0]):
+        if unit[r] > 0:
+            multiplier[r] = np.int64(mu[r] / unit[r] * 2.0**shift)
+            root += int(multiplier[r] * room[r])
+    for k in range(price.shape[0]):
+        reduced[k] = price[k] << shift
+        for r in range(room.shape[0]):
+            reduced[k] -= multiplier[r] * amounts[k, r]
+        if reduced[k] > 0:
+            root += int(most[k] * reduced[k])
+    return root
+
+
+@njit(cache=True, nogil=True)
+def _branch(
+    price: Int64Array,
+    most: Int64Array,
+    amounts: Int64Array,
+    share: Float,
+    room: Int64Array,
+    threshold: int,
+    root_bound: int,
+    node_limit: int,
+) -> tuple[int, bool]:
+    """Branch and bound with the relaxation solved anew in every branch.
+
+    Where items are few and large, multipliers that suit the empty node are poor once some are
+    placed. Each branch restricts the counts to ``low <= x <= high``, is searched briefly at its own
+    multipliers, and if that does not settle it is split at a fractional count of its relaxation.
+
+    Returns an upper bound on the best value above ``threshold`` (or ``threshold``), and whether it
+    is that value.
+    """
+    n_items = price.shape[0]
+    n_resources = room.shape[0]
+    low = np.zeros((_MOST_OPEN, n_items), dtype=np.int64)
+    high = np.zeros((_MOST_OPEN, n_items), dtype=np.int64)
+    limit = np.zeros(_MOST_OPEN, dtype=np.int64)  # no pattern of the open branch is worth more
+    high[0] = most
+    limit[0] = root_bound
+    n_open = 1
+    best = threshold
+    left = np.empty(n_resources, dtype=np.int64)
+    free = np.empty(n_resources)
+    mu = np.empty(n_resources)
+    where = np.empty(n_items, dtype=np.int64)
+    nodes = 0
+    while n_open > 0:
+        n_open -= 1
+        at = n_open
+        if limit[at] <= best:
+            continue
+        if nodes > node_limit or n_open + 2 > _MOST_OPEN:
+            for other in range(n_open + 1):
+                best = max(best, limit[other])
+            return best, False
+        base = 0
+        left[:] = room
+        for k in range(n_items):
+            if low[at, k] > 0:
+                base += int(low[at, k] * price[k])
+                for r in range(n_resources):
+                    left[r] -= low[at, k] * amounts[k, r]
+        if left.min() < 0:
+            continue
+        best = max(best, base)  # the branch's lower counts are a pattern themselves
+        n_local = 0
+        total = 0
+        for k in range(n_items):
+            count = high[at, k] - low[at, k]
+            for r in range(n_resources):
+                if count > 0 and amounts[k, r] > 0:
+                    count = min(count, left[r] // amounts[k, r])
+            if count > 0:
+                where[n_local] = k
+                n_local += 1
+                total += int(count * price[k])
+            high[at, k] = low[at, k] + count
+        if base + total <= best:
+            continue
+        chosen = where[:n_local]
+        local_price = price[chosen]
+        local_most = high[at][chosen] - low[at][chosen]
+        local_amounts = amounts[chosen]
+        local_share = share[chosen]
+        for r in range(n_resources):
+            free[r] = left[r] / room[r] if room[r] > 0 else 0.0
+        counts = np.empty(n_local)
+        value = local_price.astype(np.float64)
+        solve_relaxation(value, local_most, local_share, free, mu, counts)
+        slope = np.empty(n_resources)
+        relaxed = relaxed_value(value, local_most, local_share, free, mu, slope)
+        shift = _scale(total, relaxed, n_resources)
+        reduced = np.empty(n_local, dtype=np.int64)
+        root = _reduce(local_price, local_most, local_amounts, left, room, mu, shift, reduced)
+        nodes += 2 * n_local
+        if root < (best - base + 1) << shift:
+            continue
+        bound = min(limit[at], base + min(total, root >> shift))
+        order = np.argsort(-reduced)
+        found, is_complete, visited = _search(
+            local_price[order],
+            reduced[order],
+            local_most[order],
+            local_amounts[order],
+            left,
+            root,
+            shift,
+            best - base,
+            _BRIEF_SEARCH,
+        )
+        nodes += visited
+        best = max(best, base + found)
+        if is_complete:
+            continue
+        split = 0
+        farthest = -1.0
+        for k in range(n_local):
+            fraction = counts[k] - np.floor(counts[k])
+            distance = min(fraction, 1.0 - fraction)
+            if distance > farthest:
+                farthest = distance
+                split = k
+        item = chosen[split]
+        middle = low[at, item] + min(int(counts[split]), local_most[split] - 1)
+        low[at + 1] = low[at]
+        high[at + 1] = high[at]
+        high[at, item] = middle
+        low[at + 1, item] = middle + 1  # searched first: fuller nodes are worth more
+        limit[at] = bound
+        limit[at + 1] = bound
+        n_open += 2
     return best, True
 
 
@@ -236,7 +331,7 @@ def _bound_one(
     node_limit: int,
     item: Int64Array,
     most: Int64Array,
-    start: NDArray[np.float64],
+    start: Float,
 ) -> tuple[int, bool]:
     """Valid upper bound on U, at most ``threshold`` if U is shown to be; and whether it is final.
 
@@ -244,104 +339,56 @@ def _bound_one(
     """
     n_resources = room.shape[0]
     n_items = _collect(prices, demand, requests, admitted, room, item, most)
+    chosen = item[:n_items]
+    at_most = most[:n_items].copy()
+    price = prices[chosen]
     total = 0
     for k in range(n_items):
-        total += int(most[k] * prices[item[k]])
+        total += int(at_most[k] * price[k])
     if total <= threshold:
         return total, True
-    value = np.empty(n_items)
+    amounts = requests[chosen]
     share = np.zeros((n_items, n_resources))
     for k in range(n_items):
-        value[k] = prices[item[k]]
         for r in range(n_resources):
             if room[r] > 0:
-                share[k, r] = requests[item[k], r] / room[r]
-    mu = np.empty(n_resources)
-    best_mu = np.zeros(n_resources)
+                share[k, r] = amounts[k, r] / room[r]
+    value = price.astype(np.float64)
+    free = np.ones(n_resources)
     size = float(max(threshold, 1))
-    if threshold == 0:
-        for k in range(n_items):
-            size = max(size, value[k] * most[k])
-    for r in range(n_resources):
-        mu[r] = start[r] * size
-    relaxed = _descend(value, most, share, n_items, float(threshold), _FIRST_STEPS, mu, best_mu)
+    mu = start * size
+    relaxed = descend(value, at_most, share, free, float(threshold), _SCREENING_STEPS, mu)
     if relaxed > threshold:
-        # A greedy pattern tells how far down the relaxation can go at all.
-        order = np.empty(n_items)
-        for k in range(n_items):
-            weight = 1e-300
-            for r in range(n_resources):
-                weight += share[k, r] * best_mu[r]
-            order[k] = -value[k] / weight
-        room_left = room.copy()
-        greedy = 0
-        for k in np.argsort(order):
-            fit = most[k]
-            for r in range(n_resources):
-                amount = requests[item[k], r]
-                if amount > 0:
-                    fit = min(fit, room_left[r] // amount)
-            greedy += int(fit * prices[item[k]])
-            for r in range(n_resources):
-                room_left[r] -= fit * requests[item[k], r]
-        target = float(max(threshold, greedy))
-        for r in range(n_resources):
-            mu[r] = best_mu[r]
-        kept = best_mu.copy()
-        again = _descend(value, most, share, n_items, target, _LATER_STEPS, mu, best_mu)
-        if again <= relaxed:
-            relaxed = again
-        else:
-            best_mu[:] = kept
-    for r in range(n_resources):
-        start[r] = best_mu[r] / size
+        solve_relaxation(value, at_most, share, free, mu, np.empty(n_items))
+        relaxed = relaxed_value(value, at_most, share, free, mu, np.empty(n_resources))
+    if threshold > 0:
+        start[:] = mu / size
 
-    shift = _MAX_SHIFT
-    while shift > 0 and (total + (n_resources + 1.0) * relaxed) * 2.0**shift >= _SUM_LIMIT:
-        shift -= 1
-    multiplier = np.zeros(n_resources, dtype=np.int64)
-    root = 0
-    for r in range(n_resources):
-        if room[r] > 0:
-            multiplier[r] = np.int64(best_mu[r] / room[r] * 2.0**shift)
-            root += int(multiplier[r] * room[r])
+    shift = _scale(total, relaxed, n_resources)
     reduced = np.empty(n_items, dtype=np.int64)
-    for k in range(n_items):
-        reduced[k] = prices[item[k]] << shift
-        for r in range(n_resources):
-            reduced[k] -= multiplier[r] * requests[item[k], r]
-        if reduced[k] > 0:
-            root += int(most[k] * reduced[k])
+    root = _reduce(price, at_most, amounts, room, room, mu, shift, reduced)
     if root < (threshold + 1) << shift:
         return threshold, True
+    bound = min(total, root >> shift)
     if node_limit <= 0:
-        return min(total, root >> shift), False
-    order_of = np.argsort(-reduced)
-    sorted_price = np.empty(n_items, dtype=np.int64)
-    sorted_reduced = np.empty(n_items, dtype=np.int64)
-    sorted_most = np.empty(n_items, dtype=np.int64)
-    sorted_amounts = np.empty((n_items, n_resources), dtype=np.int64)
-    for position in range(n_items):
-        k = order_of[position]
-        sorted_price[position] = prices[item[k]]
-        sorted_reduced[position] = reduced[k]
-        sorted_most[position] = most[k]
-        for r in range(n_resources):
-            sorted_amounts[position, r] = requests[item[k], r]
-    best, is_complete = _search(
-        sorted_price,
-        sorted_reduced,
-        sorted_most,
-        sorted_amounts,
+        return bound, False
+    order = np.argsort(-reduced)
+    best, is_complete, _ = _search(
+        price[order],
+        reduced[order],
+        at_most[order],
+        amounts[order],
         room,
         root,
         shift,
         threshold,
-        node_limit,
+        min(node_limit, _BRIEF_SEARCH),
     )
     if is_complete:
         return best, True
-    return min(total, root >> shift), False
+    if node_limit <= _BRIEF_SEARCH:
+        return bound, False
+    return _branch(price, at_most, amounts, share, room, threshold, bound, node_limit)
 
 
 @njit(cache=True, nogil=True)
@@ -355,7 +402,7 @@ def bound_pattern_values(
     thresholds: Int64Array,
     which: Int64Array,
     node_limit: int,
-    start: NDArray[np.float64],
+    start: Float,
     bounds: Int64Array,
     is_final: NDArray[np.bool_],
 ) -> None:
