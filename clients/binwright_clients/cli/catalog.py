@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 from binwright.v1 import catalog_pb2, catalog_service_pb2
@@ -16,10 +16,11 @@ from binwright_clients.cli.output import output_option, print_message, print_tab
 from binwright_clients.cli.question import CAPACITY_TYPES, DEFAULT_CLOUD, DEFAULT_REGIONS
 from binwright_clients.cli.render.catalog import instance_type_view, instance_types_view
 
+_TYPES_FIELD = "catalog.instance_types"
 _OPTION_OF_FIELD = {
     "catalog.cloud": "--cloud",
     "catalog.regions": "--region",
-    "catalog.instance_types": "--instance-types",
+    _TYPES_FIELD: "--instance-types",
     'min_allocatable["cpu"]': "--min-cpu",
     'min_allocatable["memory"]': "--min-memory",
 }
@@ -129,7 +130,7 @@ def show_type(
     """Show one instance type: amounts, labels and every offering."""
     if any(mark in instance_type for mark in "*?["):
         raise BadInput(f"TYPE: must be one instance type, not a glob (got {instance_type!r})")
-    found = _look_up(_query(cloud, regions, (instance_type,)), connection)
+    found = _look_up(_query(cloud, regions, (instance_type,)), connection, {_TYPES_FIELD: "TYPE"})
     if output == "table":
         print_table(instance_type_view(found[0]))
     else:
@@ -146,10 +147,13 @@ def _query(
 
 
 def _look_up(
-    request: catalog_service_pb2.ListInstanceTypesRequest, connection: Connection | None
+    request: catalog_service_pb2.ListInstanceTypesRequest,
+    connection: Connection | None,
+    own_names: Mapping[str, str] | None = None,
 ) -> list[catalog_pb2.InstanceType]:
     def locate(field: str) -> str:
-        return _OPTION_OF_FIELD.get(_INDEX.sub("", field), field)
+        path = _INDEX.sub("", field)
+        return (own_names or {}).get(path) or _OPTION_OF_FIELD.get(path, field)
 
     with open_engine(connection) as engine, located(locate):
         return engine.list_instance_types(request)

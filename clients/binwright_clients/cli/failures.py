@@ -76,7 +76,7 @@ def explained(error: Exception) -> click.ClickException:
         return BadInput(str(error))
     if isinstance(error, BinwrightError):
         return Failure(str(error))
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("binwright"):
         return Failure(
             f"this needs the Python package {error.name.partition('.')[0]!r}, which is not installed; "
             "pip install 'binwright[all]' brings everything"
