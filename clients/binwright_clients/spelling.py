@@ -15,7 +15,11 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     'resources'
     """
     by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(word[:100].lower(), by_lower, n=1, cutoff=0.6)
+    lower = word[:100].lower()
+    matches = difflib.get_close_matches(lower, by_lower, n=1, cutoff=0.6)
+    if not matches and len(lower) >= 3:
+        # "cpu" is meant to find "cpu_milli", which shares too few letters for difflib
+        matches = sorted(candidate for candidate in by_lower if candidate.startswith(lower))
     return by_lower[matches[0]] if matches else None
 
 

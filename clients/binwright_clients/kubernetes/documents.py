@@ -3,7 +3,7 @@
 YAML is built straight from libyaml's events. That is faster than PyYAML's own constructor,
 never recurses (nested brackets cannot exhaust the stack), and lets duplicate keys, alias bombs
 and depth be refused while reading. Plain scalars mean what they mean to kubectl (YAML 1.1
-without times and base-60 numbers).
+without times and base-60 numbers; ``y`` and ``n`` are booleans).
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def _resolve(event: Any) -> Any:
         _fail(event, f"{text} is not a number that JSON can hold")
     if _INTEGER.match(text):
         digits = text.replace("_", "")
-        if len(digits) <= 19:
+        if len(digits.lstrip("+-")) <= 19:
             return int(digits)
     elif match := _PREFIXED.match(text):
         sign, *parts = match.groups()
@@ -256,9 +256,8 @@ def _resolve(event: Any) -> Any:
                 return int(sign + digits, base)
     if _FLOAT.match(text):
         value = float(text)
-        if math.isinf(value):
-            _fail(event, f"{text[:40]} is too large a number")
-        return value
+        # Out of range it is text, such as the commit hash 12e4567.
+        return text if math.isinf(value) else value
     return text
 
 

@@ -60,8 +60,9 @@ def parse_count(text: str, most: int = MAX_AMOUNT) -> int:
 
 def parse_integer(text: str) -> int:
     """A whole number that fits into 32 bits, negative ones included (pod priorities)."""
-    magnitude = parse_count(text.removeprefix("-"), MAX_REPLICAS)
-    return -magnitude if text.startswith("-") else magnitude
+    is_negative = text.startswith("-") and text[1:2].isdecimal()
+    magnitude = parse_count(text[1:] if is_negative else text, MAX_REPLICAS)
+    return -magnitude if is_negative else magnitude
 
 
 def parse_choices(text: str) -> tuple[str, ...]:

@@ -101,8 +101,8 @@ def add_workload_table(table: Table, assembly: Assembly) -> None:
     if shared_gpu_rows:
         assembly.notes.add(
             table.file,
-            f"gpu_milli below {_WHOLE_GPU_MILLI} is not enforced: {shared_gpu_rows} rows that ask for a "
-            "share of a GPU get a whole one",
+            f"gpu_milli below {_WHOLE_GPU_MILLI} is not enforced: a share of a GPU counts as a whole one "
+            f"(rows: {shared_gpu_rows})",
         )
 
 
