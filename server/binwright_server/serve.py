@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Server:
-    """A running server; an asynchronous context manager.
+    """A server, to be made in the event loop that will run it; an asynchronous context manager.
 
     Parameters
     ----------
@@ -199,11 +199,18 @@ def run(config: ServerConfig) -> None:
     from binwright_optimizer.warmup import warm_up
 
     configure_logging(config.log_format, config.log_level)
-    asyncio.run(serve_until_signal(Server(config, solve, warm_up), config.grace_s))
+    asyncio.run(serve_until_signal(lambda: Server(config, solve, warm_up), config.grace_s))
 
 
-async def serve_until_signal(server: Server, grace_s: float) -> None:
-    """Start the server, announce it on standard output, and end it on a signal."""
+async def serve_until_signal(build: Callable[[], Server], grace_s: float) -> None:
+    """Start a server, announce it on standard output, and end it on a signal.
+
+    Parameters
+    ----------
+    build
+        Makes the server; called in the event loop, to which gRPC binds it.
+    """
+    server = build()
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):

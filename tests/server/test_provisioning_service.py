@@ -53,9 +53,12 @@ def test_stream_ends_with_the_decision_after_progress() -> None:
 
 
 def test_stream_of_a_wrong_request_is_refused_like_a_call() -> None:
-    with serving() as server, Client(server.address) as client:
-        with pytest.raises(InvalidProblemError, match="workloads"):
-            list(client.solve_stream(provisioning_service_pb2.SolveStreamRequest(), timeout=30))
+    with (
+        serving() as server,
+        Client(server.address) as client,
+        pytest.raises(InvalidProblemError, match="workloads"),
+    ):
+        list(client.solve_stream(provisioning_service_pb2.SolveStreamRequest(), timeout=30))
 
 
 def test_aio_client_solves_and_streams() -> None:
@@ -102,13 +105,12 @@ def test_deadline_of_the_request_is_kept_without_a_deadline_of_the_call() -> Non
 
 def test_cancelled_call_frees_its_worker() -> None:
     solver = SlowSolver()
-    with serving(solver, config()) as server:
-        with grpc.insecure_channel(server.address) as channel:
-            stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
-            call = stub.Solve.future(solve_request(deadline_s=60))
-            assert solver.started.acquire(timeout=30)
-            call.cancel()
-            wait_until(lambda: server.server.workers.running == 0, within_s=0.1)
+    with serving(solver, config()) as server, grpc.insecure_channel(server.address) as channel:
+        stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
+        call = stub.Solve.future(solve_request(deadline_s=60))
+        assert solver.started.acquire(timeout=30)
+        call.cancel()
+        wait_until(lambda: server.server.workers.running == 0, within_s=0.1)
     assert solver.was_cancelled == [True]
 
 
@@ -152,17 +154,16 @@ def test_client_that_vanishes_frees_its_worker() -> None:
 
 def test_abandoned_call_that_waits_is_never_solved() -> None:
     solver = SlowSolver()
-    with serving(solver, config(max_queue=1)) as server:
-        with grpc.insecure_channel(server.address) as channel:
-            stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
-            first = stub.Solve.future(solve_request(deadline_s=60))
-            assert solver.started.acquire(timeout=30)
-            second = stub.Solve.future(solve_request(deadline_s=60))
-            wait_until(lambda: server.server.workers.waiting == 1, within_s=30)
-            second.cancel()
-            wait_until(lambda: server.server.workers.waiting == 0, within_s=0.5)
-            first.cancel()
-            wait_until(lambda: server.server.workers.running == 0, within_s=0.5)
+    with serving(solver, config(max_queue=1)) as server, grpc.insecure_channel(server.address) as channel:
+        stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
+        first = stub.Solve.future(solve_request(deadline_s=60))
+        assert solver.started.acquire(timeout=30)
+        second = stub.Solve.future(solve_request(deadline_s=60))
+        wait_until(lambda: server.server.workers.waiting == 1, within_s=30)
+        second.cancel()
+        wait_until(lambda: server.server.workers.waiting == 0, within_s=0.5)
+        first.cancel()
+        wait_until(lambda: server.server.workers.running == 0, within_s=0.5)
     assert len(solver.deadlines_s) == 1
 
 
@@ -228,27 +229,25 @@ def test_bytes_that_are_no_message_are_refused_and_the_server_stays_up() -> None
 
 def test_server_that_stops_ends_calls_after_the_grace_period() -> None:
     solver = SlowSolver()
-    with serving(solver) as server:
-        with grpc.insecure_channel(server.address) as channel:
-            stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
-            call = stub.Solve.future(solve_request(deadline_s=60))
-            assert solver.started.acquire(timeout=30)
-            start = time.monotonic()
-            server.call(server.server.close(0.1))
-            assert time.monotonic() - start < 2
-            assert call.exception() is not None
+    with serving(solver) as server, grpc.insecure_channel(server.address) as channel:
+        stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
+        call = stub.Solve.future(solve_request(deadline_s=60))
+        assert solver.started.acquire(timeout=30)
+        start = time.monotonic()
+        server.call(server.server.close(0.1))
+        assert time.monotonic() - start < 2
+        assert call.exception() is not None
     assert solver.was_cancelled == [True]
 
 
 def test_server_that_drains_lets_a_call_end() -> None:
     solver = SlowSolver()
-    with serving(solver) as server:
-        with grpc.insecure_channel(server.address) as channel:
-            stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
-            call = stub.Solve.future(solve_request(deadline_s=0.3))
-            assert solver.started.acquire(timeout=30)
-            server.call(server.server.close(30))
-            assert call.result().decision.node_claims
+    with serving(solver) as server, grpc.insecure_channel(server.address) as channel:
+        stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
+        call = stub.Solve.future(solve_request(deadline_s=0.3))
+        assert solver.started.acquire(timeout=30)
+        server.call(server.server.close(30))
+        assert call.result().decision.node_claims
     assert solver.was_cancelled == [False]
 
 
