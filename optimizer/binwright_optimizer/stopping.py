@@ -59,3 +59,23 @@ class Deadline:
     def elapsed_s(self) -> float:
         """Seconds since construction."""
         return self._clock() - self._start
+
+
+class Reserved:
+    """Another stop that ends ``reserve_s`` earlier, to leave time for what comes after a search."""
+
+    def __init__(self, stop: Stop, reserve_s: float) -> None:
+        self._stop = stop
+        self._reserve_s = reserve_s
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller gave up."""
+        return self._stop.is_cancelled()
+
+    def remaining_s(self) -> float:
+        """Seconds left to the search."""
+        return self._stop.remaining_s() - self._reserve_s
+
+    def elapsed_s(self) -> float:
+        """Seconds since the solve began."""
+        return self._stop.elapsed_s()

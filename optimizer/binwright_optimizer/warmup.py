@@ -1,1 +1,56 @@
-"""Compiles the numba kernels ahead of the first solve."""
+"""Compiles the numba kernels, or loads them from numba's cache, ahead of the first solve.
+
+Run as ``python -m binwright_optimizer.warmup`` at set-up; servers call `warm_up` before they
+report that they serve.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from binwright_optimizer import verify
+from binwright_optimizer.model import (
+    CapacityType,
+    Catalog,
+    InstanceType,
+    Offering,
+    PodTemplate,
+    PriceSource,
+    Problem,
+    Resources,
+    Workload,
+)
+from binwright_optimizer.model.defaults import IMPLICIT_NODE_POOL
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import solve
+
+
+def warm_up() -> float:
+    """Solve a problem of two pods, which runs every kernel; returns the seconds it took."""
+    began = time.perf_counter()
+    verify.warm_up()
+    solve(_tiny_problem(), SolveParams(deadline_s=120.0))
+    return time.perf_counter() - began
+
+
+def _tiny_problem() -> Problem:
+    source = PriceSource("warm-up", "")
+
+    def kind(name: str, cpu: int, price: int) -> InstanceType:
+        room = Resources.of({"cpu": cpu, "memory": 4 * cpu, "pods": 10})
+        offering = Offering("", "", CapacityType.ON_DEMAND, price, source)
+        labels = (("kubernetes.io/os", "linux"),)
+        return InstanceType(name, "", "amd64", room, room, labels, (offering,))
+
+    catalog = Catalog("warm-up", (kind("small", 3000, 3_000_000), kind("large", 7000, 5_000_000)))
+    pods = tuple(
+        Workload(name, PodTemplate(Resources.of({"cpu": cpu, "memory": 3 * cpu})), replicas=count)
+        for name, cpu, count in (("a", 1700, 5), ("b", 1100, 4), ("c", 700, 3))
+    )
+    return Problem(pods, (IMPLICIT_NODE_POOL,), catalog)
+
+
+if __name__ == "__main__":
+    sys.stderr.write("compiling kernels, once per installation ...\n")
+    sys.stderr.write(f"kernels ready after {warm_up():.1f} s\n")

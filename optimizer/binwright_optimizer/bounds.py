@@ -1,0 +1,43 @@
+"""Lower bounds from dual prices: Farley's bound with a divisor per pod class.
+
+For dual prices ``pi`` and an upper bound ``U_j`` on the worth of any pattern on candidate ``j`` that
+must be worth at most ``T_j`` there, dividing each ``pi_i`` by ``m_i = max(1, max_j U_j / T_j)`` over the
+candidates compatible with class ``i`` makes every pattern worth at most ``T_j``: dual feasible
+(A. A. Farley, A note on bounding a class of linear programming problems, including cutting stock
+problems, 1990, doi:10.1287/opre.38.5.922, which has one divisor for all classes).
+
+The figures here are floats that guide the search. What a decision reports is proven again from
+the dual prices in exact integers, over the original offerings, by ``verify``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance import Instance
+
+Float = NDArray[np.float64]
+
+
+def feasible_prices(
+    instance: Instance, pods: Float, thresholds: Float, worth: Float, finite: NDArray[np.bool_]
+) -> Float:
+    """Dual prices of pods divided so that no pattern exceeds its threshold: float64 array (i,).
+
+    Parameters
+    ----------
+    pods
+        float64 array (i,): dual prices.
+    thresholds, worth
+        float64 arrays (j,): ``T_j`` and ``U_j``.
+    finite
+        bool array (j,): candidates whose excess is paid for by their supply instead.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(worth > thresholds, worth / thresholds, 1.0)
+    ratio[finite] = 1.0
+    if (ratio <= 1.0).all():
+        return pods.copy()
+    divisor = np.where(instance.compatible, ratio[None, :], 1.0).max(axis=1, initial=1.0)
+    return np.where(np.isinf(divisor), 0.0, pods / divisor)

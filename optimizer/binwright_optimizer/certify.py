@@ -1,0 +1,38 @@
+"""The certificate: dual prices as integers that anyone can evaluate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.pricing import MICRO
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.model import Certificate
+
+SCALE_BITS = 20
+"""Dual prices are rounded to 2**-20 micro-dollars: the bound loses less than one part in 10**9."""
+
+
+def certificate(instance: Instance, bound: Bound) -> Certificate:
+    """Integer dual prices: of each workload's pods, and of limits and minimums.
+
+    Rounding is down for pods and minimums and up for limits; whatever the rounding, `verify`
+    evaluates the integers for what they are.
+    """
+    scale = 2.0**SCALE_BITS / MICRO
+    pods = [int(value) for value in np.floor(bound.duals.pods * scale)]
+    pools = instance.problem.node_pools
+    return Certificate(
+        scale_bits=SCALE_BITS,
+        pod_prices=tuple(pods[i] if i >= 0 else 0 for i in instance.class_of),
+        limit_prices=tuple(
+            (pools[row.pool].name, row.resource, int(np.ceil(price * scale)))
+            for row, price in zip(instance.limits, bound.duals.limits, strict=True)
+            if price > 0
+        ),
+        minimum_prices=tuple(
+            (pools[row.pool].name, int(price * scale))
+            for row, price in zip(instance.minimums, bound.duals.minimums, strict=True)
+            if price > 0
+        ),
+    )

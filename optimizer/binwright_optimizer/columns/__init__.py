@@ -1,0 +1,1 @@
+"""Column generation: patterns, the restricted master, pricing, and rounding."""

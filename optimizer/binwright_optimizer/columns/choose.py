@@ -1,0 +1,82 @@
+"""The best whole-number choice among known columns, as a mixed-integer programme.
+
+Only columns whose reduced cost is below the gap can be part of a better solution of the pool, so
+the programme is small once the gap is. It closes small instances that rounding leaves open.
+"""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.master import Rows
+from binwright_optimizer.heuristics.greedy import Columns
+
+MOST_COLUMNS = 4_000
+"""Columns beyond which the programme is not tried: it would not finish in useful time."""
+
+
+def choose(
+    rows: Rows,
+    columns: tuple[NDArray[np.intp], NDArray[np.int32]],
+    bound: Bound,
+    cost: float,
+    time_limit_s: float,
+) -> Columns | None:
+    """Columns with counts that cover the demand for less than ``cost`` dollars, if found in time."""
+    candidates, patterns = columns
+    reduced = rows.costs(bound.duals)[candidates] - patterns @ bound.duals.pods
+    useful = np.flatnonzero(reduced <= cost - bound.dollars + 1e-9)
+    if not 0 < len(useful) <= MOST_COLUMNS:
+        return None
+    candidates, patterns = candidates[useful], patterns[useful]
+    instance = rows.instance
+    solver = highspy.Highs()
+    solver.silent()
+    for option, value in (
+        ("threads", 1),
+        ("time_limit", max(time_limit_s, 0.01)),
+        ("mip_rel_gap", 0.0),
+        ("objective_bound", cost),
+    ):
+        solver.setOptionValue(option, value)
+    matrix = np.concatenate(
+        [
+            patterns,
+            instance.limit_use[candidates],
+            rows.in_pool[candidates],
+            rows.finite_index[candidates][:, None] == np.arange(len(rows.supply))[None, :],
+        ],
+        axis=1,
+    ).astype(np.float64)
+    n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
+    lower = np.concatenate([instance.demand, np.full(k, -np.inf), rows.missing, np.full(f, -np.inf)])
+    upper = np.concatenate([np.full(n, np.inf), rows.room, np.full(m, np.inf), rows.supply])
+    empty = np.zeros(0, dtype=np.int32)
+    solver.addRows(len(lower), lower, upper, 0, np.zeros(len(lower), dtype=np.int32), empty, np.zeros(0))
+    where, index = np.nonzero(matrix)
+    starts = np.searchsorted(where, np.arange(len(candidates)))
+    solver.addCols(
+        len(candidates),
+        rows.price[candidates],
+        np.zeros(len(candidates)),
+        np.full(len(candidates), np.inf),
+        len(index),
+        starts.astype(np.int32),
+        index.astype(np.int32),
+        matrix[where, index],
+    )
+    positions = np.arange(len(candidates), dtype=np.int32)
+    solver.changeColsIntegrality(
+        len(positions), positions, np.full(len(positions), highspy.HighsVarType.kInteger)
+    )
+    solver.run()
+    info = solver.getInfo()
+    if info.primal_solution_status != 2 or info.objective_function_value >= cost - 1e-9:
+        return None  # 2: a feasible point is held
+    counts = np.rint(np.asarray(solver.getSolution().col_value)).astype(np.int64)
+    if ((counts[:, None] * patterns).sum(axis=0) < instance.demand).any():
+        return None
+    return candidates, counts, patterns

@@ -1,0 +1,208 @@
+"""The restricted master problem of column generation.
+
+Sets: pod classes ``i``, columns ``p`` (a pattern ``a_p`` on candidate ``j(p)``), limit rows ``k``,
+minimum rows ``m``, candidates with finite supply ``f``. Variables: ``x_p >= 0`` nodes of column
+``p``; ``u_i >= 0`` pods left out, at a penalty ``P_i`` above any price::
+
+    min  sum_p c_j(p) x_p + sum_i P_i u_i
+    s.t. sum_p a_pi x_p + u_i >= demand_i              pi_i >= 0     every pod is placed
+         sum_p use_j(p)k x_p  <= room_k                y_k  >= 0     NodePool limits
+         sum_(p in pool m) x_p >= missing_m            z_m  >= 0     NodePool minimums
+         sum_(p on f) x_p     <= supply_f              v_f  >= 0     finite supply
+
+The pricing problem they imply, for each candidate: ``max_a pi.a`` over patterns, to exceed
+``c_j + sum_k use_jk y_k - z_m(j) + v_j`` (P. C. Gilmore and R. E. Gomory, A linear programming
+approach to the cutting-stock problem, 1961, doi:10.1287/opre.9.6.849; M. E. Luebbecke and
+J. Desrosiers, Selected topics in column generation, 2005, doi:10.1287/opre.1050.0234).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.columns.pricing import MICRO
+from binwright_optimizer.instance import UNLIMITED, Instance
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Duals:
+    """Dual prices in dollars: of pods (i,), limits (k,), minimums (m,), supply (f,)."""
+
+    pods: Float
+    limits: Float
+    minimums: Float
+    supply: Float
+
+    def blended(self, other: Duals, share: float) -> Duals:
+        """``share`` of ``other`` and the rest of these."""
+
+        def mix(a: Float, b: Float) -> Float:
+            return (1.0 - share) * a + share * b
+
+        return Duals(
+            mix(self.pods, other.pods),
+            mix(self.limits, other.limits),
+            mix(self.minimums, other.minimums),
+            mix(self.supply, other.supply),
+        )
+
+
+class Rows:
+    """Which rows the master has, and what each candidate must be worth under given duals."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.n_classes = instance.n_classes
+        self.room = np.array([row.room for row in instance.limits], dtype=np.float64)
+        self.missing = np.array([row.missing for row in instance.minimums], dtype=np.float64)
+        pools = np.array([row.pool for row in instance.minimums], dtype=np.intp)
+        self.in_pool = instance.pool_of[:, None] == pools[None, :]
+        self.finite = np.flatnonzero(instance.supply < UNLIMITED)
+        self.supply = instance.supply[self.finite].astype(np.float64)
+        self.finite_index = np.full(instance.n_candidates, -1, dtype=np.intp)
+        self.finite_index[self.finite] = np.arange(len(self.finite))
+        self.price = instance.price * MICRO
+
+    def zero_duals(self) -> Duals:
+        """Duals of zero."""
+        return Duals(
+            np.zeros(self.n_classes),
+            np.zeros(len(self.room)),
+            np.zeros(len(self.missing)),
+            np.zeros(len(self.supply)),
+        )
+
+    def costs(self, duals: Duals, with_supply: bool = True) -> Float:
+        """What a pattern on each candidate must be worth more than to improve: (j,), dollars."""
+        costs = self.price + self.instance.limit_use @ duals.limits - self.in_pool @ duals.minimums
+        if with_supply and len(self.finite):
+            costs[self.finite] += duals.supply
+        return costs
+
+
+class Master:
+    """The restricted master as a warm linear programme in HiGHS (primal simplex)."""
+
+    def __init__(self, rows: Rows, demand: NDArray[np.int64], penalty: Float) -> None:
+        self.rows = rows
+        n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
+        self._first = (n, n + k, n + k + m, n + k + m + f)
+        solver = highspy.Highs()
+        solver.silent()
+        solver.setOptionValue("threads", 1)
+        solver.setOptionValue("simplex_strategy", 4)
+        lower = np.concatenate([demand, np.full(k, -np.inf), rows.missing, np.full(f, -np.inf)])
+        upper = np.concatenate([np.full(n, np.inf), rows.room, np.full(m, np.inf), rows.supply])
+        empty = np.zeros(0, dtype=np.int32)
+        solver.addRows(len(lower), lower, upper, 0, np.zeros(len(lower), dtype=np.int32), empty, np.zeros(0))
+        solver.addCols(
+            n,
+            penalty,
+            np.zeros(n),
+            np.full(n, np.inf),
+            n,
+            np.arange(n, dtype=np.int32),
+            np.arange(n, dtype=np.int32),
+            np.ones(n),
+        )
+        self._solver = solver
+        self.n_columns = 0
+
+    def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> None:
+        """Add columns: intp array (p,) and int32 array (p, i)."""
+        if not len(candidates):
+            return
+        rows = self.rows
+        coefficients = np.concatenate(
+            [
+                patterns,
+                rows.instance.limit_use[candidates],
+                rows.in_pool[candidates],
+                rows.finite_index[candidates][:, None] == np.arange(len(rows.supply))[None, :],
+            ],
+            axis=1,
+        ).astype(np.float64)
+        where, index = np.nonzero(coefficients)
+        starts = np.searchsorted(where, np.arange(len(candidates)))
+        self._solver.addCols(
+            len(candidates),
+            rows.price[candidates],
+            np.zeros(len(candidates)),
+            np.full(len(candidates), np.inf),
+            len(index),
+            starts.astype(np.int32),
+            index.astype(np.int32),
+            coefficients[where, index],
+        )
+        self.n_columns += len(candidates)
+
+    def set_demand(self, demand: NDArray[np.int64], room: Float, missing: Float, supply: Float) -> None:
+        """Replace the right-hand sides."""
+        n, k, m, f = self._first
+        for index, amount in enumerate(demand):
+            self._solver.changeRowBounds(index, float(amount), np.inf)
+        for index in range(n, k):
+            self._solver.changeRowBounds(index, -np.inf, float(room[index - n]))
+        for index in range(k, m):
+            self._solver.changeRowBounds(index, float(missing[index - k]), np.inf)
+        for index in range(m, f):
+            self._solver.changeRowBounds(index, -np.inf, float(supply[index - m]))
+
+    def solve(self, time_limit_s: float) -> Solution | None:
+        """Optimal primal and dual values, or None if the solver did not finish.
+
+        HiGHS reports zeros after a failed run, so every status is checked; an unknown status is
+        retried once from scratch.
+        """
+        solver = self._solver
+        for attempt in range(2):
+            solver.setOptionValue("time_limit", solver.getRunTime() + max(time_limit_s, 0.001))
+            status = solver.run()
+            if (
+                status == highspy.HighsStatus.kOk
+                and solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+            ):
+                return self._solution()
+            if solver.getModelStatus() == highspy.HighsModelStatus.kTimeLimit or attempt:
+                return None
+            solver.clearSolver()
+        return None
+
+    def _solution(self) -> Solution:
+        solution = self._solver.getSolution()
+        n, k, m, f = self._first
+        dual = np.asarray(solution.row_dual)
+        values = np.asarray(solution.col_value)
+        duals = Duals(
+            np.maximum(dual[:n], 0.0),
+            np.maximum(-dual[n:k], 0.0),
+            np.maximum(dual[k:m], 0.0),
+            np.maximum(-dual[m:f], 0.0),
+        )
+        return Solution(self._solver.getObjectiveValue(), values[n:], values[:n], duals)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Optimum of the restricted master.
+
+    Parameters
+    ----------
+    objective
+        Dollars per hour, penalties included.
+    nodes
+        float64 array (p,): nodes of each column, in the order they were added.
+    left_out
+        float64 array (i,): pods not placed.
+    """
+
+    objective: float
+    nodes: Float
+    left_out: Float
+    duals: Duals

@@ -1,0 +1,187 @@
+"""Diving: from the linear programme's fractions to whole nodes.
+
+Fix the whole part of every column, solve the master again for what remains, generate columns that
+fit the remainder, and repeat; where nothing is whole, round up the largest fractions (R. Sadykov
+et al., Primal heuristics for branch and price, 2019, doi:10.1287/ijoc.2018.0822).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.columns.generate import ColumnPool
+from binwright_optimizer.columns.master import Master, Rows, Solution
+from binwright_optimizer.columns.pricing import Pricing
+from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.stopping import Stop
+
+Float = NDArray[np.float64]
+WHOLE = 1e-6
+"""A value this close below an integer counts as that integer."""
+ROUND_UP = 0.7
+"""Fractions from here on are rounded up together; the largest one always is."""
+PRICING_ROUNDS = 2
+"""Rounds of column generation after each fixing."""
+
+
+class Dive:
+    """One dive over a remainder.
+
+    Parameters
+    ----------
+    columns
+        Columns to start with: intp array (p,), int32 array (p, i).
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        rows: Rows,
+        pricing: Pricing,
+        greedy: Greedy,
+        penalty: Float,
+        columns: tuple[NDArray[np.intp], NDArray[np.int32]],
+    ) -> None:
+        self.instance = instance
+        self.rows = rows
+        self.pricing = pricing
+        self.greedy = greedy
+        self.penalty = penalty
+        self.columns = columns
+
+    def run(self, remainder: Remainder, first: Solution | None, stop: Stop) -> Columns:
+        """Columns with counts that cover ``remainder`` as far as possible; it is reduced.
+
+        Parameters
+        ----------
+        first
+            Solution of the master over ``columns`` for this remainder, if known.
+        """
+        pool = ColumnPool(self.instance)
+        usable = (self.columns[1] <= remainder.demand).all(axis=1)
+        nodes = np.zeros(0)
+        if first is not None:  # columns added since that solution was found are not part of it
+            nodes = np.zeros(len(usable))
+            nodes[: len(first.nodes)] = first.nodes
+            usable |= nodes >= 1.0
+            nodes = nodes[usable]
+        pool.add(self.columns[0][usable], self.columns[1][usable])
+        fixed: list[tuple[int, int, NDArray[np.int32]]] = []
+        values = first.duals.pods if first is not None else None
+        master: Master | None = None
+        while remainder.demand.any() and stop.remaining_s() > 0:
+            if first is not None:
+                solution, first = first, None
+            else:
+                master = master or self._master(pool, remainder)
+                master.set_demand(remainder.demand, *self._sides(remainder))
+                known = self._solve(master, pool, remainder, stop)
+                if known is None:
+                    break
+                solution = known
+                nodes = solution.nodes
+            values = solution.duals.pods
+            candidates, patterns = pool.arrays()
+            taken = self._fix(candidates, patterns, nodes, remainder)
+            if not taken:
+                break
+            fixed.extend(taken)
+        if values is None or not values.any():
+            values = self.penalty
+        rest = self.greedy.cover(np.maximum(values, 1e-9), remainder, 2_000)
+        return _joined(fixed, rest, self.instance.n_classes)
+
+    def _sides(self, remainder: Remainder) -> tuple[Float, Float, Float]:
+        return (
+            remainder.room.astype(np.float64),
+            np.maximum(remainder.missing, 0).astype(np.float64),
+            remainder.supply[self.rows.finite].astype(np.float64),
+        )
+
+    def _master(self, pool: ColumnPool, remainder: Remainder) -> Master:
+        master = Master(self.rows, remainder.demand, self.penalty)
+        master.add(*pool.arrays())
+        return master
+
+    def _solve(self, master: Master, pool: ColumnPool, remainder: Remainder, stop: Stop) -> Solution | None:
+        """The master's optimum after a little column generation over the remainder."""
+        solution = master.solve(stop.remaining_s())
+        for _ in range(PRICING_ROUNDS):
+            if solution is None or stop.remaining_s() <= 0:
+                return solution
+            bounds = np.empty(self.instance.n_candidates)
+            priced = self.pricing.price(
+                solution.duals.pods,
+                self.rows.costs(solution.duals),
+                bounds,
+                caps=remainder.demand,
+                branches=20,
+            )
+            fresh = pool.add(priced.candidates, priced.patterns)
+            if not len(fresh[0]):
+                return solution
+            master.add(*fresh)
+            solution = master.solve(stop.remaining_s())
+        return solution
+
+    def _fix(
+        self,
+        candidates: NDArray[np.intp],
+        patterns: NDArray[np.int32],
+        nodes: Float,
+        remainder: Remainder,
+    ) -> list[tuple[int, int, NDArray[np.int32]]]:
+        """Whole nodes taken from a fractional solution; the remainder shrinks accordingly."""
+        taken = []
+        used = np.flatnonzero(nodes > WHOLE)
+        whole = np.floor(nodes[used] + WHOLE).astype(np.int64)
+        for p, count in zip(used[whole > 0], whole[whole > 0], strict=True):
+            taken.append(self._take(int(candidates[p]), int(count), patterns[p], remainder))
+        fractions = nodes[used] - whole
+        order = used[np.argsort(-fractions, kind="stable")]
+        fraction_of = dict(zip(used.tolist(), fractions.tolist(), strict=True))
+        rounded_up = 0
+        for p in order:
+            if rounded_up and fraction_of[int(p)] < ROUND_UP:
+                break
+            if fraction_of[int(p)] <= WHOLE or (
+                not rounded_up and whole.any() and fraction_of[int(p)] < ROUND_UP
+            ):
+                break
+            if (patterns[p] > remainder.demand).any():
+                continue
+            step = self._take(int(candidates[p]), 1, patterns[p], remainder)
+            taken.append(step)
+            rounded_up += step[1]
+        return [step for step in taken if step[1] > 0]
+
+    def _take(
+        self, j: int, count: int, pattern: NDArray[np.int32], remainder: Remainder
+    ) -> tuple[int, int, NDArray[np.int32]]:
+        """Buy up to ``count`` nodes of a pattern as far as limits allow."""
+        use = self.instance.limit_use[j]
+        count = min(count, int(remainder.supply[j]))
+        for k in np.flatnonzero(use):
+            count = min(count, int(remainder.room[k] // use[k]))
+        if count <= 0:
+            return j, 0, pattern
+        remainder.demand -= np.minimum(remainder.demand, count * pattern.astype(np.int64))
+        remainder.supply[j] -= count
+        remainder.room -= count * use
+        m = self.greedy.minimum_of[j]
+        if m >= 0:
+            remainder.missing[m] -= count
+        return j, count, pattern
+
+
+def _joined(fixed: list[tuple[int, int, NDArray[np.int32]]], rest: Columns, n_classes: int) -> Columns:
+    candidates = np.array([j for j, _, _ in fixed], dtype=np.intp)
+    counts = np.array([n for _, n, _ in fixed], dtype=np.int64)
+    patterns = np.array([p for _, _, p in fixed], dtype=np.int32).reshape(len(fixed), n_classes)
+    return (
+        np.concatenate([candidates, rest[0]]),
+        np.concatenate([counts, rest[1]]),
+        np.concatenate([patterns, rest[2]]),
+    )

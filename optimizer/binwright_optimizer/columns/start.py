@@ -1,0 +1,40 @@
+"""Columns to start from: each class alone on the candidate it fills best."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance import Instance
+
+
+def single_class_columns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """For each class the two candidates of least price per pod, as full as they get.
+
+    Returns
+    -------
+    intp array (p,) and int32 array (p, i).
+    """
+    candidates: list[int] = []
+    patterns: list[NDArray[np.int32]] = []
+    for i in range(instance.n_classes):
+        rows = np.flatnonzero(instance.compatible[i])
+        request = instance.requests[i]
+        used = request > 0
+        fit = (instance.allocatable[rows][:, used] // request[used]).min(axis=1)
+        fit = np.minimum(fit, instance.demand[i])
+        order = np.lexsort((rows, instance.price[rows] / fit))
+        for position in order[:2]:
+            pattern = np.zeros(instance.n_classes, dtype=np.int32)
+            pattern[i] = fit[position]
+            candidates.append(int(rows[position]))
+            patterns.append(pattern)
+    for row in instance.minimums:  # empty nodes, which minimums may ask for
+        members = np.flatnonzero(instance.pool_of == row.pool)
+        if len(members):
+            candidates.append(int(members[np.argmin(instance.price[members])]))
+            patterns.append(np.zeros(instance.n_classes, dtype=np.int32))
+    return (
+        np.array(candidates, dtype=np.intp),
+        np.array(patterns, dtype=np.int32).reshape(len(candidates), instance.n_classes),
+    )

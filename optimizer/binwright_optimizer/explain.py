@@ -1,0 +1,172 @@
+"""Why a pod was not placed: which constraint refused how many offerings, and the nearest miss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.candidates import existing_labels, resource_vector
+from binwright_optimizer.instance.labels import LabelColumns
+from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
+from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.taints import untolerated
+
+Masks = dict[str, NDArray[np.bool_]]
+
+
+def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unschedulable, ...]:
+    """Reasons for each range of pods; pods of one kind share them."""
+    known: dict[int, tuple[tuple[Refusal, ...], str]] = {}
+    explained = []
+    for pods in left_out:
+        kind = int(instance.origin.kinds.workload_kind[pods.workload])
+        if kind not in known:
+            tally = _tally(instance, instance.problem.workloads[pods.workload].template)
+            known[kind] = tally.refusals(), tally.nearest_miss
+        refusals, nearest_miss = known[kind]
+        explained.append(Unschedulable(pods, refusals, nearest_miss))
+    return tuple(explained)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Refusals counted over groups of offerings and existing nodes.
+
+    ``shortest`` is the least shortage seen on a row that selectors and taints admit, as a share
+    of the request.
+    """
+
+    resources: tuple[str, ...]
+    request: NDArray[np.int64]
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    most: dict[int, int] = field(default_factory=dict)
+    short: dict[int, int] = field(default_factory=dict)
+    rows: int = 0
+    open_rows: int = 0
+    shortest: float = np.inf
+    nearest_miss: str = ""
+
+    def refuse(self, constraint: str, message: str, count: int) -> None:
+        """Count refusals under one message."""
+        if count:
+            self.counts[constraint, message] = self.counts.get((constraint, message), 0) + count
+
+    def add(self, room: NDArray[np.int64], taint: str, selectors: Masks, name: Callable[[int], str]) -> None:
+        """Count one group of rows.
+
+        Parameters
+        ----------
+        room
+            int64 array (row, r).
+        taint
+            The taint that repels the pod from all of them; empty if none does.
+        selectors
+            Rows that each part of the pod's node selection admits, by its text.
+        name
+            Name of a row by position.
+        """
+        n = len(room)
+        if not n:
+            return
+        self.rows += n
+        if taint:
+            self.refuse("taint", f"taint {taint} is not tolerated", n)
+        admitted = np.full(n, not taint)
+        for text, mask in selectors.items():
+            self.refuse("node-affinity", f"{text} does not match", int(n - mask.sum()))
+            admitted &= mask
+        lacking = room < self.request
+        for r in np.flatnonzero(lacking.any(axis=0)):
+            self.short[int(r)] = self.short.get(int(r), 0) + int(lacking[:, r].sum())
+        for r in range(len(self.resources)):
+            self.most[r] = max(self.most.get(r, 0), int(room[:, r].max()))
+        self.open_rows += int((admitted & ~lacking.any(axis=1)).sum())
+        candidates = np.flatnonzero(admitted & lacking.any(axis=1))
+        if len(candidates):
+            shortage = np.maximum(self.request - room[candidates], 0) / np.maximum(self.request, 1)
+            position = int(np.argmin(shortage.max(axis=1)))
+            if float(shortage[position].max()) < self.shortest:
+                self.shortest = float(shortage[position].max())
+                self.nearest_miss = self._miss(name(int(candidates[position])), room[candidates[position]])
+
+    def _miss(self, name: str, room: NDArray[np.int64]) -> str:
+        lacks = [
+            f"{resource} {format_quantity(int(have), resource)} of {format_quantity(int(need), resource)}"
+            for resource, need, have in zip(self.resources, self.request, room, strict=True)
+            if have < need
+        ]
+        return f"{name} has {', '.join(lacks)}"
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """One per constraint and message, those that refuse most first."""
+        found = [Refusal(constraint, count, message) for (constraint, message), count in self.counts.items()]
+        for r, count in self.short.items():
+            resource = self.resources[r]
+            need = format_quantity(int(self.request[r]), resource)
+            most = format_quantity(self.most[r], resource)
+            found.append(Refusal(resource, count, f"requests {resource} {need}; the largest offers {most}"))
+        if not self.rows:
+            found.append(Refusal("offering", 0, "no NodePool can buy any offering of the catalogue"))
+        return tuple(sorted(found, key=lambda f: (-f.refused, f.constraint, f.message)))
+
+
+def _tally(instance: Instance, template: PodTemplate) -> _Tally:
+    problem, origin = instance.problem, instance.origin
+    tally = _Tally(instance.resources, resource_vector(template.requests, instance.resources, pod_slots=1))
+    types = problem.catalog.instance_types
+    for part in origin.shelved:
+        pool = problem.node_pools[part.variant.pool]
+
+        def name(position: int, rows: NDArray[np.intp] = part.rows, pool_name: str = pool.name) -> str:
+            kind = types[instance.shelf.type_of[rows[position]]]
+            offering = kind.offerings[instance.shelf.offering_of[rows[position]]]
+            where = f" in {offering.zone}" if offering.zone else ""
+            return f"{kind.name} ({offering.capacity_type}){where} of NodePool {pool_name}"
+
+        taint = untolerated(pool.taints, template.tolerations)
+        masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
+        tally.add(part.allocatable, str(taint or ""), masks, name)
+        tally.refuse(*_limit_refusal(instance, template, part.variant.pool, len(part.rows)))
+    if problem.existing_nodes:
+        nodes = problem.existing_nodes
+        masks = _selector_masks(template, existing_labels(nodes), {}, np.arange(len(nodes)))
+        for n, node in enumerate(nodes):
+            taint = untolerated(node.taints, template.tolerations)
+            own = {text: mask[n : n + 1] for text, mask in masks.items()}
+            tally.add(
+                origin.existing_free[n : n + 1],
+                str(taint or ""),
+                own,
+                lambda _, node=node: f"node {node.name}",
+            )
+    if tally.open_rows and not any(constraint == "limit" for constraint, _ in tally.counts):
+        room = "offerings and nodes that would hold it are taken by other pods"
+        tally.refuse("limit", room, tally.open_rows)
+    return tally
+
+
+def _limit_refusal(instance: Instance, template: PodTemplate, pool: int, rows: int) -> tuple[str, str, int]:
+    """Refusal by the limits of a NodePool whose taints the pod tolerates."""
+    node_pool = instance.problem.node_pools[pool]
+    limits = [row for row in instance.limits if row.pool == pool]
+    if not limits or untolerated(node_pool.taints, template.tolerations) is not None:
+        return "limit", "", 0
+    text = ", ".join(f"{row.resource} {format_quantity(row.room, row.resource)}" for row in limits)
+    return "limit", f"NodePool {node_pool.name} may add at most {text}", rows
+
+
+def _selector_masks(
+    template: PodTemplate, columns: LabelColumns, fixed: dict[str, str | None], rows: NDArray[np.intp]
+) -> Masks:
+    """Rows that each part of the pod's node selection admits, by its text."""
+    masks = {}
+    for requirement in template.node_selector:
+        masks[f"node selector {requirement}"] = columns.mask_all((requirement,), fixed)[rows]
+    if template.node_affinity:
+        terms = " or ".join(" and ".join(map(str, term)) for term in template.node_affinity)
+        masks[f"node affinity {terms}"] = columns.mask_any(template.node_affinity, fixed)[rows]
+    return masks

@@ -1,0 +1,202 @@
+"""From a packing in solver indices back to names: NodeClaims with every pod placed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.model import (
+    Alternative,
+    ExistingPlacement,
+    NodeClaim,
+    Offering,
+    PodRange,
+    Resources,
+    labels,
+)
+from binwright_optimizer.packing import Packing
+
+MAX_ALTERNATIVES = 20
+"""Instance types listed per NodeClaim, the chosen one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Names for a packing.
+
+    Parameters
+    ----------
+    left_out
+        Pods not placed, in the order of the workloads.
+    """
+
+    node_claims: tuple[NodeClaim, ...]
+    existing: tuple[ExistingPlacement, ...]
+    left_out: tuple[PodRange, ...]
+
+
+def extract(instance: Instance, packing: Packing) -> Placed:
+    """NodeClaims, placements on existing nodes, and the pods left out."""
+    queues = _ClassQueues(instance)
+    claims: list[NodeClaim] = []
+    existing: list[ExistingPlacement] = []
+    next_existing = [iter(nodes) for nodes in instance.existing_of]
+    templates: dict[tuple[int, bytes], _ClaimTemplate] = {}
+    order = np.lexsort((np.arange(len(packing.counts)), packing.candidates))
+    for p in order:
+        j, pattern = int(packing.candidates[p]), packing.patterns[p]
+        for _ in range(int(packing.counts[p])):
+            if instance.row_of[j] < 0:
+                node = instance.problem.existing_nodes[next(next_existing[j])]
+                if pattern.any():
+                    existing.append(ExistingPlacement(node.name, queues.take(pattern)))
+                continue
+            key = (j, pattern.tobytes())
+            if key not in templates:
+                templates[key] = _claim_template(instance, j, pattern)
+            claims.append(templates[key].claim(len(claims) + 1, queues.take(pattern)))
+    return Placed(tuple(claims), tuple(existing), queues.rest())
+
+
+class _ClassQueues:
+    """Pods of each class in the order of the workloads, handed out as ranges."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._workloads = instance.problem.workloads
+        members: list[list[int]] = [[] for _ in range(instance.n_classes)]
+        self._unplaceable: list[int] = []
+        for w, i in enumerate(instance.class_of):
+            (members[i] if i >= 0 else self._unplaceable).append(w)
+        self._members = members
+        self._position = [0] * instance.n_classes
+        self._used = [0] * instance.n_classes
+
+    def take(self, pattern: NDArray[np.int32]) -> tuple[PodRange, ...]:
+        """Pods for one node of this pattern."""
+        ranges = []
+        for i in np.flatnonzero(pattern):
+            ranges.extend(self._take(int(i), int(pattern[i])))
+        return tuple(ranges)
+
+    def _take(self, i: int, count: int) -> Iterator[PodRange]:
+        while count:
+            w = self._members[i][self._position[i]]
+            left = self._workloads[w].replicas - self._used[i]
+            step = min(left, count)
+            if step:
+                yield PodRange(w, self._used[i], step)
+            self._used[i] += step
+            count -= step
+            if step == left:
+                self._position[i] += 1
+                self._used[i] = 0
+
+    def rest(self) -> tuple[PodRange, ...]:
+        """Every pod not handed out."""
+        ranges = [PodRange(w, 0, self._workloads[w].replicas) for w in self._unplaceable]
+        for i, members in enumerate(self._members):
+            for position in range(self._position[i], len(members)):
+                w = members[position]
+                first = self._used[i] if position == self._position[i] else 0
+                ranges.append(PodRange(w, first, self._workloads[w].replicas - first))
+        return tuple(sorted((r for r in ranges if r.count), key=lambda r: (r.workload, r.first)))
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimTemplate:
+    """Everything that NodeClaims of one pattern share."""
+
+    node_pool: str
+    instance_type: str
+    offering: Offering
+    labels: tuple[tuple[str, str], ...]
+    requests: Resources
+    allocatable: Resources
+    overhead: Resources
+    alternatives: tuple[Alternative, ...]
+
+    def claim(self, number: int, pods: tuple[PodRange, ...]) -> NodeClaim:
+        """The NodeClaim with this number, holding these pods."""
+        return NodeClaim(
+            name=f"{self.node_pool}-{number:05d}",
+            node_pool=self.node_pool,
+            instance_type=self.instance_type,
+            region=self.offering.region,
+            zone=self.offering.zone,
+            capacity_type=self.offering.capacity_type,
+            price_microusd_per_hour=self.offering.price_microusd_per_hour,
+            labels=self.labels,
+            requests=self.requests,
+            allocatable=self.allocatable,
+            daemon_overhead=self.overhead,
+            pods=pods,
+            alternatives=self.alternatives,
+        )
+
+
+def _claim_template(instance: Instance, j: int, pattern: NDArray[np.int32]) -> _ClaimTemplate:
+    problem, shelf = instance.problem, instance.shelf
+    pool = problem.node_pools[instance.pool_of[j]]
+    row = instance.row_of[j]
+    kind = problem.catalog.instance_types[shelf.type_of[row]]
+    offering = kind.offerings[shelf.offering_of[row]]
+    variant = instance.variants[instance.variant_of[j]]
+    node_labels = dict(pool.labels)
+    node_labels.update((key, value) for key, value in variant.fixed if value is not None)
+    node_labels.update(kind.labels)
+    node_labels.update(
+        {
+            labels.REGION: offering.region,
+            labels.ZONE: offering.zone,
+            labels.CAPACITY_TYPE: offering.capacity_type.value,
+            labels.NODE_POOL: pool.name,
+        }
+    )
+    load = pattern @ instance.requests
+    requests = Resources.of(
+        {name: int(amount) for name, amount in zip(instance.resources, load, strict=True)}
+    )
+    return _ClaimTemplate(
+        node_pool=pool.name,
+        instance_type=kind.name,
+        offering=offering,
+        labels=tuple(sorted(node_labels.items())),
+        requests=requests,
+        allocatable=kind.allocatable,
+        overhead=instance.origin.shelved[instance.variant_of[j]].overhead_on(int(row)),
+        alternatives=_alternatives(instance, j, pattern, load),
+    )
+
+
+def _alternatives(
+    instance: Instance, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64]
+) -> tuple[Alternative, ...]:
+    """Types of the same variant, zone and capacity type that hold the pods, cheapest first."""
+    shelf, origin = instance.shelf, instance.origin
+    variant = int(instance.variant_of[j])
+    part = origin.shelved[variant]
+    chosen = instance.row_of[j]
+    zone = shelf.labels.columns[labels.ZONE].codes
+    region = shelf.labels.columns[labels.REGION].codes
+    capacity_type = shelf.labels.columns[labels.CAPACITY_TYPE].codes
+    rows = part.rows
+    suits = (zone[rows] == zone[chosen]) & (capacity_type[rows] == capacity_type[chosen])
+    suits &= (region[rows] == region[chosen]) & (load <= part.allocatable).all(axis=1)
+    first = sum(len(s.rows) for s in origin.shelved[:variant])
+    kinds_used = np.flatnonzero(np.isin(origin.class_of_kind, np.flatnonzero(pattern)))
+    for placement in np.unique(origin.kinds.placement_of[kinds_used]):
+        suits &= origin.admitted[placement, first : first + len(rows)]
+    suitable = rows[suits]
+    types = instance.problem.catalog.instance_types
+    ranked = sorted(
+        ((int(shelf.price[r]), types[shelf.type_of[r]].name) for r in suitable if r != chosen),
+    )
+    own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
+    others = [Alternative(name, price) for price, name in ranked if name != own.instance_type]
+    return (own, *[o for o in others if o.price_microusd_per_hour >= own.price_microusd_per_hour])[
+        :MAX_ALTERNATIVES
+    ]

@@ -1,0 +1,1 @@
+"""Heuristics: solutions in milliseconds, and ways to improve them."""

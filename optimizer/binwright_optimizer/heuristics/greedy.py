@@ -1,0 +1,119 @@
+"""Price-driven greedy covering: buy the pattern of best worth per dollar until all is placed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.columns.pricing import MICRO, Pricing
+from binwright_optimizer.heuristics.kernel import cover
+from binwright_optimizer.instance import Instance
+
+Float = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Remainder:
+    """What is still to place and what may still be bought; reduced in place by each step.
+
+    Parameters
+    ----------
+    demand, supply, room, missing
+        int64 arrays (i,), (j,), (k,), (m,).
+    """
+
+    demand: NDArray[np.int64]
+    supply: NDArray[np.int64]
+    room: NDArray[np.int64]
+    missing: NDArray[np.int64]
+
+    @classmethod
+    def whole(cls, instance: Instance) -> Remainder:
+        """Everything."""
+        return cls(
+            instance.demand.copy(),
+            instance.supply.copy(),
+            np.array([row.room for row in instance.limits], dtype=np.int64),
+            np.array([row.missing for row in instance.minimums], dtype=np.int64),
+        )
+
+    def copy(self) -> Remainder:
+        """An independent copy."""
+        return Remainder(self.demand.copy(), self.supply.copy(), self.room.copy(), self.missing.copy())
+
+
+Columns = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]
+"""Candidates (p,), counts (p,) and patterns (p, i)."""
+
+
+def fluid_prices(instance: Instance) -> Float:
+    """Dollars one pod of each class costs where it fills a node best: float64 array (i,).
+
+    The price of class ``i`` alone with fractional nodes: the least over its candidates of the
+    node's price times the largest share of any resource that one pod takes. A candidate that is
+    free, such as an existing node, counts as the cheapest that is not.
+    """
+    price = instance.price * MICRO
+    positive = price[price > 0]
+    price = np.where(price > 0, price, positive.min() if len(positive) else 1.0)
+    cheapest = np.full(instance.n_classes, np.inf)
+    for j in range(instance.n_candidates):
+        rows = np.flatnonzero(instance.compatible[:, j])
+        room = np.maximum(instance.allocatable[j], 1)
+        share = (instance.requests[rows] / room).max(axis=1)
+        cheapest[rows] = np.minimum(cheapest[rows], price[j] * share)
+    return cheapest
+
+
+class Greedy:
+    """Greedy covering over one instance; dual prices steer what is packed together."""
+
+    def __init__(self, instance: Instance, pricing: Pricing) -> None:
+        self.instance = instance
+        self.pricing = pricing
+        pools = [row.pool for row in instance.minimums]
+        index = {pool: m for m, pool in enumerate(pools)}
+        self.minimum_of = np.array([index.get(int(p), -1) for p in instance.pool_of], dtype=np.int64)
+        self.price = instance.price * MICRO
+        self.discount = np.zeros(instance.n_candidates)
+        self.empty_node = np.full(len(pools), -1, dtype=np.intp)
+        for m in range(len(pools)):
+            members = np.flatnonzero(self.minimum_of == m)
+            if len(members):
+                self.empty_node[m] = members[np.argmin(instance.price[members])]
+                self.discount[members] = self.price[self.empty_node[m]]
+
+    def cover(self, values: Float, remainder: Remainder, max_nodes: int) -> Columns:
+        """Columns that cover what remains as far as limits allow; ``remainder`` is reduced."""
+        instance = self.instance
+        capacity = int(min(4 * instance.n_classes + 64 + remainder.demand.sum(), 200_000))
+        candidates = np.empty(capacity, dtype=np.int64)
+        counts = np.empty(capacity, dtype=np.int64)
+        patterns = np.empty((capacity, instance.n_classes), dtype=np.int32)
+        used = cover(
+            values, remainder.demand, self.price, self.discount, self.minimum_of, instance.requests,
+            instance.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
+            instance.limit_use, remainder.room, remainder.missing, max_nodes, candidates, counts, patterns,
+        )  # fmt: skip
+        columns = candidates[:used].astype(np.intp), counts[:used], patterns[:used]
+        return self._with_minimums(columns, remainder)
+
+    def _with_minimums(self, columns: Columns, remainder: Remainder) -> Columns:
+        """Add the empty nodes that NodePool minimums still ask for."""
+        short = np.flatnonzero((remainder.missing > 0) & (self.empty_node >= 0))
+        if not len(short):
+            return columns
+        candidates, counts, patterns = columns
+        added = self.empty_node[short]
+        amount = remainder.missing[short]
+        for j, n in zip(added, amount, strict=True):
+            remainder.room -= n * self.instance.limit_use[j]
+            remainder.supply[j] -= n
+        remainder.missing[short] = 0
+        return (
+            np.concatenate([candidates, added]),
+            np.concatenate([counts, amount]),
+            np.concatenate([patterns, np.zeros((len(added), self.instance.n_classes), dtype=np.int32)]),
+        )

@@ -1,0 +1,142 @@
+"""Compiled heuristics: price-driven greedy covering, and moving a node's pods to a cheaper one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from binwright_optimizer.columns.kernel import gather, pack, relax
+
+FREE = 1e-9
+"""Stands for a cost of zero in a ratio, dollars per hour."""
+
+
+@njit(cache=True, nogil=True)
+def cover(
+    values, demand, price, discount, minimum_of, requests, allocatable, compatible,
+    multipliers, supply, use, room, missing, max_nodes, out_candidate, out_count, out_pattern,
+):  # fmt: skip
+    """Cover the demand by patterns of best worth per dollar; returns the number of columns used.
+
+    Parameters
+    ----------
+    values
+        float64 array (i,): worth of one pod.
+    demand, supply, room, missing
+        int64 arrays, reduced in place: pods left per class, nodes left per candidate, room left
+        per limit row, nodes still missing per minimum row.
+    discount
+        float64 array (j,): dollars off a node while the minimum of its pool is not met.
+    minimum_of
+        int64 array (j,): minimum row of the candidate's pool, or -1.
+    out_candidate, out_count, out_pattern
+        int64 (p,), int64 (p,), int32 (p, i): receive the columns.
+
+    Notes
+    -----
+    Ratios only matter when they are the largest, so a candidate is priced again only when its
+    last known ratio comes out on top (lazy greedy).
+    """
+    n_candidates, n_classes = compatible.shape
+    n_resources = requests.shape[1]
+    items = np.empty(n_classes, dtype=np.int64)
+    limits = np.empty(n_classes, dtype=np.int64)
+    shares = np.empty((n_classes, n_resources))
+    chosen = np.empty(n_classes, dtype=np.int64)
+    primal = np.empty(n_classes)
+    whole = np.ones(n_resources)
+    best_pattern = np.zeros((n_candidates, n_classes), dtype=np.int32)
+    ratio = np.full(n_candidates, np.inf)
+    stamp = np.full(n_candidates, -1, dtype=np.int64)
+    step = 0
+    used = 0
+    while used < out_candidate.shape[0]:
+        j = -1
+        top = 0.0
+        for c in range(n_candidates):
+            if ratio[c] > top:
+                top = ratio[c]
+                j = c
+        if j < 0:
+            break
+        if stamp[j] != step:
+            stamp[j] = step
+            allowed = supply[j] > 0
+            for k in range(room.shape[0]):
+                if use[j, k] > room[k]:
+                    allowed = False
+            if not allowed:
+                ratio[j] = 0.0
+                continue
+            n = gather(j, values, demand, requests, allocatable, compatible, items, limits, shares)
+            if n == 0:
+                ratio[j] = 0.0
+                continue
+            relax(n, items, limits, shares, values, whole, multipliers[j], primal)
+            chosen[:n] = 0
+            value, _ = pack(
+                n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
+                multipliers[j], 0.0, max_nodes, chosen,
+            )  # fmt: skip
+            cost = price[j]
+            if minimum_of[j] >= 0 and missing[minimum_of[j]] > 0:
+                cost -= discount[j]
+            ratio[j] = value / max(cost, FREE)
+            best_pattern[j, :] = 0
+            for k in range(n):
+                best_pattern[j, items[k]] = chosen[k]
+            continue
+        count = supply[j]
+        for i in range(n_classes):
+            if best_pattern[j, i] > 0:
+                count = min(count, demand[i] // best_pattern[j, i])
+        for k in range(room.shape[0]):
+            if use[j, k] > 0:
+                count = min(count, room[k] // use[j, k])
+        m = minimum_of[j]
+        if m >= 0 and missing[m] > 0:
+            count = min(count, missing[m])
+        for i in range(n_classes):
+            demand[i] -= count * best_pattern[j, i]
+        for k in range(room.shape[0]):
+            room[k] -= count * use[j, k]
+        supply[j] -= count
+        out_candidate[used] = j
+        out_count[used] = count
+        out_pattern[used] = best_pattern[j]
+        used += 1
+        step += 1
+        if m >= 0 and missing[m] > 0:
+            missing[m] -= count
+            if missing[m] == 0:
+                for c in range(n_candidates):
+                    if minimum_of[c] == m:
+                        ratio[c] = np.inf if ratio[c] > 0.0 else 0.0
+    return used
+
+
+@njit(cache=True, nogil=True)
+def cheapest_holder(pattern, order, requests, allocatable, compatible, blocked):
+    """First candidate in ``order`` that holds the pattern and is not blocked; -1 if none."""
+    n_classes, n_resources = requests.shape
+    load = np.zeros(n_resources, dtype=np.int64)
+    for i in range(n_classes):
+        if pattern[i] > 0:
+            for r in range(n_resources):
+                load[r] += pattern[i] * requests[i, r]
+    for j in order:
+        if blocked[j]:
+            continue
+        fits = True
+        for r in range(n_resources):
+            if load[r] > allocatable[j, r]:
+                fits = False
+                break
+        if fits:
+            for i in range(n_classes):
+                if pattern[i] > 0 and not compatible[j, i]:
+                    fits = False
+                    break
+        if fits:
+            return j
+    return -1

@@ -1,0 +1,227 @@
+"""Problem to Instance: classes, candidates, compatibility, merging and dominance."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.instance.candidates import (
+    Shelved,
+    admitted_rows,
+    existing_allocatable,
+    existing_labels,
+    shelved_by_variant,
+)
+from binwright_optimizer.instance.classes import (
+    Kinds,
+    kinds_of,
+    merge_kinds,
+    request_matrix,
+    requested_resources,
+)
+from binwright_optimizer.instance.instance import Instance, Origin
+from binwright_optimizer.instance.limits import limit_rows, limit_use
+from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
+from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
+from binwright_optimizer.instance.variants import pool_variants
+from binwright_optimizer.model import Problem
+from binwright_optimizer.model.taints import untolerated
+
+_T = TypeVar("_T", bound=np.generic)
+
+MAX_TOTAL = 2**62
+"""Largest total demand of one resource: sums over all pods stay inside int64."""
+
+
+def build_instance(problem: Problem) -> Instance:
+    """The problem as arrays.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the total demand of a resource cannot be held in 62 bits.
+    """
+    kinds = kinds_of(problem.workloads)
+    resources = requested_resources(kinds)
+    requests = request_matrix(kinds, resources)
+    shelf = shelf_of(problem.catalog)
+    variants = pool_variants(problem.node_pools, shelf, kinds.placements)
+    shelved = shelved_by_variant(shelf, problem.node_pools, variants, problem.daemon_sets, resources)
+
+    replicas = np.array([w.replicas for w in problem.workloads], dtype=np.int64)
+    kind_demand = np.zeros(len(kinds.requests), dtype=np.int64)
+    np.add.at(kind_demand, kinds.workload_kind, replicas)
+    wanted = _total_demand(requests, kind_demand, resources)
+
+    admitted = _admitted(problem, kinds, shelf, shelved)
+    class_of_kind, kind_of_class = merge_kinds(kinds, requests, admitted)
+    demand = np.zeros(len(kind_of_class), dtype=np.int64)
+    np.add.at(demand, class_of_kind, kind_demand)
+    class_requests = requests[kind_of_class]
+    class_placement = kinds.placement_of[kind_of_class]
+
+    n_existing = len(problem.existing_nodes)
+    existing_free = existing_allocatable(problem.existing_nodes, resources)
+    allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
+    allocatable = np.minimum(allocatable, wanted)
+    row_of = np.concatenate([*(s.rows for s in shelved), np.full(n_existing, -1)]).astype(np.intp)
+    variant_of = np.repeat(np.arange(-1, len(shelved)), [0, *(len(s.rows) for s in shelved)])
+    variant_of = np.concatenate([variant_of, np.full(n_existing, -1)]).astype(np.intp)
+    pools = np.array([v.pool for v in variants] + [-1], dtype=np.intp)
+    pool_of = pools[variant_of]
+    bought = row_of >= 0
+    price = np.where(bought, shelf.price[row_of] if len(shelf.price) else 0, 0).astype(np.int64)
+    supply = np.where(bought, shelf.available[row_of] if len(shelf.price) else 0, 1).astype(np.int64)
+
+    limits, minimums = limit_rows(problem)
+    use = limit_use(limits, shelf, pool_of, row_of)
+    is_limited = np.isin(pool_of, [row.pool for row in limits])
+    is_floored = np.isin(pool_of, [row.pool for row in minimums])
+
+    kept = _merge(
+        problem, price, supply, allocatable, admitted, pool_of, row_of, use, is_limited | is_floored
+    )
+    holds = _holds(class_requests, allocatable[kept], admitted[:, kept][class_placement])
+    useful = holds.any(axis=0) | is_floored[kept]
+    kept, holds = kept[useful], holds[:, useful]
+    best = undominated(
+        price[kept],
+        allocatable[kept],
+        np.packbits(holds.T, axis=1),
+        is_limited[kept],
+        is_floored[kept],
+        pool_of[kept],
+        use[kept],
+        (supply < UNLIMITED)[kept],
+    )
+    kept, holds = kept[best], np.ascontiguousarray(holds[:, best])
+    existing_of, grouped = _group_existing(kept, row_of, allocatable, holds, len(row_of) - n_existing)
+    kept, holds = kept[grouped], np.ascontiguousarray(holds[:, grouped])
+    supply = supply[kept]
+    for position, nodes in enumerate(existing_of):
+        if nodes:
+            supply[position] = len(nodes)
+
+    placeable = holds.any(axis=1) & (demand > 0)
+    new_index = np.where(placeable, np.cumsum(placeable) - 1, -1).astype(np.intp)
+    return Instance(
+        problem=problem,
+        origin=Origin(tuple(shelved), kinds, _frozen(new_index[class_of_kind]), admitted, existing_free),
+        shelf=shelf,
+        variants=tuple(variants),
+        resources=resources,
+        requests=_frozen(class_requests[placeable]),
+        demand=_frozen(demand[placeable]),
+        priority=_frozen(kinds.priority[kind_of_class][placeable]),
+        class_of=_frozen(new_index[class_of_kind[kinds.workload_kind]]),
+        price=_frozen(price[kept]),
+        supply=_frozen(supply),
+        allocatable=_frozen(allocatable[kept]),
+        compatible=_frozen(np.ascontiguousarray(holds[placeable])),
+        pool_of=_frozen(pool_of[kept]),
+        variant_of=_frozen(variant_of[kept]),
+        row_of=_frozen(row_of[kept]),
+        existing_of=existing_of,
+        limits=limits,
+        minimums=minimums,
+        limit_use=_frozen(use[kept]),
+    )
+
+
+def _frozen(array: NDArray[_T]) -> NDArray[_T]:
+    array.flags.writeable = False
+    return array
+
+
+def _total_demand(
+    requests: NDArray[np.int64], demand: NDArray[np.int64], resources: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Total demand by resource, refused where it could overflow: int64 array (r,)."""
+    totals = [sum(int(a) * int(d) for a, d in zip(column, demand, strict=True)) for column in requests.T]
+    for name, total in zip(resources, totals, strict=True):
+        if total >= MAX_TOTAL:
+            raise InvalidProblemError.of(
+                "workloads", total, f"total demand for {name} is too large to add up exactly"
+            )
+    return np.array(totals, dtype=np.int64)
+
+
+def _admitted(problem: Problem, kinds: Kinds, shelf: Shelf, shelved: list[Shelved]) -> NDArray[np.bool_]:
+    """Where labels and taints let pods run: bool array (placement, candidate)."""
+    nodes = problem.existing_nodes
+    node_columns = existing_labels(nodes)
+    rows = []
+    for template in kinds.placements:
+        parts = []
+        for part in shelved:
+            pool = problem.node_pools[part.variant.pool]
+            if untolerated(pool.taints, template.tolerations) is None:
+                parts.append(admitted_rows(template, shelf.labels, dict(part.variant.fixed))[part.rows])
+            else:
+                parts.append(np.zeros(len(part.rows), dtype=bool))
+        mask = admitted_rows(template, node_columns, {})
+        tolerated = [untolerated(node.taints, template.tolerations) is None for node in nodes]
+        parts.append(mask & np.array(tolerated, dtype=bool))
+        rows.append(np.concatenate(parts))
+    width = sum(len(s.rows) for s in shelved) + len(nodes)
+    return np.array(rows, dtype=bool).reshape(len(kinds.placements), width)
+
+
+def _merge(
+    problem: Problem,
+    price: NDArray[np.int64],
+    supply: NDArray[np.int64],
+    allocatable: NDArray[np.int64],
+    admitted: NDArray[np.bool_],
+    pool_of: NDArray[np.intp],
+    row_of: NDArray[np.intp],
+    use: NDArray[np.int64],
+    is_restricted: NDArray[np.bool_],
+) -> NDArray[np.intp]:
+    """Candidates left after merging, cheapest first; between equals the heavier pool wins."""
+    n = len(price)
+    weight = np.array([pool.weight for pool in problem.node_pools] + [0], dtype=np.int64)[pool_of]
+    order = np.lexsort((np.arange(n), row_of, pool_of, -weight, price))
+    restriction = np.where(is_restricted, pool_of, -1)
+    identity = np.where(supply < UNLIMITED, np.arange(n), -1)
+    bits = np.packbits(admitted, axis=0).T if len(admitted) else np.zeros((n, 0), dtype=np.uint8)
+    content = np.column_stack([allocatable, bits, use, restriction, identity]).astype(np.int64)
+    return cheapest_of_equals(content, order)
+
+
+def _holds(
+    requests: NDArray[np.int64], allocatable: NDArray[np.int64], admitted: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Classes that may run and fit on each candidate: bool array (i, j)."""
+    result = admitted.copy()
+    for r in range(requests.shape[1]):
+        result &= requests[:, r][:, None] <= allocatable[:, r][None, :]
+    return result
+
+
+def _group_existing(
+    kept: NDArray[np.intp],
+    row_of: NDArray[np.intp],
+    allocatable: NDArray[np.int64],
+    holds: NDArray[np.bool_],
+    first_existing: int,
+) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.intp]]:
+    """Existing nodes of each remaining position, and those positions: equal nodes share one."""
+    groups: dict[tuple[bytes, bytes], int] = {}
+    members: list[list[int]] = []
+    positions: list[int] = []
+    for position, candidate in enumerate(kept):
+        if row_of[candidate] >= 0:
+            positions.append(position)
+            members.append([])
+            continue
+        key = (allocatable[candidate].tobytes(), holds[:, position].tobytes())
+        if key not in groups:
+            groups[key] = len(members)
+            positions.append(position)
+            members.append([])
+        members[groups[key]].append(int(candidate) - first_existing)
+    return tuple(tuple(sorted(m)) for m in members), np.array(positions, dtype=np.intp)

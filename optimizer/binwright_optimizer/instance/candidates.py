@@ -1,0 +1,148 @@
+"""Candidates: every node that may be bought or already runs, with what pods may use of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.labels import LabelColumns, Mask
+from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
+from binwright_optimizer.instance.variants import Variant
+from binwright_optimizer.model import (
+    DaemonSet,
+    ExistingNode,
+    NodePool,
+    Operator,
+    PodTemplate,
+    Requirement,
+    Resources,
+    labels,
+)
+from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.model.taints import untolerated
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """What one NodePool variant may buy.
+
+    Parameters
+    ----------
+    rows
+        intp array (m,): offerings of the shelf.
+    allocatable
+        int64 array (m, r): left to pods after daemons, over the problem's resources; a row
+        where daemons do not fit is left out.
+    overhead
+        int64 array (m, o): requests of the daemons over ``overhead_resources``.
+    """
+
+    variant: Variant
+    rows: NDArray[np.intp]
+    allocatable: NDArray[np.int64]
+    overhead: NDArray[np.int64]
+    overhead_resources: tuple[str, ...]
+
+    def overhead_on(self, row: int) -> Resources:
+        """Requests of the daemons on a node bought from shelf row ``row``."""
+        amounts = self.overhead[np.searchsorted(self.rows, row)]
+        return Resources.of(
+            {name: int(amount) for name, amount in zip(self.overhead_resources, amounts, strict=True)}
+        )
+
+
+def resource_vector(resources: Resources, names: tuple[str, ...], pod_slots: int = 0) -> NDArray[np.int64]:
+    """Amounts in the order of ``names``; ``pod_slots`` is added to `PODS`."""
+    amounts = dict(resources.amounts)
+    if pod_slots:
+        amounts[PODS] = amounts.get(PODS, 0) + pod_slots
+    return np.array([amounts.get(name, 0) for name in names], dtype=np.int64)
+
+
+def admitted_rows(template: PodTemplate, columns: LabelColumns, fixed: dict[str, str | None]) -> Mask:
+    """Rows whose labels satisfy the pod's node selector and required node affinity."""
+    return columns.mask_all(template.node_selector, fixed) & columns.mask_any(template.node_affinity, fixed)
+
+
+def shelved_by_variant(
+    shelf: Shelf,
+    pools: tuple[NodePool, ...],
+    variants: Iterable[Variant],
+    daemon_sets: tuple[DaemonSet, ...],
+    resources: tuple[str, ...],
+) -> list[Shelved]:
+    """What each variant may buy, in the order of ``variants``."""
+    names = _overhead_resources(pools, daemon_sets)
+    base = _allocatable_over(shelf, resources)
+    base_overhead = _allocatable_over(shelf, names)
+    result = []
+    for variant in variants:
+        pool = pools[variant.pool]
+        fixed = dict(variant.fixed)
+        wanted = list(pool.requirements)
+        wanted += [Requirement(k, Operator.IN, (v,)) for k, v in pool.labels if k in shelf.labels.columns]
+        rows = np.flatnonzero(shelf.labels.mask_all(wanted, fixed) & (shelf.available > 0))
+        overhead = np.zeros((len(rows), len(names)), dtype=np.int64)
+        overhead += resource_vector(pool.overhead, names)
+        for daemon in daemon_sets:
+            if untolerated(pool.taints, daemon.template.tolerations) is None:
+                lands = admitted_rows(daemon.template, shelf.labels, fixed)[rows]
+                overhead[lands] += resource_vector(daemon.template.requests, names, pod_slots=1)
+        fits = (overhead <= base_overhead[shelf.type_of[rows]]).all(axis=1)
+        rows, overhead = rows[fits], overhead[fits]
+        left = base[shelf.type_of[rows]]
+        for index, name in enumerate(resources):
+            if name in names:
+                left[:, index] -= overhead[:, names.index(name)]
+        result.append(Shelved(variant, rows, left, overhead, names))
+    return result
+
+
+def _overhead_resources(pools: tuple[NodePool, ...], daemon_sets: tuple[DaemonSet, ...]) -> tuple[str, ...]:
+    """Names that any daemon may request, pod slots included."""
+    names = {PODS}
+    for amounts in (*(pool.overhead for pool in pools), *(d.template.requests for d in daemon_sets)):
+        names.update(amounts.names())
+    return tuple(sorted(names))
+
+
+def _allocatable_over(shelf: Shelf, resources: tuple[str, ...]) -> NDArray[np.int64]:
+    """Allocatable of each type over the problem's resources: int64 array (t, r)."""
+    columns = {name: index for index, name in enumerate(shelf.resources)}
+    result = np.zeros((shelf.catalog_size, len(resources)), dtype=np.int64)
+    for index, name in enumerate(resources):
+        if name in columns:
+            result[:, index] = shelf.allocatable[:, columns[name]]
+        if name == PODS:  # a type that does not name pod slots does not limit them
+            unnamed = result[:, index] == 0
+            result[unnamed, index] = UNLIMITED
+    return result
+
+
+def existing_allocatable(nodes: tuple[ExistingNode, ...], resources: tuple[str, ...]) -> NDArray[np.int64]:
+    """Free amounts of each existing node: int64 array (node, r)."""
+    result = np.zeros((len(nodes), len(resources)), dtype=np.int64)
+    for index, node in enumerate(nodes):
+        result[index] = resource_vector(node.free, resources)
+    if nodes and PODS in resources:
+        limited = np.array([PODS in node.free.names() or _is_full(node) for node in nodes])
+        result[~limited, resources.index(PODS)] = UNLIMITED
+    return result
+
+
+def _is_full(node: ExistingNode) -> bool:
+    """Whether the node limits pod slots (its capacity names them) and has none left."""
+    return PODS in node.capacity.names()
+
+
+def existing_labels(nodes: tuple[ExistingNode, ...]) -> LabelColumns:
+    """Labels of the existing nodes; a node without a hostname label has its name for it."""
+    rows = []
+    for node in nodes:
+        pairs = dict(node.labels)
+        pairs.setdefault(labels.HOSTNAME, node.name)
+        rows.append(tuple(pairs.items()))
+    return LabelColumns.of_rows(rows)

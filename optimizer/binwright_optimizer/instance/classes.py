@@ -1,0 +1,120 @@
+"""Pod classes: pods equal for scheduling, with a count.
+
+Templates that differ only in ways no offering can tell apart end in one class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.candidates import resource_vector
+from binwright_optimizer.model import NodeSelectorTerm, PodTemplate, Requirement, Toleration, Workload
+from binwright_optimizer.model.resources import PODS, Resources
+
+Placement = tuple[tuple[Requirement, ...], tuple[NodeSelectorTerm, ...], tuple[Toleration, ...]]
+"""Node selector, required node affinity and tolerations: where pods may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Distinct (requests, placement, priority) among the workloads, before placements are merged.
+
+    Parameters
+    ----------
+    requests
+        Effective requests of each kind.
+    placement_of
+        intp array (kind,): index into ``placements``.
+    priority
+        int64 array (kind,).
+    placements
+        One template of each distinct placement, to evaluate selectors with.
+    workload_kind
+        intp array (workload,): kind of each workload.
+    """
+
+    requests: list[Resources]
+    placement_of: NDArray[np.intp]
+    priority: NDArray[np.int64]
+    placements: list[PodTemplate]
+    workload_kind: NDArray[np.intp]
+
+
+def kinds_of(workloads: tuple[Workload, ...]) -> Kinds:
+    """Kinds in order of first appearance."""
+    by_identity: dict[int, int] = {}
+    by_value: dict[tuple[Resources, Placement, int], int] = {}
+    placement_index: dict[Placement, int] = {}
+    placements: list[PodTemplate] = []
+    requests: list[Resources] = []
+    placement_of: list[int] = []
+    priority: list[int] = []
+    kinds = np.empty(len(workloads), dtype=np.intp)
+    for w, workload in enumerate(workloads):
+        template = workload.template
+        kind = by_identity.get(id(template))
+        if kind is None:
+            placement = (template.node_selector, template.node_affinity, template.tolerations)
+            key = (template.requests, placement, template.priority)
+            kind = by_value.get(key)
+            if kind is None:
+                kind = by_value[key] = len(requests)
+                if placement not in placement_index:
+                    placement_index[placement] = len(placements)
+                    placements.append(template)
+                requests.append(template.requests)
+                placement_of.append(placement_index[placement])
+                priority.append(template.priority)
+            by_identity[id(template)] = kind
+        kinds[w] = kind
+    return Kinds(
+        requests,
+        np.array(placement_of, dtype=np.intp),
+        np.array(priority, dtype=np.int64),
+        placements,
+        kinds,
+    )
+
+
+def requested_resources(kinds: Kinds) -> tuple[str, ...]:
+    """Names any pod requests, pod slots first, then sorted."""
+    names = {name for amounts in kinds.requests for name, _ in amounts}
+    return (PODS, *sorted(names - {PODS}))
+
+
+def request_matrix(kinds: Kinds, resources: tuple[str, ...]) -> NDArray[np.int64]:
+    """Requests of one pod of each kind, its pod slot included: int64 array (kind, r)."""
+    matrix = np.zeros((len(kinds.requests), len(resources)), dtype=np.int64)
+    for index, amounts in enumerate(kinds.requests):
+        matrix[index] = resource_vector(amounts, resources, pod_slots=1)
+    return matrix
+
+
+def merge_kinds(
+    kinds: Kinds, requests: NDArray[np.int64], admitted: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Classes in canonical order: (kind -> class, class -> one of its kinds).
+
+    Parameters
+    ----------
+    requests
+        int64 array (kind, r).
+    admitted
+        bool array (placement, candidate): where selectors and taints let pods run.
+
+    Notes
+    -----
+    The order depends on the pods' properties only, never on the order of the input.
+    """
+    columns = np.packbits(admitted, axis=1)
+    content = [columns[p].tobytes() for p in kinds.placement_of]
+    keys = [(-int(kinds.priority[k]), tuple(-requests[k]), content[k]) for k in range(len(kinds.requests))]
+    order = sorted(set(keys))
+    position = {key: index for index, key in enumerate(order)}
+    class_of = np.array([position[key] for key in keys], dtype=np.intp)
+    representative = np.zeros(len(order), dtype=np.intp)
+    representative[class_of[::-1]] = np.arange(len(keys) - 1, -1, -1)
+    return class_of, representative

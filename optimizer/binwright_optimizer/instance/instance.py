@@ -1,0 +1,111 @@
+"""The problem as read-only arrays.
+
+Indices, here and in every solver module: ``i`` pod class, ``j`` candidate (what the design calls
+an offering after reduction: a NodePool variant's offering, or a group of equal existing nodes),
+``r`` resource, ``p`` pattern, ``k`` limit row, ``w`` workload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.candidates import Shelved
+from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.limits import LimitRow, MinimumRow
+from binwright_optimizer.instance.shelf import Shelf
+from binwright_optimizer.instance.variants import Variant
+from binwright_optimizer.model import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the instance was made from, before merging and dominance; for names and reasons.
+
+    Parameters
+    ----------
+    shelved
+        What each NodePool variant may buy, in order.
+    kinds
+        Distinct pods of the problem.
+    class_of_kind
+        intp array (kind,): class of each, -1 where no candidate holds it.
+    admitted
+        bool array (placement, c): where selectors and taints let pods run; the columns are the
+        rows of each of ``shelved`` in turn, then the existing nodes.
+    existing_free
+        int64 array (node, r): free amounts of the existing nodes.
+    """
+
+    shelved: tuple[Shelved, ...]
+    kinds: Kinds
+    class_of_kind: NDArray[np.intp]
+    admitted: NDArray[np.bool_]
+    existing_free: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Pod classes, candidates and limits.
+
+    Parameters
+    ----------
+    resources
+        Names of the resources ``r`` that some pod requests; pod slots come first.
+    requests
+        int64 array (i, r): one pod of the class, its pod slot included.
+    demand, priority
+        int64 arrays (i,).
+    class_of
+        intp array (w,): class of each workload; -1 where no candidate holds its pods.
+    price, supply
+        int64 arrays (j,): micro-dollars per hour (0 for existing nodes); most nodes.
+    allocatable
+        int64 array (j, r): what pods may use of one node, never more than all pods want.
+    compatible
+        bool array (i, j): class ``i`` may run and fits on candidate ``j``.
+    pool_of, variant_of, row_of
+        intp arrays (j,): NodePool, variant and shelf row; -1 for existing nodes.
+    existing_of
+        Existing nodes of candidate ``j`` by position in the problem; empty for offerings.
+    limit_use
+        int64 array (j, k): use of limit row ``k`` by one node.
+    """
+
+    problem: Problem
+    origin: Origin
+    shelf: Shelf
+    variants: tuple[Variant, ...]
+    resources: tuple[str, ...]
+    requests: NDArray[np.int64]
+    demand: NDArray[np.int64]
+    priority: NDArray[np.int64]
+    class_of: NDArray[np.intp]
+    price: NDArray[np.int64]
+    supply: NDArray[np.int64]
+    allocatable: NDArray[np.int64]
+    compatible: NDArray[np.bool_]
+    pool_of: NDArray[np.intp]
+    variant_of: NDArray[np.intp]
+    row_of: NDArray[np.intp]
+    existing_of: tuple[tuple[int, ...], ...]
+    limits: tuple[LimitRow, ...]
+    minimums: tuple[MinimumRow, ...]
+    limit_use: NDArray[np.int64]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of pod classes."""
+        return len(self.demand)
+
+    @property
+    def n_candidates(self) -> int:
+        """Number of candidates."""
+        return len(self.price)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether anything bounds what may be bought from above."""
+        return bool(self.limits) or bool((self.supply < np.iinfo(np.int32).max).any())

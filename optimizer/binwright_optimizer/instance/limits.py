@@ -1,0 +1,73 @@
+"""NodePool limits and minimums as rows over candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.shelf import Shelf
+from binwright_optimizer.model import NodePool, Problem
+
+NODES = "nodes"
+"""Limit on the number of nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """``room`` is what the limit leaves after the existing nodes of the pool."""
+
+    pool: int
+    resource: str
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumRow:
+    """``missing`` is how many nodes the pool still needs."""
+
+    pool: int
+    missing: int
+
+
+def limit_rows(problem: Problem) -> tuple[tuple[LimitRow, ...], tuple[MinimumRow, ...]]:
+    """Limits of every NodePool, and minimums that existing nodes do not meet."""
+    limits: list[LimitRow] = []
+    minimums: list[MinimumRow] = []
+    for index, pool in enumerate(problem.node_pools):
+        existing = [node for node in problem.existing_nodes if node.node_pool == pool.name]
+        for resource, amount in _caps(pool):
+            is_count = resource == NODES
+            used = len(existing) if is_count else sum(node.capacity[resource] for node in existing)
+            limits.append(LimitRow(index, resource, max(0, amount - used)))
+        missing = pool.min_nodes - len(existing)
+        if missing > 0:
+            minimums.append(MinimumRow(index, missing))
+    return tuple(limits), tuple(minimums)
+
+
+def _caps(pool: NodePool) -> list[tuple[str, int]]:
+    """Limits of a pool; the smaller of ``limits.nodes`` and ``max_nodes`` caps its nodes."""
+    caps = dict(pool.limits)
+    if pool.max_nodes is not None:
+        caps[NODES] = min(pool.max_nodes, caps.get(NODES, pool.max_nodes))
+    return sorted(caps.items())
+
+
+def limit_use(
+    rows: tuple[LimitRow, ...], shelf: Shelf, pool_of: NDArray[np.intp], row_of: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """Use of each limit by one node of each candidate: int64 array (candidate, limit row).
+
+    Existing candidates (pool -1) use nothing: their share is already taken off.
+    """
+    use = np.zeros((len(pool_of), len(rows)), dtype=np.int64)
+    columns = {name: index for index, name in enumerate(shelf.resources)}
+    for k, row in enumerate(rows):
+        mine = pool_of == row.pool
+        if row.resource == NODES:
+            use[mine, k] = 1
+        elif row.resource in columns:
+            use[mine, k] = shelf.capacity[shelf.type_of[row_of[mine]], columns[row.resource]]
+    return use

@@ -1,0 +1,93 @@
+"""A catalogue as arrays: the shelf that NodePools buy from. Built once per catalogue."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.labels import LabelColumns
+from binwright_optimizer.model import Catalog, labels
+
+UNLIMITED = 2**40
+"""Stands for "no known limit" on a number of nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Offerings ``k`` of all instance types ``t`` of a catalogue.
+
+    Parameters
+    ----------
+    resources
+        Resource names that any type has, the columns of the matrices below.
+    capacity, allocatable
+        int64 arrays (t, r). Where a type does not name ``pods`` its slots are unlimited.
+    type_of
+        intp array (k,): instance type of each offering.
+    offering_of
+        intp array (k,): position of the offering within its type.
+    price, available
+        int64 arrays (k,): micro-dollars per hour; nodes that can be bought.
+    labels
+        Labels of a node bought from each offering, without those of its NodePool.
+    """
+
+    catalog_size: int
+    resources: tuple[str, ...]
+    capacity: NDArray[np.int64]
+    allocatable: NDArray[np.int64]
+    type_of: NDArray[np.intp]
+    offering_of: NDArray[np.intp]
+    price: NDArray[np.int64]
+    available: NDArray[np.int64]
+    labels: LabelColumns
+
+
+_SHELVES: weakref.WeakKeyDictionary[Catalog, Shelf] = weakref.WeakKeyDictionary()
+
+
+def shelf_of(catalog: Catalog) -> Shelf:
+    """The catalogue's shelf, built on first use."""
+    shelf = _SHELVES.get(catalog)
+    if shelf is None:
+        shelf = _SHELVES[catalog] = _build(catalog)
+    return shelf
+
+
+def _build(catalog: Catalog) -> Shelf:
+    types = catalog.instance_types
+    names: dict[str, int] = {}
+    for instance_type in types:
+        for amounts in (instance_type.capacity, instance_type.allocatable):
+            for name, _ in amounts:
+                names.setdefault(name, len(names))
+    capacity = np.zeros((len(types), len(names)), dtype=np.int64)
+    allocatable = np.zeros_like(capacity)
+    for t, instance_type in enumerate(types):
+        for name, amount in instance_type.capacity:
+            capacity[t, names[name]] = amount
+        for name, amount in instance_type.allocatable:
+            allocatable[t, names[name]] = amount
+    pairs = [(t, o) for t, kind in enumerate(types) for o in range(len(kind.offerings))]
+    type_of = np.array([t for t, _ in pairs], dtype=np.intp)
+    offerings = [types[t].offerings[o] for t, o in pairs]
+    columns = LabelColumns.of_rows([t.labels for t in types]).expand(type_of)
+    columns = columns.with_column(labels.REGION, [o.region for o in offerings])
+    columns = columns.with_column(labels.ZONE, [o.zone for o in offerings])
+    columns = columns.with_column(labels.CAPACITY_TYPE, [o.capacity_type.value for o in offerings])
+    return Shelf(
+        catalog_size=len(types),
+        resources=tuple(names),
+        capacity=capacity,
+        allocatable=allocatable,
+        type_of=type_of,
+        offering_of=np.array([o for _, o in pairs], dtype=np.intp),
+        price=np.array([o.price_microusd_per_hour for o in offerings], dtype=np.int64),
+        available=np.array(
+            [UNLIMITED if o.available is None else o.available for o in offerings], dtype=np.int64
+        ),
+        labels=columns,
+    )

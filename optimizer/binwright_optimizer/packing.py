@@ -1,0 +1,98 @@
+"""A packing: how many nodes of which pattern, in solver indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Nodes bought or used, grouped by pattern.
+
+    Parameters
+    ----------
+    candidates, counts
+        intp and int64 arrays (p,): candidate of each pattern; how many nodes.
+    patterns
+        int32 array (p, i): pods of each class on one such node.
+    left_out
+        int64 array (i,): pods not placed.
+    cost
+        Exact micro-dollars per hour.
+    """
+
+    candidates: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    patterns: NDArray[np.int32]
+    left_out: NDArray[np.int64]
+    cost: int
+
+    @classmethod
+    def of(
+        cls,
+        instance: Instance,
+        candidates: NDArray[np.intp],
+        counts: NDArray[np.int64],
+        patterns: NDArray[np.int32],
+    ) -> Packing:
+        """A packing in canonical form: pods beyond the demand dropped, equal columns merged."""
+        kept = counts > 0
+        candidates, counts, patterns = _without_surplus(
+            instance, candidates[kept], counts[kept], patterns[kept]
+        )
+        placed = (counts[:, None] * patterns).sum(axis=0)
+        cost = sum(int(instance.price[j]) * int(n) for j, n in zip(candidates, counts, strict=True))
+        return cls(candidates, counts, patterns, instance.demand - placed, cost)
+
+    def with_demand(self, instance: Instance) -> Packing:
+        """The same nodes and patterns, with what is left out counted against this instance."""
+        return Packing.of(instance, self.candidates, self.counts, self.patterns)
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of offerings and existing nodes used."""
+        return int(self.counts.sum())
+
+    def rank(self, instance: Instance) -> tuple[tuple[int, ...], int]:
+        """Smaller is better: pods left out by falling priority, then cost."""
+        levels = sorted(set(instance.priority.tolist()), reverse=True)
+        missing = tuple(int(self.left_out[instance.priority == level].sum()) for level in levels)
+        return missing, self.cost
+
+
+def _without_surplus(
+    instance: Instance,
+    candidates: NDArray[np.intp],
+    counts: NDArray[np.int64],
+    patterns: NDArray[np.int32],
+) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]:
+    """Columns that place no more pods than there are."""
+    surplus = (counts[:, None] * patterns).sum(axis=0) - instance.demand
+    if (surplus <= 0).all():
+        return candidates, counts, patterns
+    out: list[tuple[int, int, NDArray[np.int32]]] = []
+    for j, count, pattern in zip(candidates, counts, patterns, strict=True):
+        cut = np.flatnonzero((surplus > 0) & (pattern > 0))
+        left = int(count)
+        while left and len(cut):
+            # How many nodes can lose the same pods: the rest keeps the pattern whole.
+            drop = np.minimum(surplus[cut], pattern[cut])
+            alike = max(1, min(left, int((surplus[cut] // np.maximum(drop, 1)).min())))
+            reduced = pattern.copy()
+            reduced[cut] -= drop.astype(np.int32)
+            surplus[cut] -= drop * alike
+            out.append((int(j), alike, reduced))
+            left -= alike
+            cut = np.flatnonzero((surplus > 0) & (pattern > 0))
+        if left:
+            out.append((int(j), left, pattern))
+    return (
+        np.array([j for j, _, _ in out], dtype=np.intp),
+        np.array([n for _, n, _ in out], dtype=np.int64),
+        np.array([p for _, _, p in out], dtype=np.int32).reshape(len(out), instance.n_classes),
+    )

@@ -1,0 +1,169 @@
+"""The anytime search: greedy first, then columns, dives and neighbourhoods in turn.
+
+Every stage hands what it finds to one incumbent; whoever stops the search gets the best so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from binwright_optimizer.columns.choose import choose
+from binwright_optimizer.columns.generate import Bound, Generation, penalties
+from binwright_optimizer.columns.pricing import Pricing
+from binwright_optimizer.columns.round import Dive
+from binwright_optimizer.columns.start import single_class_columns
+from binwright_optimizer.heuristics.downsize import Downsize
+from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, fluid_prices
+from binwright_optimizer.heuristics.repack import Repack
+from binwright_optimizer.incumbent import Incumbent, Progress
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.packing import Packing
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.stopping import Stop
+
+PATIENCE = 150
+"""Neighbourhoods without improvement after which the search counts as exhausted."""
+DIVE_SHARE = 0.3
+"""Share of the time before convergence that dives may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search ends with."""
+
+    packing: Packing
+    bound: Bound
+    is_exhausted: bool
+
+
+class Search:
+    """One search over one instance."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        params: SolveParams,
+        stop: Stop,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.instance = instance
+        self.params = params
+        self.stop = stop
+        self.incumbent = Incumbent(instance, stop, price_step(instance), on_progress)
+        self.pricing = Pricing(instance)
+        self.greedy = Greedy(instance, self.pricing)
+        self.downsize = Downsize(instance, self.pricing.compatible)
+        self.penalty = penalties(instance)
+        self.generation = Generation(instance, self.pricing, self.penalty)
+        self.rng = np.random.default_rng(params.seed)
+
+    def run(self) -> Found:
+        """Search until the gap, the deadline, cancellation or exhaustion."""
+        self._start()
+        self._generate()
+        is_exhausted = False
+        if not self._is_done():
+            self._choose()
+        if not self._is_done():
+            is_exhausted = self._improve()
+        packing = self.incumbent.packing
+        assert packing is not None
+        return Found(packing, self.generation.bound, is_exhausted)
+
+    def _is_done(self) -> bool:
+        return self.stop.remaining_s() <= 0 or self.incumbent.gap <= self.params.gap
+
+    def _offer(self, columns: Columns, phase: str) -> bool:
+        return self.incumbent.offer(self.downsize.apply(Packing.of(self.instance, *columns)), phase)
+
+    def _start(self) -> None:
+        """The first incumbent, from prices that need no linear programme."""
+        columns = self.greedy.cover(fluid_prices(self.instance), Remainder.whole(self.instance), 200)
+        self._offer(columns, "greedy")
+        self.generation.add(*single_class_columns(self.instance))
+        self.generation.add(columns[0], columns[2])
+
+    def _generate(self) -> None:
+        """Columns until the master converges, with a dive now and then."""
+        generation = self.generation
+        began, dived = self.stop.elapsed_s(), 0.0
+        while not generation.is_converged and not self._is_done():
+            generation.round(self.stop)
+            self.incumbent.raise_bound(generation.bound.dollars, "columns")
+            elapsed = self.stop.elapsed_s() - began
+            due = 0.03 + dived / DIVE_SHARE
+            if elapsed >= due and not generation.is_converged:
+                before = self.stop.elapsed_s()
+                self._dive()
+                dived += max(self.stop.elapsed_s() - before, 0.2 * elapsed * DIVE_SHARE)
+        if not self._is_done():
+            self._dive()
+
+    def _dive(self) -> None:
+        if self.generation.solution is None:
+            return
+        columns = self._diver().run(Remainder.whole(self.instance), self.generation.solution, self.stop)
+        self._offer(columns, "dive")
+
+    def _diver(self) -> Dive:
+        return Dive(
+            self.instance,
+            self.generation.rows,
+            self.pricing,
+            self.greedy,
+            self.penalty,
+            self.generation.pool.arrays(),
+        )
+
+    def _choose(self) -> None:
+        """The best choice among the columns known, where that is a small programme."""
+        packing = self.incumbent.packing
+        if packing is None or packing.left_out.any():
+            return
+        limit = min(0.2 * self.stop.remaining_s(), 2.0)
+        columns = choose(
+            self.generation.rows,
+            self.generation.pool.arrays(),
+            self.generation.bound,
+            packing.cost * 1e-6,
+            limit,
+        )
+        if columns is not None:
+            self._offer(columns, "choose")
+
+    def _improve(self) -> bool:
+        """Neighbourhood search; returns whether it ran out of ideas."""
+        generation = self.generation
+        duals = generation.bound.duals
+        diver = self._diver()
+        repack = Repack(
+            self.instance,
+            lambda remainder: diver.run(remainder, None, self.stop),
+            duals.pods,
+            generation.rows.costs(duals),
+            self.rng,
+        )
+        fruitless = 0
+        while not self._is_done():
+            packing = self.incumbent.packing
+            assert packing is not None
+            if fruitless >= PATIENCE or not packing.nodes:
+                return True
+            size = int(self.rng.integers(2, 16))
+            trial = self.downsize.apply(repack.attempt(packing, size))
+            fruitless = 0 if self.incumbent.offer(trial, "improve") else fruitless + 1
+        return False
+
+
+def price_step(instance: Instance) -> int:
+    """Largest amount that divides every price a node may have, in micro-dollars; 0 if all are free."""
+    prices = [instance.shelf.price[part.rows] for part in instance.origin.shelved]
+    return int(np.gcd.reduce(np.concatenate(prices))) if prices else 0
+
+
+def with_demand_of(instance: Instance, packing: Packing) -> Instance:
+    """The instance that asks only for the pods this packing places."""
+    return replace(instance, demand=instance.demand - packing.left_out)

@@ -1,0 +1,148 @@
+"""The wiring: a problem in, a verified decision out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from binwright_optimizer.certify import certificate
+from binwright_optimizer.errors import VerificationError
+from binwright_optimizer.explain import explain
+from binwright_optimizer.extract import Placed, extract
+from binwright_optimizer.incumbent import Progress
+from binwright_optimizer.instance import Instance, build_instance
+from binwright_optimizer.model import (
+    Decision,
+    PhaseTiming,
+    Problem,
+    SolutionStatus,
+    StopReason,
+    relative_gap,
+)
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.search import Found, Search, with_demand_of
+from binwright_optimizer.stopping import Deadline, Reserved, Stop
+from binwright_optimizer.verify import check_placement, check_statement, prove_bound
+
+
+def solve(
+    problem: Problem,
+    params: SolveParams | None = None,
+    stop: Stop | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Decision:
+    """The cheapest verified decision found in time, with a proven bound.
+
+    Parameters
+    ----------
+    stop
+        When to end; by default ``params.deadline_s`` from now.
+    on_progress
+        Called from this thread whenever the incumbent or the bound improves.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the problem cannot be represented exactly.
+    VerificationError
+        If the independent checker refuses the answer: a bug, and nothing is returned.
+    """
+    params = params or SolveParams()
+    stop = stop or Deadline(params.deadline_s)
+    timer = _Timer()
+    with timer.phase("instance"):
+        instance = build_instance(problem)
+    with timer.phase("search"):
+        found = _search(instance, params, Reserved(stop, _reserve_s(instance, stop)), on_progress)
+    with timer.phase("extract"):
+        placed = extract(instance, found.packing)
+        unschedulable = explain(instance, placed.left_out)
+    with timer.phase("prove"):
+        proof = certificate(instance, found.bound)
+        counts = _placed_counts(problem, placed)
+        bound = prove_bound(problem, proof, counts, time_limit_s=max(0.02, stop.remaining_s()))
+    with timer.phase("verify"):
+        decision = Decision(
+            status=_status(placed),
+            stop_reason=_stop_reason(found, bound, params, stop),
+            cost_microusd_per_hour=found.packing.cost,
+            bound_microusd_per_hour=min(bound, found.packing.cost),
+            node_claims=placed.node_claims,
+            existing_placements=placed.existing,
+            unschedulable=unschedulable,
+            certificate=proof,
+        )
+        findings = (*check_placement(problem, decision), *check_statement(decision))
+        if bound > found.packing.cost:
+            findings += (f"the bound {bound} exceeds the cost {found.packing.cost}",)
+        if findings:
+            raise VerificationError(findings)
+    return timer.on(decision)
+
+
+def _search(
+    instance: Instance, params: SolveParams, stop: Stop, on_progress: Callable[[Progress], None] | None
+) -> Found:
+    """The search; where limits leave pods out, another proves a bound for those placed."""
+    found = Search(instance, params, stop, on_progress).run()
+    if not found.packing.left_out.any():
+        return found
+    placed_only = Search(with_demand_of(instance, found.packing), params, stop).run()
+    packing = found.packing
+    if not placed_only.packing.left_out.any() and placed_only.packing.cost <= packing.cost:
+        packing = placed_only.packing.with_demand(instance)
+    return Found(packing, placed_only.bound, found.is_exhausted and placed_only.is_exhausted)
+
+
+def _reserve_s(instance: Instance, stop: Stop) -> float:
+    """Seconds kept for extraction, proof and verification, from the size of the problem."""
+    offerings = sum(len(part.rows) for part in instance.origin.shelved)
+    pods = sum(workload.replicas for workload in instance.problem.workloads)
+    expected = 0.002 + 3e-6 * offerings + 8e-6 * pods + 2e-6 * instance.n_classes * instance.n_candidates
+    return min(expected, 0.5 * max(0.0, stop.remaining_s()))
+
+
+def _placed_counts(problem: Problem, placed: Placed) -> list[int]:
+    """Pods placed of each workload."""
+    counts = [workload.replicas for workload in problem.workloads]
+    for pods in placed.left_out:
+        counts[pods.workload] -= pods.count
+    return counts
+
+
+def _status(placed: Placed) -> SolutionStatus:
+    if not placed.left_out:
+        return SolutionStatus.COMPLETE
+    has_pods = bool(placed.existing) or any(claim.pods for claim in placed.node_claims)
+    return SolutionStatus.PARTIAL if has_pods else SolutionStatus.NONE
+
+
+def _stop_reason(found: Found, bound: int, params: SolveParams, stop: Stop) -> StopReason:
+    cost = found.packing.cost
+    if bound >= cost:
+        return StopReason.OPTIMAL
+    if stop.is_cancelled():
+        return StopReason.CANCELLED
+    if relative_gap(cost, bound) <= params.gap:
+        return StopReason.GAP
+    return StopReason.EXHAUSTED if found.is_exhausted else StopReason.DEADLINE
+
+
+class _Timer:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self._phases: list[PhaseTiming] = []
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        began = time.perf_counter()
+        yield
+        self._phases.append(PhaseTiming(name, time.perf_counter() - began))
+
+    def on(self, decision: Decision) -> Decision:
+        """The decision with the timings written on it."""
+        return replace(decision, timings=tuple(self._phases))
