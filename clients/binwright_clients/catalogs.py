@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 from binwright.v1 import catalog_pb2
@@ -63,7 +64,7 @@ def _catalog_of_message(document: dict[str, Any], path: str) -> catalog_pb2.Inli
     if not catalog.instance_types:
         raise InputError.of(path, "must not be empty", field="instanceTypes")
     if not catalog.name:
-        catalog.name = path
+        catalog.name = PurePath(path).name.encode(errors="replace").decode()
     return catalog
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+from typing import NoReturn
 
 from binwright_clients.errors import InputError
 
@@ -83,7 +84,7 @@ def expand(path: str) -> Iterator[str]:
         yield path
         return
     found = False
-    for folder, folders, files in os.walk(path):
+    for folder, folders, files in os.walk(path, onerror=_refuse_folder):
         folders.sort()
         for file in sorted(files):
             if _format_of(file) is not None:
@@ -91,6 +92,10 @@ def expand(path: str) -> Iterator[str]:
                 yield str(Path(folder) / file)
     if not found:
         raise InputError.of(path, f"the folder holds no {', '.join(_SUFFIXES)} file")
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    raise InputError.of(str(error.filename), _reason(error)) from None
 
 
 def read_source(path: str) -> Source:

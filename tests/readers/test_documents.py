@@ -107,6 +107,7 @@ def alias_bomb() -> str:
         ("a: " + "[" * 100_000, "nested more than 100 levels"),
         ("\x00", "is not YAML"),
         ("a: \ud800", "is not YAML"),
+        ('a: "\\ud800"', "is not YAML"),
         (alias_bomb(), "aliases stand for more than 1000000 nodes"),
     ],
 )
@@ -139,6 +140,7 @@ def test_json_values_may_follow_one_another() -> None:
         ("[" * 101 + "]" * 101, "nested more than 100 levels"),
         ("[" * 200_000, "nested more than 100 levels"),
         ("9" * 5000, "is not JSON"),
+        ('{"a": "\\ud800"}', "holds half a character, \\ud800"),
     ],
 )
 def test_json_with_mistakes_is_refused(text: str, reason: str) -> None:

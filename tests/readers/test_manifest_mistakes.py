@@ -46,6 +46,8 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
         (pod("{containers: [{name: c}], nodeSelector: {a: }}"), "spec.nodeSelector[a]: must not be null"),
         (pod("{containers: [{name: c}], priority: high}"), "spec.priority: must be a whole number (got 'high')"),
         (pod("{containers: [{name: c}], priority: 2147483648}"), "spec.priority: must fit into 32 bits (got '2147483648')"),
+        ("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: x}, value: 1000000000000}", "(PriorityClass x): value: must fit into 32 bits"),
+        (pod("{containers: [{name: c}], initContainers: [{name: i, restartPolicy: always}]}"), "spec.initContainers[0].restartPolicy: must be one of Always, OnFailure, Never; did you mean 'Always'? (got 'always')"),
         (pod("{containers: []}"), "spec.containers: needs at least one container"),
         (pod("{}"), "spec.containers: needs at least one container"),
         (pod("{containers: [{image: x}]}"), "spec.containers: every container needs a name"),

@@ -132,6 +132,7 @@ def test_bounds_on_nodes_come_from_limits_annotations_and_replicas(
         (pool(ANY, "limits: {nodes: 2},", "name: gpu, annotations: {binwright.dev/min-nodes: '3'}"), "must not be above the most nodes, 2 (got '3')"),
         (pool("{requirements: [{key: a, operator: Is, values: [b]}]}"), "requirements[0].operator: must be one of In,"),
         (pool("{requirements: [{key: a, operator: In, values: [b, c], minValues: 3}]}"), "requirements[0].minValues: must be from 1 to 2, the number of values (got '3')"),
+        (pool("{requirements: [{key: a, operator: Exists, minValues: 1000000000000}]}"), "minValues: must be from 1 to 50"),
         (pool("{requirements: [{key: a, operator: Exists, minValues: 51}]}"), "minValues: must be from 1 to 50 (got '51')"),
         (pool("{requirements: [{key: a, operator: In, values: [b]}, {key: a, operator: In, values: [c]}]}"), "spec.template.spec.requirements: contradicts itself or the template's labels: no node can match (got 'a In [b] and a In [c]')"),
         (pool("{requirements: [{key: workload, operator: In, values: [cpu]}]}"), "(got 'workload In [gpu] and workload In [cpu]')"),

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from binwright_clients import sources
 from binwright_clients.errors import InputError
-from binwright_clients.inputs import read_inputs
+from binwright_clients.inputs import read_catalog, read_inputs
 
 TABLE = "name,resource:d\np,1\n"
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}\n"
@@ -75,6 +75,20 @@ def test_a_path_that_gives_nothing_is_reported(
     with pytest.raises(InputError) as caught:
         read_inputs([path])
     assert expected in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "pods.csv").write_text(TABLE)
+    (tmp_path / "closed").mkdir(mode=0)
+    with pytest.raises(InputError, match=r"closed: cannot be read: Permission denied"):
+        read_inputs([str(tmp_path)])
+
+
+def test_a_file_whose_name_is_no_text_is_read(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.csv"
+    Path(os.fsdecode(name)).write_text("instance_type,price_usd_h,resource:d\na,1,1\n")
+    assert read_catalog(os.fsdecode(name)).name == "?.csv"
 
 
 def test_no_paths_are_nothing_to_place() -> None:

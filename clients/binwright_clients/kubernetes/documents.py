@@ -19,6 +19,9 @@ import yaml
 MAX_DEPTH = 100
 """Deepest nesting of a document; a pod needs about fifteen levels."""
 
+MAX_NODES = 5_000_000
+"""Most values of a document; bounds the memory of a file of the largest size."""
+
 MAX_ALIASED_NODES = 1_000_000
 """Most nodes that the aliases of a document may stand for, copies counted."""
 
@@ -106,6 +109,8 @@ class _Builder:
                 nodes += 1
                 text = event.value
                 tag = event.tag
+                if nodes > MAX_NODES:
+                    _fail(event, f"has more than {MAX_NODES} values")
                 if frame is not None and frame.expects_key:
                     is_text = tag is None and text[:1] not in _NUMBER_STARTS and text not in _CONSTANTS
                     frame.set_key(text if is_text and text != "<<" else _key(event), event)
@@ -276,6 +281,8 @@ def load_json(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder(
         object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
     )
+    # JSON can spell characters that UTF-8, and so a message, cannot hold.
+    has_escapes = "\\ud" in text or "\\uD" in text
     at = 0
     while True:
         at = _skip_space(text, at)
@@ -291,7 +298,17 @@ def load_json(text: str) -> Iterator[Any]:
             raise DocumentError(f"is not JSON: {error}") from None
         if not _is_shallow(value):
             raise DocumentError(f"is nested more than {MAX_DEPTH} levels deep")
+        if has_escapes:
+            _refuse_surrogates(value)
         yield value
+
+
+def _refuse_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        character = ord(error.object[error.start])
+        raise DocumentError(f"holds half a character, \\u{character:04x}") from None
 
 
 def _skip_space(text: str, at: int) -> int:

@@ -13,6 +13,7 @@ from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import read_container_quantities, read_quantities
 from binwright_clients.kubernetes.requirements import read_node_affinity, read_tolerations
 from binwright_clients.kubernetes.schema import Report
+from binwright_clients.spelling import suggestion
 
 DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
@@ -31,6 +32,7 @@ class Priorities:
         value = priority_class.body.get("value") or 0
         if abs(value) >= 2**31:
             priority_class.problem("value", str(value), "must fit into 32 bits")
+            value = 0
         self._values[priority_class.name] = value
         if priority_class.body.get("globalDefault"):
             self._default = value
@@ -54,7 +56,7 @@ class Priorities:
 def read_pod_template(
     template: Mapping[str, Any], pod: ManifestObject, path: str, priorities: Priorities
 ) -> problem_pb2.PodTemplate:
-    """The scheduling side of a pod.
+    """The scheduling side of a pod that is to be placed.
 
     Parameters
     ----------
@@ -65,22 +67,11 @@ def read_pod_template(
     path
         Field path of the template in the object: ``spec.template``, empty for a Pod.
     """
-    prefix = f"{path}." if path else ""
-    at = f"{prefix}spec"
+    at = f"{path}.spec" if path else "spec"
     metadata = template.get("metadata") or {}
     spec = template.get("spec") or {}
     report = pod.problem
-    message = problem_pb2.PodTemplate()
-    containers = spec.get("containers") or []
-    if not containers:
-        report(f"{at}.containers", "", "needs at least one container")
-    _read_containers(containers, message.containers, f"{at}.containers", report)
-    init_containers = spec.get("initContainers") or []
-    _read_containers(init_containers, message.init_containers, f"{at}.initContainers", report)
-    _refuse_repeated_names((*containers, *init_containers), at, report)
-    for resource, text in read_quantities(spec.get("overhead"), f"{at}.overhead", report).items():
-        message.overhead[resource] = text
-    _read_pod_level(spec.get("resources") or {}, message, f"{at}.resources", report)
+    message = read_requests(spec, at, report)
     selector = spec.get("nodeSelector") or {}
     for key, value in selector.items():
         message.node_selector[key] = value
@@ -97,6 +88,37 @@ def read_pod_template(
     return message
 
 
+def read_requests(spec: Mapping[str, Any], at: str, report: Report) -> problem_pb2.PodTemplate:
+    """A template with the resource side of a pod spec only, as far as its node cares.
+
+    Parameters
+    ----------
+    at
+        Field path of the spec.
+    """
+    message = problem_pb2.PodTemplate()
+    containers = spec.get("containers") or []
+    if not containers:
+        report(f"{at}.containers", "", "needs at least one container")
+    _read_containers(containers, message.containers, f"{at}.containers", report)
+    init_containers = spec.get("initContainers") or []
+    _read_containers(init_containers, message.init_containers, f"{at}.initContainers", report)
+    for index, container in enumerate(init_containers):
+        policy = container.get("restartPolicy")
+        if policy == "Always":
+            message.init_containers[index].restart_policy = policy
+        elif policy not in (None, "", "OnFailure", "Never"):
+            # A misspelt policy would silently turn a sidecar into an ordinary init container.
+            known = ("Always", "OnFailure", "Never")
+            where = f"{at}.initContainers[{index}].restartPolicy"
+            report(where, policy, f"must be one of {', '.join(known)}{suggestion(policy, known)}")
+    _refuse_repeated_names((*containers, *init_containers), at, report)
+    for resource, text in read_quantities(spec.get("overhead"), f"{at}.overhead", report).items():
+        message.overhead[resource] = text
+    _read_pod_level(spec.get("resources") or {}, message, f"{at}.resources", report)
+    return message
+
+
 def _read_containers(containers: list[dict[str, Any]], messages: Any, path: str, report: Report) -> None:
     for index, container in enumerate(containers):
         here = f"{path}[{index}]"
@@ -109,9 +131,6 @@ def _read_containers(containers: list[dict[str, Any]], messages: Any, path: str,
             message.requests[resource] = text
         for resource, text in limits.items():
             message.limits[resource] = text
-        restart_policy = container.get("restartPolicy") or ""
-        if restart_policy == "Always" and path.endswith("initContainers"):
-            message.restart_policy = restart_policy
 
 
 def _refuse_requests_above_limits(

@@ -14,7 +14,7 @@ from binwright_clients.kubernetes.nodepools import add_node_pool
 from binwright_clients.kubernetes.nodes import add_node, with_slot
 from binwright_clients.kubernetes.objects import ManifestObject, Owner
 from binwright_clients.kubernetes.ownership import Ownership
-from binwright_clients.kubernetes.pods import Priorities, effective_requests, read_pod_template
+from binwright_clients.kubernetes.pods import Priorities, effective_requests, read_pod_template, read_requests
 from binwright_clients.kubernetes.schema import MissingClientError, check, shown
 from binwright_clients.kubernetes.workloads import is_finished, read_pod_set
 from binwright_clients.origins import Origin
@@ -82,7 +82,7 @@ class ManifestReader:
             given = body.get(field)
             problem(field, "" if given is None else shown(given), "must be given, as a string")
             return
-        if kind.endswith("List") and isinstance(body.get("items"), list):
+        if kind.endswith("List") and "items" in body and isinstance(body["items"] or [], list):
             self._read_list(body, kind, origin, only_node_pools)
             return
         namespace, name = self._full_name(body, kind)
@@ -124,7 +124,7 @@ class ManifestReader:
     def _read_list(self, body: dict[str, Any], kind: str, origin: Origin, only_node_pools: bool) -> None:
         """Items of a List; those of a typed list (PodList) need not repeat the kind."""
         item_kind = kind.removesuffix("List")
-        for number, item in enumerate(body["items"], start=1):
+        for number, item in enumerate(body["items"] or [], start=1):
             if item_kind and isinstance(item, dict):
                 item = {"apiVersion": body["apiVersion"], "kind": item_kind, **item}
             if isinstance(item, dict) and str(item.get("kind")).endswith("List"):
@@ -150,13 +150,13 @@ class ManifestReader:
             owner = ownership.root(workload)
             if workload.kind != "Pod":
                 if owner is not None:
-                    workload.note(f"skipped: it belongs to {owner.origin.subject}, which is read")
+                    workload.note("skipped: its owner is among the inputs")
                 else:
                     self._add_workload(workload, priorities, ownership)
             elif is_finished(workload):
                 workload.note("the pod has ended: skipped")
             elif workload.spec.get("nodeName"):
-                self._bind(workload, priorities, nodes, used)
+                self._bind(workload, nodes, used)
             elif workload.owner is not None and workload.owner.kind == "DaemonSet":
                 workload.note("pods of a DaemonSet follow its nodes: skipped")
             else:
@@ -167,16 +167,14 @@ class ManifestReader:
     def _of_kind(self, kind: str) -> list[ManifestObject]:
         return [thing for thing in self._objects if thing.kind == kind]
 
-    def _bind(
-        self, pod: ManifestObject, priorities: Priorities, nodes: set[str], used: dict[str, Resources]
-    ) -> None:
+    def _bind(self, pod: ManifestObject, nodes: set[str], used: dict[str, Resources]) -> None:
         """Count a bound pod against its node; it is not to be placed."""
         node = pod.spec["nodeName"]
         if node not in nodes:
             pod.note("runs on a node that is not among the inputs: skipped")
             return
         before = len(self._assembly.problems)
-        template = read_pod_template(pod.body, pod, "", priorities)
+        template = read_requests(pod.spec, "spec", pod.problem)
         if len(self._assembly.problems) == before:
             used[node] = used.get(node, Resources()) + with_slot(effective_requests(template))
 
@@ -193,7 +191,7 @@ class ManifestReader:
             return
         present = ownership.pods_of(workload)
         if present:
-            workload.note(f"{len(present)} of its pods are among the inputs and count for themselves")
+            workload.note("some of its pods are among the inputs and count for themselves")
         replicas = max(0, pods.replicas - len(present))
         if present and not replicas:
             return

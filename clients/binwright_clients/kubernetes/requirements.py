@@ -49,6 +49,7 @@ def read_requirements(
                     f"must be from 1 to {min(most, _MAX_MIN_VALUES)}"
                     + (", the number of values" if most < _MAX_MIN_VALUES else ""),
                 )
+                continue
         requirements.append(requirement)
     return tuple(requirements)
 

@@ -50,7 +50,9 @@ def catalog_of_table(table: Table, problems: Problems) -> catalog_pb2.InlineCata
         )
     if not table.rows:
         raise InputError.of(table.file, "the table has no rows")
-    catalog = catalog_pb2.InlineCatalog(name=PurePath(table.file).name)
+    # A file's name may hold bytes that are no text; a message cannot.
+    name_of_file = PurePath(table.file).name.encode(errors="replace").decode()
+    catalog = catalog_pb2.InlineCatalog(name=name_of_file)
     types: dict[str, _InstanceType] = {}
     for line, cells_of_row in table.rows:
         row = _Row(table, columns, line, cells_of_row, problems)

@@ -75,6 +75,8 @@ def _read_csv(source: Source, problems: Problems) -> Table:
         header = [name.strip() for name in header]
         width = len(header)
         for cells in reader:
+            if len(rows) > MAX_ROWS:
+                raise InputError.of(source.name, f"has more than {MAX_ROWS} rows")
             if len(cells) == width:
                 rows.append((reader.line_num, cells))
             elif cells:
@@ -88,8 +90,6 @@ def _read_csv(source: Source, problems: Problems) -> Table:
         raise InputError.of(
             source.name, f"is not a CSV table: {error}", place=f"line {reader.line_num}"
         ) from None
-    if len(rows) > MAX_ROWS:
-        raise InputError.of(source.name, f"has more than {MAX_ROWS} rows", value=len(rows))
     return Table(source.name, tuple(header), tuple(rows))
 
 
@@ -112,7 +112,7 @@ def _read_parquet(path: str) -> Table:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError.of(path, f"is not a Parquet table: {first_line}") from None
     if len(cells) > MAX_ROWS:
-        raise InputError.of(path, f"has more than {MAX_ROWS} rows", value=f"{len(cells)} or more")
+        raise InputError.of(path, f"has more than {MAX_ROWS} rows")
     return Table(path, header, tuple(_parquet_rows(cells)))
 
 
