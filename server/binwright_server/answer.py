@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from binwright.v1 import decision_pb2
-from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.model.decision import Decision
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.params import SolveParams
@@ -18,6 +17,9 @@ from binwright_optimizer.stopping import Deadline, Stop
 from binwright_server.convert import AnySolveRequest, progress_to_message, request_to_problem
 from binwright_server.errors import AbandonedError, TooLateError
 from binwright_server.limits import RequestLimits
+
+if TYPE_CHECKING:  # the module of `Progress` loads the compiled kernels
+    from binwright_optimizer.incumbent import Progress
 
 REPLY_S = 0.015
 """Kept back from the caller's deadline for the way home, beside `REPLY_S_PER_POD`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from binwright.v1 import decision_pb2, provisioning_service_pb2
-from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.model.decision import relative_gap
 from binwright_optimizer.model.offerings import CapacityType
 from binwright_optimizer.model.quantity import MICROUSD
@@ -12,6 +13,9 @@ from binwright_optimizer.params import SolveParams
 from binwright_server.convert.catalogs import capacity_types_from_texts
 from binwright_server.convert.violations import Violations
 from binwright_server.limits import RequestLimits
+
+if TYPE_CHECKING:  # the module of `Progress` loads the compiled kernels, which reading needs not
+    from binwright_optimizer.incumbent import Progress
 
 MAX_SEED = 2**31 - 1
 """Largest seed that every random generator in use takes."""

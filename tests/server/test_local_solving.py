@@ -1,0 +1,108 @@
+"""Solving and verifying in process, with the optimizer itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from binwright.v1 import decision_pb2, provisioning_service_pb2
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.warmup import warm_up
+from binwright_server.answer import answer
+from binwright_server.errors import AbandonedError, TooLateError
+from binwright_server.limits import RequestLimits
+from binwright_server.local import solve_locally, verify_locally
+from harness import SlowSolver, as_stream, one_pod_per_node, solve_request
+
+
+@pytest.fixture(scope="module")
+def _compiled() -> None:
+    """Kernels are compiled before the clock of a solve runs, as the server does it."""
+    warm_up()
+
+
+@pytest.mark.usefixtures("_compiled")
+def test_optimizer_packs_pods_and_its_decision_verifies() -> None:
+    """``small`` has 4 CPU and costs 0.10 $/h: eight pods of one CPU need two, whatever is tried."""
+    request = solve_request(pods=8, deadline_s=5)
+    decision = solve_locally(request)
+    assert decision.hourly_cost_usd == 0.2
+    assert decision.gap == 0
+    assert decision.stop_reason == decision_pb2.STOP_REASON_OPTIMAL
+    assert verify_locally(request, decision) == []
+    assert verify_locally(request.problem, decision) == []
+
+
+@pytest.mark.usefixtures("_compiled")
+def test_tampered_decision_is_a_finding() -> None:
+    request = solve_request(pods=8, deadline_s=5)
+    decision = solve_locally(request)
+    crowded = decision_pb2.Decision()
+    crowded.CopyFrom(decision)
+    crowded.node_claims[0].pods.append(crowded.node_claims[1].pods.pop())
+    assert verify_locally(request, crowded)
+    unknown = decision_pb2.Decision()
+    unknown.CopyFrom(decision)
+    unknown.node_claims[0].pods[0] = "api-0"
+    assert any("is no pod of the problem" in finding for finding in verify_locally(request, unknown))
+
+
+def test_progress_arrives_as_messages() -> None:
+    steps: list[decision_pb2.Progress] = []
+    solve_locally(as_stream(solve_request()), steps.append, solver=one_pod_per_node)
+    assert [step.phase for step in steps] == ["start", "greedy"]
+
+
+def test_cancelled_solve_returns_what_it_has() -> None:
+    solver, cancel = SlowSolver(), threading.Event()
+    threading.Timer(0.05, cancel.set).start()
+    decision = solve_locally(solve_request(deadline_s=60), cancel=cancel, solver=solver)
+    assert decision.node_claims
+    assert solver.was_cancelled == [True]
+
+
+def test_wrong_request_is_refused_before_the_solver_is_asked() -> None:
+    solver = SlowSolver()
+    with pytest.raises(InvalidProblemError):
+        solve_locally(provisioning_service_pb2.SolveRequest(), solver=solver)
+    assert solver.deadlines_s == []
+
+
+def test_wrong_problem_is_refused_by_the_verifier() -> None:
+    with pytest.raises(InvalidProblemError):
+        verify_locally(provisioning_service_pb2.SolveRequest(), decision_pb2.Decision())
+
+
+def test_solver_gets_what_the_caller_has_left() -> None:
+    """The caller stops waiting at 10 on a clock that stands at 9: less than one second is left."""
+    solver = SlowSolver()
+    ticks = iter([9.0, 9.0, 9.0, 9.0])
+    answer(
+        solve_request(deadline_s=60),
+        solver,
+        RequestLimits(),
+        threading.Event(),
+        ends_at=10.0,
+        clock=lambda: next(ticks, 11.0),
+    )
+    assert 0.9 < solver.deadlines_s[0] < 1
+
+
+def test_nothing_is_solved_once_the_caller_is_gone_or_late() -> None:
+    solver, gone = SlowSolver(), threading.Event()
+    gone.set()
+    with pytest.raises(AbandonedError):
+        answer(solve_request(), solver, RequestLimits(), gone)
+    with pytest.raises(TooLateError):
+        answer(solve_request(), solver, RequestLimits(), threading.Event(), ends_at=10.0, clock=lambda: 9.99)
+    assert solver.deadlines_s == []
+
+
+def test_reading_and_checking_a_problem_loads_neither_grpc_nor_the_solver() -> None:
+    program = (
+        "import sys; import binwright_server.local, binwright_server.convert;"
+        "sys.exit(bool({'grpc', 'numba', 'ortools', 'highspy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
