@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from binwright.v1 import catalog_pb2, decision_pb2
 from binwright_clients.cli.render.decision import decision_view
@@ -18,9 +19,10 @@ SOURCES = (
 )
 
 
-def rendered(decision: decision_pb2.Decision, **options: object) -> str:
+def rendered(decision: decision_pb2.Decision, width: int = 100, **options: Any) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=100, highlight=False).print(decision_view(decision, **options))  # type: ignore[arg-type]
+    view = decision_view(decision, width=width, **options)
+    Console(file=stream, width=width, highlight=False).print(view)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -43,6 +45,13 @@ def test_no_line_is_wider_than_100_columns() -> None:
     )
     lines = rendered(decision).splitlines()
     assert max(map(len, lines)) <= 100
+
+
+def test_on_a_narrow_terminal_names_wrap_and_numbers_do_not() -> None:
+    text = rendered(mixed_decision(), width=80)
+    assert max(map(len, text.splitlines())) <= 80
+    for number in ("15.9000", "0.1341", "9.0240"):
+        assert number in text
 
 
 def test_nodes_that_are_alike_are_one_row_and_the_dearest_comes_first() -> None:

@@ -81,10 +81,20 @@ class LocalEngine:
         on_progress: OnProgress,
         cancel: threading.Event,
     ) -> decision_pb2.Decision:
-        """The decision; a set ``cancel`` brings back the best one so far."""
+        """The decision; a set ``cancel`` brings back the best one so far.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If ``cancel`` was set before there was anything to bring back.
+        """
+        from binwright_server.errors import AbandonedError
         from binwright_server.local import solve_locally
 
-        return solve_locally(request, on_progress, cancel)
+        try:
+            return solve_locally(request, on_progress, cancel)
+        except AbandonedError as error:
+            raise KeyboardInterrupt from error
 
     def list_instance_types(
         self, request: catalog_service_pb2.ListInstanceTypesRequest

@@ -61,12 +61,15 @@ def print_yaml(*documents: object) -> None:
     )
 
 
+def table_width() -> int:
+    """Columns for tables on standard output: those of the terminal, at most `WIDTH`."""
+    console = Console()
+    return min(console.width, WIDTH) if console.is_terminal else WIDTH
+
+
 def print_table(view: RenderableType) -> None:
     """A rich view, at most `WIDTH` columns wide; plain text unless the output is a terminal."""
-    console = Console(highlight=False)
-    if not console.is_terminal or console.width > WIDTH:
-        console.width = WIDTH
-    console.print(view)
+    Console(highlight=False, width=table_width()).print(view)
 
 
 def stderr_console() -> Console:

@@ -21,6 +21,7 @@ from binwright_clients.cli.output import (
     print_table,
     print_yaml,
     stderr_console,
+    table_width,
 )
 from binwright_clients.cli.prices import bought_price_sources
 from binwright_clients.cli.progress import progress_display
@@ -140,7 +141,7 @@ def solve(
         sources = [] if output == "karpenter" else bought_price_sources(question.request, decision, engine)
     console = stderr_console()
     if output == "table":
-        print_table(decision_view(decision, price_sources=sources, notes=question.notes))
+        print_table(decision_view(decision, price_sources=sources, notes=question.notes, width=table_width()))
     else:
         if not quiet:
             for note in (*question.notes, *(f"prices: {line}" for line in price_lines(sources))):

@@ -31,8 +31,9 @@ def decision_view(
     notes: Sequence[str] = (),
     title: str = "Decision",
     most_rows: int = 30,
+    width: int = WIDTH,
 ) -> RenderableType:
-    """The whole decision, at most 100 columns wide.
+    """The whole decision, laid out for ``width`` columns.
 
     Parameters
     ----------
@@ -45,9 +46,9 @@ def decision_view(
     most_rows
         Most rows of the node mix; the rest is summed in one.
     """
-    parts: list[RenderableType] = [summary_panel(decision, title)]
+    parts: list[RenderableType] = [summary_panel(decision, title, width)]
     if decision.node_claims:
-        parts += [mix_table(node_mix(decision.node_claims), most_rows), ""]
+        parts += [mix_table(node_mix(decision.node_claims), most_rows, width), ""]
     if decision.existing_placements:
         parts += [existing_text(decision.existing_placements), ""]
     if decision.unschedulable_pods:
@@ -56,15 +57,15 @@ def decision_view(
     return Group(*parts)
 
 
-def summary_panel(decision: decision_pb2.Decision, title: str = "Decision") -> Panel:
+def summary_panel(decision: decision_pb2.Decision, title: str = "Decision", width: int = WIDTH) -> Panel:
     """Cost, bound, gap, stop reason and counts in a frame."""
     on_new = sum(len(claim.pods) for claim in decision.node_claims)
     on_existing = sum(len(placement.pods) for placement in decision.existing_placements)
     unplaced = len(decision.unschedulable_pods)
     placed = on_new + on_existing
-    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid = Table.grid(padding=(0, 3 if width >= WIDTH else 1, 0, 0))
     for _ in range(4):
-        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=width >= WIDTH)
     cost = decision.hourly_cost_microusd
     grid.add_row(
         Text(f"${dollars(cost)}/h", style="bold green"),
@@ -82,7 +83,7 @@ def summary_panel(decision: decision_pb2.Decision, title: str = "Decision") -> P
         f"stopped: {_STOP_REASONS.get(decision.stop_reason, 'unknown')}",
     )
     return Panel(
-        grid, title=printable(title), title_align="left", box=box.ROUNDED, width=WIDTH, padding=(0, 1)
+        grid, title=printable(title), title_align="left", box=box.ROUNDED, width=width, padding=(0, 1)
     )
 
 

@@ -92,13 +92,13 @@ def utilisation(rows: Iterable[MixRow]) -> dict[str, float]:
     }
 
 
-def mix_table(rows: Sequence[MixRow], most_rows: int = 30) -> Table:
-    """The rows as a table with a total line; rows beyond ``most_rows`` are summed in one line."""
+def mix_table(rows: Sequence[MixRow], most_rows: int = 30, width: int = WIDTH) -> Table:
+    """The rows as a table of at most ``width`` columns with a total line.
+
+    Rows beyond ``most_rows`` are summed in one line.
+    """
     overall = utilisation(rows)
     resources = list(overall)[:MOST_UTILISATION_COLUMNS]
-    # Narrower bars leave room for a third resource within 100 columns.
-    bar_width = 5 if len(resources) < MOST_UTILISATION_COLUMNS else 3
-    bars = [overall[name] for name in resources]
     body = [_cells(row, resources) for row in rows[:most_rows]]
     if len(rows) > most_rows:
         body.append(_rest_cells(rows[most_rows:], resources))
@@ -110,20 +110,31 @@ def mix_table(rows: Sequence[MixRow], most_rows: int = 30) -> Table:
         max(len(head), len(foot), *(len(cells.texts[k]) for cells in body))
         for k, (head, foot) in enumerate(zip(heads, foots, strict=True))
     ]
-    fixed = sum(widths[k] + 1 for k in _FIXED) + len(resources) * (bar_width + 5)
-    room = WIDTH - fixed - len(_FLEXIBLE)
-    for k, width in zip(_FLEXIBLE, shrunk([widths[k] for k in _FLEXIBLE], room), strict=True):
-        widths[k] = width
+    named = [widths[k] for k in _FLEXIBLE]
+    left = width - sum(widths[k] + 1 for k in _FIXED) - len(_FLEXIBLE)
+    bar_width, room = _fit_bars(left, len(resources), sum(named))
+    for k, fitted in zip(_FLEXIBLE, shrunk(named, room), strict=True):
+        widths[k] = fitted
 
     # The box itself puts one blank column between two columns.
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, show_footer=True)
     for k, (head, foot) in enumerate(zip(heads, foots, strict=True)):
+        is_number = k >= _FIRST_NUMBER
         table.add_column(
-            wrapped(head, widths[k]), foot, justify="right" if k >= _FIRST_NUMBER else "left", overflow="fold"
+            wrapped(head, widths[k]),
+            foot,
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
+            overflow="fold",
         )
-    for name, share in zip(resources, bars, strict=True):
+    for name in resources:
         title = _TITLES.get(name) or printable(name.rsplit("/", 1)[-1])
-        table.add_column(f"{title} %"[: bar_width + 4], bar(share, bar_width), no_wrap=True)
+        table.add_column(
+            f"{title} %"[: _column_width(bar_width)],
+            bar(overall[name], bar_width),
+            justify="left" if bar_width else "right",
+            no_wrap=True,
+        )
     for cells in body:
         table.add_row(
             *(wrapped(text, widths[k]) for k, text in enumerate(cells.texts)),
@@ -138,6 +149,25 @@ _FLEXIBLE = (0, 1, 3)
 _FIXED = (2, 4, 5, 6)
 """Columns that never wrap: capacity type and numbers."""
 _FIRST_NUMBER = 4
+
+
+_BAR_WIDTHS = (6, 5, 4, 3)
+_LEAST_ROOM = 30
+"""Columns for the three names below which the bars go and only their numbers stay."""
+
+
+def _fit_bars(left: int, n_resources: int, wanted: int) -> tuple[int, int]:
+    """Width of the bars and what remains for the names, which want ``wanted`` columns."""
+    for bar_width in _BAR_WIDTHS:
+        room = left - n_resources * (_column_width(bar_width) + 1)
+        if room >= wanted or (bar_width == _BAR_WIDTHS[-1] and room >= _LEAST_ROOM):
+            return bar_width, room
+    return 0, left - n_resources * (_column_width(0) + 1)
+
+
+def _column_width(bar_width: int) -> int:
+    """Width of a bar with its number, and of a number with room for its title."""
+    return bar_width + 4 if bar_width else 6
 
 
 @dataclass(frozen=True, slots=True)
