@@ -14,6 +14,7 @@ from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.kubernetes.reader import ManifestReader
 from binwright_clients.origins import Origins
+from binwright_clients.pod_names import separate_pod_names
 from binwright_clients.sources import STDIN, Format, Source, expand, read_source
 from binwright_clients.tables.rows import read_table
 from binwright_clients.tables.workloads import add_workload_table
@@ -85,6 +86,7 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     if not assembly.problem.workloads:
         skipped = "".join(f"\n{line}" for line in assembly.notes.lines())
         raise InputError.of(", ".join(paths), f"there are no pods to place{skipped}")
+    separate_pod_names(assembly.problem)
     return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins, assembly.node_classes)
 
 

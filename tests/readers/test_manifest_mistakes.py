@@ -44,6 +44,10 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
         (container("env: [{name: A, value: yes}]"), "value: must be a string; put it in quotes (got 'true')"),
         (pod("{containers: [{name: c}], nodeSelector: {a: true}}"), "spec.nodeSelector[a]: must be a string; put it in quotes"),
         (pod("{containers: [{name: c}], nodeSelector: {a: }}"), "spec.nodeSelector[a]: must not be null"),
+        (pod("{containers: [{name: c}], nodeSelector: {'': a}}"), "spec.nodeSelector[]: is no label key such as team or example.com/team"),
+        (pod("{containers: [{name: c}], nodeSelector: {Example/a: b}}"), "spec.nodeSelector[Example/a]: is no label key"),
+        (pod("{containers: [{name: c}], nodeSelector: {a: not a value}}"), "spec.nodeSelector[a]: is no label value: at most 63"),
+        (pod("{containers: [{name: c}]}", f"name: p, labels: {{a: {'x' * 64}}}"), "metadata.labels[a]: is no label value"),
         (pod("{containers: [{name: c}], priority: high}"), "spec.priority: must be a whole number (got 'high')"),
         (pod("{containers: [{name: c}], priority: 2147483648}"), "spec.priority: must fit into 32 bits (got '2147483648')"),
         ("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: x}, value: 1000000000000}", "(PriorityClass x): value: must fit into 32 bits"),
@@ -76,11 +80,11 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
         (affinity("[{matchExpressions: [{operator: Exists}]}]"), "matchExpressions[0]: a requirement needs a label key"),
         (
             affinity("[{matchExpressions: [{key: a, operator: In, values: [x]}, {key: a, operator: NotIn, values: [x]}]}]"),
-            f"{TERMS}: contradicts itself or nodeSelector: no node can match (got 'a In [x] and a NotIn [x]')",
+            f"{TERMS}[0].matchExpressions: contradicts itself: no node can match (got 'a In [x] and a NotIn [x]')",
         ),
         (
             affinity("[{matchExpressions: [{key: a, operator: DoesNotExist}]}]", "nodeSelector: {a: b},"),
-            "no node can match (got 'a In [b] and a DoesNotExist')",
+            f"{TERMS}: contradicts nodeSelector: no node can match (got 'a In [b] and a DoesNotExist')",
         ),
         (
             pod("{containers: [{name: c}], affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 101, preference: {}}]}}}"),

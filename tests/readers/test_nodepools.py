@@ -122,6 +122,7 @@ def test_bounds_on_nodes_come_from_limits_annotations_and_replicas(
     [
         (pool("{requirement: []}"), "spec.template.spec.requirement: unknown field; did you mean 'requirements'?"),
         (pool(ANY, "weigth: 1,"), "spec.weigth: unknown field; did you mean 'weight'?"),
+        (pool(ANY).replace("workload: gpu", "a//b: gpu"), "spec.template.metadata.labels[a//b]: is no label key"),
         (pool(ANY, "weight: 101,"), "spec.weight: must be from 1 to 100 (got '101')"),
         (pool(ANY, "limits: {cpu: -1},"), "spec.limits[cpu]: must not be negative (got '-1')"),
         (pool(ANY, "limits: {nodes: 1.5},"), "spec.limits[nodes]: must be a whole number"),

@@ -8,6 +8,7 @@ from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import contradiction
 
 from binwright_clients.karpenter.nodeclasses import node_class_of
+from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
 from binwright_clients.kubernetes.requirements import (
@@ -118,7 +119,8 @@ def add_node_pool(pool: ManifestObject) -> None:
     if not spec:
         pool.problem(at, "", "is missing")
         return
-    labels = (template.get("metadata") or {}).get("labels") or {}
+    written = (template.get("metadata") or {}).get("labels")
+    labels = read_labels(written, "spec.template.metadata.labels", pool.problem)
     requirements = read_requirements(spec.get("requirements") or [], f"{at}.requirements", pool.problem)
     clash = contradiction((*exact_requirements(labels), *requirements))
     if clash:

@@ -7,6 +7,7 @@ from typing import Any
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 from binwright_optimizer.model.resources import PODS, Resources
 
+from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import read_quantities
 from binwright_clients.kubernetes.requirements import read_taints, taint_messages
@@ -34,7 +35,7 @@ def add_node(node: ManifestObject, used: Resources) -> None:
         node.note("the taint effect PreferNoSchedule is not enforced")
     message = node.assembly.add_existing_node(node.origin)
     message.name = node.name
-    for key, value in (node.metadata.get("labels") or {}).items():
+    for key, value in read_labels(node.metadata.get("labels"), "metadata.labels", node.problem).items():
         message.labels[key] = value
     message.taints.extend(taint_messages(taints))
     free = Resources.of(allocatable).minus(used)

@@ -9,6 +9,7 @@ from binwright.v1 import problem_pb2
 from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.resources import CPU, MEMORY, Container, Resources, effective_request
 
+from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import read_container_quantities, read_quantities
 from binwright_clients.kubernetes.requirements import read_node_affinity, read_tolerations
@@ -72,14 +73,15 @@ def read_pod_template(
     spec = template.get("spec") or {}
     report = pod.problem
     message = read_requests(spec, at, report)
-    selector = spec.get("nodeSelector") or {}
+    selector = read_labels(spec.get("nodeSelector"), f"{at}.nodeSelector", report)
     for key, value in selector.items():
         message.node_selector[key] = value
     affinity = (spec.get("affinity") or {}).get("nodeAffinity")
     if affinity:
         read_node_affinity(affinity, selector, message, f"{at}.affinity.nodeAffinity", report)
     read_tolerations(spec.get("tolerations") or [], message, f"{at}.tolerations", report)
-    for key, value in (metadata.get("labels") or {}).items():
+    prefix = f"{path}." if path else ""
+    for key, value in read_labels(metadata.get("labels"), f"{prefix}metadata.labels", report).items():
         message.labels[key] = value
     message.priority = priorities.of(spec, pod, at)
     message.do_not_disrupt = (metadata.get("annotations") or {}).get(DO_NOT_DISRUPT) == "true"

@@ -76,33 +76,11 @@ def read_node_affinity(
     path: str,
     report: Report,
 ) -> None:
-    """Add required and preferred node affinity to a pod template.
-
-    As in Kubernetes a term without expressions matches no node. A pod whose selector and
-    terms no node can satisfy is a mistake; one dead term beside others is not.
-    """
+    """Add required and preferred node affinity to a pod template."""
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    here = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
     if required is not None:
-        alive, clash = 0, ""
-        terms = required.get("nodeSelectorTerms") or []
-        for index, term in enumerate(terms):
-            expressions = term.get("matchExpressions") or []
-            requirements = read_requirements(expressions, f"{here}[{index}].matchExpressions", report)
-            clashing = contradiction((*exact_requirements(selector), *requirements))
-            if clashing:
-                clash = " and ".join(str(requirement) for requirement in clashing)
-            alive += not clashing and bool(expressions or term.get("matchFields"))
-            if expressions:
-                template.node_affinity.required.add(
-                    match_expressions=[requirement_message(requirement) for requirement in requirements]
-                )
-        if not terms:
-            report(here, "", "needs at least one term")
-        elif clash and not alive:
-            report(here, clash, "contradicts itself or nodeSelector: no node can match")
-        elif not alive:
-            report(here, shown(terms), "every term is empty, and an empty term matches no node")
+        here = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+        _read_required(required.get("nodeSelectorTerms") or [], selector, template, here, report)
     here = f"{path}.preferredDuringSchedulingIgnoredDuringExecution"
     for index, term in enumerate(affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or []):
         weight = term.get("weight") or 0
@@ -112,12 +90,52 @@ def read_node_affinity(
         expressions = (term.get("preference") or {}).get("matchExpressions") or []
         requirements = read_requirements(expressions, f"{here}[{index}].preference.matchExpressions", report)
         if requirements:
-            template.node_affinity.preferred.add(
-                weight=weight,
-                preference=problem_pb2.NodeSelectorTerm(
-                    match_expressions=[requirement_message(requirement) for requirement in requirements]
-                ),
-            )
+            template.node_affinity.preferred.add(weight=weight, preference=_term_message(requirements))
+
+
+def _read_required(
+    terms: list[dict[str, Any]],
+    selector: dict[str, str],
+    template: problem_pb2.PodTemplate,
+    path: str,
+    report: Report,
+) -> None:
+    """Add the terms of which one must hold.
+
+    As in Kubernetes a term without expressions matches no node. A term that contradicts itself
+    is a mistake; one that the selector rules out is not, as long as another one is left.
+    """
+    fixed = exact_requirements(selector)
+    has_live_term, ruled_out = False, ""
+    for index, term in enumerate(terms):
+        at = f"{path}[{index}].matchExpressions"
+        expressions = term.get("matchExpressions") or []
+        requirements = read_requirements(expressions, at, report)
+        if expressions:
+            template.node_affinity.required.append(_term_message(requirements))
+        if clash := contradiction(requirements):
+            report(at, _shown_clash(clash), "contradicts itself: no node can match")
+            has_live_term = True  # reported already
+        elif clash := contradiction((*fixed, *requirements)):
+            ruled_out = _shown_clash(clash)
+        else:
+            has_live_term = has_live_term or bool(expressions or term.get("matchFields"))
+    if not terms:
+        report(path, "", "needs at least one term")
+    elif not has_live_term and ruled_out:
+        report(path, ruled_out, "contradicts nodeSelector: no node can match")
+    elif not has_live_term:
+        report(path, shown(terms), "every term is empty, and an empty term matches no node")
+
+
+def _shown_clash(clash: tuple[Requirement, ...]) -> str:
+    return " and ".join(str(requirement) for requirement in clash)
+
+
+def _term_message(requirements: tuple[Requirement, ...]) -> problem_pb2.NodeSelectorTerm:
+    return problem_pb2.NodeSelectorTerm(
+        match_expressions=[requirement_message(requirement) for requirement in requirements]
+    )
 
 
 def read_tolerations(
