@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -119,5 +120,17 @@ def test_a_target_that_cannot_be_written_is_known_before_the_solve(tmp_path: Pat
 def test_json_keeps_proto_names_and_empty_fields() -> None:
     message: Message = decision_pb2.Decision()
     text = files.to_json(message)
-    for key in ("hourly_cost_usd", "lower_bound_usd", "gap", "stop_reason", "node_claims"):
-        assert f'"{key}"' in text
+    keys = list(json.loads(text))
+    assert keys[:4] == ["status", "stop_reason", "hourly_cost_usd", "monthly_cost_usd"]
+    assert {"lower_bound_usd", "gap", "node_claims", "unschedulable_pods"} <= set(keys)
+
+
+@pytest.mark.parametrize("with_defaults", [True, False])
+def test_large_messages_are_written_line_by_line_and_mean_the_same(
+    monkeypatch: pytest.MonkeyPatch, with_defaults: bool
+) -> None:
+    indented = files.to_json(mixed_decision(), with_defaults=with_defaults)
+    monkeypatch.setattr(files, "MAX_INDENTED_BYTES", 0)
+    by_line = files.to_json(mixed_decision(), with_defaults=with_defaults)
+    assert json.loads(by_line) == json.loads(indented)
+    assert len(by_line.splitlines()) < len(indented.splitlines()) / 10

@@ -23,6 +23,9 @@ from binwright_clients.errors import InputError
 MAX_FILE_BYTES = 2**30
 """Largest message file read, 1 GiB: a decision for a million pods is about 100 MiB."""
 
+MAX_INDENTED_BYTES = 2**18
+"""Largest message, as binary protobuf, whose JSON is indented throughout: 256 KiB."""
+
 _BINARY_SUFFIX = ".pb"
 _M = TypeVar("_M", bound=Message)
 
@@ -67,15 +70,35 @@ def read_decision(path: Path) -> decision_pb2.Decision:
     return decision
 
 
-def to_json(message: Message, *, with_defaults: bool = True) -> str:
-    """Indented JSON with proto field names; ``with_defaults`` keeps empty lists and zeros."""
-    return json_format.MessageToJson(
+def to_document(message: Message, *, with_defaults: bool = True) -> dict[str, Any]:
+    """A message as mappings, lists and scalars, its own fields in the order of the proto."""
+    document: dict[str, Any] = json_format.MessageToDict(
         message,
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=with_defaults,
-        indent=2,
-        ensure_ascii=False,
     )
+    # The library appends unset fields after the others.
+    return {field.name: document[field.name] for field in message.DESCRIPTOR.fields if field.name in document}
+
+
+def to_json(message: Message, *, with_defaults: bool = True) -> str:
+    """JSON with proto field names; ``with_defaults`` keeps empty lists and zeros.
+
+    Indented, but above `MAX_INDENTED_BYTES` with one element of a top-level list per line:
+    Python indents some 7 MB a second, and an answer should not wait for its white space.
+    """
+    document = to_document(message, with_defaults=with_defaults)
+    if message.ByteSize() <= MAX_INDENTED_BYTES:
+        return json.dumps(document, indent=2, ensure_ascii=False)
+    return "{\n" + ",\n".join(_line_by_line(key, value) for key, value in document.items()) + "\n}"
+
+
+def _line_by_line(key: str, value: object) -> str:
+    name = json.dumps(key)
+    if not isinstance(value, list) or not value:
+        return f"  {name}: {json.dumps(value, ensure_ascii=False)}"
+    elements = ",\n".join(f"    {json.dumps(element, ensure_ascii=False)}" for element in value)
+    return f"  {name}: [\n{elements}\n  ]"
 
 
 def check_writable(path: Path) -> None:

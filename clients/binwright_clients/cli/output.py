@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 import click
 import yaml
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 
-from binwright_clients.cli.files import to_json
+from binwright_clients.cli.files import to_document, to_json
 from binwright_clients.cli.render.text import WIDTH
 
 try:
@@ -39,11 +38,7 @@ def print_message(message: Message, output: str) -> None:
     if output == "json":
         click.echo(to_json(message))
     else:
-        print_yaml(
-            json_format.MessageToDict(
-                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-            )
-        )
+        print_yaml(to_document(message))
 
 
 def print_yaml(*documents: object) -> None:
