@@ -18,6 +18,8 @@ import yaml
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TWO_T4_PODS = "name,replicas,cpu_milli,memory_mib,gpu_count,gpu_models\ntrain,2,2000,13312,1,T4\n"
 CUSTOM = "instance_type,price_usd_h,cpu_milli,memory_mib\nsmall,0.1,4000,8192\nlarge,0.3,16000,65536\n"
+PATIENT = ("--deadline", "60s")
+"""These problems are solved to the optimum in milliseconds, once kernels are compiled."""
 COMMAND = (sys.executable, "-m", "binwright_clients.cli.main")
 
 
@@ -35,7 +37,7 @@ def binwright(*arguments: str | Path, cwd: Path, stdin: str = "") -> subprocess.
 
 def answer(*arguments: str | Path, cwd: Path, stdin: str = "") -> dict[str, Any]:
     """The decision that ``solve`` prints as JSON, alone on standard output."""
-    done = binwright("solve", *arguments, "-o", "json", cwd=cwd, stdin=stdin)
+    done = binwright("solve", *arguments, *PATIENT, "-o", "json", cwd=cwd, stdin=stdin)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -56,6 +58,7 @@ def test_a_saved_decision_on_the_reference_pools_is_verified(tmp_path: Path, suf
     problem, decision = f"problem.{suffix}", f"decision.{suffix}"
     solved = binwright(
         *("solve", "-f", EXAMPLES / "web.yaml", "--nodepools", EXAMPLES / "nodepools.yaml"),
+        *PATIENT,
         *("--save-problem", problem, "--save-decision", decision),
         cwd=tmp_path,
     )
@@ -108,7 +111,7 @@ def test_pods_that_fit_nowhere_come_back_with_reasons(tmp_path: Path) -> None:
 def test_karpenter_manifests_buy_what_the_decision_says(tmp_path: Path) -> None:
     arguments = ("-f", EXAMPLES / "workloads.csv", "--nodepools", EXAMPLES / "nodepools.yaml")
     decision = answer(*arguments, cwd=tmp_path)
-    printed = binwright("solve", *arguments, "-o", "karpenter", cwd=tmp_path)
+    printed = binwright("solve", *arguments, *PATIENT, "-o", "karpenter", cwd=tmp_path)
     manifests = list(yaml.safe_load_all(printed.stdout))
     assert [m["metadata"]["name"] for m in manifests] == [c["name"] for c in decision["node_claims"]]
     cost = sum(float(m["metadata"]["annotations"]["binwright.dev/hourly-cost-usd"]) for m in manifests)
