@@ -80,9 +80,9 @@ class _Tally:
             self.refuse("node-affinity", f"{text} does not match", int(n - mask.sum()))
             admitted &= mask
         lacking = room < self.request
-        for r in np.flatnonzero(lacking.any(axis=0)):
-            self.short[int(r)] = self.short.get(int(r), 0) + int(lacking[:, r].sum())
         for r in range(len(self.resources)):
+            if lacking[:, r].any():
+                self.short[r] = self.short.get(r, 0) + int(lacking[:, r].sum())
             self.most[r] = max(self.most.get(r, 0), int(room[:, r].max()))
         self.open_rows += int((admitted & ~lacking.any(axis=1)).sum())
         candidates = np.flatnonzero(admitted & lacking.any(axis=1))
@@ -135,14 +135,13 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
         nodes = problem.existing_nodes
         masks = _selector_masks(template, existing_labels(nodes), {}, np.arange(len(nodes)))
         for n, node in enumerate(nodes):
+
+            def node_name(_: int, text: str = f"node {node.name}") -> str:
+                return text
+
             taint = untolerated(node.taints, template.tolerations)
             own = {text: mask[n : n + 1] for text, mask in masks.items()}
-            tally.add(
-                origin.existing_free[n : n + 1],
-                str(taint or ""),
-                own,
-                lambda _, node=node: f"node {node.name}",
-            )
+            tally.add(origin.existing_free[n : n + 1], str(taint or ""), own, node_name)
     if tally.open_rows and not any(constraint == "limit" for constraint, _ in tally.counts):
         room = "offerings and nodes that would hold it are taken by other pods"
         tally.refuse("limit", room, tally.open_rows)

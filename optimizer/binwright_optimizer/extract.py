@@ -77,7 +77,7 @@ class _ClassQueues:
 
     def take(self, pattern: NDArray[np.int32]) -> tuple[PodRange, ...]:
         """Pods for one node of this pattern."""
-        ranges = []
+        ranges: list[PodRange] = []
         for i in np.flatnonzero(pattern):
             ranges.extend(self._take(int(i), int(pattern[i])))
         return tuple(ranges)

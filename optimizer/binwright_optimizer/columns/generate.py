@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
-from binwright_optimizer.columns.kernel import TOLERANCE
 from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
-from binwright_optimizer.columns.pricing import MICRO, Pricing
+from binwright_optimizer.columns.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.stopping import Stop
 
@@ -27,6 +26,8 @@ CENTRE_STEP = 0.3
 CENTRE_SHARE = 0.5
 """Share of the centre in the duals that are priced."""
 
+TOLERANCE_SHARE = 0.2
+"""Share of the open gap below which improvements are not looked for yet."""
 FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
 MOST_BRANCHES = 200_000
@@ -97,6 +98,7 @@ class Generation:
         self._centre: Duals | None = None
         self._branches = FIRST_BRANCHES
         self._is_truncated = False
+        self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
         self._is_finite[self.rows.finite] = True
 
@@ -130,20 +132,30 @@ class Generation:
             self.is_converged = True
 
     def _search_longer(self) -> None:
-        """Nothing improves at the master's own duals: let truncated searches run longer."""
+        """Nothing improves at the master's own duals: look closer, or longer, or stop."""
         if self._is_truncated and self._branches < MOST_BRANCHES:
-            self._branches *= 8
+            self._branches *= 4
+        elif self._tolerance() > TOLERANCE:
+            self._sharpness *= 0.2
         else:
             self.is_converged = True
+
+    def _tolerance(self) -> float:
+        """How much a pattern must gain to be looked for: a share of the gap still open."""
+        if self.solution is None or self.solution.objective <= 0:
+            return TOLERANCE
+        gap = 1.0 - self.bound.dollars / self.solution.objective
+        return min(max(TOLERANCE_SHARE * gap * self._sharpness, TOLERANCE), 0.01)
 
     def _sweep(self, duals: Duals) -> int:
         """Price all candidates under these duals; returns the number of new columns."""
         instance = self.instance
         bounds = np.empty(instance.n_candidates)
         costs = self.rows.costs(duals)
-        priced = self.pricing.price(duals.pods, costs, bounds, branches=self._branches)
-        exceeding = np.count_nonzero(bounds > np.maximum(costs, 0.0) * (1.0 + 2 * TOLERANCE))
-        self._is_truncated = exceeding > len(priced.candidates)
+        tolerance = self._tolerance()
+        priced = self.pricing.price(duals.pods, costs, bounds, branches=self._branches, tolerance=tolerance)
+        reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
+        self._is_truncated = bool(np.count_nonzero(bounds > reached) > len(priced.candidates))
         self._improve_bound(duals, bounds)
         return self.add(priced.candidates, priced.patterns)
 

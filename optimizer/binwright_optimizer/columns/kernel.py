@@ -25,8 +25,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-TOLERANCE = 1e-9
-"""Relative: a pattern must beat its cost by more than this to count as improving."""
 BRANCH_NODES = 3_000
 """Depth-first nodes tried to close a branch: about as long as its relaxation takes."""
 MAX_PIVOTS = 200
@@ -192,8 +190,8 @@ def surplus(n, items, limits, shares, values, mu):
 
 
 @njit(cache=True, nogil=True)
-def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, max_nodes, chosen):
-    """Best pattern worth more than ``floor`` by depth-first search under fixed multipliers.
+def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, slack, max_nodes, chosen):
+    """Best pattern worth more than ``floor + slack`` by depth-first search under fixed multipliers.
 
     Parameters
     ----------
@@ -207,9 +205,9 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
     Returns
     -------
     value
-        Worth of the pattern, or ``floor`` if none is worth more.
+        Worth of the pattern, or ``floor`` if none is found.
     complete
-        Whether no pattern is worth more than the value returned.
+        Whether no pattern is worth more than ``value + slack``.
     """
     n_resources = requests.shape[1]
     weight = np.empty(n)
@@ -219,7 +217,7 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
         for r in range(n_resources):
             total += mu[r] * shares[k, r]
         weight[k] = total
-        efficiency[k] = values[items[k]] / (total + 1e-12)
+        efficiency[k] = values[items[k]] / total if total > 0.0 else np.inf
     order = np.argsort(-efficiency)
     suffix = np.zeros(n + 1)
     for position in range(n - 1, -1, -1):
@@ -236,14 +234,15 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
     position = 0
     visited = 0
     complete = True
-    slack = TOLERANCE * max(abs(floor), 1e-6)
     while True:
         while position < n:
             k = order[position]
             worth = 0.0
             for r in range(n_resources):
                 worth += price[r] * free[r]
-            ahead = min(worth + suffix[position], efficiency[k] * worth + 1e-12)
+            ahead = worth + suffix[position]
+            if weight[k] > 0.0:
+                ahead = min(ahead, efficiency[k] * worth)
             if value + ahead <= best + slack:
                 break
             i = items[k]
@@ -280,50 +279,54 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
 
 
 @njit(cache=True, nogil=True)
-def branch(n, items, limits, shares, values, requests, capacity, floor, max_branches, chosen):
-    """Best pattern worth more than ``floor`` by branch and bound on the linear relaxation.
+def branch(n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, chosen):
+    """Best pattern worth more than ``floor + slack`` by branch and bound on the linear relaxation.
 
     For the candidates where the fixed multipliers of `pack` are too weak: large nodes that hold a
     handful of large pods. Every branch solves its own relaxation, tightens item bounds by reduced
     cost, tries to close itself by a short depth-first search under its own multipliers, and
-    otherwise splits on the item of largest fractional share, up first.
+    otherwise splits on the item of largest fractional share. The branch of largest bound comes
+    first, so that a search cut short still has a good bound.
 
     Returns
     -------
     value
         Worth of the pattern, or ``floor`` if none is worth more.
     upper
-        No pattern is worth more than this; equal to ``value`` unless the search is cut short.
+        No pattern is worth more than this; within ``slack`` of ``value`` unless cut short.
     """
     n_resources = requests.shape[1]
-    stack = 256
-    low = np.zeros((stack, n), dtype=np.int64)
-    high = np.zeros((stack, n), dtype=np.int64)
-    opened = np.zeros(stack)
-    high[0] = limits[:n]
-    opened[0] = np.inf
-    depth = 0
+    size = 2 * max_branches + 2
+    low = np.empty((size, n), dtype=np.int32)
+    high = np.empty((size, n), dtype=np.int32)
+    bound = np.empty(size)
+    for k in range(n):
+        low[0, k] = 0
+        high[0, k] = limits[k]
+    bound[0] = np.inf
+    opened = 1
     best = floor
-    slack = TOLERANCE * max(abs(floor), 1e-6)
     mu = np.empty(n_resources)
     primal = np.empty(n)
     span = np.empty(n, dtype=np.int64)
     extra = np.empty(n, dtype=np.int64)
     free = np.empty(n_resources)
     room = np.empty(n_resources, dtype=np.int64)
-    visited = 0
-    while depth >= 0:
-        if visited >= max_branches or depth + 2 >= stack:
-            upper = best
-            for d in range(depth + 1):
-                upper = max(upper, opened[d])
-            return best, upper
-        lows, highs = low[depth].copy(), high[depth].copy()
-        parent = opened[depth]
-        depth -= 1
-        if parent <= best + slack:
-            continue
-        visited += 1
+    lows = np.empty(n, dtype=np.int32)
+    highs = np.empty(n, dtype=np.int32)
+    for _ in range(max_branches):
+        top = -1
+        upper = best + slack
+        for node in range(opened):
+            if bound[node] > upper:
+                upper = bound[node]
+                top = node
+        if top < 0:
+            return best, best + slack
+        lows[:] = low[top]
+        highs[:] = high[top]
+        opened -= 1
+        low[top], high[top], bound[top] = low[opened], high[opened], bound[opened]
         value = 0.0
         for r in range(n_resources):
             room[r] = capacity[r]
@@ -340,7 +343,7 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, max_bran
         if not fits:
             continue
         for k in range(n):
-            most = highs[k] - lows[k]
+            most = np.int64(highs[k] - lows[k])
             for r in range(n_resources):
                 if most > 0 and requests[items[k], r] > 0:
                     most = min(most, room[r] // requests[items[k], r])
@@ -354,10 +357,22 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, max_bran
                 for r in range(n_resources):
                     loss += mu[r] * shares[k, r]
                 if loss > 0.0:
-                    span[k] = min(span[k], np.int64((upper - best) / loss))
+                    span[k] = min(span[k], np.int64((upper - best - slack) / loss))
         extra[:] = 0
         gained, closed = pack(
-            n, items, span, shares, values, requests, capacity, room, mu, best - value, BRANCH_NODES, extra
+            n,
+            items,
+            span,
+            shares,
+            values,
+            requests,
+            capacity,
+            room,
+            mu,
+            best - value,
+            slack,
+            BRANCH_NODES,
+            extra,
         )
         if value + gained > best + slack:
             best = value + gained
@@ -370,27 +385,30 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, max_bran
         for k in range(n):
             part = primal[k] - np.floor(primal[k])
             if part > 1e-9 and part < 1.0 - 1e-9:
-                size = 0.0
+                share = 0.0
                 for r in range(n_resources):
-                    size = max(size, shares[k, r])
-                if size * min(part, 1.0 - part) > widest:
-                    widest = size * min(part, 1.0 - part)
+                    share = max(share, shares[k, r])
+                if share * min(part, 1.0 - part) > widest:
+                    widest = share * min(part, 1.0 - part)
                     split = k
         if split < 0:  # the relaxation is whole, so the depth-first search has found it
             continue
-        whole = lows[split] + np.int64(np.floor(primal[split]))
+        whole = lows[split] + np.int32(np.floor(primal[split]))
         for k in range(n):
             highs[k] = lows[k] + span[k]
-        depth += 1
-        low[depth], high[depth] = lows, highs
-        high[depth, split] = min(whole, highs[split])
-        opened[depth] = upper
         if whole + 1 <= highs[split]:
-            depth += 1
-            low[depth], high[depth] = lows, highs
-            low[depth, split] = whole + 1
-            opened[depth] = upper
-    return best, best
+            low[opened], high[opened] = lows, highs
+            low[opened, split] = whole + 1
+            bound[opened] = upper
+            opened += 1
+        low[opened], high[opened] = lows, highs
+        high[opened, split] = min(whole, highs[split])
+        bound[opened] = upper
+        opened += 1
+    upper = best + slack
+    for node in range(opened):
+        upper = max(upper, bound[node])
+    return best, upper
 
 
 @njit(cache=True, nogil=True)
@@ -405,6 +423,7 @@ def sweep(
     multipliers,
     max_nodes,
     max_branches,
+    tolerance,
     bounds,
     patterns,
 ):
@@ -420,6 +439,8 @@ def sweep(
         int64 array (i,): most pods of a class in one pattern.
     compatible
         bool array (j, i), by candidate.
+    tolerance
+        Patterns that beat their cost by less than this share of it are not looked for.
     multipliers
         float64 array (j, r): kept from sweep to sweep.
     bounds
@@ -449,9 +470,10 @@ def sweep(
             continue
         mu = multipliers[j]
         upper = mu.sum() + surplus(n, items, limits, shares, values, mu)
-        if upper > cost * (1.0 + TOLERANCE):
+        slack = max(tolerance * cost, 1e-12)
+        if upper > cost + slack:
             upper = relax(n, items, limits, shares, values, whole, mu, primal)
-        if upper <= cost * (1.0 + TOLERANCE):
+        if upper <= cost + slack:
             bounds[j] = upper
             continue
         chosen[:n] = 0
@@ -466,17 +488,19 @@ def sweep(
             allocatable[j],
             mu,
             cost,
+            slack,
             max_nodes,
             chosen,
         )
-        if not complete and max_branches > 0:
+        if complete:
+            upper = value + slack
+        elif max_branches > 0:
             value, upper = branch(
-                n, items, limits, shares, values, requests, allocatable[j], value, max_branches, chosen
+                n, items, limits, shares, values, requests, allocatable[j], value, slack, max_branches, chosen
             )
-            complete = upper <= value
         for k in range(n):
             patterns[c, items[k]] = chosen[k]
-        bounds[j] = value if complete else upper
+        bounds[j] = upper
         if value > cost:
             found += 1
     return found

@@ -80,7 +80,7 @@ class Rows:
 
     def costs(self, duals: Duals, with_supply: bool = True) -> Float:
         """What a pattern on each candidate must be worth more than to improve: (j,), dollars."""
-        costs = self.price + self.instance.limit_use @ duals.limits - self.in_pool @ duals.minimums
+        costs: Float = self.price + self.instance.limit_use @ duals.limits - self.in_pool @ duals.minimums
         if with_supply and len(self.finite):
             costs[self.finite] += duals.supply
         return costs

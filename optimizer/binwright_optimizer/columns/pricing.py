@@ -12,6 +12,8 @@ from binwright_optimizer.instance import Instance
 
 DEPTH_FIRST_NODES = 5_000
 """Depth-first nodes per candidate, about 50 us, before its search branches on relaxations."""
+TOLERANCE = 1e-9
+"""Least relative tolerance: below it, differences are rounding errors."""
 MICRO = 1e-6
 """Dollars in a micro-dollar: the search works in dollars, answers are exact in micro-dollars."""
 
@@ -56,6 +58,7 @@ class Pricing:
         candidates: NDArray[np.intp] | None = None,
         caps: NDArray[np.int64] | None = None,
         branches: int = 50,
+        tolerance: float = TOLERANCE,
     ) -> Priced:
         """Improving patterns, best one per candidate.
 
@@ -71,6 +74,8 @@ class Pricing:
             int64 array (i,): most pods of a class in one pattern; its demand by default.
         branches
             Linear relaxations solved per candidate before its search is cut short.
+        tolerance
+            Patterns that beat their cost by less than this share of it are not looked for.
         """
         chosen = self._all if candidates is None else candidates
         patterns = np.empty((len(chosen), self.instance.n_classes), dtype=np.int32)
@@ -85,6 +90,7 @@ class Pricing:
             self.multipliers,
             DEPTH_FIRST_NODES,
             branches,
+            max(tolerance, TOLERANCE),
             bounds,
             patterns,
         )

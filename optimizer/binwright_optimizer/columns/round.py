@@ -60,7 +60,7 @@ class Dive:
             Solution of the master over ``columns`` for this remainder, if known.
         """
         pool = ColumnPool(self.instance)
-        usable = (self.columns[1] <= remainder.demand).all(axis=1)
+        usable: NDArray[np.bool_] = (self.columns[1] <= remainder.demand).all(axis=1)
         nodes = np.zeros(0)
         if first is not None:  # columns added since that solution was found are not part of it
             nodes = np.zeros(len(usable))

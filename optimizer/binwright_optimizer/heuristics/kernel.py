@@ -76,7 +76,7 @@ def cover(
             chosen[:n] = 0
             value, _ = pack(
                 n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
-                multipliers[j], 0.0, max_nodes, chosen,
+                multipliers[j], 0.0, 1e-12, max_nodes, chosen,
             )  # fmt: skip
             cost = price[j]
             if minimum_of[j] >= 0 and missing[minimum_of[j]] > 0:
