@@ -234,6 +234,14 @@ def test_what_is_not_enforced_is_said_with_its_place(read: Read, field: str, not
     assert line.startswith(f"web.yaml, document 1 (Pod default/p): {note}")
 
 
+def test_volume_claim_templates_are_said_not_to_be_enforced(read: Read) -> None:
+    [note] = read(
+        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}, "
+        f"spec: {{volumeClaimTemplates: [{{metadata: {{name: v}}}}], template: {{spec: {POD_SPEC}}}}}}}"
+    ).notes
+    assert note.endswith("the zone of persistent volumes and attach limits are not enforced")
+
+
 def test_the_same_remark_is_counted_after_three_places(read: Read) -> None:
     documents = [deployment("{containers: [{name: c}], schedulerName: x}", f"w{n}") for n in range(6)]
     notes = read("\n---\n".join(documents)).notes

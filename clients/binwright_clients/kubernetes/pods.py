@@ -14,6 +14,7 @@ from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import read_container_quantities, read_quantities
 from binwright_clients.kubernetes.requirements import read_node_affinity, read_tolerations
 from binwright_clients.kubernetes.schema import Report
+from binwright_clients.kubernetes.workloads import VOLUMES_NOT_ENFORCED
 from binwright_clients.spelling import suggestion
 
 DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
@@ -201,7 +202,7 @@ def _not_enforced(spec: Mapping[str, Any]) -> Iterator[str]:
         yield "hostPort is not enforced"
     volumes = spec.get("volumes") or []
     if any(volume.get("persistentVolumeClaim") or volume.get("ephemeral") for volume in volumes):
-        yield "the zone of persistent volumes and attach limits are not enforced"
+        yield VOLUMES_NOT_ENFORCED
     if spec.get("resourceClaims"):
         yield "resourceClaims is not enforced"
     if spec.get("schedulingGates"):
