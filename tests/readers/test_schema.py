@@ -65,7 +65,7 @@ spec:
     terminationMessagePolicy: File
     tty: true
     volumeDevices: [{devicePath: /dev/x, name: raw}]
-    volumeMounts: [{mountPath: /data, name: data, readOnly: true, subPathExpr: $(NODE), mountPropagation: None}]
+    volumeMounts: [{mountPath: /data, name: data, readOnly: true, subPathExpr: $(NODE)}]
     workingDir: /
   dnsConfig: {nameservers: [1.1.1.1], options: [{name: ndots, value: "2"}]}
   dnsPolicy: ClusterFirst
