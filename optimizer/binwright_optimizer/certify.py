@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from binwright_optimizer.columns.generate import Bound
-from binwright_optimizer.columns.pricing import MICRO
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import Certificate
+from binwright_optimizer.pricing import MICRO
 
 SCALE_BITS = 20
 """Dual prices are rounded to 2**-20 micro-dollars: the bound loses less than one part in 10**9."""

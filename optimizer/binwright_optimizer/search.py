@@ -12,7 +12,6 @@ import numpy as np
 
 from binwright_optimizer.columns.choose import choose
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
-from binwright_optimizer.columns.pricing import Pricing
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.downsize import Downsize
@@ -22,6 +21,7 @@ from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
+from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.stopping import Stop
 
 PATIENCE = 150

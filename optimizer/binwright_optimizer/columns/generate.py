@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
-from binwright_optimizer.columns.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 
 CENTRE_STEP = 0.3

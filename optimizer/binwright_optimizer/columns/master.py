@@ -24,8 +24,8 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.pricing import MICRO
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.pricing import MICRO
 
 Float = NDArray[np.float64]
 

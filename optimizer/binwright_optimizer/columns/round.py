@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import ColumnPool
 from binwright_optimizer.columns.master import Master, Rows, Solution
-from binwright_optimizer.columns.pricing import Pricing
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.stopping import Stop
 
 Float = NDArray[np.float64]
@@ -60,7 +60,7 @@ class Dive:
             Solution of the master over ``columns`` for this remainder, if known.
         """
         pool = ColumnPool(self.instance)
-        usable: NDArray[np.bool_] = (self.columns[1] <= remainder.demand).all(axis=1)
+        usable: NDArray[np.bool_] = np.all(self.columns[1] <= remainder.demand, axis=1)
         nodes = np.zeros(0)
         if first is not None:  # columns added since that solution was found are not part of it
             nodes = np.zeros(len(usable))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.pricing import MICRO, Pricing
 from binwright_optimizer.heuristics.kernel import cover
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.pricing import MICRO, Pricing
 
 Float = NDArray[np.float64]
 

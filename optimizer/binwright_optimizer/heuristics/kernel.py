@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.columns.kernel import gather, pack, relax
+from binwright_optimizer.pricing.kernel import gather, pack, relax
 
 FREE = 1e-9
 """Stands for a cost of zero in a ratio, dollars per hour."""

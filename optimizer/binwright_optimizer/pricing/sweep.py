@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.kernel import sweep
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.pricing.kernel import sweep
 
 DEPTH_FIRST_NODES = 5_000
 """Depth-first nodes per candidate, about 50 us, before its search branches on relaxations."""
