@@ -3,17 +3,23 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard proto/binwright/v1/*.proto)
+KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer benchmarks)
 
 .PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-setup: $(VENV)/.ready ## virtual environment, editable install, compiled kernels
+setup: $(VENV)/.ready $(VENV)/.kernels ## virtual environment, editable install, compiled kernels
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+# numba notices a change in a kernel's own file but not in the kernels it calls, so all compile again.
+$(VENV)/.kernels: $(VENV)/.ready $(KERNELS)
+	find optimizer benchmarks -name '*.nb[ic]' -delete
 	$(BIN)/python -m binwright_optimizer.warmup
 	touch $@
 

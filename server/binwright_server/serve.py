@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -217,6 +218,10 @@ async def serve_until_signal(build: Callable[[], Server], grace_s: float) -> Non
         loop.add_signal_handler(number, signals.put_nowait, number)
     try:
         await server.start()
+        # Libraries, kernels and catalogues stay for good: the garbage collector need not walk them
+        # during every larger solve.
+        gc.collect()
+        gc.freeze()
         sys.stdout.write(f"binwright serves on {server.address}\n")
         if server.metrics_address:
             sys.stdout.write(f"metrics are on http://{server.metrics_address}/metrics\n")

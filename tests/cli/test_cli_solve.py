@@ -20,7 +20,8 @@ from binwright_clients.cli import solve as solve_module
 from binwright_clients.cli.connection import Connection
 from binwright_clients.cli.files import read_decision, read_request
 from binwright_clients.cli.main import main
-from binwright_optimizer.errors import InvalidProblemError
+from binwright_clients.errors import InputError
+from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 from click.testing import CliRunner, Result
 from handmade_decisions import add_claims, mixed_decision
 
@@ -170,6 +171,29 @@ def test_problem_and_decision_are_saved_whole(run: Run) -> None:
     assert result.exit_code == 0
     assert read_request(Path("p.json")) == engine.request
     assert read_decision(Path("d.pb")) == mixed_decision()
+
+
+def test_a_decision_that_cannot_be_saved_is_still_printed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(path: Path, _message: object) -> None:
+        raise InputError.of(str(path), "cannot be written: No space left on device")
+
+    monkeypatch.setattr(solve_module, "write_message", full_disk)
+    result, _ = run("-o", "json", "--save-decision", "d.json")
+    assert result.exit_code == 2
+    assert len(json.loads(result.stdout)["node_claims"]) == 55
+    assert "d.json: cannot be written" in result.stderr
+
+
+def test_a_server_lost_after_the_solve_costs_the_price_sources_only(run: Run) -> None:
+    class Forgetful(StandIn):
+        def list_instance_types(
+            self, _request: catalog_service_pb2.ListInstanceTypesRequest
+        ) -> list[catalog_pb2.InstanceType]:
+            raise BinwrightError("connection lost")
+
+    result, _ = run(engine=Forgetful(mixed_decision()))
+    assert result.exit_code == 0
+    assert "sources of the prices are unknown: connection lost" in result.stdout
 
 
 def test_unschedulable_pods_fail_only_when_asked(run: Run) -> None:

@@ -711,3 +711,12 @@ def test_hundred_thousand_pods_are_read_quickly() -> None:
     problem, _ = request_to_problem(request)
     assert time.perf_counter() - start < 4
     assert len({id(w.template) for w in problem.workloads}) == 301
+
+
+def test_hundred_thousand_explicit_names_are_checked_quickly() -> None:
+    """Comparing each name with all before it would take minutes."""
+    request = solve_request(pods=100_000)
+    request.problem.workloads[0].pod_names.extend(f"n{k}" for k in range(100_000))
+    start = time.perf_counter()
+    request_to_problem(request)
+    assert time.perf_counter() - start < 2

@@ -23,6 +23,7 @@ from binwright_clients.transport import RetryPolicy, TlsOptions
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_server.config import ServerConfig
 from binwright_server.errors import ConfigError
+from binwright_server.local import verify_locally
 from binwright_server.observe import configure_logging
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from harness import ServerThread, serving, solve_request, wait_until
@@ -242,13 +243,19 @@ solver = SlowSolver() if sys.argv[1] == "slow" else one_pod_per_node
 asyncio.run(serve_until_signal(lambda: Server(config, solver), grace_s=float(sys.argv[2])))
 """
 
+PROGRAM_WITH_OPTIMIZER = """
+from binwright_server.config import load_config
+from binwright_server.serve import run
+run(load_config(flags={"address": "127.0.0.1:0", "workers": 1, "log_format": "json"}))
+"""
+
 
 class Process:
     """A server in a process of its own."""
 
-    def __init__(self, solver: str, grace_s: float) -> None:
+    def __init__(self, program: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, solver, str(grace_s)],
+            [sys.executable, "-c", program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -283,7 +290,7 @@ def started() -> Iterator[list[Process]]:
 
 
 def test_process_serves_logs_and_ends_on_sigterm(started: list[Process]) -> None:
-    started.append(Process("quick", 30))
+    started.append(Process(PROGRAM, "quick", "30"))
     with Client(started[0].address) as client:
         assert client.is_serving(timeout=30)
         for _ in range(3):
@@ -295,8 +302,20 @@ def test_process_serves_logs_and_ends_on_sigterm(started: list[Process]) -> None
     assert started[0].log[1]["code"] == "OK"
 
 
+def test_process_with_the_optimizer_answers_with_a_proven_bound(started: list[Process]) -> None:
+    started.append(Process(PROGRAM_WITH_OPTIMIZER))
+    with Client(started[0].address, timeout=60) as client:
+        assert client.is_serving()
+        request = solve_request(pods=8, deadline_s=20)
+        decision = client.solve(request)
+    assert (decision.hourly_cost_usd, decision.gap) == (0.2, 0)
+    assert verify_locally(request, decision) == []
+    started[0].signal(signal.SIGTERM)
+    assert started[0].wait() == 0
+
+
 def test_process_lets_a_call_end_after_sigterm(started: list[Process]) -> None:
-    started.append(Process("slow", 30))
+    started.append(Process(PROGRAM, "slow", "30"))
     results: list[int] = []
     with Client(started[0].address) as client:
         assert client.is_serving(timeout=30)
@@ -313,7 +332,7 @@ def test_process_lets_a_call_end_after_sigterm(started: list[Process]) -> None:
 
 
 def test_second_signal_ends_calls_under_way(started: list[Process]) -> None:
-    started.append(Process("slow", 60))
+    started.append(Process(PROGRAM, "slow", "60"))
     failures: list[Exception] = []
 
     def ask(client: Client) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 from binwright.v1 import catalog_pb2, catalog_service_pb2
+from binwright_optimizer.model.gpus import canonical_gpu_models
 
 from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import open_engine
@@ -92,7 +93,7 @@ def list_types(
 ) -> None:
     """List instance types with their cheapest prices."""
     request = _query(cloud, regions, instance_types)
-    request.gpu_models.extend(model.lower() for model in gpu_models)
+    request.gpu_models.extend(dict.fromkeys(name for model in gpu_models for name in _gpu_names(model)))
     request.capacity_types.extend(capacity_types)
     for resource, least in (("cpu", min_cpu), ("memory", min_memory)):
         if least is not None:
@@ -135,6 +136,13 @@ def show_type(
         print_table(instance_type_view(found[0]))
     else:
         print_message(found[0], output)
+
+
+def _gpu_names(model: str) -> tuple[str, ...]:
+    try:
+        return canonical_gpu_models(model)
+    except ValueError as error:
+        raise BadInput(f"--gpu: {error} (got {model!r})") from error
 
 
 def _query(

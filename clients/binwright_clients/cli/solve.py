@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from binwright.v1 import decision_pb2
+from binwright.v1 import catalog_pb2, decision_pb2
+from binwright_optimizer.errors import BinwrightError
 
 from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import Engine, open_engine
@@ -35,6 +37,7 @@ from binwright_clients.cli.question import (
 from binwright_clients.cli.render.decision import decision_view, price_lines
 from binwright_clients.cli.render.text import counted
 from binwright_clients.cli.values import DURATION, RATIO
+from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclaims import node_claim_manifests
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -136,27 +139,62 @@ def solve(
         write_message(save_problem, question.request, with_defaults=False)
     with open_engine(connection) as engine:
         decision = _search(engine, question, quiet=quiet)
-        if save_decision is not None:
-            write_message(save_decision, decision)
-        sources = [] if output == "karpenter" else bought_price_sources(question.request, decision, engine)
-    console = stderr_console()
-    if output == "table":
-        print_table(decision_view(decision, price_sources=sources, notes=question.notes, width=table_width()))
-    else:
-        if not quiet:
-            for note in (*question.notes, *(f"prices: {line}" for line in price_lines(sources))):
-                console.print(note, markup=False)
-        if output == "karpenter":
-            problem = question.request.problem
-            cloud = problem.catalog.embedded.cloud or DEFAULT_CLOUD
-            print_yaml(*node_claim_manifests(decision, problem.node_pools, question.node_classes, cloud))
-        else:
-            print_message(decision, output)
-    unplaced = len(decision.unschedulable_pods)
-    if unplaced and fail_unschedulable:
+        sources, complaint = _price_sources(engine, question, decision)
+    # A disk that is full by now must not cost the answer: print first, fail afterwards.
+    unsaved = _save(save_decision, decision)
+    _print(decision, question, sources, (*question.notes, *complaint), output=output, quiet=quiet)
+    if unsaved is not None:
+        raise unsaved
+    if decision.unschedulable_pods and fail_unschedulable:
         raise click.exceptions.Exit(UNSCHEDULABLE)
-    if unplaced and not quiet and output != "table":
-        console.print(f"{counted(unplaced, 'pod')} unschedulable; the decision says why", markup=False)
+
+
+def _print(
+    decision: decision_pb2.Decision,
+    question: Question,
+    sources: list[catalog_pb2.PriceSource],
+    notes: Sequence[str],
+    *,
+    output: str,
+    quiet: bool,
+) -> None:
+    """The decision to standard output; notes into its table, or to standard error."""
+    if output == "table":
+        print_table(decision_view(decision, price_sources=sources, notes=notes, width=table_width()))
+        return
+    if not quiet:
+        console = stderr_console()
+        unplaced = len(decision.unschedulable_pods)
+        for note in (*notes, *(f"prices: {line}" for line in price_lines(sources))):
+            console.print(note, markup=False)
+        if unplaced:
+            console.print(f"{counted(unplaced, 'pod')} unschedulable; the decision says why", markup=False)
+    if output == "karpenter":
+        problem = question.request.problem
+        cloud = problem.catalog.embedded.cloud or DEFAULT_CLOUD
+        print_yaml(*node_claim_manifests(decision, problem.node_pools, question.node_classes, cloud))
+    else:
+        print_message(decision, output)
+
+
+def _save(path: Path | None, decision: decision_pb2.Decision) -> InputError | None:
+    """Write the decision if asked to; the error if that failed."""
+    if path is not None:
+        try:
+            write_message(path, decision)
+        except InputError as error:
+            return error
+    return None
+
+
+def _price_sources(
+    engine: Engine, question: Question, decision: decision_pb2.Decision
+) -> tuple[list[catalog_pb2.PriceSource], tuple[str, ...]]:
+    """Sources of the prices paid, or a note why they are unknown: no reason to lose the decision."""
+    try:
+        return bought_price_sources(question.request, decision, engine), ()
+    except BinwrightError as error:
+        return [], (f"the sources of the prices are unknown: {error}",)
 
 
 def _search(engine: Engine, question: Question, *, quiet: bool) -> decision_pb2.Decision:

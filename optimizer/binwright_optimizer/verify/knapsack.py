@@ -45,7 +45,7 @@ _MAX_SHIFT = 24
 _SUM_LIMIT = float(2**61)
 
 _SCREENING_STEPS = 6
-_BRIEF_SEARCH = 3_000
+_BRIEF_SEARCH = 1_000
 """Search nodes spent on one branch at fixed multipliers: about as long as its relaxation takes."""
 _MOST_OPEN = 256
 """Open branches kept; each split halves the range of one count, so this is seldom reached."""
@@ -230,6 +230,8 @@ def _branch(
     left = np.empty(n_resources, dtype=np.int64)
     free = np.empty(n_resources)
     mu = np.empty(n_resources)
+    slope = np.empty(n_resources)
+    inherited = np.zeros((_MOST_OPEN, n_resources))  # multipliers of the branch it was split from
     where = np.empty(n_items, dtype=np.int64)
     nodes = 0
     while n_open > 0:
@@ -274,11 +276,18 @@ def _branch(
             free[r] = left[r] / room[r] if room[r] > 0 else 0.0
         counts = np.empty(n_local)
         value = local_price.astype(np.float64)
+        reduced = np.empty(n_local, dtype=np.int64)
+        mu[:] = inherited[at]
+        target = float(best - base)
+        relaxed = descend(value, local_most, local_share, free, target, _SCREENING_STEPS, mu)
+        if relaxed <= target:
+            shift = _scale(total, relaxed, n_resources)
+            root = _reduce(local_price, local_most, local_amounts, left, room, mu, shift, reduced)
+            if root < (best - base + 1) << shift:
+                continue
         solve_relaxation(value, local_most, local_share, free, mu, counts)
-        slope = np.empty(n_resources)
         relaxed = relaxed_value(value, local_most, local_share, free, mu, slope)
         shift = _scale(total, relaxed, n_resources)
-        reduced = np.empty(n_local, dtype=np.int64)
         root = _reduce(local_price, local_most, local_amounts, left, room, mu, shift, reduced)
         nodes += 2 * n_local
         if root < (best - base + 1) << shift:
@@ -316,6 +325,8 @@ def _branch(
         low[at + 1, item] = middle + 1  # searched first: fuller nodes are worth more
         limit[at] = bound
         limit[at + 1] = bound
+        inherited[at] = mu
+        inherited[at + 1] = mu
         n_open += 2
     return best, True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 
 from binwright.v1 import decision_pb2
@@ -61,8 +62,14 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
         certificate=_certificate(decision.certificate),
         timings=[decision_pb2.PhaseTiming(phase=t.phase, seconds=t.seconds) for t in decision.timings],
         warnings=decision.warnings,
-        version=version("binwright"),
+        version=_version(),
     )
+
+
+@cache
+def _version() -> str:
+    """Our version; reading it from the installed files takes longer than the rest of a small answer."""
+    return version("binwright")
 
 
 def dollars(microusd: int) -> float:

@@ -73,6 +73,8 @@ def selector_from_map(selector: Mapping[str, str], path: str, out: Violations) -
 
 def labels_from_map(labels: Mapping[str, str], path: str, out: Violations) -> tuple[tuple[str, str], ...]:
     """Sorted pairs of labels."""
+    if not labels:
+        return ()
     if "" in labels:
         out.add(entry(path, ""), labels[""], "a label needs a key")
     return tuple(sorted((key, value) for key, value in labels.items() if key))

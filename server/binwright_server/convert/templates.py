@@ -53,11 +53,12 @@ class TemplateReader:
 def template_from_message(message: problem_pb2.PodTemplate, out: Violations) -> PodTemplate:
     """The template; violations carry paths relative to it, such as ``.containers[0]``."""
     selector = selector_from_map(message.node_selector, ".node_selector", out)
+    has_affinity = message.HasField("node_affinity")
     return PodTemplate(
         requests=_request(message, out),
         node_selector=selector,
-        node_affinity=_required_terms(message.node_affinity, selector, out),
-        preferred_affinity=_preferred_terms(message.node_affinity, out),
+        node_affinity=_required_terms(message.node_affinity, selector, out) if has_affinity else (),
+        preferred_affinity=_preferred_terms(message.node_affinity, out) if has_affinity else (),
         tolerations=tolerations_from_messages(message.tolerations, ".tolerations", out),
         labels=labels_from_map(message.labels, ".labels", out),
         priority=message.priority,
@@ -69,6 +70,8 @@ def _request(message: problem_pb2.PodTemplate, out: Violations) -> Resources:
     if not message.containers and not message.resources:
         out.add(".containers", "", "a pod needs at least one container, or pod-level resources")
     containers = _containers(message.containers, ".containers", out)
+    if len(containers) == 1 and not (message.init_containers or message.overhead or message.resources):
+        return containers[0].requests  # by far the most pods; nothing to add up
     init_containers = _containers(message.init_containers, ".init_containers", out)
     overhead = Resources.of(requests_from_map(message.overhead, ".overhead", out))
     pod_level = Resources.of(requests_from_map(message.resources, ".resources", out))
@@ -98,11 +101,12 @@ def _containers(messages: Iterable[problem_pb2.Container], path: str, out: Viola
                     message.requests[name],
                     f"must be at most the limit, {message.limits[name]}",
                 )
-        if message.restart_policy not in ("", "Always"):
-            out.add(f"{at}.restart_policy", message.restart_policy, "must be Always or empty")
-        elif message.restart_policy and path == ".containers":
-            out.add(f"{at}.restart_policy", message.restart_policy, "only init containers can be sidecars")
-        containers.append(Container(Resources.of(limits | requests), message.restart_policy == "Always"))
+        policy = message.restart_policy
+        if policy not in ("", "Always"):
+            out.add(f"{at}.restart_policy", policy, "must be Always or empty")
+        elif policy and path == ".containers":
+            out.add(f"{at}.restart_policy", policy, "only init containers can be sidecars")
+        containers.append(Container(Resources.of(limits | requests), policy == "Always"))
     return containers
 
 

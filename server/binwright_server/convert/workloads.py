@@ -25,49 +25,39 @@ def workloads_from_messages(
     workloads = []
     first_index: dict[tuple[str, str, str], int] = {}
     for index, message in enumerate(messages):
-        workload = _workload(message, index, templates, out)
-        key = (message.kind or "Pod", message.namespace or DEFAULT_NAMESPACE, message.name)
-        first = first_index.setdefault(key, index)
+        template, violations = templates.read(message.template)
+        for violation in violations:
+            path = f"workloads[{index}].template{violation.field}"
+            out.add(path, violation.value, violation.description)
+        kind, namespace, name = message.kind or "Pod", message.namespace or DEFAULT_NAMESPACE, message.name
+        replicas = message.replicas if message.HasField("replicas") else 1
+        names = tuple(message.pod_names)
+        first = first_index.setdefault((kind, namespace, name), index)
         if first != index:
-            shown = f"{key[0]} {key[1]}/{key[2]}"
+            shown = f"{kind} {namespace}/{name}"
             out.add(f"workloads[{index}].name", shown, f"is already the name of workloads[{first}]")
-        elif workload is not None:
-            workloads.append((index, workload))
+        elif _are_names_sound(name, replicas, names, f"workloads[{index}]", out):
+            workloads.append((index, Workload(name, template, replicas, namespace, kind, names)))
     _refuse_shared_pod_names(workloads, out)
     kept = tuple(workload for _, workload in workloads)
     _refuse_too_many(kept, max_pods, out)
     return kept
 
 
-def _workload(
-    message: problem_pb2.Workload, index: int, templates: TemplateReader, out: Violations
-) -> Workload | None:
-    template, violations = templates.read(message.template)
-    for violation in violations:
-        path = f"workloads[{index}].template{violation.field}"
-        out.add(path, violation.value, violation.description)
-    replicas = message.replicas if message.HasField("replicas") else 1
-    names = tuple(message.pod_names)
-    if message.name and replicas >= 0 and (not names or (len(names) == replicas and all(names))):
-        return Workload(
-            name=message.name,
-            template=template,
-            replicas=replicas,
-            namespace=message.namespace or DEFAULT_NAMESPACE,
-            kind=message.kind or "Pod",
-            names=names,
-        )
-    path = f"workloads[{index}]"
-    if not message.name:
+def _are_names_sound(name: str, replicas: int, names: tuple[str, ...], path: str, out: Violations) -> bool:
+    """Whether the workload has a name and a count, and names for as many pods if for any."""
+    if name and replicas >= 0 and (not names or (len(names) == replicas and all(names))):
+        return True
+    if not name:
         out.add(f"{path}.name", "", "must not be empty")
     if replicas < 0:
         out.add(f"{path}.replicas", replicas, "must not be negative")
     elif names and len(names) != replicas:
         out.add(f"{path}.pod_names", len(names), f"must name each of the {replicas} replica(s)")
-    out_of_names = [k for k, name in enumerate(names) if not name]
-    for k in out_of_names:
-        out.add(f"{path}.pod_names[{k}]", "", "must not be empty")
-    return None
+    for k, pod_name in enumerate(names):
+        if not pod_name:
+            out.add(f"{path}.pod_names[{k}]", "", "must not be empty")
+    return False
 
 
 def _refuse_shared_pod_names(workloads: list[tuple[int, Workload]], out: Violations) -> None:
@@ -81,15 +71,14 @@ def _refuse_shared_pod_names(workloads: list[tuple[int, Workload]], out: Violati
     singles: dict[str, int] = {}
     for index, workload in workloads:
         prefix = "" if workload.namespace == DEFAULT_NAMESPACE else f"{workload.namespace}/"
-        if workload.names:
-            for k, name in enumerate(workload.names):
-                first = singles.setdefault(prefix + name, index)
-                if first != index or name in workload.names[:k]:
-                    _record_shared(f"workloads[{index}].pod_names[{k}]", prefix + name, first, out)
-        elif workload.replicas == 1:
-            first = singles.setdefault(prefix + workload.name, index)
-            if first != index:
-                _record_shared(f"workloads[{index}].name", prefix + workload.name, first, out)
+        if workload.names or workload.replicas == 1:
+            for k, name in enumerate(workload.names or (workload.name,)):
+                first = singles.get(prefix + name)
+                if first is None:
+                    singles[prefix + name] = index
+                else:
+                    field = f"pod_names[{k}]" if workload.names else "name"
+                    _record_shared(f"workloads[{index}].{field}", prefix + name, first, out)
         elif workload.replicas > 1:
             base = prefix + workload.name
             first, _ = ranges.setdefault(base, (index, workload.replicas))
