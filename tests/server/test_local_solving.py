@@ -26,7 +26,7 @@ def _compiled() -> None:
 @pytest.mark.usefixtures("_compiled")
 def test_optimizer_packs_pods_and_its_decision_verifies() -> None:
     """``small`` has 4 CPU and costs 0.10 $/h: eight pods of one CPU need two, whatever is tried."""
-    request = solve_request(pods=8, deadline_s=5)
+    request = solve_request(pods=8, deadline_s=60)
     decision = solve_locally(request)
     assert decision.hourly_cost_usd == 0.2
     assert decision.gap == 0
@@ -37,7 +37,7 @@ def test_optimizer_packs_pods_and_its_decision_verifies() -> None:
 
 @pytest.mark.usefixtures("_compiled")
 def test_tampered_decision_is_a_finding() -> None:
-    request = solve_request(pods=8, deadline_s=5)
+    request = solve_request(pods=8, deadline_s=60)
     decision = solve_locally(request)
     crowded = decision_pb2.Decision()
     crowded.CopyFrom(decision)

@@ -306,7 +306,7 @@ def test_process_with_the_optimizer_answers_with_a_proven_bound(started: list[Pr
     started.append(Process(PROGRAM_WITH_OPTIMIZER))
     with Client(started[0].address, timeout=60) as client:
         assert client.is_serving()
-        request = solve_request(pods=8, deadline_s=20)
+        request = solve_request(pods=8, deadline_s=60)
         decision = client.solve(request)
     assert (decision.hourly_cost_usd, decision.gap) == (0.2, 0)
     assert verify_locally(request, decision) == []
