@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from binwright_optimizer.model import Certificate, Problem
+from binwright_optimizer.verify import prove_bound
 from builders import (
     existing_node,
     instance_type,
@@ -17,9 +21,6 @@ from builders import (
 from exhaustive import cheapest_cost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from binwright_optimizer.model import Certificate, Problem
-from binwright_optimizer.verify import prove_bound
 
 BITS = 20
 
@@ -260,7 +261,15 @@ def test_out_of_time_the_bound_is_weaker_but_stands():
     assert 0 < proven <= microusd(2.0)
 
 
-amount = st.integers(0, 8)
+def test_the_clock_is_kept_even_with_bad_prices():
+    """Sixty lumpy classes, forty nodes, prices far too high: hours of search if nobody looked."""
+    workloads = [pod(f"w{k}", cpu=1 + (7 * k % 60) / 13, memory_gib=1 + (11 * k % 60) / 7) for k in range(60)]
+    types = [instance_type(f"t{k}", cpu=8 + 3.3 * k, memory_gib=20 + 5.7 * k, price=1 + k) for k in range(40)]
+    question = problem(workloads, types)
+    prices = certificate(*(40.0 + (17 * k % 60) / 60 for k in range(60)))
+    started = time.monotonic()
+    assert prove_bound(question, prices, [1] * 60, time_limit_s=0.1) > 0
+    assert time.monotonic() - started < 5.0
 
 
 @st.composite

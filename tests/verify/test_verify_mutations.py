@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one mutant a line reads as a table
 """One valid decision, and every way to break it: each mutant is refused for the right reason.
 
 The cluster: pool ``web`` (tainted, labelled, at least one node, at most 24 CPUs and 3 nodes, one
@@ -16,19 +17,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from builders import (
-    daemon_set,
-    existing_node,
-    instance_type,
-    microusd,
-    node_pool,
-    offering,
-    pod,
-    problem,
-    requires,
-    resources,
-)
-
 from binwright_optimizer.model import (
     Alternative,
     CapacityType,
@@ -47,6 +35,18 @@ from binwright_optimizer.model import (
     labels,
 )
 from binwright_optimizer.verify import check_placement, placed_pods, prove_bound, verify
+from builders import (
+    daemon_set,
+    existing_node,
+    instance_type,
+    microusd,
+    node_pool,
+    offering,
+    pod,
+    problem,
+    requires,
+    resources,
+)
 
 WEB, BATCH, HUGE = 0, 1, 2
 
@@ -242,7 +242,7 @@ MUTANTS: list[tuple[str, Mutator, str]] = [
     ("existing node unknown", stating(existing_placements=(ExistingPlacement("new", (PodRange(BATCH, 0, 1),)),)),
      "existing node new: does not exist"),
     ("existing node listed twice",
-     lambda d: replace(d, existing_placements=d.existing_placements + (ExistingPlacement("old", ()),)),
+     lambda d: replace(d, existing_placements=(*d.existing_placements, ExistingPlacement("old", ()))),
      "existing node old is listed 2 times"),
     ("existing node overfilled",
      lambda d: replace(changing(1, pods=(), requests=Resources())(d),
@@ -263,6 +263,7 @@ MUTANTS: list[tuple[str, Mutator, str]] = [
     ("called complete", stating(status=SolutionStatus.COMPLETE), "status complete contradicts 1 entries"),
     ("called empty", stating(status=SolutionStatus.NONE), "status none contradicts 1 entries"),
     ("called optimal", stating(stop_reason=StopReason.OPTIMAL), "stop reason optimal contradicts cost 280000"),
+    ("not called optimal", stating(bound_microusd_per_hour=microusd(0.28)), "stop reason exhausted contradicts cost 280000"),
     ("no reason given", lambda d: replace(d, unschedulable=(replace(d.unschedulable[0], refusals=()),)), "come without a reason"),
 ]  # fmt: skip
 
