@@ -46,6 +46,7 @@ def solve_locally(
         solver or _optimizer(),
         limits,
         cancel if cancel is not None else threading.Event(),
+        wants_incumbent=True,
         on_progress=on_progress,
     )
     return decision_to_message(problem, decision)

@@ -82,7 +82,9 @@ class ProvisioningService(provisioning_service_pb2_grpc.ProvisioningServiceServi
         ends_at = None if remaining is None else time.monotonic() + remaining
 
         def job(cancel: threading.Event) -> decision_pb2.Decision:
-            problem, decision = answer(request, self._solver, self._limits, cancel, ends_at, on_progress)
+            problem, decision = answer(
+                request, self._solver, self._limits, cancel, ends_at=ends_at, on_progress=on_progress
+            )
             if cancel.is_set():
                 raise AbandonedError("the caller gave up during the search")
             self._count(problem, decision)

@@ -27,6 +27,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.stopping import Stop
 from binwright_server.answer import Solver
 from binwright_server.config import ServerConfig
+from binwright_server.errors import AbandonedError
 from binwright_server.serve import Server
 
 T = TypeVar("T")
@@ -128,7 +129,6 @@ class SlowSolver:
     def __init__(self, heartbeat_s: float = 0.005) -> None:
         self._heartbeat_s = heartbeat_s
         self.started = threading.Semaphore(0)
-        self.ended = threading.Semaphore(0)
         self.deadlines_s: list[float] = []
         self.was_cancelled: list[bool] = []
 
@@ -142,12 +142,15 @@ class SlowSolver:
         assert stop is not None
         self.deadlines_s.append(params.deadline_s)
         self.started.release()
-        while stop.remaining_s() > 0:
-            time.sleep(min(self._heartbeat_s, max(0.0, stop.remaining_s())))
-            if on_progress is not None:
-                on_progress(Progress("search", stop.elapsed_s(), 10, 5, 1))
+        try:
+            while stop.remaining_s() > 0:
+                time.sleep(min(self._heartbeat_s, max(0.0, stop.remaining_s())))
+                if on_progress is not None:
+                    on_progress(Progress("search", stop.elapsed_s(), 10, 5, 1))
+        except AbandonedError:
+            self.was_cancelled.append(True)
+            raise
         self.was_cancelled.append(stop.is_cancelled())
-        self.ended.release()
         return one_pod_per_node(problem, params, stop)
 
 

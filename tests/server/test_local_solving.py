@@ -90,6 +90,15 @@ def test_solver_gets_what_the_caller_has_left() -> None:
     assert 0.9 < solver.deadlines_s[0] < 1
 
 
+def test_abandoned_search_ends_by_an_exception_at_its_next_look_at_the_clock() -> None:
+    """What would follow the search, extracting and verifying, is not done for nobody."""
+    solver, cancel = SlowSolver(), threading.Event()
+    threading.Timer(0.05, cancel.set).start()
+    with pytest.raises(AbandonedError, match="during the search"):
+        answer(solve_request(deadline_s=60), solver, RequestLimits(), cancel)
+    assert solver.was_cancelled == [True]
+
+
 def test_nothing_is_solved_once_the_caller_is_gone_or_late() -> None:
     solver, gone = SlowSolver(), threading.Event()
     gone.set()

@@ -42,7 +42,7 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
     """The decision on ``problem``, with every pod by name."""
     workloads = problem.workloads
     cost, bound = decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
-    return decision_pb2.Decision(
+    message = decision_pb2.Decision(
         status=STATUS_TO_WIRE[decision.status],
         stop_reason=STOP_REASON_TO_WIRE[decision.stop_reason],
         hourly_cost_usd=dollars(cost),
@@ -51,7 +51,6 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
         gap=decision.gap,
         hourly_cost_microusd=cost,
         lower_bound_microusd=bound,
-        node_claims=[_node_claim(workloads, claim) for claim in decision.node_claims],
         existing_placements=[
             decision_pb2.ExistingPlacement(node=placement.node, pods=pod_names(workloads, placement.pods))
             for placement in decision.existing_placements
@@ -64,6 +63,8 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
         warnings=decision.warnings,
         version=_version(),
     )
+    _add_node_claims(message, workloads, decision.node_claims)
+    return message
 
 
 @cache
@@ -98,9 +99,43 @@ def workload_label(workload: Workload) -> str:
     return f"{workload.kind} {workload.namespace or DEFAULT_NAMESPACE}/{workload.name}"
 
 
-def _node_claim(workloads: tuple[Workload, ...], claim: NodeClaim) -> decision_pb2.NodeClaim:
+def _add_node_claims(
+    message: decision_pb2.Decision, workloads: tuple[Workload, ...], claims: tuple[NodeClaim, ...]
+) -> None:
+    """Append the NodeClaims.
+
+    Claims of one pattern share their resources, labels and alternatives as objects and differ in
+    name and pods only; such a shape is spelled once and copied. Thousands of nodes with dozens of
+    alternatives each would otherwise take longer than the deadlines of small calls.
+    """
+    shapes: dict[tuple[object, ...], decision_pb2.NodeClaim] = {}
+    for claim in claims:
+        key = (
+            claim.node_pool,
+            claim.instance_type,
+            claim.region,
+            claim.zone,
+            claim.capacity_type,
+            claim.price_microusd_per_hour,
+            # by identity: hashing the contents costs as much as spelling them
+            id(claim.labels),
+            id(claim.requests),
+            id(claim.allocatable),
+            id(claim.daemon_overhead),
+            id(claim.alternatives),
+        )
+        shape = shapes.get(key)
+        if shape is None:
+            shape = shapes[key] = _shape(claim)
+        added = message.node_claims.add()
+        added.CopyFrom(shape)
+        added.name = claim.name
+        added.pods.extend(pod_names(workloads, claim.pods))
+
+
+def _shape(claim: NodeClaim) -> decision_pb2.NodeClaim:
+    """The claim without its name and pods."""
     return decision_pb2.NodeClaim(
-        name=claim.name,
         node_pool=claim.node_pool,
         instance_type=claim.instance_type,
         region=claim.region,
@@ -112,7 +147,6 @@ def _node_claim(workloads: tuple[Workload, ...], claim: NodeClaim) -> decision_p
         requests=resources_to_map(claim.requests),
         allocatable=resources_to_map(claim.allocatable),
         daemon_overhead=resources_to_map(claim.daemon_overhead),
-        pods=pod_names(workloads, claim.pods),
         instance_types=[
             decision_pb2.RankedInstanceType(
                 name=a.instance_type, hourly_price_usd=dollars(a.price_microusd_per_hour)
