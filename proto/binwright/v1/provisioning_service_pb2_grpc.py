@@ -28,9 +28,11 @@ if _version_not_supported:
 class ProvisioningServiceStub:
     """Finds the cheapest nodes for a set of pods.
 
-    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations. Pods that fit
-    nowhere are part of the answer. The RPC's deadline is kept: shortly before it the best
-    decision so far is returned.
+    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
+    relative to the problem ("workloads[3].name"), those of the parameters start with "params.".
+    Pods that fit nowhere are part of the answer. The RPC's deadline is kept: shortly before it the
+    best decision so far is returned, or DEADLINE_EXCEEDED if there is none. Where all workers are
+    taken and the queue is full, the answer is RESOURCE_EXHAUSTED with google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -54,9 +56,11 @@ class ProvisioningServiceStub:
 class ProvisioningServiceServicer:
     """Finds the cheapest nodes for a set of pods.
 
-    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations. Pods that fit
-    nowhere are part of the answer. The RPC's deadline is kept: shortly before it the best
-    decision so far is returned.
+    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
+    relative to the problem ("workloads[3].name"), those of the parameters start with "params.".
+    Pods that fit nowhere are part of the answer. The RPC's deadline is kept: shortly before it the
+    best decision so far is returned, or DEADLINE_EXCEEDED if there is none. Where all workers are
+    taken and the queue is full, the answer is RESOURCE_EXHAUSTED with google.rpc.RetryInfo.
     """
 
     def Solve(self, request, context):
@@ -97,9 +101,11 @@ def add_ProvisioningServiceServicer_to_server(servicer, server):
 class ProvisioningService:
     """Finds the cheapest nodes for a set of pods.
 
-    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations. Pods that fit
-    nowhere are part of the answer. The RPC's deadline is kept: shortly before it the best
-    decision so far is returned.
+    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
+    relative to the problem ("workloads[3].name"), those of the parameters start with "params.".
+    Pods that fit nowhere are part of the answer. The RPC's deadline is kept: shortly before it the
+    best decision so far is returned, or DEADLINE_EXCEEDED if there is none. Where all workers are
+    taken and the queue is full, the answer is RESOURCE_EXHAUSTED with google.rpc.RetryInfo.
     """
 
     @staticmethod

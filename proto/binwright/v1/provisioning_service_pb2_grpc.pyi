@@ -29,9 +29,11 @@ GRPC_VERSION: str
 class ProvisioningServiceStub:
     """Finds the cheapest nodes for a set of pods.
 
-    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations. Pods that fit
-    nowhere are part of the answer. The RPC's deadline is kept: shortly before it the best
-    decision so far is returned.
+    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
+    relative to the problem ("workloads[3].name"), those of the parameters start with "params.".
+    Pods that fit nowhere are part of the answer. The RPC's deadline is kept: shortly before it the
+    best decision so far is returned, or DEADLINE_EXCEEDED if there is none. Where all workers are
+    taken and the queue is full, the answer is RESOURCE_EXHAUSTED with google.rpc.RetryInfo.
     """
 
     @_typing.overload
@@ -47,9 +49,11 @@ class ProvisioningServiceStub:
 class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     """Finds the cheapest nodes for a set of pods.
 
-    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations. Pods that fit
-    nowhere are part of the answer. The RPC's deadline is kept: shortly before it the best
-    decision so far is returned.
+    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
+    relative to the problem ("workloads[3].name"), those of the parameters start with "params.".
+    Pods that fit nowhere are part of the answer. The RPC's deadline is kept: shortly before it the
+    best decision so far is returned, or DEADLINE_EXCEEDED if there is none. Where all workers are
+    taken and the queue is full, the answer is RESOURCE_EXHAUSTED with google.rpc.RetryInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -61,9 +65,11 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
 class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds the cheapest nodes for a set of pods.
 
-    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations. Pods that fit
-    nowhere are part of the answer. The RPC's deadline is kept: shortly before it the best
-    decision so far is returned.
+    Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
+    relative to the problem ("workloads[3].name"), those of the parameters start with "params.".
+    Pods that fit nowhere are part of the answer. The RPC's deadline is kept: shortly before it the
+    best decision so far is returned, or DEADLINE_EXCEEDED if there is none. Where all workers are
+    taken and the queue is full, the answer is RESOURCE_EXHAUSTED with google.rpc.RetryInfo.
     """
 
     @_abc_1.abstractmethod
