@@ -28,7 +28,7 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
         limit_prices=tuple(
             (pools[row.pool].name, row.resource, int(np.ceil(price * scale)))
             for row, price in zip(instance.limits, bound.duals.limits, strict=True)
-            if price > 0
+            if price > 0 and row.pool >= 0  # supplies are priced by whoever evaluates the bound
         ),
         minimum_prices=tuple(
             (pools[row.pool].name, int(price * scale))

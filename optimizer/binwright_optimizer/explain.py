@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
@@ -130,6 +130,9 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
         taint = untolerated(pool.taints, template.tolerations)
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
         tally.add(part.allocatable, str(taint or ""), masks, name)
+        scarce = instance.shelf.available[part.rows]
+        sold_out = int(np.count_nonzero(scarce < UNLIMITED))
+        tally.refuse("availability", "few nodes of the offering are available", sold_out)
         tally.refuse(*_limit_refusal(instance, template, part.variant.pool, len(part.rows)))
     if problem.existing_nodes:
         nodes = problem.existing_nodes

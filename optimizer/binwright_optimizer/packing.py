@@ -24,6 +24,8 @@ class Packing:
         int64 array (i,): pods not placed.
     cost
         Exact micro-dollars per hour.
+    short
+        Nodes that NodePool minimums still ask for; an answer must have none.
     """
 
     candidates: NDArray[np.intp]
@@ -31,6 +33,7 @@ class Packing:
     patterns: NDArray[np.int32]
     left_out: NDArray[np.int64]
     cost: int
+    short: int
 
     @classmethod
     def of(
@@ -47,7 +50,11 @@ class Packing:
         )
         placed = (counts[:, None] * patterns).sum(axis=0)
         cost = sum(int(instance.price[j]) * int(n) for j, n in zip(candidates, counts, strict=True))
-        return cls(candidates, counts, patterns, instance.demand - placed, cost)
+        short = sum(
+            max(0, row.missing - int(counts[instance.pool_of[candidates] == row.pool].sum()))
+            for row in instance.minimums
+        )
+        return cls(candidates, counts, patterns, instance.demand - placed, cost, short)
 
     def with_demand(self, instance: Instance) -> Packing:
         """The same nodes and patterns, with what is left out counted against this instance."""
@@ -58,11 +65,11 @@ class Packing:
         """Nodes of offerings and existing nodes used."""
         return int(self.counts.sum())
 
-    def rank(self, instance: Instance) -> tuple[tuple[int, ...], int]:
-        """Smaller is better: pods left out by falling priority, then cost."""
+    def rank(self, instance: Instance) -> tuple[int, tuple[int, ...], int]:
+        """Smaller is better: unmet minimums, pods left out by falling priority, then cost."""
         levels = sorted(set(instance.priority.tolist()), reverse=True)
         missing = tuple(int(self.left_out[instance.priority == level].sum()) for level in levels)
-        return missing, self.cost
+        return self.short, missing, self.cost
 
 
 def _without_surplus(

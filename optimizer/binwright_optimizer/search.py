@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from binwright_optimizer.columns.choose import choose
+from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.start import single_class_columns
@@ -123,6 +124,9 @@ class Search:
         packing = self.incumbent.packing
         if packing is None or packing.left_out.any():
             return
+        every = maximal_patterns(self.instance)
+        if every is not None:
+            self.generation.pool.add(*every)
         limit = min(0.2 * self.stop.remaining_s(), 2.0)
         columns = choose(
             self.generation.rows,

@@ -94,6 +94,7 @@ class Generation:
         self.bound = Bound(0.0, self.rows.zero_duals())
         self.solution: Solution | None = None
         self.is_converged = False
+        self.has_failed = False
         self.rounds = 0
         self._centre: Duals | None = None
         self._branches = FIRST_BRANCHES
@@ -119,6 +120,8 @@ class Generation:
         """One master solve with its sweeps."""
         solution = self.master.solve(stop.remaining_s())
         if solution is None:
+            self.has_failed = stop.remaining_s() > 0
+            self.is_converged = True
             return
         self.solution = solution
         self.rounds += 1

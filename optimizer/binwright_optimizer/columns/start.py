@@ -17,7 +17,7 @@ def single_class_columns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[
     """
     candidates: list[int] = []
     patterns: list[NDArray[np.int32]] = []
-    for i in range(instance.n_classes):
+    for i in np.flatnonzero(instance.demand):
         rows = np.flatnonzero(instance.compatible[i])
         request = instance.requests[i]
         used = request > 0

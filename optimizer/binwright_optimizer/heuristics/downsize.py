@@ -21,7 +21,7 @@ class Downsize:
         self.instance = instance
         self.compatible = compatible
         self.order = np.lexsort((np.arange(instance.n_candidates), instance.price))
-        limited = np.isin(instance.pool_of, [row.pool for row in instance.limits])
+        limited = (instance.limit_use > 0).any(axis=1)
         self.is_floored = np.isin(instance.pool_of, [row.pool for row in instance.minimums])
         self.is_blocked = limited | (instance.supply < UNLIMITED)
 

@@ -78,12 +78,11 @@ class Greedy:
         self.minimum_of = np.array([index.get(int(p), -1) for p in instance.pool_of], dtype=np.int64)
         self.price = instance.price * MICRO
         self.discount = np.zeros(instance.n_candidates)
-        self.empty_node = np.full(len(pools), -1, dtype=np.intp)
+        self.members: list[NDArray[np.intp]] = []
         for m in range(len(pools)):
             members = np.flatnonzero(self.minimum_of == m)
-            if len(members):
-                self.empty_node[m] = members[np.argmin(instance.price[members])]
-                self.discount[members] = self.price[self.empty_node[m]]
+            self.members.append(members[np.argsort(instance.price[members], kind="stable")])
+            self.discount[members] = self.price[members].min(initial=np.inf)
 
     def cover(self, values: Float, remainder: Remainder, max_nodes: int) -> Columns:
         """Columns that cover what remains as far as limits allow; ``remainder`` is reduced."""
@@ -101,19 +100,25 @@ class Greedy:
         return self._with_minimums(columns, remainder)
 
     def _with_minimums(self, columns: Columns, remainder: Remainder) -> Columns:
-        """Add the empty nodes that NodePool minimums still ask for."""
-        short = np.flatnonzero((remainder.missing > 0) & (self.empty_node >= 0))
-        if not len(short):
+        """Add the cheapest empty nodes that NodePool minimums still ask for and limits allow."""
+        added: list[tuple[int, int]] = []
+        for m in np.flatnonzero(remainder.missing > 0):
+            for j in self.members[m]:
+                use = self.instance.limit_use[j]
+                count = int(min(remainder.missing[m], remainder.supply[j]))
+                for k in np.flatnonzero(use):
+                    count = min(count, int(remainder.room[k] // use[k]))
+                if count > 0:
+                    remainder.missing[m] -= count
+                    remainder.supply[j] -= count
+                    remainder.room -= count * use
+                    added.append((int(j), count))
+        if not added:
             return columns
         candidates, counts, patterns = columns
-        added = self.empty_node[short]
-        amount = remainder.missing[short]
-        for j, n in zip(added, amount, strict=True):
-            remainder.room -= n * self.instance.limit_use[j]
-            remainder.supply[j] -= n
-        remainder.missing[short] = 0
+        empty = np.zeros((len(added), self.instance.n_classes), dtype=np.int32)
         return (
-            np.concatenate([candidates, added]),
-            np.concatenate([counts, amount]),
-            np.concatenate([patterns, np.zeros((len(added), self.instance.n_classes), dtype=np.int32)]),
+            np.concatenate([candidates, np.array([j for j, _ in added], dtype=np.intp)]),
+            np.concatenate([counts, np.array([n for _, n in added], dtype=np.int64)]),
+            np.concatenate([patterns, empty]),
         )

@@ -23,7 +23,7 @@ from binwright_optimizer.instance.classes import (
     requested_resources,
 )
 from binwright_optimizer.instance.instance import Instance, Origin
-from binwright_optimizer.instance.limits import limit_rows, limit_use
+from binwright_optimizer.instance.limits import check_minimums, limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
 from binwright_optimizer.instance.variants import pool_variants
@@ -42,7 +42,8 @@ def build_instance(problem: Problem) -> Instance:
     Raises
     ------
     InvalidProblemError
-        If the total demand of a resource cannot be held in 62 bits.
+        If the total demand of a resource cannot be held in 62 bits, or a NodePool's minimum is
+        beyond what its limits and the supply of its offerings allow.
     """
     kinds = kinds_of(problem.workloads)
     resources = requested_resources(kinds)
@@ -73,12 +74,15 @@ def build_instance(problem: Problem) -> Instance:
     pools = np.array([v.pool for v in variants] + [-1], dtype=np.intp)
     pool_of = pools[variant_of]
     bought = row_of >= 0
-    price = np.where(bought, shelf.price[row_of] if len(shelf.price) else 0, 0).astype(np.int64)
-    supply = np.where(bought, shelf.available[row_of] if len(shelf.price) else 0, 1).astype(np.int64)
+    price = np.zeros(len(row_of), dtype=np.int64)
+    price[bought] = shelf.price[row_of[bought]]
+    supply = np.where(bought, UNLIMITED, 1).astype(np.int64)
 
     limits, minimums = limit_rows(problem)
+    limits += supply_rows(shelf, row_of[bought])
     use = limit_use(limits, shelf, pool_of, row_of)
-    is_limited = np.isin(pool_of, [row.pool for row in limits])
+    is_limited: NDArray[np.bool_] = np.any(use > 0, axis=1)
+    check_minimums(problem, limits, minimums, pool_of, use)
     is_floored = np.isin(pool_of, [row.pool for row in minimums])
 
     kept = _merge(

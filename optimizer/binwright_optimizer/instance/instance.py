@@ -61,7 +61,8 @@ class Instance:
     class_of
         intp array (w,): class of each workload; -1 where no candidate holds its pods.
     price, supply
-        int64 arrays (j,): micro-dollars per hour (0 for existing nodes); most nodes.
+        int64 arrays (j,): micro-dollars per hour (0 for existing nodes); how many existing nodes
+        the candidate stands for (`UNLIMITED` for offerings, whose limits are rows).
     allocatable
         int64 array (j, r): what pods may use of one node, never more than all pods want.
     compatible
@@ -104,8 +105,3 @@ class Instance:
     def n_candidates(self) -> int:
         """Number of candidates."""
         return len(self.price)
-
-    @property
-    def has_limits(self) -> bool:
-        """Whether anything bounds what may be bought from above."""
-        return bool(self.limits) or bool((self.supply < np.iinfo(np.int32).max).any())

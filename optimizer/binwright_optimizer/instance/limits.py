@@ -1,4 +1,4 @@
-"""NodePool limits and minimums as rows over candidates."""
+"""NodePool limits and minimums, and scarce offerings, as rows over candidates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance.shelf import Shelf
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
 from binwright_optimizer.model import NodePool, Problem
 
 NODES = "nodes"
@@ -16,11 +17,24 @@ NODES = "nodes"
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """``room`` is what the limit leaves after the existing nodes of the pool."""
+    """A cap on what may be bought.
+
+    Parameters
+    ----------
+    pool
+        NodePool whose limit it is; -1 for the supply of an offering, which all pools share.
+    resource
+        What it counts: a resource, or `NODES`.
+    room
+        What is left to buy; the existing nodes of the pool are taken off.
+    shelf_row
+        The scarce offering; -1 for a limit of a NodePool.
+    """
 
     pool: int
     resource: str
     room: int
+    shelf_row: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,45 @@ def limit_rows(problem: Problem) -> tuple[tuple[LimitRow, ...], tuple[MinimumRow
     return tuple(limits), tuple(minimums)
 
 
+def supply_rows(shelf: Shelf, bought: NDArray[np.intp]) -> tuple[LimitRow, ...]:
+    """Supplies of the scarce offerings among the shelf rows ``bought``."""
+    scarce = np.unique(bought[shelf.available[bought] < UNLIMITED])
+    return tuple(LimitRow(-1, NODES, int(shelf.available[row]), int(row)) for row in scarce)
+
+
+def check_minimums(
+    problem: Problem,
+    limits: tuple[LimitRow, ...],
+    minimums: tuple[MinimumRow, ...],
+    pool_of: NDArray[np.intp],
+    use: NDArray[np.int64],
+) -> None:
+    """Refuse a minimum number of nodes that cannot be bought.
+
+    Raises
+    ------
+    InvalidProblemError
+        If some limit, or the supply of the offerings, holds fewer nodes than a pool must have.
+    """
+    supplies = [k for k, limit in enumerate(limits) if limit.shelf_row >= 0]
+    for row in minimums:
+        members = np.flatnonzero(pool_of == row.pool)
+        most = 0 if not len(members) else row.missing
+        for k, limit in enumerate(limits):
+            if limit.pool == row.pool:
+                most = min(most, limit.room // max(1, int(use[members, k].min(initial=1))))
+        if len(members) and supplies and (use[members][:, supplies] > 0).any(axis=1).all():
+            sold = [k for k in supplies if (use[members, k] > 0).any()]
+            most = min(most, sum(limits[k].room for k in sold))
+        if most < row.missing:
+            pool = problem.node_pools[row.pool]
+            raise InvalidProblemError.of(
+                f"node_pools[{row.pool}].min_nodes",
+                pool.min_nodes,
+                f"NodePool {pool.name} needs {row.missing} more nodes, but limits and offerings allow {most}",
+            )
+
+
 def _caps(pool: NodePool) -> list[tuple[str, int]]:
     """Limits of a pool; the smaller of ``limits.nodes`` and ``max_nodes`` caps its nodes."""
     caps = dict(pool.limits)
@@ -65,7 +118,7 @@ def limit_use(
     use = np.zeros((len(pool_of), len(rows)), dtype=np.int64)
     columns = {name: index for index, name in enumerate(shelf.resources)}
     for k, row in enumerate(rows):
-        mine = pool_of == row.pool
+        mine = row_of == row.shelf_row if row.shelf_row >= 0 else pool_of == row.pool
         if row.resource == NODES:
             use[mine, k] = 1
         elif row.resource in columns:
