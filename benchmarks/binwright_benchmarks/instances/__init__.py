@@ -1,0 +1,1 @@
+"""Benchmark instances, one small self-registering file each; see `registry`."""

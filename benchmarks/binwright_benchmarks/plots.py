@@ -1,0 +1,98 @@
+"""Pictures: how the gap closes over time, and what the baselines cost relative to us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from binwright_benchmarks.measure import Measurement, compare
+
+LEAST_GAP = 1e-6
+"""Gaps below are drawn here: a logarithmic axis has no zero."""
+
+LEAST_S = 1e-3
+COLOURS = ("#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7b2d8b", "#00798c", "#8d6a3b", "#444444")
+DASHES = ("-", "--", ":", "-.")
+
+
+def write_plots(measurements: Sequence[Measurement], folder: Path) -> list[Path]:
+    """Write both pictures as PNG and return their paths; measurements must not be empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    matplotlib.use("Agg")  # no window, whatever the user's settings say
+    return [_gap_over_time(measurements, folder), _cost_ratios(measurements, folder)]
+
+
+def _gap_over_time(measurements: Sequence[Measurement], folder: Path) -> Path:
+    """One step curve for the first seed of each instance."""
+    first = list({m.instance: m for m in reversed(measurements)}.values())[::-1]
+    figure = Figure(figsize=(11, 0.6 + max(4.5, 0.24 * len(first))), layout="constrained")
+    axes: Axes = figure.subplots()
+    for k, measurement in enumerate(first):
+        # The bound of the search is what it believes; the last step is the proven one.
+        times, gaps = [], []
+        for step in measurement.steps:
+            if step.cost_usd:
+                times.append(max(LEAST_S, step.elapsed_s))
+                gaps.append(max(LEAST_GAP, (step.cost_usd - step.bound_usd) / step.cost_usd))
+        style = DASHES[k // len(COLOURS) % len(DASHES)]
+        axes.step(
+            times, gaps, where="post", color=COLOURS[k % len(COLOURS)], linestyle=style, linewidth=1.8,
+            marker="o", markevery=[len(times) - 1] if times else None, markersize=4,
+            label=measurement.instance,
+        )  # fmt: skip
+    axes.set(xscale="log", yscale="log", ylim=(LEAST_GAP / 2, 1.2))
+    axes.set_xlabel("seconds since the question")
+    axes.set_ylabel("gap: (cost - bound) / cost")
+    axes.set_title("Proven gap over time (at most 1e-6: optimal)", loc="left", fontweight="bold")
+    axes.grid(which="major", color="#dddddd")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    return _written(figure, folder / "gap-over-time.png")
+
+
+def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:
+    """Bars: the cost of each baseline over ours, mean over the seeds, one group an instance."""
+    instances = list(dict.fromkeys(m.instance for m in measurements))
+    names = [figures.name for figures in measurements[0].baselines]
+    figure = Figure(figsize=(11, 1.2 + 0.52 * len(instances)), layout="constrained")
+    axes: Axes = figure.subplots()
+    height = 0.8 / len(names)
+    for b, name in enumerate(names):
+        for row, instance in enumerate(instances):
+            found = [
+                comparison.ratio
+                for m in measurements
+                if m.instance == instance
+                for comparison in (compare(m, figures) for figures in m.baselines)
+                if comparison.baseline == name and comparison.ratio is not None
+            ]
+            y = row + (b - (len(names) - 1) / 2) * height
+            if not found:
+                axes.text(1.01, y, "leaves more pods out", va="center", fontsize=7, color="#777777")
+                continue
+            ratio = sum(found) / len(found)
+            label = name if row == 0 else None
+            axes.barh(y, ratio - 1, height=height * 0.92, left=1, color=COLOURS[b + 1], label=label)
+            axes.text(ratio * 1.01, y, f"{ratio:.2f}", va="center", fontsize=7, color="#444444")
+    axes.axvline(1, color=COLOURS[0], linewidth=2, label="binwright")
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(instances)), instances)
+    axes.invert_yaxis()
+    ticks = [1, 1.5, 2, 3, 5, 10, 20]
+    axes.set_xticks(ticks, [f"x {tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.margins(x=0.08, y=0.01)
+    axes.set_xlabel("cost relative to binwright (left of the line: we lose)")
+    axes.set_title("What other rules pay for the same pods", loc="left", fontweight="bold")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", frameon=False)
+    return _written(figure, folder / "cost-ratios.png")
+
+
+def _written(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=130)
+    return path

@@ -1,0 +1,85 @@
+"""Problems from files, read exactly as ``binwright solve`` reads them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from binwright_clients.cli.question import build_question
+from binwright_optimizer.model import Problem
+from binwright_server.convert import request_to_problem
+
+BUNDLED_TRACE = Path(__file__).parent / "data" / "openb_pod_list_default.csv.gz"
+"""The 8,152 pods of the Alibaba GPU trace; see ``data/README.md``."""
+
+REGION = "us-east-1"
+
+
+class MissingDataError(Exception):
+    """An instance needs a file that is not there; the message says which and how to give it."""
+
+
+@lru_cache(maxsize=8)
+def problem_of(
+    paths: tuple[str, ...],
+    *,
+    nodepools: tuple[str, ...] = (),
+    instance_types: tuple[str, ...] = (),
+    capacity_types: tuple[str, ...] = (),
+) -> Problem:
+    """The problem of files on the AWS catalogue in `REGION`; on demand unless said otherwise.
+
+    Raises
+    ------
+    InputError
+        If anything in the files is wrong.
+    """
+    question = build_question(
+        paths,
+        nodepools=nodepools,
+        catalog="aws",
+        regions=(REGION,),
+        instance_types=instance_types,
+        capacity_types=capacity_types,
+    )
+    return request_to_problem(question.request)[0]
+
+
+def with_workloads(problem: Problem, indices: Sequence[int]) -> Problem:
+    """The same problem with some of the workloads only, in their order."""
+    return replace(problem, workloads=tuple(problem.workloads[w] for w in sorted(indices)))
+
+
+def trace_rows(path: Path = BUNDLED_TRACE) -> list[dict[str, str]]:
+    """Rows of a trace file in the order of arrival, ties by name."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return sorted(rows, key=lambda row: (int(row["creation_time"]), row["name"]))
+
+
+def as_table(rows: Sequence[dict[str, str]], **constants: str) -> str:
+    """CSV text of rows, with the same value in a further column on each of them."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*rows[0], *constants], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, **constants} for row in rows)
+    return text.getvalue()
+
+
+def reference_node_pools() -> str:
+    """Path of the five reference node pools in the checkout.
+
+    Raises
+    ------
+    MissingDataError
+        If this is an installed package without the checkout around it.
+    """
+    path = Path(__file__).parents[2] / "examples" / "nodepools.yaml"
+    if not path.is_file():
+        raise MissingDataError("examples/nodepools.yaml is only in a checkout of the repository")
+    return str(path)

@@ -1,0 +1,42 @@
+"""Generated micro-services: many small classes with skewed replica counts."""
+
+from __future__ import annotations
+
+import random
+
+from binwright_optimizer.model import PodTemplate, Resources, Toleration, Workload
+from binwright_optimizer.model.resources import CPU, MEMORY
+
+MIB = 2**20
+
+
+def replica_counts(rng: random.Random, pods: int, classes: int) -> list[int]:
+    """Counts that fall off like 1 / rank and add up to ``pods``; each class has at least one."""
+    weights = [1.0 / (rank + 1) for rank in range(classes)]
+    rng.shuffle(weights)
+    spare = pods - classes
+    counts = [1 + int(spare * weight / sum(weights)) for weight in weights]
+    for index in rng.choices(range(classes), weights, k=pods - sum(counts)):
+        counts[index] += 1
+    return counts
+
+
+def service_request(
+    rng: random.Random, median_gib_per_core: float = 2.5, most_cpu_milli: int = 8000, most_gib: int = 48
+) -> Resources:
+    """Requests of one service: CPU around 400m, in the steps people write."""
+    cpu = min(most_cpu_milli, max(50, round(rng.lognormvariate(6.0, 0.9) / 50) * 50))
+    gib_per_core = rng.lognormvariate(0.0, 0.6) * median_gib_per_core
+    memory = min(most_gib * 1024, max(64, round(cpu / 1000 * gib_per_core * 1024 / 64) * 64))
+    return Resources.of({CPU: cpu, MEMORY: memory * MIB})
+
+
+def services(
+    seed: int, pods: int, classes: int, tolerations: tuple[Toleration, ...] = ()
+) -> tuple[Workload, ...]:
+    """Workloads of ``pods`` pods in ``classes`` classes."""
+    rng = random.Random(f"services {seed} {pods} {classes}")
+    return tuple(
+        Workload(f"service-{k:03d}", PodTemplate(service_request(rng), tolerations=tolerations), count)
+        for k, count in enumerate(replica_counts(rng, pods, classes))
+    )
