@@ -23,8 +23,9 @@ def check_placement(problem: Problem, decision: Decision) -> tuple[str, ...]:
     pods = _Pods(problem)
     findings += _coverage(problem, decision)
     findings += _names(decision)
+    claims = _Claims(problem, index, pods)
     for claim in decision.node_claims:
-        findings += _claim(problem, index, pods, claim)
+        findings += claims.findings(claim)
     findings += _existing_nodes(problem, pods, decision)
     findings += _supply(index, decision)
     findings += _limits(problem, index, decision)
@@ -43,11 +44,11 @@ class _Pods:
 
     def requests(self, ranges: Iterable[PodRange]) -> Resources:
         """Requests of these pods, their slots included."""
-        total: Counter[str] = Counter()
+        total: dict[str, int] = {PODS: 0}
         for pods in ranges:
             total[PODS] += pods.count
-            for name, amount in self._workloads[pods.workload].template.requests:
-                total[name] += amount * pods.count
+            for name, amount in self._workloads[pods.workload].template.requests.amounts:
+                total[name] = total.get(name, 0) + amount * pods.count
         return Resources(tuple(sorted((name, amount) for name, amount in total.items() if amount)))
 
     def placements(self, ranges: Iterable[PodRange]) -> dict[int, int]:
@@ -104,25 +105,59 @@ def _names(decision: Decision) -> Iterator[str]:
             yield f"existing node {name} is listed {count} times"
 
 
-def _claim(problem: Problem, index: ShapeIndex, pods: _Pods, claim: NodeClaim) -> Iterator[str]:
-    prefix = f"node claim {claim.name}: "
-    shape = _shape(problem, index, claim)
-    if isinstance(shape, str):
-        yield prefix + shape
-        return
-    refusal = shape.pool_refusal()
-    if refusal:
-        yield prefix + refusal
-    for finding in _labels(shape, claim):
-        yield prefix + finding
-    for finding in _amounts(shape, pods, claim):
-        yield prefix + finding
-    for placement, workload in pods.placements(claim.pods).items():
-        reason = shape.refusal(placement, pods.templates[placement])
-        if reason:
-            yield f"{prefix}{problem.workloads[workload].name} may not run there: {reason}"
-    for finding in _alternatives(index, shape, pods, claim):
-        yield prefix + finding
+class _Claims:
+    """Findings of NodeClaims; claims that state the same about the same kinds of pods share them.
+
+    Sharing goes by the identity of what a claim states, which is alive as long as the decision
+    is, and by the value of what its pods request.
+    """
+
+    def __init__(self, problem: Problem, index: ShapeIndex, pods: _Pods) -> None:
+        self._problem = problem
+        self._index = index
+        self._pods = pods
+        self._known: dict[tuple[object, ...], tuple[str, ...]] = {}
+
+    def findings(self, claim: NodeClaim) -> Iterator[str]:
+        """What is wrong with one claim."""
+        requests = self._pods.requests(claim.pods)
+        placements = self._pods.placements(claim.pods)
+        key = (
+            claim.node_pool,
+            claim.instance_type,
+            claim.region,
+            claim.zone,
+            claim.capacity_type,
+            claim.price_microusd_per_hour,
+            id(claim.labels),
+            id(claim.requests),
+            id(claim.allocatable),
+            id(claim.daemon_overhead),
+            id(claim.alternatives),
+            requests.amounts,
+            tuple(placements),
+        )
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = tuple(self._check(claim, requests, placements))
+        for finding in known:
+            yield f"node claim {claim.name}: {finding}"
+
+    def _check(self, claim: NodeClaim, requests: Resources, placements: dict[int, int]) -> Iterator[str]:
+        shape = _shape(self._problem, self._index, claim)
+        if isinstance(shape, str):
+            yield shape
+            return
+        refusal = shape.pool_refusal()
+        if refusal:
+            yield refusal
+        yield from _labels(shape, claim)
+        yield from _amounts(shape, requests, claim)
+        for placement, workload in placements.items():
+            reason = shape.refusal(placement, self._pods.templates[placement])
+            if reason:
+                yield f"{self._problem.workloads[workload].name} may not run there: {reason}"
+        yield from _alternatives(self._index, shape, self._pods, claim, requests, placements)
 
 
 def _shape(problem: Problem, index: ShapeIndex, claim: NodeClaim) -> NodeShape | str:
@@ -159,9 +194,8 @@ def _labels(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
             yield f"label {key} is {found}, should be {expected}"
 
 
-def _amounts(shape: NodeShape, pods: _Pods, claim: NodeClaim) -> Iterator[str]:
+def _amounts(shape: NodeShape, requests: Resources, claim: NodeClaim) -> Iterator[str]:
     kind = shape.kind
-    requests = pods.requests(claim.pods)
     has_slots = limits_slots(kind.allocatable, kind.capacity)
     for what, claimed, expected in (
         ("requests", claim.requests, requests),
@@ -180,7 +214,14 @@ def _comparable(amounts: Resources, has_slots: bool) -> Resources:
     return amounts if has_slots else Resources(tuple((n, a) for n, a in amounts if n != PODS))
 
 
-def _alternatives(index: ShapeIndex, shape: NodeShape, pods: _Pods, claim: NodeClaim) -> Iterator[str]:
+def _alternatives(
+    index: ShapeIndex,
+    shape: NodeShape,
+    pods: _Pods,
+    claim: NodeClaim,
+    requests: Resources,
+    placements: dict[int, int],
+) -> Iterator[str]:
     if not claim.alternatives:
         return
     first = claim.alternatives[0]
@@ -194,8 +235,6 @@ def _alternatives(index: ShapeIndex, shape: NodeShape, pods: _Pods, claim: NodeC
         yield "alternatives are not sorted by price"
     if len({alternative.instance_type for alternative in claim.alternatives}) < len(claim.alternatives):
         yield "alternatives repeat an instance type"
-    requests = pods.requests(claim.pods)
-    placements = pods.placements(claim.pods)
     custom = tuple((key, value) for key, value in claim.labels if _is_chosen(shape, key))
     for alternative in claim.alternatives:
         name = alternative.instance_type
