@@ -46,6 +46,7 @@ def extract(instance: Instance, packing: Packing) -> Placed:
     existing: list[ExistingPlacement] = []
     next_existing = [iter(nodes) for nodes in instance.existing_of]
     templates: dict[tuple[int, bytes], _ClaimTemplate] = {}
+    alternatives = _Alternatives(instance)
     order = np.lexsort((np.arange(len(packing.counts)), packing.candidates))
     for p in order:
         j, pattern = int(packing.candidates[p]), packing.patterns[p]
@@ -57,7 +58,7 @@ def extract(instance: Instance, packing: Packing) -> Placed:
                 continue
             key = (j, pattern.tobytes())
             if key not in templates:
-                templates[key] = _claim_template(instance, j, pattern)
+                templates[key] = _claim_template(instance, alternatives, j, pattern)
             claims.append(templates[key].claim(len(claims) + 1, queues.take(pattern)))
     return Placed(tuple(claims), tuple(existing), queues.rest())
 
@@ -138,7 +139,9 @@ class _ClaimTemplate:
         )
 
 
-def _claim_template(instance: Instance, j: int, pattern: NDArray[np.int32]) -> _ClaimTemplate:
+def _claim_template(
+    instance: Instance, nearby: _Alternatives, j: int, pattern: NDArray[np.int32]
+) -> _ClaimTemplate:
     problem, shelf = instance.problem, instance.shelf
     pool = problem.node_pools[instance.pool_of[j]]
     row = instance.row_of[j]
@@ -168,35 +171,55 @@ def _claim_template(instance: Instance, j: int, pattern: NDArray[np.int32]) -> _
         requests=requests,
         allocatable=kind.allocatable,
         overhead=instance.origin.shelved[instance.variant_of[j]].overhead_on(int(row)),
-        alternatives=_alternatives(instance, j, pattern, load),
+        alternatives=nearby.of(j, pattern, load),
     )
 
 
-def _alternatives(
-    instance: Instance, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64]
-) -> tuple[Alternative, ...]:
-    """Types of the same variant, zone and capacity type that hold the pods, cheapest first."""
-    shelf, origin = instance.shelf, instance.origin
-    variant = int(instance.variant_of[j])
-    part = origin.shelved[variant]
-    chosen = instance.row_of[j]
-    zone = shelf.labels.columns[labels.ZONE].codes
-    region = shelf.labels.columns[labels.REGION].codes
-    capacity_type = shelf.labels.columns[labels.CAPACITY_TYPE].codes
-    rows = part.rows
-    suits = (zone[rows] == zone[chosen]) & (capacity_type[rows] == capacity_type[chosen])
-    suits &= (region[rows] == region[chosen]) & (load <= part.allocatable).all(axis=1)
-    first = sum(len(s.rows) for s in origin.shelved[:variant])
-    kinds_used = np.flatnonzero(np.isin(origin.class_of_kind, np.flatnonzero(pattern)))
-    for placement in np.unique(origin.kinds.placement_of[kinds_used]):
-        suits &= origin.admitted[placement, first : first + len(rows)]
-    suitable = rows[suits]
-    types = instance.problem.catalog.instance_types
-    ranked = sorted(
-        ((int(shelf.price[r]), types[shelf.type_of[r]].name) for r in suitable if r != chosen),
-    )
-    own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
-    others = [Alternative(name, price) for price, name in ranked if name != own.instance_type]
-    return (own, *[o for o in others if o.price_microusd_per_hour >= own.price_microusd_per_hour])[
-        :MAX_ALTERNATIVES
-    ]
+class _Alternatives:
+    """Types of the same NodePool variant, zone and capacity type that hold a node's pods."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        columns = instance.shelf.labels.columns
+        self._where = np.stack(
+            [columns[key].codes for key in (labels.REGION, labels.ZONE, labels.CAPACITY_TYPE)]
+        )
+        self._neighbours: dict[tuple[int, bytes], NDArray[np.intp]] = {}
+        widths = [len(part.rows) for part in instance.origin.shelved]
+        self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
+
+    def of(self, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64]) -> tuple[Alternative, ...]:
+        """Alternatives to candidate ``j`` for this pattern, the candidate itself first."""
+        instance, shelf, origin = self._instance, self._instance.shelf, self._instance.origin
+        variant = int(instance.variant_of[j])
+        chosen = int(instance.row_of[j])
+        part = origin.shelved[variant]
+        near = self._near(variant, chosen)
+        suits = (load <= part.allocatable[near]).all(axis=1)
+        kinds_used = np.isin(origin.class_of_kind, np.flatnonzero(pattern))
+        for placement in np.unique(origin.kinds.placement_of[kinds_used]):
+            suits &= origin.admitted[placement, self._first[variant] + near]
+        types = instance.problem.catalog.instance_types
+        own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
+        found, seen = [own], {own.instance_type}
+        for row in part.rows[near[suits]]:
+            price = int(shelf.price[row])
+            name = types[shelf.type_of[row]].name
+            if name not in seen and price >= own.price_microusd_per_hour:
+                seen.add(name)
+                found.append(Alternative(name, price))
+            if len(found) == MAX_ALTERNATIVES:
+                break
+        return tuple(found)
+
+    def _near(self, variant: int, chosen: int) -> NDArray[np.intp]:
+        """Positions in the variant's rows that share region, zone and capacity type; cheap first."""
+        where = self._where[:, chosen]
+        key = (variant, where.tobytes())
+        near = self._neighbours.get(key)
+        if near is None:
+            rows = self._instance.origin.shelved[variant].rows
+            near = np.flatnonzero((self._where[:, rows] == where[:, None]).all(axis=0))
+            near = near[np.lexsort((near, self._instance.shelf.price[rows[near]]))]
+            self._neighbours[key] = near
+        return near

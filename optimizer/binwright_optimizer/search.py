@@ -23,7 +23,7 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
-from binwright_optimizer.stopping import Stop
+from binwright_optimizer.stopping import Halt, Stop
 
 PATIENCE = 150
 """Neighbourhoods without improvement after which the search counts as exhausted."""
@@ -54,7 +54,8 @@ class Search:
         self.params = params
         self.stop = stop
         self.incumbent = Incumbent(instance, stop, price_step(instance), on_progress)
-        self.pricing = Pricing(instance)
+        self.halt = Halt(stop)
+        self.pricing = Pricing(instance, self.halt)
         self.greedy = Greedy(instance, self.pricing)
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
@@ -63,6 +64,12 @@ class Search:
 
     def run(self) -> Found:
         """Search until the gap, the deadline, cancellation or exhaustion."""
+        try:
+            return self._run()
+        finally:
+            self.halt.close()
+
+    def _run(self) -> Found:
         self._start()
         self._generate()
         is_exhausted = False
@@ -134,6 +141,7 @@ class Search:
             self.generation.bound,
             packing.cost * 1e-6,
             limit,
+            self.halt,
         )
         if columns is not None:
             self._offer(columns, "choose")

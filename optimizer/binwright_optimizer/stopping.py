@@ -79,3 +79,44 @@ class Reserved:
     def elapsed_s(self) -> float:
         """Seconds since the solve began."""
         return self._stop.elapsed_s()
+
+
+class Halt:
+    """A flag in memory that compiled code polls, raised when a stop comes due.
+
+    Compiled kernels and solver callbacks cannot ask a `Stop`; a watching thread asks for them.
+
+    Parameters
+    ----------
+    period_s
+        Seconds between looks: how late the flag may be.
+    """
+
+    def __init__(self, stop: Stop, period_s: float = 0.01) -> None:
+        self.flag = bytearray(1)
+        self._stop = stop
+        self._period_s = period_s
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self) -> None:
+        """Start watching, once; cheap solves end before they need it."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="binwright-halt", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(self._period_s):
+            try:
+                is_due = self._stop.remaining_s() <= 0
+            except BaseException:  # a stop may raise to abandon the solve; it will raise there, too
+                is_due = True
+            if is_due:
+                self.flag[0] = 1
+                return
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._is_over.set()
+        if self._thread is not None:
+            self._thread.join()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import highspy
 import numpy as np
+from highspy.highs import HighsCallbackEvent
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.heuristics.greedy import Columns
+from binwright_optimizer.stopping import Halt
 
 MOST_COLUMNS = 4_000
 """Columns beyond which the programme is not tried: it would not finish in useful time."""
@@ -24,6 +26,7 @@ def choose(
     bound: Bound,
     cost: float,
     time_limit_s: float,
+    halt: Halt,
 ) -> Columns | None:
     """Columns with counts that cover the demand for less than ``cost`` dollars, if found in time."""
     candidates, patterns = columns
@@ -72,6 +75,14 @@ def choose(
     solver.changeColsIntegrality(
         len(positions), positions, np.full(len(positions), highspy.HighsVarType.kInteger)
     )
+
+    def interrupt(event: HighsCallbackEvent) -> None:
+        if halt.flag[0]:
+            event.interrupt()
+
+    halt.watch()
+    solver.cbMipInterrupt.subscribe(interrupt)
+    solver.cbSimplexInterrupt.subscribe(interrupt)
     solver.run()
     info = solver.getInfo()
     if info.primal_solution_status != 2 or info.objective_function_value >= cost - 1e-9:

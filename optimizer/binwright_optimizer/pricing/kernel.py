@@ -279,7 +279,7 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
 
 
 @njit(cache=True, nogil=True)
-def branch(n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, chosen):
+def branch(n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, halt, chosen):
     """Best pattern worth more than ``floor + slack`` by branch and bound on the linear relaxation.
 
     For the candidates where the fixed multipliers of `pack` are too weak: large nodes that hold a
@@ -315,6 +315,8 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
     lows = np.empty(n, dtype=np.int32)
     highs = np.empty(n, dtype=np.int32)
     for _ in range(max_branches):
+        if halt[0] != 0:
+            break
         top = -1
         upper = best + slack
         for node in range(opened):
@@ -424,6 +426,7 @@ def sweep(
     max_nodes,
     max_branches,
     tolerance,
+    halt,
     bounds,
     patterns,
 ):
@@ -441,6 +444,8 @@ def sweep(
         bool array (j, i), by candidate.
     tolerance
         Patterns that beat their cost by less than this share of it are not looked for.
+    halt
+        uint8 array (1,): searches are cut short once it is not zero.
     multipliers
         float64 array (j, r): kept from sweep to sweep.
     bounds
@@ -496,7 +501,18 @@ def sweep(
             upper = value + slack
         elif max_branches > 0:
             value, upper = branch(
-                n, items, limits, shares, values, requests, allocatable[j], value, slack, max_branches, chosen
+                n,
+                items,
+                limits,
+                shares,
+                values,
+                requests,
+                allocatable[j],
+                value,
+                slack,
+                max_branches,
+                halt,
+                chosen,
             )
         for k in range(n):
             patterns[c, items[k]] = chosen[k]

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing.kernel import sweep
+from binwright_optimizer.stopping import Halt
 
 DEPTH_FIRST_NODES = 5_000
 """Depth-first nodes per candidate, about 50 us, before its search branches on relaxations."""
+QUICK_BRANCHES = 200
+"""Branches per candidate up to which a sweep need not be watched: some milliseconds."""
 TOLERANCE = 1e-9
 """Least relative tolerance: below it, differences are rounding errors."""
 MICRO = 1e-6
@@ -39,9 +42,13 @@ class Pricing:
     ----------
     instance
         The problem.
+    halt
+        Cuts long searches short.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, halt: Halt) -> None:
+        self._halt = halt
+        self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
         self.compatible = np.ascontiguousarray(instance.compatible.T)
         scale = np.where(instance.price > 0, instance.price, instance.price.max(initial=1)) * MICRO
@@ -77,6 +84,8 @@ class Pricing:
         tolerance
             Patterns that beat their cost by less than this share of it are not looked for.
         """
+        if branches > QUICK_BRANCHES:
+            self._halt.watch()
         chosen = self._all if candidates is None else candidates
         patterns = np.empty((len(chosen), self.instance.n_classes), dtype=np.int32)
         sweep(
@@ -91,6 +100,7 @@ class Pricing:
             DEPTH_FIRST_NODES,
             branches,
             max(tolerance, TOLERANCE),
+            self._flag,
             bounds,
             patterns,
         )
