@@ -31,6 +31,7 @@ def _gap_over_time(measurements: Sequence[Measurement], folder: Path) -> Path:
     first = list({m.instance: m for m in reversed(measurements)}.values())[::-1]
     figure = Figure(figsize=(11, 0.6 + max(4.5, 0.24 * len(first))), layout="constrained")
     axes: Axes = figure.subplots()
+    lowest = 1.0
     for k, measurement in enumerate(first):
         # The bound of the search is what it believes; the last step is the proven one.
         times, gaps = [], []
@@ -44,10 +45,13 @@ def _gap_over_time(measurements: Sequence[Measurement], folder: Path) -> Path:
             marker="o", markevery=[len(times) - 1] if times else None, markersize=4,
             label=measurement.instance,
         )  # fmt: skip
-    axes.set(xscale="log", yscale="log", ylim=(LEAST_GAP / 2, 1.2))
+        lowest = min([lowest, *gaps])
+    axes.set(xscale="log", yscale="log", ylim=(lowest / 2, 1.2))
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    axes.yaxis.set_major_formatter(lambda gap, _: f"{gap * 100:g} %")
     axes.set_xlabel("seconds since the question")
     axes.set_ylabel("gap: (cost - bound) / cost")
-    axes.set_title("Proven gap over time (at most 1e-6: optimal)", loc="left", fontweight="bold")
+    axes.set_title("Gap over time; the dot is the proven gap", loc="left", fontweight="bold")
     axes.grid(which="major", color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
@@ -86,10 +90,12 @@ def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:
     axes.set_xticks(ticks, [f"x {tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.margins(x=0.08, y=0.01)
+    axes.set_xlim(left=min(0.97, axes.get_xlim()[0]))
     axes.set_xlabel("cost relative to binwright (left of the line: we lose)")
     axes.set_title("What other rules pay for the same pods", loc="left", fontweight="bold")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return _written(figure, folder / "cost-ratios.png")
 
 

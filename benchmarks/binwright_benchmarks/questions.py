@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,13 +25,12 @@ class MissingDataError(Exception):
     """An instance needs a file that is not there; the message says which and how to give it."""
 
 
-@lru_cache(maxsize=8)
-def problem_of(
-    paths: tuple[str, ...],
+def read_problem(
+    paths: Sequence[str],
     *,
-    nodepools: tuple[str, ...] = (),
-    instance_types: tuple[str, ...] = (),
-    capacity_types: tuple[str, ...] = (),
+    nodepools: Sequence[str] = (),
+    instance_types: Sequence[str] = (),
+    capacity_types: Sequence[str] = (),
 ) -> Problem:
     """The problem of files on the AWS catalogue in `REGION`; on demand unless said otherwise.
 
@@ -50,6 +50,24 @@ def problem_of(
     return request_to_problem(question.request)[0]
 
 
+@lru_cache(maxsize=8)
+def trace_problem(
+    path: Path = BUNDLED_TRACE,
+    instance_types: tuple[str, ...] = (),
+    capacity_types: tuple[str, ...] = (),
+) -> Problem:
+    """A trace file on the AWS catalogue; kept, because many instances are drawn from it."""
+    return read_problem((str(path),), instance_types=instance_types, capacity_types=capacity_types)
+
+
+def table_problem(table: str, nodepools: Sequence[str] = ()) -> Problem:
+    """The problem of a workload table given as CSV text; raises InputError as `read_problem` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "workloads.csv"
+        path.write_text(table, encoding="utf-8")
+        return read_problem((str(path),), nodepools=nodepools)
+
+
 def with_workloads(problem: Problem, indices: Sequence[int]) -> Problem:
     """The same problem with some of the workloads only, in their order."""
     return replace(problem, workloads=tuple(problem.workloads[w] for w in sorted(indices)))
@@ -62,12 +80,12 @@ def trace_rows(path: Path = BUNDLED_TRACE) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: (int(row["creation_time"]), row["name"]))
 
 
-def as_table(rows: Sequence[dict[str, str]], **constants: str) -> str:
-    """CSV text of rows, with the same value in a further column on each of them."""
+def as_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """CSV text of rows that all have the keys of the first."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*rows[0], *constants], lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, **constants} for row in rows)
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -32,7 +32,8 @@ def best_fit(market: Market) -> BaselineResult:
 def _scale(market: Market) -> NDArray[np.float64]:
     """One over the largest allocatable amount of each resource: float64 array (r,)."""
     largest = market.instance.allocatable[: market.n_bought].max(axis=0, initial=1)
-    return np.reciprocal(np.maximum(largest, 1).astype(np.float64))
+    scale: NDArray[np.float64] = 1.0 / np.maximum(largest, 1)
+    return scale
 
 
 def _rank(market: Market) -> Amounts:

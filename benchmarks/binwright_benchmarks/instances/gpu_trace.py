@@ -6,7 +6,7 @@ import random
 
 from binwright_optimizer.model import Problem
 
-from binwright_benchmarks.questions import BUNDLED_TRACE, problem_of, with_workloads
+from binwright_benchmarks.questions import trace_problem, with_workloads
 from binwright_benchmarks.registry import SharedData, register
 
 SAMPLE = 1000
@@ -15,13 +15,13 @@ SAMPLE = 1000
 @register("gpu-trace", "8,152 pods of the Alibaba GPU trace; AWS us-east-1 on demand", deadline_s=10.0)
 def whole(_seed: int, _data: SharedData) -> Problem:
     """Every pod."""
-    return problem_of((str(BUNDLED_TRACE),))
+    return trace_problem()
 
 
 @register("gpu-trace-spot", "the same pods; on demand and spot (estimated prices)", deadline_s=10.0)
 def whole_with_spot(_seed: int, _data: SharedData) -> Problem:
     """Every pod, with spot for sale."""
-    return problem_of((str(BUNDLED_TRACE),), capacity_types=("on-demand", "spot"))
+    return trace_problem(capacity_types=("on-demand", "spot"))
 
 
 @register("gpu-trace-1000", "1,000 pods of the trace drawn at random", is_seeded=True)

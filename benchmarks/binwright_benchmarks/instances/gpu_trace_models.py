@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from binwright_optimizer.model import Problem
 
-from binwright_benchmarks.questions import problem_of
+from binwright_benchmarks.questions import trace_problem
 from binwright_benchmarks.registry import Build, SharedData, register
 
 
@@ -15,7 +15,7 @@ def _variant(share: str) -> Build:
     name = f"traces/alibaba_gpu_v2023/openb_pod_list_gpuspec{share}.csv.gz"
 
     def build(_seed: int, data: SharedData) -> Problem:
-        return problem_of((str(data.file(name)),))
+        return trace_problem(data.file(name))
 
     return build
 
