@@ -118,6 +118,8 @@ def _allocatable_over(shelf: Shelf, resources: tuple[str, ...]) -> NDArray[np.in
             result[:, index] = shelf.allocatable[:, columns[name]]
         if name == PODS:  # a type that does not name pod slots does not limit them
             unnamed = result[:, index] == 0
+            if name in columns:
+                unnamed &= shelf.capacity[:, columns[name]] == 0
             result[unnamed, index] = UNLIMITED
     return result
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import NodeSelectorTerm, Requirement
 
 Mask = NDArray[np.bool_]
+MOST_MASKS = 512
+"""Requirements whose masks are kept per table, so that a long-lived server stays small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class LabelColumns:
                 admitted = np.array([requirement.admits(value) for value in column.vocabulary])
                 known = admitted[column.codes]
             known.flags.writeable = False
+            if len(self._masks) >= MOST_MASKS:
+                self._masks.clear()
             self._masks[requirement] = known
         return known
 

@@ -15,6 +15,8 @@ from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import NodePool, Operator, PodTemplate, Requirement, labels
 
+WELL_KNOWN = tuple(value for name, value in vars(labels).items() if name.isupper())
+"""Labels with a meaning of their own: no value is invented for them."""
 MAX_VARIANTS = 256
 """Most combinations of custom label values tried per NodePool."""
 
@@ -44,7 +46,7 @@ def pool_variants(
         fixed[labels.NODE_POOL] = pool.name
         free: dict[str, list[Requirement]] = {}
         for requirement in pool.requirements:
-            if requirement.key not in fixed and requirement.key not in shelf.labels.columns:
+            if requirement.key not in (*fixed, *shelf.labels.columns, *WELL_KNOWN):
                 free.setdefault(requirement.key, []).append(requirement)
         choices = [_choices(rs, mentioned.get(key, ())) for key, rs in sorted(free.items())]
         total = 1

@@ -9,11 +9,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import Catalog, labels
+from binwright_optimizer.model import Catalog, Requirement, labels
 from binwright_optimizer.model.resources import PODS
 
 UNLIMITED_SLOTS = 2**50
 """Pod slots of a node that does not limit them: more than any workload has pods."""
+
+MOST_MASKS = 512
+"""Requirements whose masks are kept per catalogue, so that a long-lived server stays small."""
 
 WELL_KNOWN_LABELS = frozenset(value for name, value in vars(labels).items() if name.isupper())
 """Labels with a meaning of their own: a NodePool requirement never invents a value for them."""
@@ -59,6 +62,7 @@ class OfferingColumns:
     _allocatable: list[dict[str, int]]
     _capacity: list[dict[str, int]]
     _columns: dict[str, LabelColumn] = field(default_factory=dict)
+    _masks: dict[Requirement, NDArray[np.bool_]] = field(default_factory=dict)
     _amounts: dict[tuple[str, bool], NDArray[np.int64]] = field(default_factory=dict)
 
     @classmethod
@@ -82,6 +86,17 @@ class OfferingColumns:
             _allocatable=[dict(kind.allocatable) for kind in types],
             _capacity=[dict(kind.capacity) for kind in types],
         )
+
+    def admitted(self, requirement: Requirement) -> NDArray[np.bool_]:
+        """Offerings whose own label satisfies a requirement on a defined key: bool (offering,)."""
+        mask = self._masks.get(requirement)
+        if mask is None:
+            if len(self._masks) >= MOST_MASKS:
+                self._masks.clear()
+            column = self.label(requirement.key)
+            mask = np.array([requirement.admits(value) for value in column.values])[column.codes]
+            self._masks[requirement] = mask
+        return mask
 
     def label(self, key: str) -> LabelColumn:
         """Values of a label over offerings."""

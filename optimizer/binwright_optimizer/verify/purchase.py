@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import numpy as np
-
 from binwright_optimizer.model import NodePool, Operator, Problem, Requirement, labels
 from binwright_optimizer.verify.compatibility import BoolArray, new_host_admits
 from binwright_optimizer.verify.offerings import WELL_KNOWN_LABELS, OfferingColumns
@@ -111,8 +109,7 @@ def buyable(pool: NodePool, terms: PoolTerms, columns: OfferingColumns) -> BoolA
         elif key == labels.NODE_POOL:
             result &= requirement.admits(pool.name)
         elif key in columns.defined_keys:
-            column = columns.label(key)
-            result &= np.array([requirement.admits(value) for value in column.values])[column.codes]
+            result &= columns.admitted(requirement)
         elif key in own or not is_custom_key(key, pool, columns.defined_keys):
             result &= requirement.admits(own.get(key))
     for name, room in terms.room.items():
