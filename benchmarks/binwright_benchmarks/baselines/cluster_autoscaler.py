@@ -87,7 +87,6 @@ class ClusterAutoscaler:
                 market.allocatable[:count],
                 np.packbits(instance.compatible[:, :count], axis=0).T,
                 instance.limit_use[:count],
-                instance.supply[:count],
             ]
         ).astype(np.int64)
         if len(instance.limits):  # a limit is the pool's own
@@ -107,10 +106,10 @@ class ClusterAutoscaler:
         position[self._queue] = np.arange(instance.n_classes)
         standing = fill_standing(market, market.pods[np.argsort(position[market.pods], kind="stable")])
         demand = np.bincount(standing.pods, minlength=instance.n_classes).astype(np.int64)
-        room, supply = standing.room, standing.supply
+        room = standing.room
         filled = standing.filled
         while True:
-            options = self._options(demand, room, supply)
+            options = self._options(demand, room)
             if not options:
                 return result_of(self._name, market, filled)
             best = self._expander(options)
@@ -121,12 +120,11 @@ class ClusterAutoscaler:
             filled = filled + Filled(np.full(len(nodes), group, dtype=np.int64), nodes)
             demand = demand - nodes.sum(axis=0)
             room = room - instance.limit_use[group] * option.nodes
-            supply[group] -= option.nodes
 
-    def _options(self, demand: Amounts, room: Amounts, supply: Amounts) -> list[Option]:
-        key = demand.tobytes() + room.tobytes() + supply.tobytes()
+    def _options(self, demand: Amounts, room: Amounts) -> list[Option]:
+        key = demand.tobytes() + room.tobytes()
         if key not in self._known:
-            most = self._most_nodes(room, supply)
+            most = self._most_nodes(room)
             # Equal groups drift apart only when one of them is sold out in part.
             kinds = np.column_stack([self._kind_of, most])
             distinct, kind_of = np.unique(kinds, axis=0, return_inverse=True)
@@ -140,10 +138,10 @@ class ClusterAutoscaler:
             self._known[key] = [option for option in options if option is not None]
         return self._known[key]
 
-    def _most_nodes(self, room: Amounts, supply: Amounts) -> Amounts:
+    def _most_nodes(self, room: Amounts) -> Amounts:
         """Most nodes by which each group may grow: int64 array (j,)."""
         count = self._market.n_bought
-        most = np.minimum(supply[:count], MAX_NODES_PER_SCALEUP)
+        most = np.full(count, MAX_NODES_PER_SCALEUP, dtype=np.int64)
         use = self._market.instance.limit_use[:count]
         for k, left in enumerate(room):
             bound = use[:, k] > 0

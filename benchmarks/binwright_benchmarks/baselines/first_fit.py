@@ -22,7 +22,7 @@ NAME = "best-fit"
 def best_fit(market: Market) -> BaselineResult:
     """What the rule buys."""
     standing = fill_standing(market, market.pods[np.argsort(_rank(market)[market.pods], kind="stable")])
-    opened = _Opened(market, standing.pods, standing.room, standing.supply)
+    opened = _Opened(market, standing.pods, standing.room)
     for i in standing.pods:
         opened.place(int(i))
     opened.downsize()
@@ -51,11 +51,11 @@ def _rank(market: Market) -> Amounts:
 class _Opened:
     """Nodes opened so far."""
 
-    def __init__(self, market: Market, pods: Amounts, room: Amounts, supply: Amounts) -> None:
+    def __init__(self, market: Market, pods: Amounts, room: Amounts) -> None:
         instance = market.instance
         self._market = market
         self._instance = instance
-        self._room, self._supply = room, supply
+        self._room = room
         self._left = np.bincount(pods, minlength=instance.n_classes)
         self._scale = _scale(market)
         self._candidates = np.zeros(len(pods), dtype=np.int64)
@@ -81,7 +81,7 @@ class _Opened:
     def _open(self, i: int) -> int:
         """Open the node that is cheapest per pod of the class; -1 if there is none."""
         instance, count = self._instance, self._market.n_bought
-        fitting = instance.compatible[i, :count] & (self._supply[:count] > 0)
+        fitting = instance.compatible[i, :count].copy()
         fitting &= (instance.limit_use[:count] <= self._room).all(axis=1)
         js = np.flatnonzero(fitting)
         if not len(js):
@@ -90,7 +90,6 @@ class _Opened:
         holds = (instance.allocatable[js][:, wanted] // instance.requests[i][wanted]).min(axis=1)
         per_pod = instance.price[js] / np.minimum(holds, self._left[i])
         j = int(js[np.lexsort((js, instance.price[js], per_pod))[0]])
-        self._supply[j] -= 1
         self._room -= instance.limit_use[j]
         n = len(self._patterns)
         self._candidates[n] = j
@@ -105,15 +104,13 @@ class _Opened:
             old = int(self._candidates[n])
             load = pattern @ instance.requests
             suits = (load <= instance.allocatable[:count]).all(axis=1)
-            suits &= (instance.pool_of[:count] == instance.pool_of[old]) & (self._supply[:count] > 0)
-            suits &= (instance.limit_use[:count] <= instance.limit_use[old]).all(axis=1)
+            suits &= instance.pool_of[:count] == instance.pool_of[old]
+            suits &= (instance.limit_use[:count] <= self._room + instance.limit_use[old]).all(axis=1)
             suits &= instance.compatible[pattern > 0, :count].all(axis=0)
             suits &= instance.price[:count] < instance.price[old]
             js = np.flatnonzero(suits)
             if len(js):
                 new = int(js[np.argmin(instance.price[js])])
-                self._supply[old] += 1
-                self._supply[new] -= 1
                 self._room += instance.limit_use[old] - instance.limit_use[new]
                 self._candidates[n] = new
 

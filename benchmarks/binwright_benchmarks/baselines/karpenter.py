@@ -43,16 +43,17 @@ def karpenter(market: Market) -> BaselineResult:
     standing = fill_standing(market, market.pods[np.lexsort((age, -memory, -cpu))])
     groups = _Groups(market)
     representative = groups.representative
+    is_pool_limit = np.array([row.pool >= 0 for row in instance.limits], dtype=bool)
     claims, _, mask, pattern = superpose(
         standing.pods,
         instance.requests,
         np.ascontiguousarray(instance.compatible[:, representative]),
         instance.allocatable[representative],
         groups.first_group,
-        instance.limit_use[representative],
-        standing.room.copy(),
+        np.ascontiguousarray(instance.limit_use[representative][:, is_pool_limit]),
+        standing.room[is_pool_limit],
     )
-    launch = _Launch(market, standing.supply)
+    launch = _Launch(market, standing.room, ~is_pool_limit)
     chosen = [launch.choose(groups.candidates(mask[c])) for c in range(claims)]
     bought = np.array([j >= 0 for j in chosen], dtype=bool)
     candidates = np.array(chosen, dtype=np.int64)[bought]
@@ -108,9 +109,17 @@ def _pool_name(market: Market, variant: int) -> str:
 
 
 class _Launch:
-    """Chooses what to buy for a claim; what is sold out is passed over."""
+    """Chooses what to buy for a claim; what is sold out is passed over.
 
-    def __init__(self, market: Market, supply: NDArray[np.int64]) -> None:
+    Parameters
+    ----------
+    room
+        int64 array (k,): what each limit leaves.
+    is_supply
+        bool array (k,): limits that are the supply of a scarce offering.
+    """
+
+    def __init__(self, market: Market, room: NDArray[np.int64], is_supply: NDArray[np.bool_]) -> None:
         instance = market.instance
         types = instance.problem.catalog.instance_types
         rows = instance.row_of[: market.n_bought]
@@ -126,11 +135,12 @@ class _Launch:
         }
         self._is_exotic = np.array([exotic[id(kind)] for kind in kinds], dtype=bool)
         self._price = instance.price
-        self._supply = supply
+        self._left = room[is_supply]
+        self._use = instance.limit_use[:, is_supply]
 
     def choose(self, candidates: NDArray[np.intp]) -> int:
         """The candidate bought for a claim that ``candidates`` survive; -1 if all are sold out."""
-        left = candidates[self._supply[candidates] > 0]
+        left = candidates[(self._use[candidates] <= self._left).all(axis=1)]
         if not len(left):
             return -1
         plain = left[~self._is_exotic[left]]
@@ -140,5 +150,5 @@ class _Launch:
         if len(regular):
             left = left[(self._rank[left] != spot) | (self._price[left] <= regular.min())]
         best = left[np.lexsort((left, self._price[left], self._rank[left]))[0]]
-        self._supply[best] -= 1
+        self._left -= self._use[best]
         return int(best)

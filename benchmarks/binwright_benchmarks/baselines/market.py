@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from binwright_optimizer.instance import Instance, build_instance
-from binwright_optimizer.instance.limits import limit_rows, limit_use
+from binwright_optimizer.instance import UNLIMITED, Instance, build_instance
+from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.model import Problem
 from binwright_optimizer.model.resources import CPU, MEMORY
 from numpy.typing import NDArray
@@ -68,13 +68,14 @@ def open_market(problem: Problem) -> Market:
     allocatable = np.concatenate([*(s.allocatable for s in origin.shelved), origin.existing_free])
     is_bought = row_of >= 0
     limits, minimums = limit_rows(problem)
+    limits += supply_rows(shelf, row_of[is_bought])  # what is scarce is scarce for all pools together
     kind_of_class = _kind_of_class(reduced)
     admitted = origin.admitted[origin.kinds.placement_of[kind_of_class]]
     fits = (reduced.requests[:, None, :] <= allocatable[None, :, :]).all(axis=2)
     whole = replace(
         reduced,
         price=np.where(is_bought, shelf.price[row_of], 0).astype(np.int64),
-        supply=np.where(is_bought, shelf.available[row_of], 1).astype(np.int64),
+        supply=np.where(is_bought, UNLIMITED, 1).astype(np.int64),
         allocatable=allocatable,
         compatible=np.ascontiguousarray(admitted & fits),
         pool_of=pool_of,

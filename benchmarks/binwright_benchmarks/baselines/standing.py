@@ -26,22 +26,18 @@ class Standing:
         int64 array (pod,): classes of the pods left, in the order given.
     room
         int64 array (k,): what each limit leaves after the minimum nodes.
-    supply
-        int64 array (j,): nodes of each candidate that can still be bought.
     """
 
     filled: Filled
     pods: Amounts
     room: Amounts
-    supply: Amounts
 
 
 def fill_standing(market: Market, pods: Amounts) -> Standing:
     """Place pods, tried in the order given, on the standing nodes."""
     instance = market.instance
     room = np.array([row.room for row in instance.limits], dtype=np.int64)
-    supply = instance.supply.copy()
-    minimum = _minimum_nodes(market, room, supply)
+    minimum = _minimum_nodes(market, room)
     names = [node.name for node in instance.problem.existing_nodes]
     by_name = sorted(range(len(names)), key=names.__getitem__)
     candidates = np.array([market.n_bought + n for n in by_name] + minimum, dtype=np.int64)
@@ -53,11 +49,11 @@ def fill_standing(market: Market, pods: Amounts) -> Standing:
         )  # fmt: skip
         pods = pods[left]
     is_used = (candidates < market.n_bought) | patterns.any(axis=1)
-    return Standing(Filled(candidates[is_used], patterns[is_used]), pods, room, supply)
+    return Standing(Filled(candidates[is_used], patterns[is_used]), pods, room)
 
 
-def _minimum_nodes(market: Market, room: Amounts, supply: Amounts) -> list[int]:
-    """The cheapest node of each pool as often as its minimum asks; takes them off room and supply.
+def _minimum_nodes(market: Market, room: Amounts) -> list[int]:
+    """The cheapest node of each pool as often as its minimum asks; takes them off the room.
 
     No rule chooses what a minimum consists of, so each baseline gets the cheapest.
     """
@@ -67,11 +63,10 @@ def _minimum_nodes(market: Market, room: Amounts, supply: Amounts) -> list[int]:
         mine = np.flatnonzero(instance.pool_of[: market.n_bought] == row.pool)
         order: NDArray[np.intp] = mine[np.lexsort((mine, instance.price[mine]))]
         for _ in range(row.missing):
-            fitting = order[(supply[order] > 0) & (instance.limit_use[order] <= room).all(axis=1)]
+            fitting = order[(instance.limit_use[order] <= room).all(axis=1)]
             if not len(fitting):
                 break
             j = int(fitting[0])
-            supply[j] -= 1
             room -= instance.limit_use[j]
             bought.append(j)
     return bought
