@@ -93,13 +93,17 @@ def _table(measurements: Sequence[Measurement]) -> Table:
             instance,
             str(len(group)),
             f"{group[0].pods:,}",
-            f"{statistics.median(m.cost_usd for m in group):,.2f}",
+            _dollars(statistics.median(m.cost_usd for m in group)),
             percent(max(m.gap for m in group)),
             _seconds(statistics.median(m.first_s for m in group)),
             _seconds(statistics.median(m.seconds for m in group)),
             *(_ratio_cell(group, name) for name in names),
         )
     return table
+
+
+def _dollars(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
 
 
 def _seconds(value: float) -> str:

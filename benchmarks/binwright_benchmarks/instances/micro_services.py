@@ -40,6 +40,6 @@ for _pods, _short in ((1_000, "1k"), (10_000, "10k")):
         for _end, _means in MEANS.items():
             register(
                 f"micro-{_short}-{_classes}c-{_end}",
-                f"{_pods:,} generated pods in {_classes} classes; {_means[2]}",
+                f"{_pods:,} pods in {_classes} classes; {_means[2]}",
                 is_seeded=True,
             )(_family(_pods, _classes, _means))
