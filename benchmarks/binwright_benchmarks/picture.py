@@ -9,6 +9,7 @@ import matplotlib
 from binwright.v1 import decision_pb2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from binwright_benchmarks.measure import MICROUSD, BaselineFigures, Step
 from binwright_benchmarks.plots import LEAST_S
@@ -71,6 +72,7 @@ def _progress(axes: Axes, decision: decision_pb2.Decision, steps: Sequence[Step]
     )  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     bottom = min((s.bound_usd for s in held if s.bound_usd > 0), default=0.0)
     top = max((s.cost_usd for s in held), default=1.0)
     margin = 0.08 * (top - bottom) + 0.001 * top

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from binwright_benchmarks.measure import Measurement, compare
 
@@ -49,6 +50,8 @@ def _gap_over_time(measurements: Sequence[Measurement], folder: Path) -> Path:
     axes.set(xscale="log", yscale="log", ylim=(lowest / 2, 1.2))
     axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
     axes.yaxis.set_major_formatter(lambda gap, _: f"{gap * 100:g} %")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("seconds since the question")
     axes.set_ylabel("gap: (cost - bound) / cost")
     axes.set_title("Gap over time; the dot is the proven gap", loc="left", fontweight="bold")
@@ -67,13 +70,14 @@ def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:
     height = 0.8 / len(names)
     for b, name in enumerate(names):
         for row, instance in enumerate(instances):
-            found = [
-                comparison.ratio
+            compared = [
+                compare(m, figures)
                 for m in measurements
                 if m.instance == instance
-                for comparison in (compare(m, figures) for figures in m.baselines)
-                if comparison.baseline == name and comparison.ratio is not None
+                for figures in m.baselines
+                if figures.name == name
             ]
+            found = [comparison.ratio for comparison in compared if comparison.ratio is not None]
             y = row + (b - (len(names) - 1) / 2) * height
             if not found:
                 axes.text(1.01, y, "leaves more pods out", va="center", fontsize=7, color="#777777")
@@ -81,7 +85,16 @@ def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:
             ratio = sum(found) / len(found)
             label = name if row == 0 else None
             axes.barh(y, ratio - 1, height=height * 0.92, left=1, color=COLOURS[b + 1], label=label)
-            axes.text(ratio * 1.01, y, f"{ratio:.2f}", va="center", fontsize=7, color="#444444")
+            is_loss = any(comparison.is_loss for comparison in compared)
+            axes.text(
+                max(1.0, ratio) * 1.01,
+                y,
+                f"{ratio:.3f}: cheaper than we for some seed" if is_loss else f"{ratio:.2f}",
+                va="center",
+                fontsize=7,
+                color="#c00000" if is_loss else "#444444",
+                fontweight="bold" if is_loss else "normal",
+            )
     axes.axvline(1, color=COLOURS[0], linewidth=2, label="binwright")
     axes.set_xscale("log")
     axes.set_yticks(range(len(instances)), instances)

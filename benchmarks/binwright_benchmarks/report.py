@@ -81,7 +81,7 @@ def _table(measurements: Sequence[Measurement]) -> Table:
     names = [figures.name for figures in measurements[0].baselines]
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("Instance", no_wrap=True)
-    for head in ("Seeds", "Pods", "$/h", "Gap", "First", "Time"):
+    for head in ("Runs", "Pods", "$/h", "Gap", "First", "Time"):
         table.add_column(head, justify="right", no_wrap=True)
     for name in names:
         table.add_column(f"{name}", justify="right", no_wrap=True)
@@ -116,7 +116,7 @@ def _ratio_cell(group: Sequence[Measurement], name: str) -> Text:
     compared = [compare(m, f) for m, f in pairs]
     if any(comparison.is_loss for comparison in compared):
         worst = min(f.least_usd / m.cost_usd if m.cost_usd else 1.0 for m, f in pairs)
-        return Text(f"LOSS {worst:.4f}", style="bold red")
+        return Text(f"LOSS {worst:.3f}", style="bold red")
     ratios = [comparison.ratio for comparison in compared if comparison.ratio is not None]
     if not ratios:
         more = max(f.pods_unplaced - m.pods_unplaced for m, f in pairs)

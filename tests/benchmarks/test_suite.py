@@ -74,7 +74,7 @@ def test_a_loss_is_shown_in_the_table_and_by_name() -> None:
     lost = replace(OURS, baselines=(figures(3.8), figures(6.0, name="karpenter-like")))
     assert [name for _, name in losses([lost])] == ["least-waste"]
     text = shown([lost])
-    assert "LOSS 0.9500" in text
+    assert "LOSS 0.950" in text
     assert "Losses: 1" in text
     assert "case seed 0: least-waste 3.8000 $/h with 0 unplaced, ours 4.0000 with 0" in text
 
@@ -100,7 +100,7 @@ def test_the_table_fits_a_hundred_columns() -> None:
     text = shown([wide])
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text
-    assert "LOSS 0.9931" in text
+    assert "LOSS 0.993" in text
 
 
 # --- from the command line ------------------------------------------------------------------------
