@@ -36,6 +36,18 @@ _SUITE = "binwright_benchmarks.suite"
     help="Folder for the dated result file.",
 )
 @click.option(
+    "--data",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of further data sets; else $BINWRIGHT_SHARED_DATA.",
+)
+@click.option(
+    "--plots",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Folder for pictures: gap over time and cost ratios, as PNG.",
+)
+@click.option(
     "-o",
     "output",
     type=click.Choice(["table", "json", "yaml"]),
@@ -49,6 +61,8 @@ def benchmark(
     deadline: float | None,
     seeds: int | None,
     directory: str | None,
+    data: str | None,
+    plots: str | None,
     output: str,
 ) -> None:
     """Run registered instances against least-waste and Karpenter-like baselines."""
@@ -59,8 +73,9 @@ def benchmark(
         arguments += ["--deadline", f"{deadline:g}s"]
     if seeds is not None:
         arguments += ["--seeds", str(seeds)]
-    if directory is not None:
-        arguments += ["--output", directory]
+    for option, folder in (("--output", directory), ("--data", data), ("--plots", plots)):
+        if folder is not None:
+            arguments += [option, folder]
     if output == "yaml":
         # The suite prints tables and JSON; YAML is its JSON said otherwise.
         printed = io.StringIO()
