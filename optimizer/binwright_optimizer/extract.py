@@ -186,6 +186,14 @@ class _Alternatives:
         )
         self._neighbours: dict[tuple[int, bytes], NDArray[np.intp]] = {}
         widths = [len(part.rows) for part in instance.origin.shelved]
+        self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
+        for i, placement in zip(
+            instance.origin.class_of_kind.tolist(),
+            instance.origin.kinds.placement_of.tolist(),
+            strict=True,
+        ):
+            if i >= 0:
+                self._placements[i].add(placement)
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
     def of(self, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64]) -> tuple[Alternative, ...]:
@@ -196,16 +204,17 @@ class _Alternatives:
         part = origin.shelved[variant]
         near = self._near(variant, chosen)
         suits = (load <= part.allocatable[near]).all(axis=1)
-        kinds_used = np.isin(origin.class_of_kind, np.flatnonzero(pattern))
-        for placement in np.unique(origin.kinds.placement_of[kinds_used]):
+        used = set().union(*(self._placements[i] for i in np.flatnonzero(pattern)))
+        for placement in used:
             suits &= origin.admitted[placement, self._first[variant] + near]
         types = instance.problem.catalog.instance_types
         own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
         found, seen = [own], {own.instance_type}
-        for row in part.rows[near[suits]]:
-            price = int(shelf.price[row])
+        rows = part.rows[near[suits]]
+        rows = rows[shelf.price[rows] >= own.price_microusd_per_hour][: 4 * MAX_ALTERNATIVES]
+        for row, price in zip(rows.tolist(), shelf.price[rows].tolist(), strict=True):
             name = types[shelf.type_of[row]].name
-            if name not in seen and price >= own.price_microusd_per_hour:
+            if name not in seen:
                 seen.add(name)
                 found.append(Alternative(name, price))
             if len(found) == MAX_ALTERNATIVES:

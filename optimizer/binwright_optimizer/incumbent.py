@@ -74,12 +74,12 @@ class Incumbent:
 
     @property
     def gap(self) -> float:
-        """Relative gap; 1 without an incumbent that places every pod.
+        """Relative gap; 1 without an incumbent that places every pod and meets every minimum.
 
         The bound of the search is on placing everything, so that it says nothing about a packing
         that leaves pods out.
         """
-        if self.packing is None or self.packing.left_out.any():
+        if self.packing is None or self.packing.short or self.packing.left_out.any():
             return 1.0
         return max(0.0, relative_gap(self.packing.cost, self.bound))
 

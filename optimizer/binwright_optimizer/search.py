@@ -33,7 +33,7 @@ DIVE_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search ends with."""
+    """What a search ends with; it is exhausted if it ended before its time was up."""
 
     packing: Packing
     bound: Bound
@@ -72,11 +72,11 @@ class Search:
     def _run(self) -> Found:
         self._start()
         self._generate()
-        is_exhausted = False
         if not self._is_done():
             self._choose()
         if not self._is_done():
-            is_exhausted = self._improve()
+            self._improve()
+        is_exhausted = self.stop.remaining_s() > 0
         packing = self.incumbent.packing
         assert packing is not None
         return Found(packing, self.generation.bound, is_exhausted)
@@ -89,8 +89,14 @@ class Search:
 
     def _start(self) -> None:
         """The first incumbent, from prices that need no linear programme."""
-        columns = self.greedy.cover(fluid_prices(self.instance), Remainder.whole(self.instance), 200)
+        prices = fluid_prices(self.instance)
+        columns = self.greedy.cover(prices, Remainder.whole(self.instance), 200)
         self._offer(columns, "greedy")
+        if self.incumbent.packing is not None and self.incumbent.packing.short:
+            careful = self.greedy.minimums_first(prices, 200)
+            if careful is not None:
+                columns = careful
+                self._offer(columns, "greedy")
         self.generation.add(*single_class_columns(self.instance))
         self.generation.add(columns[0], columns[2])
 
@@ -146,8 +152,8 @@ class Search:
         if columns is not None:
             self._offer(columns, "choose")
 
-    def _improve(self) -> bool:
-        """Neighbourhood search; returns whether it ran out of ideas."""
+    def _improve(self) -> None:
+        """Neighbourhood search until it runs out of ideas."""
         generation = self.generation
         duals = generation.bound.duals
         diver = self._diver()
@@ -163,11 +169,10 @@ class Search:
             packing = self.incumbent.packing
             assert packing is not None
             if fruitless >= PATIENCE or not packing.nodes:
-                return True
+                return
             size = int(self.rng.integers(2, 16))
             trial = self.downsize.apply(repack.attempt(packing, size))
             fruitless = 0 if self.incumbent.offer(trial, "improve") else fruitless + 1
-        return False
 
 
 def price_step(instance: Instance) -> int:

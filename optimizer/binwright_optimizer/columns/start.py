@@ -30,11 +30,19 @@ def single_class_columns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[
             candidates.append(int(rows[position]))
             patterns.append(pattern)
     for row in instance.minimums:  # empty nodes, which minimums may ask for
-        members = np.flatnonzero(instance.pool_of == row.pool)
-        if len(members):
-            candidates.append(int(members[np.argmin(instance.price[members])]))
+        for j in _frugal(instance, np.flatnonzero(instance.pool_of == row.pool)):
+            candidates.append(int(j))
             patterns.append(np.zeros(instance.n_classes, dtype=np.int32))
     return (
         np.array(candidates, dtype=np.intp),
         np.array(patterns, dtype=np.int32).reshape(len(candidates), instance.n_classes),
     )
+
+
+def _frugal(instance: Instance, members: NDArray[np.intp]) -> list[int]:
+    """Members than which no other costs less and uses less of every limit."""
+    kept: list[int] = []
+    for j in members[np.argsort(instance.price[members], kind="stable")]:
+        if not any((instance.limit_use[b] <= instance.limit_use[j]).all() for b in kept):
+            kept.append(int(j))
+    return kept

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.heuristics.kernel import cover
-from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.minimums import nodes_for_minimums
 from binwright_optimizer.pricing import MICRO, Pricing
 
 Float = NDArray[np.float64]
@@ -98,6 +99,29 @@ class Greedy:
         )  # fmt: skip
         columns = candidates[:used].astype(np.intp), counts[:used], patterns[:used]
         return self._with_minimums(columns, remainder)
+
+    def minimums_first(self, values: Float, max_nodes: int) -> Columns | None:
+        """Columns that meet every minimum before anything else takes their room.
+
+        For the rare problem where `cover` uses up a limit that a minimum needs; None if no nodes
+        meet the minimums.
+        """
+        instance = self.instance
+        counts = nodes_for_minimums(
+            instance.minimums, instance.limits, instance.pool_of, instance.limit_use, instance.price
+        )
+        if counts is None:
+            return None
+        remainder = Remainder.whole(instance)
+        remainder.supply = counts.copy()
+        bought = self.cover(values, remainder, max_nodes)
+        remainder.supply = instance.supply - np.where(instance.supply < UNLIMITED, counts, 0)
+        rest = self.cover(values, remainder, max_nodes)
+        return (
+            np.concatenate([bought[0], rest[0]]),
+            np.concatenate([bought[1], rest[1]]),
+            np.concatenate([bought[2], rest[2]]),
+        )
 
     def _with_minimums(self, columns: Columns, remainder: Remainder) -> Columns:
         """Add the cheapest empty nodes that NodePool minimums still ask for and limits allow."""

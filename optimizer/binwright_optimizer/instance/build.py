@@ -23,7 +23,8 @@ from binwright_optimizer.instance.classes import (
     requested_resources,
 )
 from binwright_optimizer.instance.instance import Instance, Origin
-from binwright_optimizer.instance.limits import check_minimums, limit_rows, limit_use, supply_rows
+from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
+from binwright_optimizer.instance.minimums import check_minimums
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
 from binwright_optimizer.instance.variants import pool_variants
@@ -82,7 +83,7 @@ def build_instance(problem: Problem) -> Instance:
     limits += supply_rows(shelf, row_of[bought])
     use = limit_use(limits, shelf, pool_of, row_of)
     is_limited: NDArray[np.bool_] = np.any(use > 0, axis=1)
-    check_minimums(problem, limits, minimums, pool_of, use)
+    check_minimums(problem, limits, minimums, pool_of, use, price)
     is_floored = np.isin(pool_of, [row.pool for row in minimums])
 
     kept = _merge(

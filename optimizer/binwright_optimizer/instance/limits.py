@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
 from binwright_optimizer.model import NodePool, Problem
 
@@ -65,39 +64,6 @@ def supply_rows(shelf: Shelf, bought: NDArray[np.intp]) -> tuple[LimitRow, ...]:
     """Supplies of the scarce offerings among the shelf rows ``bought``."""
     scarce = np.unique(bought[shelf.available[bought] < UNLIMITED])
     return tuple(LimitRow(-1, NODES, int(shelf.available[row]), int(row)) for row in scarce)
-
-
-def check_minimums(
-    problem: Problem,
-    limits: tuple[LimitRow, ...],
-    minimums: tuple[MinimumRow, ...],
-    pool_of: NDArray[np.intp],
-    use: NDArray[np.int64],
-) -> None:
-    """Refuse a minimum number of nodes that cannot be bought.
-
-    Raises
-    ------
-    InvalidProblemError
-        If some limit, or the supply of the offerings, holds fewer nodes than a pool must have.
-    """
-    supplies = [k for k, limit in enumerate(limits) if limit.shelf_row >= 0]
-    for row in minimums:
-        members = np.flatnonzero(pool_of == row.pool)
-        most = 0 if not len(members) else row.missing
-        for k, limit in enumerate(limits):
-            if limit.pool == row.pool:
-                most = min(most, limit.room // max(1, int(use[members, k].min(initial=1))))
-        if len(members) and supplies and (use[members][:, supplies] > 0).any(axis=1).all():
-            sold = [k for k in supplies if (use[members, k] > 0).any()]
-            most = min(most, sum(limits[k].room for k in sold))
-        if most < row.missing:
-            pool = problem.node_pools[row.pool]
-            raise InvalidProblemError.of(
-                f"node_pools[{row.pool}].min_nodes",
-                pool.min_nodes,
-                f"NodePool {pool.name} needs {row.missing} more nodes, but limits and offerings allow {most}",
-            )
 
 
 def _caps(pool: NodePool) -> list[tuple[str, int]]:

@@ -82,13 +82,17 @@ class ShapeIndex:
         self._problem = problem
         self.pools = {pool.name: pool for pool in problem.node_pools}
         self.types = {kind.name: kind for kind in problem.catalog.instance_types}
+        self._sold: dict[str, dict[tuple[str, str, str], list[Offering]]] = {}
         self._shapes: dict[tuple[str, str, Offering, CustomLabels], NodeShape] = {}
 
     def offerings(self, kind: InstanceType, region: str, zone: str, capacity_type: str) -> list[Offering]:
         """What a type is sold as under this name; more than one only in odd catalogues."""
-        return [
-            o for o in kind.offerings if (o.region, o.zone, o.capacity_type) == (region, zone, capacity_type)
-        ]
+        sold = self._sold.get(kind.name)
+        if sold is None:
+            sold = self._sold[kind.name] = {}
+            for o in kind.offerings:
+                sold.setdefault((o.region, o.zone, o.capacity_type), []).append(o)
+        return sold.get((region, zone, capacity_type), [])
 
     def shape(
         self, pool: NodePool, kind: InstanceType, offering: Offering, custom: CustomLabels
