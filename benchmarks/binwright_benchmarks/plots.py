@@ -16,6 +16,9 @@ LEAST_GAP = 1e-6
 """Gaps below are drawn here: a logarithmic axis has no zero."""
 
 LEAST_S = 1e-3
+LEAST_PANEL = 2
+"""Families of at most so many instances share a panel."""
+
 COLOURS = ("#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7b2d8b", "#00798c", "#8d6a3b", "#444444")
 DASHES = ("-", "--", ":", "-.")
 
@@ -28,37 +31,61 @@ def write_plots(measurements: Sequence[Measurement], folder: Path) -> list[Path]
 
 
 def _gap_over_time(measurements: Sequence[Measurement], folder: Path) -> Path:
-    """One step curve for the first seed of each instance."""
+    """A panel for each family with one step curve for the first seed of each instance."""
     first = list({m.instance: m for m in reversed(measurements)}.values())[::-1]
-    figure = Figure(figsize=(11, 0.6 + max(4.5, 0.24 * len(first))), layout="constrained")
-    axes: Axes = figure.subplots()
-    lowest = 1.0
-    for k, measurement in enumerate(first):
-        # The bound of the search is what it believes; the last step is the proven one.
-        times, gaps = [], []
-        for step in measurement.steps:
-            if step.cost_usd:
-                times.append(max(LEAST_S, step.elapsed_s))
-                gaps.append(max(LEAST_GAP, (step.cost_usd - step.bound_usd) / step.cost_usd))
-        style = DASHES[k // len(COLOURS) % len(DASHES)]
-        axes.step(
-            times, gaps, where="post", color=COLOURS[k % len(COLOURS)], linestyle=style, linewidth=1.8,
-            marker="o", markevery=[len(times) - 1] if times else None, markersize=4,
-            label=measurement.instance,
-        )  # fmt: skip
-        lowest = min([lowest, *gaps])
-    axes.set(xscale="log", yscale="log", ylim=(lowest / 2, 1.2))
-    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
-    axes.yaxis.set_major_formatter(lambda gap, _: f"{gap * 100:g} %")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("seconds since the question")
-    axes.set_ylabel("gap: (cost - bound) / cost")
-    axes.set_title("Gap over time; the dot is the proven gap", loc="left", fontweight="bold")
-    axes.grid(which="major", color="#dddddd")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    panels = _families(first)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(6.5 * columns, 0.4 + 3.7 * rows), layout="constrained")
+    figure.suptitle("Gap over time; the dot is the proven gap", x=0.01, ha="left", fontweight="bold")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    cells: list[Axes] = list(grid.flat)
+    for axes, (family, members) in zip(cells, panels.items(), strict=False):
+        for k, measurement in enumerate(members):
+            _curve(axes, measurement, COLOURS[k % len(COLOURS)], DASHES[k // len(COLOURS) % len(DASHES)])
+        axes.set_title(family, loc="left", fontsize=10)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in cells[len(panels) :]:
+        axes.set_visible(False)
+    cells[0].set(xscale="log", yscale="log", ylim=(LEAST_GAP / 2, 1.5))
+    for axes in cells[: len(panels)]:
+        axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+        axes.yaxis.set_major_formatter(lambda gap, _: "0" if gap <= LEAST_GAP else f"{gap * 100:g} %")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
+        axes.tick_params(labelbottom=True)
+        axes.grid(which="major", color="#dddddd")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("seconds since the question", fontsize=10)
+    figure.supylabel("gap: (cost - bound) / cost", fontsize=10)
     return _written(figure, folder / "gap-over-time.png")
+
+
+def _families(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    """Measurements by the first two words of their instances; families of one or two together."""
+    by_name: dict[str, list[Measurement]] = {}
+    for measurement in measurements:
+        by_name.setdefault("-".join(measurement.instance.split("-")[:2]), []).append(measurement)
+    panels = {family: members for family, members in by_name.items() if len(members) > LEAST_PANEL}
+    rest = [m for members in by_name.values() if len(members) <= LEAST_PANEL for m in members]
+    return {**panels, "others": rest} if rest else panels
+
+
+def _curve(axes: Axes, measurement: Measurement, colour: str, dashes: str) -> None:
+    """Gap after each step; the last step is the decision's, whose bound is proven."""
+    held = [step for step in measurement.steps if step.cost_usd]
+    axes.step(
+        [max(LEAST_S, step.elapsed_s) for step in held],
+        [max(LEAST_GAP, (step.cost_usd - step.bound_usd) / step.cost_usd) for step in held],
+        where="post",
+        color=colour,
+        linestyle=dashes,
+        linewidth=1.7,
+        marker="o",
+        markevery=[len(held) - 1] if held else None,
+        markersize=4,
+        label=measurement.instance,
+    )
 
 
 def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:

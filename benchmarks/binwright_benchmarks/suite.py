@@ -22,9 +22,9 @@ from binwright_benchmarks.questions import MissingDataError
 from binwright_benchmarks.registry import DATA_VARIABLE, BenchmarkInstance, SharedData, instances
 from binwright_benchmarks.report import as_json, instance_list, report
 from binwright_benchmarks.results import append_results, default_folder
+from binwright_benchmarks.warmup import warm_up_baselines
 
 WIDTH = 100
-WARM_UP_INSTANCE = "worked-t4-pair"
 DEFAULT_SEEDS = 3
 
 
@@ -85,7 +85,9 @@ def run_suite(
         Time for each solve; None takes the instance's own.
     """
     notes = Console(stderr=True, width=WIDTH, highlight=False)
-    _warm_up()
+    # No measurement pays for compiling.
+    warm_up()
+    warm_up_baselines()
     run = Run()
     for instance in found:
         for seed in range(seeds if instance.is_seeded else 1):
@@ -105,13 +107,6 @@ def run_suite(
                 markup=False,
             )
     return run
-
-
-def _warm_up() -> None:
-    """Run every kernel once, so that no measurement pays for compiling."""
-    warm_up()
-    (tiny,) = instances(WARM_UP_INSTANCE)
-    measure(tiny.name, 0, tiny.build(0, SharedData()), 1.0)
 
 
 def _duration(text: str) -> float:

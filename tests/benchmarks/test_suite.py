@@ -82,7 +82,7 @@ def test_a_loss_is_shown_in_the_table_and_by_name() -> None:
 def test_no_loss_is_said_too_and_unplaced_pods_are_counted() -> None:
     text = shown([replace(OURS, baselines=(figures(5.0), figures(3.0, unplaced=2, name="other")))])
     assert "Losses: none" in text
-    assert "2 unplaced" in text
+    assert "+2 out" in text
 
 
 def test_median_saving_is_over_comparable_measurements() -> None:
