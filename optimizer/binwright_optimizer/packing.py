@@ -43,11 +43,14 @@ class Packing:
         counts: NDArray[np.int64],
         patterns: NDArray[np.int32],
     ) -> Packing:
-        """A packing in canonical form: pods beyond the demand dropped, equal columns merged."""
+        """A packing without pods beyond the demand, and without empty nodes that no minimum needs."""
         kept = counts > 0
         candidates, counts, patterns = _without_surplus(
             instance, candidates[kept], counts[kept], patterns[kept]
         )
+        counts = _without_idle(instance, candidates, counts, patterns)
+        kept = counts > 0
+        candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
         placed = (counts[:, None] * patterns).sum(axis=0)
         cost = sum(int(instance.price[j]) * int(n) for j, n in zip(candidates, counts, strict=True))
         short = sum(
@@ -103,3 +106,24 @@ def _without_surplus(
         np.array([n for _, n, _ in out], dtype=np.int64),
         np.array([p for _, _, p in out], dtype=np.int32).reshape(len(out), instance.n_classes),
     )
+
+
+def _without_idle(
+    instance: Instance,
+    candidates: NDArray[np.intp],
+    counts: NDArray[np.int64],
+    patterns: NDArray[np.int32],
+) -> NDArray[np.int64]:
+    """Counts without the empty nodes that NodePool minimums do not need, the dearest going first."""
+    is_empty = ~patterns.any(axis=1)
+    if not is_empty.any():
+        return counts
+    result = np.where(is_empty, 0, counts)
+    pools = instance.pool_of[candidates]
+    for row in instance.minimums:
+        needed = row.missing - int(result[pools == row.pool].sum())
+        idle = np.flatnonzero(is_empty & (pools == row.pool))
+        for p in idle[np.argsort(instance.price[candidates[idle]], kind="stable")]:
+            result[p] = min(int(counts[p]), max(0, needed))
+            needed -= int(result[p])
+    return result

@@ -87,9 +87,9 @@ def _buy(problem: Problem, options: list, demand: Counts) -> int | None:
     }
 
     def is_allowed(bought: Counts) -> bool:
-        for o, (_, kind, price, available, _) in enumerate(options):
-            pools_share = sum(n for n, other in zip(bought, options, strict=True) if other[1:3] == (kind, price))
-            if available is not None and pools_share > available:
+        for _, kind, price, available, _ in options:  # all pools buy from one supply
+            shared = sum(n for n, o in zip(bought, options, strict=True) if o[1:3] == (kind, price))
+            if available is not None and shared > available:
                 return False
         for pool in problem.node_pools:
             mine = [n for n in problem.existing_nodes if n.node_pool == pool.name]

@@ -1,0 +1,66 @@
+"""Hypothesis strategies and brute force for the pricing problem of one candidate."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from binwright_optimizer.pricing.kernel import gather
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Knapsack:
+    """Values (i,), caps (i,), requests (i, r) and room (r,) of one candidate, and who may enter."""
+
+    values: NDArray[np.float64]
+    caps: NDArray[np.int64]
+    requests: NDArray[np.int64]
+    room: NDArray[np.int64]
+    compatible: NDArray[np.bool_]
+
+    def gathered(self):
+        """Number, items, limits and shares, as the kernels take them."""
+        n_classes, n_resources = self.requests.shape
+        items, limits = np.empty(n_classes, dtype=np.int64), np.empty(n_classes, dtype=np.int64)
+        shares = np.empty((n_classes, n_resources))
+        n = gather(
+            0, self.values, self.caps, self.requests, self.room[None, :], self.compatible[None, :], items,
+            limits, shares,
+        )  # fmt: skip
+        return n, items, limits, shares
+
+    def worth(self, pattern: NDArray[np.int64]) -> float:
+        return float(pattern @ self.values)
+
+    def fits(self, pattern: NDArray[np.int64]) -> bool:
+        return bool(
+            (pattern @ self.requests <= self.room).all()
+            and (pattern <= self.caps).all()
+            and not pattern[~self.compatible].any()
+        )
+
+    def best(self) -> float:
+        """Largest worth of any pattern, by trying them all."""
+        spans = [range(int(cap) + 1) for cap in self.caps]
+        patterns = (np.array(counts, dtype=np.int64) for counts in itertools.product(*spans))
+        return max(self.worth(pattern) for pattern in patterns if self.fits(pattern))
+
+
+@st.composite
+def knapsacks(draw: st.DrawFn) -> Knapsack:
+    """Up to four classes and three resources, small enough to try every pattern."""
+    n_classes, n_resources = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+
+    def row(low: int, high: int, length: int) -> list[int]:
+        return draw(st.lists(st.integers(low, high), min_size=length, max_size=length))
+
+    return Knapsack(
+        values=np.array(row(0, 20, n_classes), dtype=np.float64),
+        caps=np.array(row(0, 4, n_classes), dtype=np.int64),
+        requests=np.array([row(0, 7, n_resources) for _ in range(n_classes)], dtype=np.int64),
+        room=np.array(row(0, 20, n_resources), dtype=np.int64),
+        compatible=np.array([draw(st.integers(0, 4)) > 0 for _ in range(n_classes)]),
+    )
