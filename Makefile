@@ -21,6 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 $(VENV)/.kernels: $(VENV)/.ready $(KERNELS)
 	find optimizer benchmarks -name '*.nb[ic]' -delete
 	$(BIN)/python -m binwright_optimizer.warmup
+	$(BIN)/python -m binwright_benchmarks.warmup
 	touch $@
 
 demo: setup ## pack a real GPU trace onto the real AWS catalogue and onto the reference pools
