@@ -36,6 +36,8 @@ def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unsched
 class _Tally:
     """Refusals counted over groups of offerings and existing nodes.
 
+    Limits and scarcity refuse only what would hold the pod otherwise.
+
     ``shortest`` is the least shortage seen on a row that selectors and taints admit, as a share
     of the request.
     """
@@ -55,8 +57,10 @@ class _Tally:
         if count:
             self.counts[constraint, message] = self.counts.get((constraint, message), 0) + count
 
-    def add(self, room: NDArray[np.int64], taint: str, selectors: Masks, name: Callable[[int], str]) -> None:
-        """Count one group of rows.
+    def add(
+        self, room: NDArray[np.int64], taint: str, selectors: Masks, name: Callable[[int], str]
+    ) -> NDArray[np.bool_]:
+        """Count one group of rows; returns those that would hold the pod: bool array (row,).
 
         Parameters
         ----------
@@ -71,7 +75,7 @@ class _Tally:
         """
         n = len(room)
         if not n:
-            return
+            return np.zeros(0, dtype=bool)
         self.rows += n
         if taint:
             self.refuse("taint", f"taint {taint} is not tolerated", n)
@@ -84,7 +88,8 @@ class _Tally:
             if lacking[:, r].any():
                 self.short[r] = self.short.get(r, 0) + int(lacking[:, r].sum())
             self.most[r] = max(self.most.get(r, 0), int(room[:, r].max()))
-        self.open_rows += int((admitted & ~lacking.any(axis=1)).sum())
+        is_open: NDArray[np.bool_] = admitted & ~lacking.any(axis=1)
+        self.open_rows += int(is_open.sum())
         candidates = np.flatnonzero(admitted & lacking.any(axis=1))
         if len(candidates):
             shortage = np.maximum(self.request - room[candidates], 0) / np.maximum(self.request, 1)
@@ -92,6 +97,7 @@ class _Tally:
             if float(shortage[position].max()) < self.shortest:
                 self.shortest = float(shortage[position].max())
                 self.nearest_miss = self._miss(name(int(candidates[position])), room[candidates[position]])
+        return is_open
 
     def _miss(self, name: str, room: NDArray[np.int64]) -> str:
         lacks = [
@@ -129,11 +135,11 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
 
         taint = untolerated(pool.taints, template.tolerations)
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
-        tally.add(part.allocatable, str(taint or ""), masks, name)
-        scarce = instance.shelf.available[part.rows]
-        sold_out = int(np.count_nonzero(scarce < UNLIMITED))
-        tally.refuse("availability", "few nodes of the offering are available", sold_out)
-        tally.refuse(*_limit_refusal(instance, template, part.variant.pool, len(part.rows)))
+        is_open = tally.add(part.allocatable, str(taint or ""), masks, name)
+        scarce = instance.shelf.available[part.rows] < UNLIMITED
+        few = int(np.count_nonzero(is_open & scarce))
+        tally.refuse("availability", "few nodes of the offering are available", few)
+        tally.refuse(*_limit_refusal(instance, part.variant.pool, int(is_open.sum())))
     if problem.existing_nodes:
         nodes = problem.existing_nodes
         masks = _selector_masks(template, existing_labels(nodes), {}, np.arange(len(nodes)))
@@ -145,17 +151,17 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
             taint = untolerated(node.taints, template.tolerations)
             own = {text: mask[n : n + 1] for text, mask in masks.items()}
             tally.add(origin.existing_free[n : n + 1], str(taint or ""), own, node_name)
-    if tally.open_rows and not any(constraint == "limit" for constraint, _ in tally.counts):
+    if tally.open_rows and not any(c in ("limit", "availability") for c, _ in tally.counts):
         room = "offerings and nodes that would hold it are taken by other pods"
         tally.refuse("limit", room, tally.open_rows)
     return tally
 
 
-def _limit_refusal(instance: Instance, template: PodTemplate, pool: int, rows: int) -> tuple[str, str, int]:
-    """Refusal by the limits of a NodePool whose taints the pod tolerates."""
+def _limit_refusal(instance: Instance, pool: int, rows: int) -> tuple[str, str, int]:
+    """Refusal by the limits of a NodePool of ``rows`` offerings that would hold the pod."""
     node_pool = instance.problem.node_pools[pool]
     limits = [row for row in instance.limits if row.pool == pool]
-    if not limits or untolerated(node_pool.taints, template.tolerations) is not None:
+    if not limits:
         return "limit", "", 0
     text = ", ".join(f"{row.resource} {format_quantity(row.room, row.resource)}" for row in limits)
     return "limit", f"NodePool {node_pool.name} may add at most {text}", rows

@@ -1,0 +1,138 @@
+"""Unschedulable pods say which constraint refused how many offerings, and what came closest."""
+
+from __future__ import annotations
+
+from binwright_optimizer.explain import explain
+from binwright_optimizer.instance import build_instance
+from binwright_optimizer.model import PodRange, Refusal, Unschedulable, Workload
+from binwright_optimizer.model import labels as known_labels
+from builders import existing_node, instance_type, node_pool, pod, problem, requires
+
+SMALL = instance_type("small", cpu=4, memory_gib=8, pods=10, price=1)
+LARGE = instance_type("large", cpu=8, memory_gib=16, gpu=1, pods=20, price=2)
+
+
+def reasons(workload: Workload, types=(SMALL, LARGE), pools=None, **others) -> Unschedulable:
+    """Why the workload's pods stay out, as if none of them had been placed."""
+    instance = build_instance(problem([workload], types, pools, **others))
+    (found,) = explain(instance, (PodRange(0, 0, workload.replicas),))
+    assert found.pods == PodRange(0, 0, workload.replicas)
+    return found
+
+
+def test_too_much_cpu_names_the_largest_offer_and_the_nearest_miss() -> None:
+    """9 cpu: 4 of 9 are missing on ``large`` and more on ``small``."""
+    found = reasons(pod(cpu=9))
+    assert found.refusals == (Refusal("cpu", 2, "requests cpu 9; the largest offers 8"),)
+    assert found.nearest_miss == "large (on-demand) in zone-a of NodePool default has cpu 8 of 9"
+
+
+def test_too_much_memory() -> None:
+    found = reasons(pod(memory_gib=20))
+    assert found.refusals == (Refusal("memory", 2, "requests memory 20Gi; the largest offers 16Gi"),)
+    assert found.nearest_miss == "large (on-demand) in zone-a of NodePool default has memory 16Gi of 20Gi"
+
+
+def test_too_many_gpus() -> None:
+    found = reasons(pod(gpu=2))
+    assert found.refusals == (
+        Refusal("nvidia.com/gpu", 2, "requests nvidia.com/gpu 2; the largest offers 1"),
+    )
+    assert found.nearest_miss.endswith(
+        "large (on-demand) in zone-a of NodePool default has nvidia.com/gpu 1 of 2"
+    )
+
+
+def test_a_node_without_pod_slots_left_is_refused_for_pods() -> None:
+    full = existing_node("full", cpu=8, capacity=SMALL.capacity)
+    found = reasons(pod(cpu=1), types=(), existing=[full])
+    assert found.refusals == (Refusal("pods", 1, "requests pods 1; the largest offers 0"),)
+    assert found.nearest_miss == "node full has pods 0 of 1"
+
+
+def test_two_shortages_on_different_types_are_both_told() -> None:
+    """8 cpu and a GPU: ``small`` lacks both, ``large`` memory."""
+    found = reasons(pod(cpu=8, memory_gib=17, gpu=1))
+    assert {(r.constraint, r.refused) for r in found.refusals} == {
+        ("cpu", 1),
+        ("memory", 2),
+        ("nvidia.com/gpu", 1),
+    }
+    assert found.refusals[0].constraint == "memory"
+    assert found.nearest_miss == "large (on-demand) in zone-a of NodePool default has memory 16Gi of 17Gi"
+
+
+def test_a_taint_that_is_not_tolerated() -> None:
+    found = reasons(pod(cpu=1), pools=[node_pool("p", taints=["team=x:NoSchedule"])])
+    assert found.refusals == (Refusal("taint", 2, "taint team=x:NoSchedule is not tolerated"),)
+    assert found.nearest_miss == ""
+
+
+def test_a_node_selector_that_no_offering_has() -> None:
+    found = reasons(pod(cpu=1, selector={known_labels.ARCH: "arm64"}))
+    message = "node selector kubernetes.io/arch In [arm64] does not match"
+    assert found.refusals == (Refusal("node-affinity", 2, message),)
+
+
+def test_each_part_of_a_node_selector_counts_what_it_refuses() -> None:
+    found = reasons(pod(cpu=1, selector={known_labels.INSTANCE_TYPE: "small", known_labels.ZONE: "mars"}))
+    assert {(r.refused, r.message) for r in found.refusals} == {
+        (1, "node selector node.kubernetes.io/instance-type In [small] does not match"),
+        (2, "node selector topology.kubernetes.io/zone In [mars] does not match"),
+    }
+
+
+def test_a_node_affinity_that_no_offering_meets_is_told_with_its_alternatives() -> None:
+    affinity = [(requires("disk", "In", "ssd"), requires("cpu", "Gt", "4")), (requires("disk", "Exists"),)]
+    found = reasons(pod(cpu=1, affinity=affinity))
+    message = "node affinity disk In [ssd] and cpu Gt [4] or disk Exists does not match"
+    assert found.refusals == (Refusal("node-affinity", 2, message),)
+
+
+def test_a_limit_of_the_node_pool() -> None:
+    """Every offering would hold the pod: only the limit refuses."""
+    found = reasons(pod(cpu=1, replicas=9), pools=[node_pool("p", limits={"cpu": 500}, max_nodes=2)])
+    assert found.refusals == (Refusal("limit", 2, "NodePool p may add at most cpu 500m, nodes 2"),)
+
+
+def test_few_available_nodes() -> None:
+    scarce = instance_type("scarce", cpu=4, price=1, available=1)
+    found = reasons(pod(cpu=4, replicas=3), types=(scarce,))
+    assert found.refusals == (Refusal("availability", 1, "few nodes of the offering are available"),)
+
+
+def test_limits_and_scarcity_refuse_only_what_would_hold_the_pod_otherwise() -> None:
+    """A pod of 9 cpu fits neither type, so that their limit and supply do not matter."""
+    scarce = instance_type("scarce", cpu=4, price=1, available=1)
+    found = reasons(pod(cpu=9), types=(scarce,), pools=[node_pool("p", max_nodes=1)])
+    assert [r.constraint for r in found.refusals] == ["cpu"]
+    found = reasons(
+        pod(cpu=1), types=(scarce,), pools=[node_pool("p", taints=["a=b:NoSchedule"], max_nodes=1)]
+    )
+    assert [r.constraint for r in found.refusals] == ["taint"]
+
+
+def test_room_taken_by_other_pods() -> None:
+    found = reasons(pod(cpu=2, replicas=3), types=(), existing=[existing_node("n", cpu=4)])
+    message = "offerings and nodes that would hold it are taken by other pods"
+    assert found.refusals == (Refusal("limit", 1, message),)
+
+
+def test_no_offering_at_all() -> None:
+    found = reasons(pod(cpu=1), types=())
+    assert found.refusals == (Refusal("offering", 0, "no NodePool can buy any offering of the catalogue"),)
+    assert found.nearest_miss == ""
+
+
+def test_the_nearest_miss_is_the_least_share_missing_on_what_selectors_admit() -> None:
+    """9 of 10 cpu on a tainted node would be nearer, but the pod does not tolerate it."""
+    near = existing_node("near", cpu=9, taints=["a=b:NoSchedule"])
+    found = reasons(pod(cpu=10), existing=[near, existing_node("far", cpu=1)])
+    assert found.nearest_miss == "large (on-demand) in zone-a of NodePool default has cpu 8 of 10"
+
+
+def test_pods_of_one_kind_share_their_reasons() -> None:
+    instance = build_instance(problem([pod("a", cpu=9), pod("b", cpu=9), pod("c", gpu=3)], [SMALL, LARGE]))
+    a, b, c = explain(instance, (PodRange(0, 0, 1), PodRange(1, 0, 1), PodRange(2, 0, 1)))
+    assert a.refusals == b.refusals
+    assert c.refusals[0].constraint == "nvidia.com/gpu"
