@@ -23,20 +23,20 @@ def reasons(workload: Workload, types=(SMALL, LARGE), pools=None, **others) -> U
 def test_too_much_cpu_names_the_largest_offer_and_the_nearest_miss() -> None:
     """9 cpu: 4 of 9 are missing on ``large`` and more on ``small``."""
     found = reasons(pod(cpu=9))
-    assert found.refusals == (Refusal("cpu", 2, "requests cpu 9; the largest offers 8"),)
+    assert found.refusals == (Refusal("cpu", 2, "requests cpu 9; the most any has is 8"),)
     assert found.nearest_miss == "large (on-demand) in zone-a of NodePool default has cpu 8 of 9"
 
 
 def test_too_much_memory() -> None:
     found = reasons(pod(memory_gib=20))
-    assert found.refusals == (Refusal("memory", 2, "requests memory 20Gi; the largest offers 16Gi"),)
+    assert found.refusals == (Refusal("memory", 2, "requests memory 20Gi; the most any has is 16Gi"),)
     assert found.nearest_miss == "large (on-demand) in zone-a of NodePool default has memory 16Gi of 20Gi"
 
 
 def test_too_many_gpus() -> None:
     found = reasons(pod(gpu=2))
     assert found.refusals == (
-        Refusal("nvidia.com/gpu", 2, "requests nvidia.com/gpu 2; the largest offers 1"),
+        Refusal("nvidia.com/gpu", 2, "requests nvidia.com/gpu 2; the most any has is 1"),
     )
     assert found.nearest_miss.endswith(
         "large (on-demand) in zone-a of NodePool default has nvidia.com/gpu 1 of 2"
@@ -46,7 +46,7 @@ def test_too_many_gpus() -> None:
 def test_a_node_without_pod_slots_left_is_refused_for_pods() -> None:
     full = existing_node("full", cpu=8, capacity=SMALL.capacity)
     found = reasons(pod(cpu=1), types=(), existing=[full])
-    assert found.refusals == (Refusal("pods", 1, "requests pods 1; the largest offers 0"),)
+    assert found.refusals == (Refusal("pods", 1, "requests pods 1; the most any has is 0"),)
     assert found.nearest_miss == "node full has pods 0 of 1"
 
 
