@@ -114,7 +114,9 @@ class _Tally:
             resource = self.resources[r]
             need = format_quantity(int(self.request[r]), resource)
             most = format_quantity(self.most[r], resource)
-            found.append(Refusal(resource, count, f"requests {resource} {need}; the largest offers {most}"))
+            has_enough = self.most[r] >= self.request[r]
+            rest = "these have less" if has_enough else f"the most any has is {most}"
+            found.append(Refusal(resource, count, f"requests {resource} {need}; {rest}"))
         if not self.rows:
             found.append(Refusal("offering", 0, "no NodePool can buy any offering of the catalogue"))
         return tuple(sorted(found, key=lambda f: (-f.refused, f.constraint, f.message)))

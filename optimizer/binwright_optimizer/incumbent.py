@@ -90,4 +90,6 @@ class Incumbent:
         cost = None if self.packing is None else self.packing.cost
         nodes = 0 if self.packing is None else self.packing.nodes
         bound = self.bound if cost is None else min(self.bound, cost)
+        if self.packing is not None and self.packing.left_out.any():
+            bound = 0  # the bound is on placing every pod
         self._on_progress(Progress(phase, self._stop.elapsed_s(), cost, bound, nodes))

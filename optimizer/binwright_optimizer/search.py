@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from binwright_optimizer.columns.choose import choose
+from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
 from binwright_optimizer.columns.round import Dive
@@ -23,12 +24,20 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
-from binwright_optimizer.stopping import Halt, Stop
+from binwright_optimizer.stopping import Halt, Reserved, Stop
 
+Float = NDArray[np.float64]
+LEAST_VALUE = 1e-9
+"""Share of its penalty that a pod is worth at least, so that no greedy step overlooks it."""
 PATIENCE = 150
 """Neighbourhoods without improvement after which the search counts as exhausted."""
 DIVE_SHARE = 0.3
 """Share of the time before convergence that dives may take."""
+LEAST_DIVE_S = 0.05
+"""Seconds every dive may take."""
+PARTIAL_SHARE = 0.5
+"""Share of the time after which a search whose answer leaves pods out ends, so that a bound can be
+proven for the pods it places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,26 @@ class Found:
     packing: Packing
     bound: Bound
     is_exhausted: bool
+
+
+class _PartialStop:
+    """A stop that comes early while the incumbent leaves pods out (`PARTIAL_SHARE`)."""
+
+    def __init__(self, stop: Stop, incumbent: Incumbent) -> None:
+        self._stop = stop
+        self._incumbent = incumbent
+        self._kept_s = (1.0 - PARTIAL_SHARE) * stop.remaining_s()
+
+    def is_cancelled(self) -> bool:
+        return self._stop.is_cancelled()
+
+    def remaining_s(self) -> float:
+        packing = self._incumbent.packing
+        is_partial = packing is not None and packing.left_out.any()
+        return self._stop.remaining_s() - (self._kept_s if is_partial else 0.0)
+
+    def elapsed_s(self) -> float:
+        return self._stop.elapsed_s()
 
 
 class Search:
@@ -52,15 +81,16 @@ class Search:
     ) -> None:
         self.instance = instance
         self.params = params
-        self.stop = stop
         self.incumbent = Incumbent(instance, stop, price_step(instance), on_progress)
-        self.halt = Halt(stop)
+        self.stop = _PartialStop(stop, self.incumbent)
+        self.halt = Halt(self.stop)
         self.pricing = Pricing(instance, self.halt)
         self.greedy = Greedy(instance, self.pricing)
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
-        self.generation = Generation(instance, self.pricing, self.penalty)
+        self.generation = Generation(instance, self.pricing, self.penalty, self._cover_at)
         self.rng = np.random.default_rng(params.seed)
+        self._began = stop.elapsed_s()
 
     def run(self) -> Found:
         """Search until the gap, the deadline, cancellation or exhaustion."""
@@ -87,6 +117,13 @@ class Search:
     def _offer(self, columns: Columns, phase: str) -> bool:
         return self.incumbent.offer(self.downsize.apply(Packing.of(self.instance, *columns)), phase)
 
+    def _cover_at(self, values: Float) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """A greedy cover at dual prices: an incumbent, and columns for the master."""
+        priced = np.maximum(values, LEAST_VALUE * self.penalty)
+        columns = self.greedy.cover(priced, Remainder.whole(self.instance), 200)
+        self._offer(columns, "cover")
+        return columns[0], columns[2]
+
     def _start(self) -> None:
         """The first incumbent, from prices that need no linear programme."""
         prices = fluid_prices(self.instance)
@@ -103,11 +140,11 @@ class Search:
     def _generate(self) -> None:
         """Columns until the master converges, with a dive now and then."""
         generation = self.generation
-        began, dived = self.stop.elapsed_s(), 0.0
+        dived = 0.0
         while not generation.is_converged and not self._is_done():
             generation.round(self.stop)
             self.incumbent.raise_bound(generation.bound.dollars, "columns")
-            elapsed = self.stop.elapsed_s() - began
+            elapsed = self.stop.elapsed_s() - self._began
             due = 0.03 + dived / DIVE_SHARE
             if elapsed >= due and not generation.is_converged:
                 before = self.stop.elapsed_s()
@@ -119,7 +156,9 @@ class Search:
     def _dive(self) -> None:
         if self.generation.solution is None:
             return
-        columns = self._diver().run(Remainder.whole(self.instance), self.generation.solution, self.stop)
+        seconds = max(LEAST_DIVE_S, DIVE_SHARE * (self.stop.elapsed_s() - self._began))
+        stop = Reserved.within(self.stop, seconds)
+        columns = self._diver().run(Remainder.whole(self.instance), self.generation.solution, stop)
         self._offer(columns, "dive")
 
     def _diver(self) -> Dive:
@@ -135,12 +174,16 @@ class Search:
     def _choose(self) -> None:
         """The best choice among the columns known, where that is a small programme."""
         packing = self.incumbent.packing
-        if packing is None or packing.left_out.any():
-            return
         every = maximal_patterns(self.instance)
+        limit = min(0.2 * self.stop.remaining_s(), 2.0)
         if every is not None:
             self.generation.pool.add(*every)
-        limit = min(0.2 * self.stop.remaining_s(), 2.0)
+        if packing is None or packing.left_out.any():
+            known = self.generation.pool.arrays()
+            fullest = place_most(self.generation.rows, known, limit, self.halt) if every else None
+            if fullest is not None:
+                self._offer(fullest, "choose")
+            return
         columns = choose(
             self.generation.rows,
             self.generation.pool.arrays(),

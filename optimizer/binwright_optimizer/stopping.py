@@ -68,6 +68,11 @@ class Reserved:
         self._stop = stop
         self._reserve_s = reserve_s
 
+    @classmethod
+    def within(cls, stop: Stop, seconds: float) -> Reserved:
+        """The stop that ends after ``seconds``, or when ``stop`` ends if that is sooner."""
+        return cls(stop, max(0.0, stop.remaining_s() - seconds))
+
     def is_cancelled(self) -> bool:
         """Whether the caller gave up."""
         return self._stop.is_cancelled()

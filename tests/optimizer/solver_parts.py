@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from binwright_optimizer.columns.generate import Generation, penalties
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.start import single_class_columns
-from binwright_optimizer.heuristics.greedy import Columns, Greedy
+from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
+from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
+from binwright_optimizer.search import Search
 from binwright_optimizer.stopping import Deadline, Halt
+from numpy.typing import NDArray
 
 
 def pricing_of(instance: Instance) -> Pricing:
@@ -22,10 +25,18 @@ def greedy_of(instance: Instance) -> Greedy:
 
 def converged_generation(instance: Instance) -> Generation:
     """Column generation run until nothing improves."""
-    generation = Generation(instance, pricing_of(instance), penalties(instance))
+    greedy = greedy_of(instance)
+
+    def complement(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        cover = greedy.cover(values, Remainder.whole(instance), 200)
+        return cover[0], cover[2]
+
+    generation = Generation(instance, pricing_of(instance), penalties(instance), complement)
     generation.add(*single_class_columns(instance))
-    generation.run(Deadline(60.0), lambda: False)
-    assert generation.is_converged
+    stop = Deadline(60.0)
+    while not generation.is_converged:
+        assert stop.remaining_s() > 0
+        generation.round(stop)
     assert generation.solution is not None
     return generation
 

@@ -26,6 +26,8 @@ CENTRE_STEP = 0.3
 CENTRE_SHARE = 0.5
 """Share of the centre in the duals that are priced."""
 
+COMPLEMENT_MARGIN = 0.05
+"""Columns of a greedy cover are kept up to this reduced cost, as a share of their price."""
 TOLERANCE_SHARE = 0.2
 """Share of the open gap below which improvements are not looked for yet."""
 FIRST_BRANCHES = 40
@@ -83,11 +85,26 @@ class ColumnPool:
 
 
 class Generation:
-    """The state of column generation: master, pool, pricing, best bound."""
+    """The state of column generation: master, pool, pricing, best bound.
 
-    def __init__(self, instance: Instance, pricing: Pricing, penalty: Float) -> None:
+    Parameters
+    ----------
+    complement
+        Covers the whole demand greedily at given dual prices and returns the columns. Pricing
+        finds one column per candidate; the columns of a cover share the pods between them, which
+        is what the master lacks while it has few.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        pricing: Pricing,
+        penalty: Float,
+        complement: Callable[[Float], tuple[NDArray[np.intp], NDArray[np.int32]]],
+    ) -> None:
         self.instance = instance
         self.pricing = pricing
+        self._complement = complement
         self.rows = Rows(instance)
         self.master = Master(self.rows, instance.demand, penalty)
         self.pool = ColumnPool(instance)
@@ -97,6 +114,7 @@ class Generation:
         self.has_failed = False
         self.rounds = 0
         self._centre: Duals | None = None
+        self._complement_every = 1
         self._branches = FIRST_BRANCHES
         self._is_truncated = False
         self._sharpness = 1.0
@@ -108,13 +126,6 @@ class Generation:
         fresh = self.pool.add(candidates, patterns)
         self.master.add(*fresh)
         return len(fresh[0])
-
-    def run(self, stop: Stop, is_enough: Callable[[], bool], max_rounds: int = 10_000) -> None:
-        """Rounds until converged, out of time, or ``is_enough()``."""
-        for _ in range(max_rounds):
-            if self.is_converged or stop.remaining_s() <= 0 or is_enough():
-                return
-            self.round(stop)
 
     def round(self, stop: Stop) -> None:
         """One master solve with its sweeps."""
@@ -128,11 +139,24 @@ class Generation:
         if self._centre is None:
             self._centre = solution.duals
         blend = solution.duals.blended(self._centre, CENTRE_SHARE)
+        if self.rounds % self._complement_every == 0:
+            self._add_complement(blend)
         if not self._sweep(blend) and not self._sweep(solution.duals):
             self._search_longer()
         self._centre = self._centre.blended(solution.duals, CENTRE_STEP)
         if solution.objective - self.bound.dollars <= 1e-9 * max(1.0, solution.objective):
             self.is_converged = True
+
+    def _add_complement(self, duals: Duals) -> None:
+        """Add the columns of a greedy cover at these duals; seldom once few of them improve."""
+        candidates, patterns = self._complement(duals.pods)
+        reduced = self.rows.costs(duals)[candidates] - patterns @ duals.pods
+        useful = reduced <= COMPLEMENT_MARGIN * self.rows.price[candidates]
+        added = self.add(candidates[useful], patterns[useful])
+        if added < max(4, 0.1 * len(candidates)):
+            self._complement_every = min(2 * self._complement_every, 64)
+        else:
+            self._complement_every = max(1, self._complement_every // 2)
 
     def _search_longer(self) -> None:
         """Nothing improves at the master's own duals: look closer, or longer, or stop."""
