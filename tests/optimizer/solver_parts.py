@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from binwright_optimizer.columns.generate import Generation
+from binwright_optimizer.columns.generate import Generation, penalties
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
-from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
-from binwright_optimizer.search import Search
 from binwright_optimizer.stopping import Deadline, Halt
 from numpy.typing import NDArray
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.certify import certificate
-from binwright_optimizer.columns.choose import choose
+from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, ColumnPool, penalties
 from binwright_optimizer.columns.master import Master, Rows, Solution
@@ -253,6 +253,24 @@ def test_the_best_whole_choice_among_columns_is_found() -> None:
         assert choose(Rows(instance), every, nothing, 3.0, 5.0, halt) is None  # none is below 3
     finally:
         halt.close()
+
+
+def test_the_fewest_pods_of_the_highest_priority_stay_out() -> None:
+    """Two nodes of 10 cpu for one urgent pod of 6 cpu and four others of 4 cpu: one other stays out."""
+    pods = [pod("urgent", cpu=6, priority=5), pod("other", cpu=4, replicas=4)]
+    pools = [node_pool("p", max_nodes=2)]
+    instance = build_instance(problem(pods, [instance_type("node", cpu=10, price=1)], pools))
+    every = maximal_patterns(instance)
+    assert every is not None
+    halt = Halt(Deadline(60.0))
+    try:
+        chosen = place_most(Rows(instance), every, 5.0, halt)
+    finally:
+        halt.close()
+    assert chosen is not None
+    _, counts, patterns = chosen
+    assert (counts @ patterns).tolist() == [1, 3]
+    assert counts.sum() == 2
 
 
 def test_the_certificate_rounds_prices_of_pods_down_and_of_limits_up() -> None:

@@ -16,7 +16,7 @@ from tiny_problems import tiny_problems
 
 THOROUGH = SolveParams(deadline_s=30.0)
 SETTINGS = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

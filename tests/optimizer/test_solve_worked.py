@@ -222,6 +222,28 @@ def test_priorities_are_told_apart_on_many_levels() -> None:
     assert placed_pods(question, solved(question)) == [0] * 6 + [1] * 4
 
 
+def test_every_urgent_pod_is_placed_where_a_clever_choice_has_room_for_all() -> None:
+    """Two nodes of (7 cpu, 8 GiB) are allowed. Urgent: three pods of (1, 2) and one of (4, 4).
+
+    One node holds the large one with two small ones, (6, 8); the other the third, (1, 2), which leaves
+    room for one of the others of (3, 4) only: two of those stay out. Two nodes of two of the
+    others each would place more pods, but not the urgent ones.
+    """
+    kinds = [
+        instance_type("a", cpu=7, memory_gib=8, price=5),
+        instance_type("b", cpu=6, memory_gib=6, price=4),
+    ]
+    pods = [
+        pod("other", cpu=3, memory_gib=4, replicas=3),
+        pod("small", cpu=1, memory_gib=2, replicas=3, priority=1),
+        pod("large", cpu=4, memory_gib=4, priority=1),
+    ]
+    question = problem(pods, kinds, [node_pool("p", max_nodes=2)])
+    decision = solved(question)
+    assert placed_pods(question, decision) == [1, 3, 1]
+    assert decision.cost_microusd_per_hour == 9_000_000
+
+
 def test_the_bound_is_proven_for_the_pods_that_are_placed() -> None:
     """Of five pods of 4 cpu two nodes for $1 hold four; the fifth, and one of 99 cpu, stay out."""
     pods = [pod("a", cpu=4, replicas=5), pod("huge", cpu=99)]
