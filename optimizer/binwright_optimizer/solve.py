@@ -54,7 +54,7 @@ def solve(
     """
     params = params or SolveParams()
     stop = stop or Deadline(params.deadline_s)
-    timer = _Timer()
+    timer = _Timer(stop)
     with timer.phase("instance"):
         instance = build_instance(problem)
     with timer.phase("search"):
@@ -141,14 +141,16 @@ def _stop_reason(found: Found, bound: int, params: SolveParams, stop: Stop) -> S
 
 
 class _Timer:
-    """Seconds by phase."""
+    """Seconds by phase; a stop that raises to abandon the solve may do so between phases."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
         self._phases: list[PhaseTiming] = []
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time what happens inside."""
+        self._stop.is_cancelled()
         began = time.perf_counter()
         yield
         self._phases.append(PhaseTiming(name, time.perf_counter() - began))

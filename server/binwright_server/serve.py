@@ -38,10 +38,6 @@ SERVICES = (
 
 MIB = 2**20
 
-SWITCH_INTERVAL_S = 0.0005
-"""How long one thread may hold the interpreter while others wait: a tenth of Python's default. A small
-solve enters and leaves compiled code often, and beside a large one would wait that long each time."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -204,7 +200,6 @@ def run(config: ServerConfig) -> None:
     from binwright_optimizer.warmup import warm_up
 
     configure_logging(config.log_format, config.log_level)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(serve_until_signal(lambda: Server(config, solve, warm_up), config.grace_s))
 
 
