@@ -29,6 +29,7 @@ from binwright_optimizer.stopping import Halt, Reserved, Stop
 Float = NDArray[np.float64]
 LEAST_VALUE = 1e-9
 """Share of its penalty that a pod is worth at least, so that no greedy step overlooks it."""
+LP_FAILED = "a linear programme failed to solve: the answer and the bound are the best found before it"
 PATIENCE = 150
 """Neighbourhoods without improvement after which the search counts as exhausted."""
 DIVE_SHARE = 0.3
@@ -47,6 +48,7 @@ class Found:
     packing: Packing
     bound: Bound
     is_exhausted: bool
+    warnings: tuple[str, ...] = ()
 
 
 class _PartialStop:
@@ -109,7 +111,8 @@ class Search:
         is_exhausted = self.stop.remaining_s() > 0
         packing = self.incumbent.packing
         assert packing is not None
-        return Found(packing, self.generation.bound, is_exhausted)
+        warnings = (LP_FAILED,) if self.generation.has_failed else ()
+        return Found(packing, self.generation.bound, is_exhausted, warnings)
 
     def _is_done(self) -> bool:
         return self.stop.remaining_s() <= 0 or self.incumbent.gap <= self.params.gap
@@ -136,6 +139,9 @@ class Search:
                 self._offer(columns, "greedy")
         self.generation.add(*single_class_columns(self.instance))
         self.generation.add(columns[0], columns[2])
+        if not self._is_done():
+            self.generation.sweep(replace(self.generation.rows.zero_duals(), pods=prices))
+            self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
 
     def _generate(self) -> None:
         """Columns until the master converges, with a dive now and then."""

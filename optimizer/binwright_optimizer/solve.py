@@ -76,6 +76,7 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
+            warnings=found.warnings,
         )
         findings = (*check_placement(problem, decision), *check_statement(decision))
         if bound > found.packing.cost:
@@ -96,7 +97,8 @@ def _search(
     packing = found.packing
     if not placed_only.packing.left_out.any() and placed_only.packing.cost <= packing.cost:
         packing = placed_only.packing.with_demand(instance)
-    return Found(packing, placed_only.bound, found.is_exhausted and placed_only.is_exhausted)
+    is_exhausted = found.is_exhausted and placed_only.is_exhausted
+    return Found(packing, placed_only.bound, is_exhausted, found.warnings or placed_only.warnings)
 
 
 def _reserve_s(instance: Instance, stop: Stop) -> float:

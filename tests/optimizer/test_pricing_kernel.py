@@ -202,7 +202,7 @@ VALUES = st.lists(st.integers(0, 12), min_size=3, max_size=3)
 
 @given(tiny_problems(), VALUES, st.sampled_from([0, 1, 50]), st.booleans())
 @SETTINGS
-def test_a_sweep_bounds_every_candidate_and_its_patterns_pay(
+def test_asweep_bounds_every_candidate_and_its_patterns_pay(
     tiny, worth: list[int], branches: int, halted: bool
 ) -> None:
     """Every pattern worth more than its cost is found where nothing cuts the search short."""
@@ -227,7 +227,7 @@ def test_a_sweep_bounds_every_candidate_and_its_patterns_pay(
             assert knapsack.worth(found[j].astype(np.int64)) == pytest.approx(best)
 
 
-def test_a_sweep_prices_only_the_candidates_and_caps_asked_for() -> None:
+def test_asweep_prices_only_the_candidates_and_caps_asked_for() -> None:
     """Pods of 2 cpu worth 1 each: 4 fill the large node for 3, but the cap of 3 leaves nothing to gain."""
     kinds = [instance_type("small", cpu=4, price=1.5), instance_type("large", cpu=8, price=3)]
     instance = build_instance(problem([pod(cpu=2, replicas=9)], kinds))

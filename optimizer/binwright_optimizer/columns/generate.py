@@ -141,7 +141,7 @@ class Generation:
         blend = solution.duals.blended(self._centre, CENTRE_SHARE)
         if self.rounds % self._complement_every == 0:
             self._add_complement(blend)
-        if not self._sweep(blend) and not self._sweep(solution.duals):
+        if not self.sweep(blend) and not self.sweep(solution.duals):
             self._search_longer()
         self._centre = self._centre.blended(solution.duals, CENTRE_STEP)
         if solution.objective - self.bound.dollars <= 1e-9 * max(1.0, solution.objective):
@@ -174,8 +174,8 @@ class Generation:
         gap = 1.0 - self.bound.dollars / self.solution.objective
         return min(max(TOLERANCE_SHARE * gap * self._sharpness, TOLERANCE), 0.01)
 
-    def _sweep(self, duals: Duals) -> int:
-        """Price all candidates under these duals; returns the number of new columns."""
+    def sweep(self, duals: Duals) -> int:
+        """Price all candidates at these duals, tighten the bound, add columns; returns their number."""
         instance = self.instance
         bounds = np.empty(instance.n_candidates)
         costs = self.rows.costs(duals)
