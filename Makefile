@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard proto/binwright/v1/*.proto)
+SERVICES := $(wildcard proto/binwright/v1/*_service.proto)
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer benchmarks)
 
 .PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark format clean
@@ -42,8 +43,10 @@ imports: setup
 
 stubs: setup ## regenerate the committed gRPC stubs
 	cd proto && ../$(BIN)/python -m grpc_tools.protoc -I. --plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy \
+	  --python_out=. --mypy_out=quiet:. $(PROTOS:proto/%=%)
+	cd proto && ../$(BIN)/python -m grpc_tools.protoc -I. \
 	  --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc \
-	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS:proto/%=%)
+	  --grpc_python_out=. --mypy_grpc_out=quiet:. $(SERVICES:proto/%=%)
 
 stubs-check: stubs ## fail if the committed stubs are stale
 	@git diff --exit-code --stat -- 'proto/**/*_pb2*' || { echo "stubs are stale: run 'make stubs' and commit"; exit 1; }

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from binwright_optimizer.pricing.kernel import gather
+from binwright_optimizer.pricing.kernels.sweep import gather
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from binwright_optimizer.instance import build_instance
-from binwright_optimizer.pricing.kernel import branch, pack, relax, surplus
+from binwright_optimizer.pricing.kernels.branch import branch
+from binwright_optimizer.pricing.kernels.depth_first import pack
+from binwright_optimizer.pricing.kernels.relaxation import relax, surplus
 from builders import instance_type, pod, problem
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

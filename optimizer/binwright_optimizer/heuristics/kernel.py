@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.pricing.kernel import gather, pack, relax
+from binwright_optimizer.pricing.kernels.depth_first import pack
+from binwright_optimizer.pricing.kernels.relaxation import relax
+from binwright_optimizer.pricing.kernels.sweep import gather
 
 FREE = 1e-9
 """Stands for a cost of zero in a ratio, dollars per hour."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.pricing.kernel import sweep
+from binwright_optimizer.pricing.kernels.sweep import sweep
 from binwright_optimizer.stopping import Halt
 
 DEPTH_FIRST_NODES = 5_000
