@@ -23,7 +23,7 @@ from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.pricing import Pricing
+from binwright_optimizer.pricing import MICRO, Pricing
 from binwright_optimizer.stopping import Halt, Reserved, Stop
 
 Float = NDArray[np.float64]
@@ -32,8 +32,15 @@ LEAST_VALUE = 1e-9
 LP_FAILED = "a linear programme failed to solve: the answer and the bound are the best found before it"
 PATIENCE = 150
 """Neighbourhoods without improvement after which the search counts as exhausted."""
+BOUND_SHARE = 0.3
+"""Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
+the incumbent is worked on; each time around it is this much smaller."""
+NEARLY = 0.01
+"""Relative distance of bound and relaxation above which the relaxation always goes first."""
 DIVE_SHARE = 0.3
 """Share of the time before convergence that dives may take."""
+LEAST_TURN_S = 0.1
+"""Seconds every turn of neighbourhood search may take."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 PARTIAL_SHARE = 0.5
@@ -103,11 +110,16 @@ class Search:
 
     def _run(self) -> Found:
         self._start()
-        self._generate()
-        if not self._is_done():
-            self._choose()
-        if not self._is_done():
-            self._improve()
+        share = BOUND_SHARE
+        while not self._is_done():
+            self._generate(share)
+            if not self._is_done():
+                self._choose()
+            if not self._is_done():
+                self._improve()
+            if self.generation.is_converged:
+                break
+            share *= BOUND_SHARE
         is_exhausted = self.stop.remaining_s() > 0
         packing = self.incumbent.packing
         assert packing is not None
@@ -143,16 +155,29 @@ class Search:
             self.generation.sweep(replace(self.generation.rows.zero_duals(), pods=prices))
             self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
 
-    def _generate(self) -> None:
-        """Columns until the master converges, with a dive now and then."""
+    def _is_bound_better(self, share: float) -> bool:
+        """Whether the relaxation is solved so much better than the incumbent that it can wait.
+
+        The gap has two parts: from the incumbent down to the relaxation, and from there to the
+        bound. Solving the relaxation pays while the second is more than ``share`` of the first.
+        """
+        solution, packing = self.generation.solution, self.incumbent.packing
+        if solution is None or packing is None or packing.left_out.any():
+            return False
+        below = solution.objective - self.generation.bound.dollars
+        above = packing.cost * MICRO - solution.objective
+        return below <= share * above and below <= NEARLY * solution.objective
+
+    def _generate(self, share: float) -> None:
+        """Columns until the relaxation is solved well enough, with a dive now and then."""
         generation = self.generation
         dived = 0.0
-        while not generation.is_converged and not self._is_done():
+        while not (generation.is_converged or self._is_bound_better(share) or self._is_done()):
             generation.round(self.stop)
             self.incumbent.raise_bound(generation.bound.dollars, "columns")
             elapsed = self.stop.elapsed_s() - self._began
             due = 0.03 + dived / DIVE_SHARE
-            if elapsed >= due and not generation.is_converged:
+            if elapsed >= due:
                 before = self.stop.elapsed_s()
                 self._dive()
                 dived += max(self.stop.elapsed_s() - before, 0.2 * elapsed * DIVE_SHARE)
@@ -183,7 +208,7 @@ class Search:
         every = maximal_patterns(self.instance)
         limit = min(0.2 * self.stop.remaining_s(), 2.0)
         if every is not None:
-            self.generation.pool.add(*every)
+            self.generation.add(*every)
         if packing is None or packing.left_out.any():
             known = self.generation.pool.arrays()
             fullest = place_most(self.generation.rows, known, limit, self.halt) if every else None
@@ -202,8 +227,15 @@ class Search:
             self._offer(columns, "choose")
 
     def _improve(self) -> None:
-        """Neighbourhood search until it runs out of ideas."""
+        """Neighbourhood search until it runs out of ideas, or of its turn.
+
+        While the relaxation is not solved, a turn is as long as the search so far.
+        """
         generation = self.generation
+        left = self.stop.remaining_s()
+        if not generation.is_converged:
+            left = min(left, max(LEAST_TURN_S, self.stop.elapsed_s() - self._began))
+        turn = Reserved.within(self.stop, left)
         duals = generation.bound.duals
         diver = self._diver()
         repack = Repack(
@@ -214,7 +246,7 @@ class Search:
             self.rng,
         )
         fruitless = 0
-        while not self._is_done():
+        while not self._is_done() and turn.remaining_s() > 0:
             packing = self.incumbent.packing
             assert packing is not None
             if fruitless >= PATIENCE or not packing.nodes:

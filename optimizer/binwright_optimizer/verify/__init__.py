@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 from binwright_optimizer.model import Decision, PodRange, Problem
 from binwright_optimizer.verify.bound import compile_kernels, prove_bound
+from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.placement import check_placement
 from binwright_optimizer.verify.statement import check_statement
 
-__all__ = ["check_placement", "check_statement", "placed_pods", "prove_bound", "verify", "warm_up"]
+__all__ = ["check_placement", "check_statement", "placed_pods", "prepare", "prove_bound", "verify", "warm_up"]
 
 PROOF_TIME_S = 20.0
 """Longest time `verify` spends on the proof: well above what the solver spends on it, so that
@@ -37,6 +38,11 @@ def verify(problem: Problem, decision: Decision) -> tuple[str, ...]:
     if proven < stated:
         return (*findings, f"the certificate proves a bound of {proven}, {stated} is stated")
     return findings
+
+
+def prepare(problem: Problem) -> None:
+    """Read a problem's market, which is kept, so that a later proof has all of its time to itself."""
+    market(problem)
 
 
 def placed_pods(problem: Problem, decision: Decision) -> list[int]:
