@@ -94,6 +94,26 @@ def test_a_name_cannot_drive_the_terminal_or_the_markup() -> None:
     assert "[red]name" in text
 
 
+def test_values_in_brackets_are_printed_and_not_taken_for_markup() -> None:
+    """A requirement such as ``pool In [general]`` must keep its values."""
+    decision = mixed_decision()
+    big = decision.unschedulable_pods[0]
+    big.reasons[0].message = "asks for pool In [general]"
+    big.nearest_miss = "zone In [red]"
+    decision.warnings.append("warned about [bold]")
+    decision.timings[0].phase = "[dim]"
+    for claim in decision.node_claims:
+        claim.node_pool = claim.zone = "[red]x"
+        claim.requests.clear()
+        claim.requests["example.com/[b]"] = claim.allocatable["example.com/[b]"] = "1"
+    notes = ["skipped: [italic]"]
+    text = rendered(decision, notes=notes, price_sources=[catalog_pb2.PriceSource(name="[blue] list")])
+    words = ("pool In [general]", "zone In [red]", "[bold]", "[dim]", "[red]x", "[b] %", "[italic]", "[blue]")
+    for word in words:
+        assert word in text, word
+    assert rendered(decision, title="[red]title").startswith("╭─ [red]title ")
+
+
 def test_an_empty_decision_has_no_node_table() -> None:
     text = rendered(decision_pb2.Decision(status=decision_pb2.SOLUTION_STATUS_NONE))
     assert "NodePool" not in text

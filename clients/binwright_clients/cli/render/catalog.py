@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.render.decision import price_lines
-from binwright_clients.cli.render.text import counted, dollars, printable
+from binwright_clients.cli.render.text import counted, dollars, literal, printable
 
 _GIB = 2**30
 ESTIMATE_MARK = "~"
@@ -37,12 +37,12 @@ def instance_types_view(types: Sequence[catalog_pb2.InstanceType], title: str) -
     for sold in types:
         capacity = sold.capacity or sold.allocatable
         table.add_row(
-            printable(sold.name),
+            literal(sold.name),
             _cores(capacity.get(CPU, "0")),
             _gibibytes(capacity.get(MEMORY, "0")),
-            gpu_text(sold.gpu),
-            printable(sold.arch) or "amd64",
-            printable(sold.allocatable.get(PODS, "-")),
+            literal(gpu_text(sold.gpu)),
+            literal(sold.arch or "amd64"),
+            literal(sold.allocatable.get(PODS, "-")),
             str(len({(offering.region, offering.zone) for offering in sold.offerings})),
             cheapest_price(sold.offerings, "on-demand"),
             cheapest_price(sold.offerings, "spot"),
@@ -66,7 +66,7 @@ def instance_type_view(sold: catalog_pb2.InstanceType) -> RenderableType:
     amounts.add_column("Allocatable", justify="right")
     for name in sorted({*sold.capacity, *sold.allocatable}, key=lambda n: ({CPU: 0, MEMORY: 1}.get(n, 2), n)):
         amounts.add_row(
-            printable(name), _shown(sold.capacity.get(name), name), _shown(sold.allocatable.get(name), name)
+            literal(name), _shown(sold.capacity.get(name), name), _shown(sold.allocatable.get(name), name)
         )
 
     offerings = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -76,9 +76,9 @@ def instance_type_view(sold: catalog_pb2.InstanceType) -> RenderableType:
     offerings.add_column("Available", justify="right")
     for offering in sorted(sold.offerings, key=lambda o: (o.region, o.capacity_type, o.zone)):
         offerings.add_row(
-            printable(offering.region),
-            printable(offering.zone),
-            printable(offering.capacity_type),
+            literal(offering.region),
+            literal(offering.zone),
+            literal(offering.capacity_type),
             _price(offering),
             f"{offering.available:,}" if offering.HasField("available") else "no known limit",
         )
@@ -87,7 +87,7 @@ def instance_type_view(sold: catalog_pb2.InstanceType) -> RenderableType:
     labels.add_column(overflow="fold")
     labels.add_column(overflow="fold")
     for key in sorted(sold.labels):
-        labels.add_row(Text(printable(key), style="cyan"), printable(sold.labels[key]))
+        labels.add_row(literal(key, "cyan"), literal(sold.labels[key]))
     parts: list[RenderableType] = [heading, "", amounts, "", offerings, ""]
     if sold.labels:
         parts += [Text("Labels", style="bold"), labels, ""]
@@ -102,7 +102,7 @@ def price_notes(sources: Iterable[catalog_pb2.PriceSource]) -> Table:
     grid.add_column()
     described = price_lines(sources)
     for line in described:
-        grid.add_row("prices", line)
+        grid.add_row("prices", literal(line))
     if any(line.endswith("(estimate)") for line in described):
         grid.add_row(ESTIMATE_MARK, "an estimate: check before you rely on it")
     return grid

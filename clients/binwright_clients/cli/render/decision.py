@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.render.mix import mix_table, node_mix
-from binwright_clients.cli.render.text import WIDTH, counted, dollars, percent, printable, some
+from binwright_clients.cli.render.text import WIDTH, counted, dollars, literal, percent, printable, some
 from binwright_clients.cli.render.unschedulable import unschedulable_view
 
 _STOP_REASONS = {
@@ -83,7 +83,7 @@ def summary_panel(decision: decision_pb2.Decision, title: str = "Decision", widt
         f"stopped: {_STOP_REASONS.get(decision.stop_reason, 'unknown')}",
     )
     return Panel(
-        grid, title=printable(title), title_align="left", box=box.ROUNDED, width=width, padding=(0, 1)
+        grid, title=literal(title), title_align="left", box=box.ROUNDED, width=width, padding=(0, 1)
     )
 
 
@@ -112,14 +112,14 @@ def remarks(
     grid.add_column(no_wrap=True, style="cyan")
     grid.add_column()
     for warning in decision.warnings:
-        grid.add_row(Text("warning", style="yellow"), printable(warning))
+        grid.add_row(Text("warning", style="yellow"), literal(warning))
     for note in notes:
-        grid.add_row("note", printable(note))
+        grid.add_row("note", literal(note))
     for described in price_lines(price_sources):
-        grid.add_row("prices", described)
+        grid.add_row("prices", literal(described))
     if decision.timings:
         spent = ", ".join(f"{printable(timing.phase)} {timing.seconds:.2f} s" for timing in decision.timings)
-        grid.add_row("time", spent)
+        grid.add_row("time", literal(spent))
     if decision.node_claims:
         grid.add_row("bars", "share of what the nodes can allocate that their pods request")
     return grid

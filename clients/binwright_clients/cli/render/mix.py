@@ -130,14 +130,14 @@ def mix_table(rows: Sequence[MixRow], most_rows: int = 30, width: int = WIDTH) -
     for name in resources:
         title = _TITLES.get(name) or printable(name.rsplit("/", 1)[-1])
         table.add_column(
-            f"{title} %"[: _column_width(bar_width)],
+            Text(f"{title} %"[: _column_width(bar_width)]),
             bar(overall[name], bar_width),
             justify="left" if bar_width else "right",
             no_wrap=True,
         )
     for cells in body:
         table.add_row(
-            *(wrapped(text, widths[k]) for k, text in enumerate(cells.texts)),
+            *(Text(wrapped(text, widths[k])) for k, text in enumerate(cells.texts)),
             *(_bar_or_dash(share, bar_width) for share in cells.shares),
             style="dim" if cells.is_rest else "",
         )

@@ -25,6 +25,17 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
+def literal(text: str, style: str = "") -> Text:
+    """The text for a table cell or title, where a plain string would be read as markup.
+
+    Examples
+    --------
+    >>> literal("zone In [us-east-1a]").plain
+    'zone In [us-east-1a]'
+    """
+    return Text(printable(text), style=style)
+
+
 def dollars(microusd: int, digits: int = 4) -> str:
     """Micro-dollars as dollars, rounded half up, without the sign of the currency.
 

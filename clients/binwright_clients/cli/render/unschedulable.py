@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from binwright_clients.cli.render.text import counted, printable, some
+from binwright_clients.cli.render.text import counted, literal, some
 
 
 @dataclass(slots=True)
@@ -61,9 +61,9 @@ def unschedulable_view(pods: Iterable[decision_pb2.UnschedulablePod], most_group
         grid.add_column(justify="right", no_wrap=True)
         grid.add_column()
         for constraint, refused, message in group.reasons:
-            grid.add_row(printable(constraint), f"{refused:,} refused", printable(message))
+            grid.add_row(literal(constraint), f"{refused:,} refused", literal(message))
         if group.nearest_miss:
-            grid.add_row(Text("nearest miss", style="cyan"), "", printable(group.nearest_miss))
+            grid.add_row(Text("nearest miss", style="cyan"), "", literal(group.nearest_miss))
         parts.append(Padding(grid, (0, 0, 0, 4)))
     if len(groups) > most_groups:
         hidden = sum(len(group.pods) for group in groups[most_groups:])
