@@ -17,6 +17,12 @@ spec:
   - name: main
     resources: {requests: {cpu: "1", memory: 1Gi}}
 """
+POOL = """\
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: gpu, annotations: {binwright.dev/min-node: "3"}}
+spec: {template: {spec: {requirements: []}}}
+"""
 TABLE = "name,replicas,cpu_milli,memory_mib\nweb,2,1000,1024\n"
 CATALOG = "instance_type,price_usd_h,cpu_milli,memory_mib\nsmall,0.1,4000,8192\n"
 SOLVE = ("solve", "-f")
@@ -32,6 +38,12 @@ CASES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
         POD + "  colour: red\n",
         (*SOLVE, "FILE"),
         ("field.yaml", "document 1", "colour"),
+    ),
+    "misspelt annotation": (
+        "pool.yaml",
+        POOL,
+        (*SOLVE, "EXAMPLE", "--nodepools", "FILE"),
+        ("pool.yaml", "document 1 (NodePool gpu)", "binwright.dev/min-node]", "'binwright.dev/min-nodes'"),
     ),
     "negative quantity": (
         "minus.yaml",

@@ -29,12 +29,16 @@ from binwright_clients.kubernetes.schema import (
     Record,
     Schema,
 )
+from binwright_clients.spelling import suggestion
 
 MIN_NODES = "binwright.dev/min-nodes"
 """Annotation: fewest nodes of the pool. Karpenter knows no minimum."""
 
 MAX_NODES = "binwright.dev/max-nodes"
 """Annotation: most nodes of the pool; the same as Karpenter's ``limits.nodes``."""
+
+_OWN_PREFIX = "binwright.dev/"
+_OWN_ANNOTATIONS = (MIN_NODES, MAX_NODES)
 
 _LARGEST_COUNT = 2**31 - 1
 
@@ -113,6 +117,7 @@ NODE_POOL_V1BETA1 = _node_pool(_TEMPLATE_SPEC_V1BETA1, {**_DISRUPTION, "expireAf
 
 def add_node_pool(pool: ManifestObject) -> None:
     """Add a NodePool to the assembly of its object; mistakes are reported there."""
+    _check_annotations(pool)
     template = pool.spec.get("template") or {}
     spec = template.get("spec") or {}
     at = "spec.template.spec"
@@ -189,6 +194,26 @@ def _node_bounds(pool: ManifestObject, caps: list[int]) -> tuple[int, int | None
             f"metadata.annotations[{MIN_NODES}]", str(fewest), f"must not be above the most nodes, {most}"
         )
     return fewest, most
+
+
+def _check_annotations(pool: ManifestObject) -> None:
+    """Report annotations of ours that do not exist, on the pool or on its template.
+
+    Annotations under other prefixes are somebody else's; a misspelt one of ours would lose a bound.
+    """
+    template: dict[str, Any] = pool.spec.get("template") or {}
+    for path, metadata, known in (
+        ("metadata", pool.metadata, _OWN_ANNOTATIONS),
+        ("spec.template.metadata", template.get("metadata") or {}, ()),
+    ):
+        for key in metadata.get("annotations") or {}:
+            if not key.lower().startswith(_OWN_PREFIX) or key in known:
+                continue
+            if key in _OWN_ANNOTATIONS:
+                description = "is read on the NodePool's own metadata only"
+            else:
+                description = f"unknown annotation{suggestion(key, _OWN_ANNOTATIONS)}"
+            pool.problem(f"{path}.annotations[{key}]", "", description)
 
 
 def _annotated_count(pool: ManifestObject, annotation: str) -> int | None:
