@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from binwright.v1 import catalog_pb2, decision_pb2
-from binwright_clients.cli.render.decision import decision_view
+from binwright_clients.cli.render.decision import decision_view, summary_panel
 from binwright_clients.cli.render.mix import node_mix, utilisation
 from binwright_clients.cli.render.unschedulable import group_by_reason
 from golden_files import expect_golden
@@ -24,6 +25,12 @@ def rendered(decision: decision_pb2.Decision, width: int = 100, **options: Any) 
     view = decision_view(decision, width=width, **options)
     Console(file=stream, width=width, highlight=False).print(view)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def rendered_panel(decision: decision_pb2.Decision, width: int) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(summary_panel(decision, width=width))
+    return stream.getvalue()
 
 
 def test_a_mixed_decision_looks_as_it_did() -> None:
@@ -52,6 +59,34 @@ def test_on_a_narrow_terminal_names_wrap_and_numbers_do_not() -> None:
     assert max(map(len, text.splitlines())) <= 80
     for number in ("15.9000", "0.1341", "9.0240"):
         assert number in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_the_summary_of_a_million_pods_cuts_nothing(width: int) -> None:
+    decision = decision_pb2.Decision(
+        stop_reason=decision_pb2.STOP_REASON_EXHAUSTED,
+        hourly_cost_microusd=12_533_333_300,
+        monthly_cost_usd=9_149_333.31,
+        lower_bound_microusd=12_533_111_100,
+        gap=0.0000177,
+    )
+    for _ in range(1_000):
+        decision.node_claims.add(pods=["p"] * 999)
+    decision.existing_placements.add(node="n", pods=["p"] * 1_000)
+    panel = rendered_panel(decision, width)
+    assert "…" not in panel
+    assert max(map(len, panel.splitlines())) == width
+    for fact in (
+        "$12,533.3333/h",
+        "$9,149,333.31/month",
+        "lower bound $12,533.1111/h",
+        "gap 0.002 %",
+        "1,000 nodes",
+        "1,000,000 of 1,000,000 pods placed",
+        "1,000 on existing nodes",
+        "stopped: search exhausted",
+    ):
+        assert fact in panel, fact
 
 
 def test_nodes_that_are_alike_are_one_row_and_the_dearest_comes_first() -> None:

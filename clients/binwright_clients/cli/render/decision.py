@@ -63,28 +63,42 @@ def summary_panel(decision: decision_pb2.Decision, title: str = "Decision", widt
     on_existing = sum(len(placement.pods) for placement in decision.existing_placements)
     unplaced = len(decision.unschedulable_pods)
     placed = on_new + on_existing
-    grid = Table.grid(padding=(0, 3 if width >= WIDTH else 1, 0, 0))
-    for _ in range(4):
-        grid.add_column(no_wrap=width >= WIDTH)
     cost = decision.hourly_cost_microusd
-    grid.add_row(
+    facts = (
         Text(f"${dollars(cost)}/h", style="bold green"),
-        f"${decision.monthly_cost_usd:,.2f}/month",
-        f"lower bound ${dollars(decision.lower_bound_microusd)}/h",
+        Text(f"${decision.monthly_cost_usd:,.2f}/month"),
+        Text(f"lower bound ${dollars(decision.lower_bound_microusd)}/h"),
         Text.assemble("gap ", (percent(decision.gap), "bold")),
-    )
-    grid.add_row(
         Text(counted(len(decision.node_claims), "node"), style="bold"),
         Text(
             f"{placed:,} of {counted(placed + unplaced, 'pod')} placed",
             style="bold" if not unplaced else "bold yellow",
         ),
-        f"{on_existing:,} on existing nodes" if on_existing else "",
-        f"stopped: {_STOP_REASONS.get(decision.stop_reason, 'unknown')}",
+        Text(f"{on_existing:,} on existing nodes" if on_existing else ""),
+        Text(f"stopped: {_STOP_REASONS.get(decision.stop_reason, 'unknown')}"),
     )
-    return Panel(
-        grid, title=literal(title), title_align="left", box=box.ROUNDED, width=width, padding=(0, 1)
-    )
+    grid = _facts_grid(facts, width - _FRAME_WIDTH)
+    return Panel(grid, title=literal(title), title_align="left", box=box.ROUNDED, width=width, padding=(0, 1))
+
+
+_FRAME_WIDTH = 4
+"""Columns that the frame and the blanks inside it take."""
+
+
+def _facts_grid(facts: Sequence[Text], room: int) -> Table:
+    """The facts in as many columns as fit ``room`` without cutting any: four, two or one."""
+    for n_columns, gap in ((4, 3), (4, 2), (4, 1), (2, 3), (1, 0)):
+        widest = [max(fact.cell_len for fact in facts[k::n_columns]) for k in range(n_columns)]
+        if sum(widest) + gap * (n_columns - 1) <= room:
+            break
+    grid = Table.grid(padding=(0, gap, 0, 0))
+    for _ in range(n_columns):
+        grid.add_column(overflow="fold")
+    for first in range(0, len(facts), n_columns):
+        row = facts[first : first + n_columns]
+        if any(fact.plain for fact in row):
+            grid.add_row(*row)
+    return grid
 
 
 def existing_text(placements: Sequence[decision_pb2.ExistingPlacement], most: int = 10) -> Text:
