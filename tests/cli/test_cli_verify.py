@@ -82,6 +82,11 @@ def verify(tmp_path: Path) -> Verify:
     return invoke
 
 
+def rows_of(table: str) -> dict[str, str]:
+    """Lines of the table by their title."""
+    return {line.split("  ")[0]: line.rstrip() for line in table.splitlines()}
+
+
 def test_a_sound_decision_is_verified_with_recomputed_figures(verify: Verify) -> None:
     result = verify(a_decision(), "-o", "json")
     assert result.exit_code == 0, result.output
@@ -150,6 +155,64 @@ def test_a_wrong_decision_is_refuted_with_findings(
         assert "finding" in result.stdout
     elif output == "json":
         assert json.loads(result.stdout)["findings"]
+
+
+def test_of_a_decision_that_cannot_be_read_nothing_else_is_said_to_be_checked(verify: Verify) -> None:
+    decision = a_decision()
+    decision.node_claims[0].pods[1] = "ghost"
+    lines = rows_of(verify(decision).stdout)
+    assert "FAILED, 1 finding" in lines["decision"]
+    for row in ("placement", "cost", "lower bound", "gap", "statement"):
+        assert lines[row].endswith("not checked"), lines[row]
+    document = json.loads(verify(decision, "-o", "json").stdout)
+    assert document["checks"] == {
+        "decision": "failed",
+        "placement": "not checked",
+        "lower_bound": "not checked",
+        "statement": "not checked",
+    }
+    assert document["pods_placed"] is None
+
+
+def test_a_bound_that_is_not_proven_fails_while_the_placement_holds(verify: Verify) -> None:
+    decision = a_decision()
+    _bound_too_high(decision)
+    lines = rows_of(verify(decision).stdout)
+    assert "FAILED, 1 finding ($0.1000/h stated, $0.0000/h proven by the certificate)" in lines["lower bound"]
+    assert "2 pods on 1 node" in lines["placement"]
+    assert lines["statement"].endswith("agree")
+    document = json.loads(verify(decision, "-o", "json").stdout)
+    assert document["checks"]["lower_bound"] == "failed"
+    assert document["checks"]["placement"] == "held"
+
+
+def test_a_node_that_breaks_a_rule_fails_the_placement_alone(verify: Verify) -> None:
+    decision = a_decision()
+    decision.node_claims[0].zone = "elsewhere"
+    lines = rows_of(verify(decision).stdout)
+    assert "FAILED" in lines["placement"]
+    assert "2 pods on 1 node" not in lines["placement"]
+    assert lines["cost"].endswith("not checked: a node is not sold in the catalogue")
+    assert lines["statement"].endswith("agree")
+
+
+def test_the_catalogue_is_named_once(tmp_path: Path) -> None:
+    request = a_request()
+    request.problem.catalog.embedded.cloud = "aws"
+    request.problem.catalog.embedded.regions.append("us-east-1")
+    request.problem.catalog.embedded.instance_types.append("m5.large")
+    [line] = [row for row in _refuted(tmp_path, request).splitlines() if row.startswith("catalogue")]
+    assert line.count("us-east-1") == 1
+
+
+def _refuted(folder: Path, request: provisioning_service_pb2.SolveRequest) -> str:
+    write_message(folder / "problem.json", request)
+    write_message(folder / "decision.json", a_decision())
+    result = CliRunner().invoke(
+        main, ["verify", *(str(folder / f"{n}.json") for n in ("problem", "decision"))]
+    )
+    assert result.exit_code == 1
+    return result.stdout
 
 
 def test_a_wrong_problem_is_bad_input_and_names_the_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from binwright_clients.cli.exit_codes import FAILED
 from binwright_clients.cli.failures import located
 from binwright_clients.cli.files import read_decision, read_request
 from binwright_clients.cli.output import output_option, print_table, print_yaml
-from binwright_clients.cli.render.text import counted, dollars, percent, printable
+from binwright_clients.cli.render.text import counted, dollars, literal, percent, printable
 
 _FILE = click.Path(path_type=Path)
 _MICROUSD = 1_000_000
@@ -31,8 +31,15 @@ class Recheck:
 
     Parameters
     ----------
-    findings
-        Everything that is wrong; empty if the decision holds.
+    contradictions
+        What keeps the decision from being read against the problem; nothing further was checked
+        if there are any.
+    placement
+        Violations of the problem's rules by nodes and pods; None if not checked.
+    statement
+        Contradictions between cost, bound, status and stop reason; None if not checked.
+    bound
+        What is wrong with the proof of the lower bound; None if not checked.
     catalogue
         Name and version of the prices compared with.
     hourly_cost_microusd
@@ -42,11 +49,24 @@ class Recheck:
         What the certificate proves; None if the decision cannot be read at all.
     """
 
-    findings: tuple[str, ...]
     catalogue: str
-    pods_placed: int = 0
+    contradictions: tuple[str, ...] = ()
+    placement: tuple[str, ...] | None = None
+    statement: tuple[str, ...] | None = None
+    bound: tuple[str, ...] | None = None
+    pods_placed: int | None = None
     hourly_cost_microusd: int | None = None
     lower_bound_microusd: int | None = None
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Everything that is wrong; empty if the decision holds."""
+        return (
+            *self.contradictions,
+            *(self.placement or ()),
+            *(self.statement or ()),
+            *(self.bound or ()),
+        )
 
 
 @click.command(
@@ -95,18 +115,20 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
     from binwright_server.convert import decision_from_message, request_to_problem
 
     problem, _ = request_to_problem(request)
-    catalogue = " ".join(part for part in (problem.catalog.name, problem.catalog.digest) if part)
+    catalogue = _identity(problem.catalog.name, problem.catalog.digest)
     try:
         held = decision_from_message(problem, stated)
     except InvalidProblemError as error:
-        return Recheck(tuple(str(violation) for violation in error.violations), catalogue)
+        return Recheck(catalogue, tuple(str(violation) for violation in error.violations))
     placed = placed_pods(problem, held)
     proven = prove_bound(problem, held.certificate, placed)
-    findings = [*check_placement(problem, held), *check_statement(held)]
+    unproven: tuple[str, ...] = ()
     if proven < held.bound_microusd_per_hour:
-        findings.append(
-            f"the certificate proves a lower bound of ${dollars(proven, 6)}/h,"
-            f" ${dollars(held.bound_microusd_per_hour, 6)}/h is stated"
+        unproven = (
+            (
+                f"the certificate proves a lower bound of ${dollars(proven, 6)}/h,"
+                f" ${dollars(held.bound_microusd_per_hour, 6)}/h is stated"
+            ),
         )
     sold = {
         (instance_type.name, offering.region, offering.zone, offering.capacity_type): (
@@ -118,39 +140,83 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
     prices = [sold.get((c.instance_type, c.region, c.zone, c.capacity_type)) for c in held.node_claims]
     known = [price for price in prices if price is not None]
     cost = sum(known) if len(known) == len(prices) else None
-    return Recheck(tuple(findings), catalogue, sum(placed), cost, proven)
+    return Recheck(
+        catalogue,
+        placement=check_placement(problem, held),
+        statement=check_statement(held),
+        bound=unproven,
+        pods_placed=sum(placed),
+        hourly_cost_microusd=cost,
+        lower_bound_microusd=proven,
+    )
+
+
+def _identity(name: str, digest: str) -> str:
+    """Name and digest of a catalogue; an embedded catalogue's digest begins with its name.
+
+    Examples
+    --------
+    >>> _identity("aws us-east-1", "aws us-east-1 @2026-07-20 f00"), _identity("mine", "f00")
+    ('aws us-east-1 @2026-07-20 f00', 'mine f00')
+    """
+    words = name.replace(",", "").split()
+    if digest.split()[: len(words)] == words:
+        return digest
+    return f"{name} {digest}".strip()
+
+
+_RULES = "requests, daemons, selectors, taints, limits"
 
 
 def _view(stated: decision_pb2.Decision, result: Recheck) -> RenderableType:
     verdict = Text("REFUTED", style="bold red") if result.findings else Text("VERIFIED", style="bold green")
-    unplaced = len(stated.unschedulable_pods)
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column()
+    if result.contradictions:
+        found = _failed(result.contradictions, "in reading the decision against the problem")
+        grid.add_row("decision", found)
+    placed = counted(result.pods_placed or 0, "pod")
     nodes = counted(len(stated.node_claims), "node")
+    existing = counted(len(stated.existing_placements), "existing node")
+    unplaced = len(stated.unschedulable_pods)
     grid.add_row(
         "placement",
-        f"{counted(result.pods_placed, 'pod')} on {nodes} and"
-        f" {counted(len(stated.existing_placements), 'existing node')}, {unplaced:,} unschedulable:"
-        " requests, daemons, selectors, taints, limits",
+        _checked(
+            result.placement,
+            f"{placed} on {nodes} and {existing}, {unplaced:,} unschedulable: {_RULES}",
+            _RULES,
+        ),
     )
-    grid.add_row(
-        "cost", _compared(stated.hourly_cost_microusd, result.hourly_cost_microusd, "in the catalogue")
-    )
-    grid.add_row(
-        "lower bound",
-        _compared(stated.lower_bound_microusd, result.lower_bound_microusd, "proven by the certificate"),
-    )
+    cost = _compared(stated.hourly_cost_microusd, result.hourly_cost_microusd, "in the catalogue")
+    if result.placement is not None and result.hourly_cost_microusd is None:
+        cost += ": a node is not sold in the catalogue"
+    grid.add_row("cost", cost)
+    proven = _compared(stated.lower_bound_microusd, result.lower_bound_microusd, "proven by the certificate")
+    grid.add_row("lower bound", _checked(result.bound, proven, proven, unchecked=proven))
     grid.add_row("gap", _gap_text(stated, result))
-    grid.add_row("catalogue", printable(result.catalogue))
+    agreeing = "cost, bound, status and stop reason"
+    grid.add_row("statement", _checked(result.statement, f"{agreeing} agree", agreeing))
+    grid.add_row("catalogue", literal(result.catalogue))
     parts: list[RenderableType] = [verdict, grid]
     parts += [Text.assemble(("finding  ", "red"), printable(finding)) for finding in result.findings]
     return Group(*parts)
 
 
+def _checked(findings: tuple[str, ...] | None, held: str, rules: str, unchecked: str = "not checked") -> Text:
+    """What a check found: ``held`` if nothing, else that ``rules`` failed, or that it was not reached."""
+    if findings is None:
+        return Text(unchecked, style="yellow")
+    return _failed(findings, f"({rules})") if findings else Text(held)
+
+
+def _failed(findings: tuple[str, ...], where: str) -> Text:
+    return Text.assemble(("FAILED", "bold red"), f", {counted(len(findings), 'finding')} {where}")
+
+
 def _compared(stated: int, recomputed: int | None, by: str) -> str:
     if recomputed is None:
-        return f"${dollars(stated)}/h stated, not to be recomputed"
+        return f"${dollars(stated)}/h stated, not checked"
     return f"${dollars(stated)}/h stated, ${dollars(recomputed)}/h {by}"
 
 
@@ -162,7 +228,16 @@ def _gap(result: Recheck) -> float | None:
 
 def _gap_text(stated: decision_pb2.Decision, result: Recheck) -> str:
     gap = _gap(result)
-    return f"{percent(stated.gap)} stated" + ("" if gap is None else f", {percent(gap)} recomputed")
+    return f"{percent(stated.gap)} stated, " + (
+        "not checked" if gap is None else f"{percent(gap)} recomputed"
+    )
+
+
+def _outcome(findings: tuple[str, ...] | None) -> str:
+    """``held``, ``failed`` or ``not checked``."""
+    if findings is None:
+        return "not checked"
+    return "failed" if findings else "held"
 
 
 def _document(stated: decision_pb2.Decision, result: Recheck) -> dict[str, object]:
@@ -172,6 +247,12 @@ def _document(stated: decision_pb2.Decision, result: Recheck) -> dict[str, objec
     return {
         "verified": not result.findings,
         "findings": list(result.findings),
+        "checks": {
+            "decision": _outcome(result.contradictions),
+            "placement": _outcome(result.placement),
+            "lower_bound": _outcome(result.bound),
+            "statement": _outcome(result.statement),
+        },
         "catalogue": result.catalogue,
         "pods_placed": result.pods_placed,
         "unschedulable_pods": len(stated.unschedulable_pods),
