@@ -53,7 +53,8 @@ class InputProblem:
         where = f"{self.file}, {self.place}" if self.place else self.file
         field = f" {self.field}:" if self.field else ""
         shown = self.value if len(self.value) <= 80 else self.value[:77] + "..."
-        got = f" (got {shown!r})" if shown else ""
+        # A description that quotes the value itself need not be told it again.
+        got = f" (got {shown!r})" if shown and repr(self.value) not in self.description else ""
         return f"{where}:{field} {self.description}{got}"
 
 

@@ -27,6 +27,13 @@ class Violation:
         The offending value as the user wrote it.
     description
         What is wrong with it and what would be right.
+
+    Examples
+    --------
+    >>> print(Violation("gap", "2", "must be below 1"))
+    gap: must be below 1 (got '2')
+    >>> print(Violation("region", "mars-1", "unknown region 'mars-1'"))  # the value is told once
+    region: unknown region 'mars-1'
     """
 
     field: str
@@ -34,6 +41,8 @@ class Violation:
     description: str
 
     def __str__(self) -> str:
+        if self.value and repr(self.value) in self.description:
+            return f"{self.field}: {self.description}"
         shown = self.value if len(self.value) <= 80 else self.value[:77] + "..."
         return f"{self.field}: {self.description} (got {shown!r})"
 

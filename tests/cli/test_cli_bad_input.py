@@ -137,6 +137,26 @@ CASES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (("solve", "-f", "t.csv", "--region", "mars-1"), "mars-1"),
+        (("solve", "-f", "t.csv", "--instance-types", "zz.*"), "zz.*"),
+        (("catalog", "show", "g9.huge"), "g9.huge"),
+        (("solve", "-f", "minus.yaml"), "-1"),
+    ],
+)
+def test_a_wrong_value_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(TABLE)
+    Path("minus.yaml").write_text(POD.replace('"1"', '"-1"'))
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count(f"'{value}'") == 1
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_bad_input_exits_with_2_and_names_the_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
