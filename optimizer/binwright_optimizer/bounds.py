@@ -41,3 +41,22 @@ def feasible_prices(
         return pods.copy()
     divisor = np.where(instance.compatible, ratio[None, :], 1.0).max(axis=1, initial=1.0)
     return np.where(np.isinf(divisor), 0.0, pods / divisor)
+
+
+def volume_prices(instance: Instance) -> Float:
+    """Dual prices by one resource alone, the one that bounds best: float64 array (i,), dollars.
+
+    A pod is worth what its amount of the resource costs where that is cheapest, so that no node's
+    pods are worth more than the node. Weak, but proven at a glance.
+    """
+    price = instance.price * 1e-6
+    best, best_value = np.zeros(instance.n_classes), 0.0
+    for r in range(instance.requests.shape[1]):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            unit = np.where(instance.allocatable[:, r] > 0, price / instance.allocatable[:, r], np.inf)
+        cheapest = np.where(instance.compatible, unit[None, :], np.inf).min(axis=1, initial=np.inf)
+        prices = instance.requests[:, r] * np.where(np.isfinite(cheapest), cheapest, 0.0)
+        value = float(instance.demand @ prices)
+        if value > best_value:
+            best, best_value = prices, value
+    return best

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
@@ -151,9 +152,12 @@ class Search:
                 self._offer(columns, "greedy")
         self.generation.add(*single_class_columns(self.instance))
         self.generation.add(columns[0], columns[2])
+        nothing = self.generation.rows.zero_duals()
         if not self._is_done():
-            self.generation.sweep(replace(self.generation.rows.zero_duals(), pods=prices))
-            self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
+            self.generation.sweep(replace(nothing, pods=prices))
+        volume = volume_prices(self.instance)
+        self.generation.offer_bound(float(self.instance.demand @ volume), replace(nothing, pods=volume))
+        self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
 
     def _is_bound_better(self, share: float) -> bool:
         """Whether the relaxation is solved so much better than the incumbent that it can wait.

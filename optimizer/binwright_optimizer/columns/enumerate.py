@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
 
+MOST_CLASSES = 24
+"""Classes on one candidate beyond which there are far too many patterns to try."""
 MOST_PATTERNS = 2_000
-"""Patterns beyond which enumeration is given up: a tenth of a second."""
+"""Patterns beyond which enumeration is given up."""
 MOST_STEPS = 20_000
-"""Search steps beyond which enumeration is given up."""
+"""Partial patterns beyond which enumeration is given up: some 50 ms."""
 
 
 def maximal_patterns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.int32]] | None:
@@ -24,14 +26,13 @@ def maximal_patterns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.i
     -------
     intp array (p,) of candidates and int32 array (p, i).
     """
+    if instance.compatible.sum(axis=0).max(initial=0) > MOST_CLASSES:
+        return None
     candidates: list[int] = []
     patterns: list[list[int]] = []
     budget = MOST_STEPS
     for j in range(instance.n_candidates):
-        found: list[list[int]] = []
-        budget = _extend(
-            instance, j, np.flatnonzero(instance.compatible[:, j]), instance.allocatable[j], [], found, budget
-        )
+        found, budget = _patterns_of(instance, j, budget)
         if budget <= 0 or len(patterns) + len(found) > MOST_PATTERNS:
             return None
         candidates.extend([j] * len(found))
@@ -42,36 +43,33 @@ def maximal_patterns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.i
     )
 
 
-def _extend(
-    instance: Instance,
-    j: int,
-    classes: NDArray[np.intp],
-    room: NDArray[np.int64],
-    counts: list[int],
-    found: list[list[int]],
-    budget: int,
-) -> int:
-    """Append the maximal patterns that begin with ``counts``; returns the steps left."""
-    if budget <= 0:
-        return 0
-    if len(counts) == len(classes):
-        full = all(
-            counts[k] >= instance.demand[i] or (instance.requests[i] > room).any()
-            for k, i in enumerate(classes)
-        )
-        if full and counts:
-            pattern = [0] * instance.n_classes
-            for k, i in enumerate(classes):
-                pattern[i] = counts[k]
-            found.append(pattern)
-        return budget - 1
-    i = classes[len(counts)]
-    used = instance.requests[i] > 0
-    most = min(int(instance.demand[i]), int((room[used] // instance.requests[i][used]).min()))
-    for count in range(most, -1, -1):
-        budget = _extend(
-            instance, j, classes, room - count * instance.requests[i], [*counts, count], found, budget
-        )
+def _patterns_of(instance: Instance, j: int, budget: int) -> tuple[list[list[int]], int]:
+    """Maximal patterns of one candidate, and the steps left of ``budget``."""
+    classes = np.flatnonzero(instance.compatible[:, j]).tolist()
+    requests = [tuple(instance.requests[i].tolist()) for i in classes]
+    demand = [int(instance.demand[i]) for i in classes]
+    found: list[list[int]] = []
+    stack: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), tuple(instance.allocatable[j].tolist()))]
+    while stack:
+        counts, room = stack.pop()
+        budget -= 1
         if budget <= 0:
-            return 0
-    return budget
+            return [], 0
+        k = len(counts)
+        if k < len(classes):
+            most = demand[k]
+            for need, left in zip(requests[k], room, strict=True):
+                if need:
+                    most = min(most, left // need)
+            for count in range(most + 1):
+                rest = tuple(r - count * q for r, q in zip(room, requests[k], strict=True))
+                stack.append(((*counts, count), rest))
+        elif counts and not any(
+            counts[c] < demand[c] and all(q <= r for q, r in zip(requests[c], room, strict=True))
+            for c in range(len(classes))
+        ):
+            pattern = [0] * instance.n_classes
+            for c, i in enumerate(classes):
+                pattern[i] = counts[c]
+            found.append(pattern)
+    return found, budget

@@ -51,6 +51,10 @@ class Bound:
     dollars: float
     duals: Duals
 
+    def with_pod_prices(self, pods: Float) -> Bound:
+        """Other prices of pods, and none of limits, minimums and supply; the dollars are unknown."""
+        return Bound(0.0, Duals(pods, *(np.zeros_like(part) for part in self.duals.others())))
+
 
 class ColumnPool:
     """Columns found so far, each pattern once per candidate."""
@@ -205,8 +209,12 @@ class Generation:
         if len(rows.finite):
             excess_worth = np.maximum(0.0, worth[rows.finite] - thresholds[rows.finite])
             value -= float(rows.supply @ excess_worth)
-        if value > self.bound.dollars:
-            self.bound = Bound(value, Duals(pods, duals.limits, minimums, duals.supply))
+        self.offer_bound(value, Duals(pods, duals.limits, minimums, duals.supply))
+
+    def offer_bound(self, dollars: float, duals: Duals) -> None:
+        """Keep a bound and the dual feasible prices that give it, if it is the best so far."""
+        if dollars > self.bound.dollars:
+            self.bound = Bound(dollars, duals)
 
 
 def penalties(instance: Instance) -> Float:

@@ -39,6 +39,10 @@ class Duals:
     minimums: Float
     supply: Float
 
+    def others(self) -> tuple[Float, Float, Float]:
+        """Prices of limits, minimums and supply."""
+        return self.limits, self.minimums, self.supply
+
     def blended(self, other: Duals, share: float) -> Duals:
         """``share`` of ``other`` and the rest of these."""
 

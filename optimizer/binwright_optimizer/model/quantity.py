@@ -78,7 +78,8 @@ def parse_price(text: str) -> int:
     Raises
     ------
     ValueError
-        If the text is no finite decimal number, is negative, or is above ten million.
+        If the text is no finite decimal number, is negative, is above ten million, or is positive
+        but rounds to zero: what costs something must not be taken for free.
     """
     if len(text) > 64 or _PRICE.match(text.strip()) is None:
         raise ValueError("is not a price in dollars such as 0.526")
@@ -86,6 +87,8 @@ def parse_price(text: str) -> int:
     if dollars < 0:
         raise ValueError("must be a price of zero or more dollars")
     microusd = math.floor(dollars * MICROUSD + Fraction(1, 2))
+    if dollars and not microusd:
+        raise ValueError("is too small for an hourly price (at least 0.000001 dollars, or 0 if it is free)")
     if microusd > MAX_PRICE_MICROUSD:
         raise ValueError("is too large for an hourly price (at most 10000000 dollars)")
     return microusd
