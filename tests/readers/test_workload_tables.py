@@ -221,3 +221,11 @@ def test_all_wrong_rows_are_counted_and_the_first_twenty_shown(mistakes: Mistake
 
 def test_a_parquet_file_that_is_none_is_reported(mistakes: Mistakes) -> None:
     assert "pods.parquet: is not a Parquet table" in mistakes(b"PAR1 but not really", "pods.parquet")
+
+
+@pytest.mark.parametrize(("row", "count"), [("a,1", 2), ("a,1,1,1", 4)])
+def test_a_ragged_row_is_the_only_mistake_of_its_table(
+    mistakes: Callable[[str, str], str], row: str, count: int
+) -> None:
+    text = mistakes(f"name,cpu_milli,memory_mib\n{row}\n", "pods.csv")
+    assert text == f"pods.csv, line 2: the row has {count} cells where the header has 3 (got {row!r})"

@@ -27,12 +27,15 @@ class Table:
     ----------
     unit
         What a row's number counts: lines of a file, or items of a YAML list.
+    left_out
+        Number of ragged rows, which are not among ``rows``.
     """
 
     file: str
     header: tuple[str, ...]
     rows: tuple[Row, ...]
     unit: str = "line"
+    left_out: int = 0
 
     def place(self, number: int) -> str:
         """Place of a row, for messages."""
@@ -68,6 +71,7 @@ def _read_csv(source: Source, problems: Problems) -> Table:
     text = text_of(source)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[Row] = []
+    left_out = 0
     try:
         header = next((cells for cells in reader if cells), None)
         if header is None:
@@ -80,6 +84,7 @@ def _read_csv(source: Source, problems: Problems) -> Table:
             if len(cells) == width:
                 rows.append((reader.line_num, cells))
             elif cells:
+                left_out += 1
                 problems.add(
                     source.name,
                     f"the row has {len(cells)} cells where the header has {width}",
@@ -90,7 +95,7 @@ def _read_csv(source: Source, problems: Problems) -> Table:
         raise InputError.of(
             source.name, f"is not a CSV table: {error}", place=f"line {reader.line_num}"
         ) from None
-    return Table(source.name, tuple(header), tuple(rows))
+    return Table(source.name, tuple(header), tuple(rows), left_out=left_out)
 
 
 def _read_parquet(path: str) -> Table:

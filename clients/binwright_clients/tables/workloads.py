@@ -117,7 +117,7 @@ def _check_columns(table: Table, columns: Columns) -> None:
         raise InputError.of(
             table.file, f"the header lacks the column {', '.join(missing)}{without}", place=table.header_place
         )
-    if not table.rows:
+    if not table.rows and not table.left_out:
         raise InputError.of(table.file, "the table has no rows")
 
 
