@@ -89,7 +89,7 @@ def test_formatting_and_parsing_are_inverse(amount: int, resource: str) -> None:
         ("3.912", 3_912_000),
         ("1e-6", 1),
         ("0.0000005", 1),
-        ("0.00000049", 0),
+        ("0.000000", 0),
         ("10000000", 10**13),
     ],
 )
@@ -102,4 +102,10 @@ def test_prices_are_rounded_half_up_to_micro_dollars(text: str, microusd: int) -
 )
 def test_other_prices_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"price|dollars"):
+        parse_price(text)
+
+
+@pytest.mark.parametrize("text", ["0.0000001", "0.00000049", "1e-300"])
+def test_a_price_that_would_round_to_nothing_is_refused_instead_of_being_free(text: str) -> None:
+    with pytest.raises(ValueError, match="too small"):
         parse_price(text)

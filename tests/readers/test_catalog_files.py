@@ -105,6 +105,11 @@ def test_a_wrong_row_is_reported_with_line_column_and_value(write: Write, row: s
             "unknown column; did you mean 'cpu_milli'",
         ),
         ("x.csv", "instance_type,price_usd_h,resource:d\n", "the table has no rows"),
+        (
+            "x.csv",
+            "instance_type,price_usd_h,resource:d\na,0.0000001,1\n",
+            "line 2: price_usd_h: is too small for an hourly price",
+        ),
         ("x.yaml", "", "x.yaml: is empty"),
         ("x.yaml", "[]", "x.yaml: the header lacks the column"),
         ("x.yaml", "just text", "x.yaml: is no catalogue: it must be a list"),
