@@ -57,7 +57,7 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
         Files, folders (read recursively) and ``-`` for standard input: Kubernetes manifests
         in YAML or JSON, workload tables in CSV or Parquet.
     nodepools
-        Manifests of which only the NodePools are taken.
+        Manifests of which only the NodePools are taken; each path must hold one at least.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     """
     assembly = Assembly()
     manifests = ManifestReader(assembly)
-    files: set[str] = set()
+    files: dict[str, str] = {}
     for source in _sources(paths, files, assembly):
         if source.format in (Format.CSV, Format.PARQUET):
             try:
@@ -76,11 +76,8 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
                 assembly.problems.extend(error)
         else:
             manifests.read(source)
-    for source in _sources(nodepools, files, assembly, skip_known=True):
-        if source.format in (Format.CSV, Format.PARQUET):
-            assembly.problems.add(source.name, "NodePools are read from YAML or JSON manifests")
-        else:
-            manifests.read(source, only_node_pools=True)
+    for path in nodepools:
+        _read_node_pools(path, manifests, files, assembly)
     manifests.finish()
     assembly.problems.raise_if_any()
     if not assembly.problem.workloads:
@@ -90,15 +87,38 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins, assembly.node_classes)
 
 
+def _read_node_pools(path: str, manifests: ManifestReader, files: dict[str, str], assembly: Assembly) -> None:
+    """Take the NodePools of a file or folder; that there is none is a mistake."""
+    before = len(assembly.problems)
+    for source in _sources((path,), files, assembly, skip_known=True):
+        if source.format in (Format.CSV, Format.PARQUET):
+            assembly.problems.add(source.name, f"is a table; {_NODE_POOLS_COME_FROM}")
+        else:
+            manifests.read(source, only_node_pools=True)
+    if len(assembly.problems) > before:
+        return
+    # Files that were read among the other inputs count under the name they had there.
+    if not any(manifests.has_node_pool(files[_real(name)]) for name in expand(path)):
+        assembly.problems.add(path, f"holds no NodePool; {_NODE_POOLS_COME_FROM}")
+
+
+_NODE_POOLS_COME_FROM = "NodePools are read from YAML or JSON manifests of kind NodePool"
+
+
+def _real(name: str) -> str:
+    """What tells files apart, whatever they are called."""
+    return name if name == STDIN else os.path.realpath(name)
+
+
 def _sources(
-    paths: Sequence[str], files: set[str], assembly: Assembly, *, skip_known: bool = False
+    paths: Sequence[str], files: dict[str, str], assembly: Assembly, *, skip_known: bool = False
 ) -> Iterator[Source]:
     """Files of all paths, one at a time; those that cannot be read become problems.
 
     Parameters
     ----------
     files
-        Files read so far, by their real path; grows.
+        Names under which files were first read, by their real path; grows.
     skip_known
         Pass over files that were read before instead of reporting them.
     """
@@ -109,12 +129,12 @@ def _sources(
             assembly.problems.extend(error)
             continue
         for name in names:
-            real = name if name == STDIN else os.path.realpath(name)
+            real = _real(name)
             if real in files:
                 if not skip_known:
                     assembly.problems.add(name, "the file is given twice")
                 continue
-            files.add(real)
+            files[real] = name
             try:
                 yield read_source(name)
             except InputError as error:

@@ -45,6 +45,12 @@ CASES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
         (*SOLVE, "EXAMPLE", "--nodepools", "FILE"),
         ("pool.yaml", "document 1 (NodePool gpu)", "binwright.dev/min-node]", "'binwright.dev/min-nodes'"),
     ),
+    "table of workloads for NodePools": (
+        "pods.csv",
+        TABLE,
+        (*SOLVE, "FILE", "--nodepools", "FILE"),
+        ("pods.csv", "holds no NodePool"),
+    ),
     "negative quantity": (
         "minus.yaml",
         POD.replace('"1"', '"-1"'),

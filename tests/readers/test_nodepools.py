@@ -174,6 +174,32 @@ def test_a_node_pool_file_inside_the_input_folder_is_read_once(tmp_path: Path) -
     assert len(inputs.problem.node_pools) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("more.csv", TABLE, "is a table; NodePools are read from YAML or JSON manifests of kind NodePool"),
+        ("pods.csv", TABLE, "holds no NodePool; NodePools are read from"),  # the input file itself
+        ("job.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: x}}", "holds no NodePool;"),
+        ("list.yaml", "{apiVersion: v1, kind: List, items: []}", "holds no NodePool;"),
+    ],
+)
+def test_a_node_pool_file_must_hold_a_node_pool(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    (tmp_path / "pods.csv").write_text(TABLE)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_inputs([str(tmp_path / "pods.csv")], nodepools=[str(tmp_path / name)])
+    [line] = str(caught.value).splitlines()
+    assert line.startswith(f"{tmp_path / name}: {reason}")
+
+
+def test_node_pools_may_be_in_one_file_with_the_pods_under_another_name(tmp_path: Path) -> None:
+    (tmp_path / "pods.csv").write_text(TABLE)
+    (tmp_path / "pools.yaml").write_text(pool(ANY))
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "pools.yaml")
+    paths = [str(tmp_path / "pods.csv"), str(tmp_path / "pools.yaml")]
+    assert len(read_inputs(paths, nodepools=[str(tmp_path / "link.yaml")]).problem.node_pools) == 1
+
+
 def test_soft_taints_are_said_not_to_be_enforced(tmp_path: Path) -> None:
     (tmp_path / "pods.csv").write_text(TABLE)
     (tmp_path / "pools.yaml").write_text(pool("{taints: [{key: a, effect: PreferNoSchedule}]}"))

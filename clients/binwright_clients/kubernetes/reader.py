@@ -32,6 +32,11 @@ class ManifestReader:
         self._assembly = assembly
         self._objects: list[ManifestObject] = []
         self._unnamed: dict[str, int] = {}
+        self._files_with_node_pools: set[str] = set()
+
+    def has_node_pool(self, file: str) -> bool:
+        """Whether a file read before holds a NodePool, sound or not."""
+        return file in self._files_with_node_pools
 
     def read(self, source: Source, *, only_node_pools: bool = False) -> None:
         """Take the objects of a YAML or JSON file; mistakes go to the assembly.
@@ -85,6 +90,8 @@ class ManifestReader:
         if kind.endswith("List") and "items" in body and isinstance(body["items"] or [], list):
             self._read_list(body, kind, origin, only_node_pools)
             return
+        if kind == "NodePool":
+            self._files_with_node_pools.add(origin.file)
         namespace, name = self._full_name(body, kind)
         if name:
             subject = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
