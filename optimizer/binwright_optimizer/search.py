@@ -268,4 +268,6 @@ def price_step(instance: Instance) -> int:
 
 def with_demand_of(instance: Instance, packing: Packing) -> Instance:
     """The instance that asks only for the pods this packing places."""
-    return replace(instance, demand=instance.demand - packing.left_out)
+    demand = instance.demand - packing.left_out
+    demand.flags.writeable = False
+    return replace(instance, demand=demand)

@@ -21,11 +21,11 @@ from binwright_server.limits import RequestLimits
 if TYPE_CHECKING:  # the module of `Progress` loads the compiled kernels
     from binwright_optimizer.incumbent import Progress
 
-REPLY_S = 0.015
+REPLY_S = 0.03
 """Kept back from the caller's deadline for the way home, beside `REPLY_S_PER_POD`."""
 
-REPLY_S_PER_POD = 8e-6
-"""Spelling a decision and serialising it took 8 us per pod (8,152 pods on 3,199 nodes, two busy
+REPLY_S_PER_POD = 16e-6
+"""Spelling, sending and parsing a decision took up to 16 us per pod (8,152 pods, 5 MB, two busy
 cores)."""
 
 LEAST_S_PER_POD = 10e-6

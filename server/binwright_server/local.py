@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 from binwright.v1 import decision_pb2, problem_pb2
@@ -41,6 +42,8 @@ def solve_locally(
     InvalidProblemError
         If the request is wrong.
     """
+    if solver is None and on_progress is not None:
+        on_progress(decision_pb2.Progress(phase="loading kernels"))
     problem, decision = answer(
         request,
         solver or _optimizer(),
@@ -75,9 +78,13 @@ def verify_locally(
     return list(verify(problem, held))
 
 
+@functools.cache
 def _optimizer() -> Solver:
     # Imported on first use: it loads the solver libraries and compiled kernels, which reading
-    # and checking a problem does not need.
+    # and checking a problem does not need. Kernels that are not compiled yet are compiled here,
+    # before the clock of a solve starts: once per installation, in most of a minute.
     from binwright_optimizer.solve import solve
+    from binwright_optimizer.warmup import warm_up
 
+    warm_up()
     return solve
