@@ -41,6 +41,15 @@ def test_help_shows_an_example(path: tuple[str, ...]) -> None:
     assert f"binwright {' '.join(path)}".strip() in result.stdout.partition("Example")[2]
 
 
+@pytest.mark.parametrize("path", [path for path in commands() if path], ids=" ".join)
+def test_the_examples_of_a_command_are_its_own(path: tuple[str, ...]) -> None:
+    """And not, say, the line for shell completion, which is an example of the whole programme."""
+    shown = CliRunner().invoke(main, [*path, "--help"]).stdout.partition("Example")[2]
+    lines = [line.strip() for line in shown.splitlines()[1:] if line.strip()]
+    assert all(line.startswith("binwright ") for line in lines), lines
+    assert lines[-1].startswith(f"binwright {' '.join(path)}")
+
+
 @pytest.mark.parametrize("path", [path for path in commands() if path and path != ("catalog",)], ids=" ".join)
 def test_every_command_writes_tables_json_and_yaml(path: tuple[str, ...]) -> None:
     usage = CliRunner().invoke(main, [*path, "--help"]).stdout
