@@ -50,12 +50,13 @@ def volume_prices(instance: Instance) -> Float:
     pods are worth more than the node. Weak, but proven at a glance.
     """
     price = instance.price * 1e-6
-    best, best_value = np.zeros(instance.n_classes), 0.0
+    best: Float = np.zeros(instance.n_classes)
+    best_value = 0.0
     for r in range(instance.requests.shape[1]):
         with np.errstate(divide="ignore", invalid="ignore"):
             unit = np.where(instance.allocatable[:, r] > 0, price / instance.allocatable[:, r], np.inf)
         cheapest = np.where(instance.compatible, unit[None, :], np.inf).min(axis=1, initial=np.inf)
-        prices = instance.requests[:, r] * np.where(np.isfinite(cheapest), cheapest, 0.0)
+        prices = instance.requests[:, r].astype(np.float64) * np.where(np.isfinite(cheapest), cheapest, 0.0)
         value = float(instance.demand @ prices)
         if value > best_value:
             best, best_value = prices, value

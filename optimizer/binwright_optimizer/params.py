@@ -17,11 +17,14 @@ class SolveParams:
         Stop once (cost - bound) / cost is at most this; 0 searches for the optimum.
     seed
         Seed of everything random.
+    patience
+        Neighbourhoods without improvement after which the search counts as exhausted.
     """
 
     deadline_s: float = 10.0
     gap: float = 0.0
     seed: int = 0
+    patience: int = 150
 
     def __post_init__(self) -> None:
         if not 0 < self.deadline_s <= 86_400:

@@ -31,8 +31,6 @@ Float = NDArray[np.float64]
 LEAST_VALUE = 1e-9
 """Share of its penalty that a pod is worth at least, so that no greedy step overlooks it."""
 LP_FAILED = "a linear programme failed to solve: the answer and the bound are the best found before it"
-PATIENCE = 150
-"""Neighbourhoods without improvement after which the search counts as exhausted."""
 BOUND_SHARE = 0.3
 """Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
 the incumbent is worked on; each time around it is this much smaller."""
@@ -253,7 +251,7 @@ class Search:
         while not self._is_done() and turn.remaining_s() > 0:
             packing = self.incumbent.packing
             assert packing is not None
-            if fruitless >= PATIENCE or not packing.nodes:
+            if fruitless >= self.params.patience or not packing.nodes:
                 return
             size = int(self.rng.integers(2, 16))
             trial = self.downsize.apply(repack.attempt(packing, size))

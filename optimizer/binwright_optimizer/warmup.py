@@ -30,7 +30,7 @@ def warm_up() -> float:
     """Solve a small problem to exhaustion, which runs every kernel; returns the seconds it took."""
     began = time.perf_counter()
     verify.warm_up()
-    solve(_stubborn_problem(), SolveParams(deadline_s=120.0))
+    solve(_stubborn_problem(), SolveParams(deadline_s=120.0, patience=2))
     return time.perf_counter() - began
 
 

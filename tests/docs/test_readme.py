@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, flags=re.DOTALL)
@@ -21,7 +19,6 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.slow
 def test_every_command_of_the_readme_succeeds_in_order(tmp_path: Path) -> None:
     """One shell runs all blocks from top to bottom, as a reader would, on a port of its own."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")

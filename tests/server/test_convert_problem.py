@@ -720,3 +720,23 @@ def test_hundred_thousand_explicit_names_are_checked_quickly() -> None:
     start = time.perf_counter()
     request_to_problem(request)
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("node.kubernetes.io/instance-type", "m5.huge"),
+        ("topology.kubernetes.io/region", "mars"),
+        ("topology.kubernetes.io/zone", "mars-1a"),
+    ],
+)
+def test_node_pool_that_asks_for_what_nobody_sells_is_refused_by_name(key: str, value: str) -> None:
+    request = solve_request()
+    pool = request.problem.node_pools.add(name="odd")
+    pool.requirements.add(key=key, operator="In", values=[value])
+    with pytest.raises(InvalidProblemError) as refused:
+        request_to_problem(request)
+    (violation,) = refused.value.violations
+    assert violation.field.endswith(".requirements[0].values")
+    assert violation.value == value
+    assert "odd" in violation.description

@@ -10,7 +10,7 @@ from binwright_optimizer.model import labels as label_keys
 from binwright_optimizer.model.cluster import DaemonSet, ExistingNode
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
 from binwright_optimizer.model.nodepools import NodePool
-from binwright_optimizer.model.offerings import CapacityType
+from binwright_optimizer.model.offerings import CapacityType, Catalog
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.model.requirements import Operator, Requirement
 from binwright_optimizer.model.resources import MAX_AMOUNT, PODS, Resources
@@ -92,6 +92,8 @@ def _problem(
     daemon_sets = _daemon_sets(message.daemon_sets, out)
     if catalog is None:
         return None
+    if message.node_pools:
+        _refuse_unsold_values(node_pools, catalog, out)
     return Problem(
         workloads=workloads,
         node_pools=tuple(_selling_only(pool, capacity_types) for pool in node_pools),
@@ -118,6 +120,32 @@ def _selling_only(pool: NodePool, capacity_types: tuple[CapacityType, ...]) -> N
         return pool
     policy = Requirement(label_keys.CAPACITY_TYPE, Operator.IN, tuple(c.value for c in capacity_types))
     return replace(pool, requirements=(*pool.requirements, policy))
+
+
+def _refuse_unsold_values(pools: Sequence[NodePool], catalog: Catalog, out: Violations) -> None:
+    """A pool that asks only for types, regions or zones that nobody sells has a misspelt value."""
+    offerings = [offering for kind in catalog.instance_types for offering in kind.offerings]
+    sold: dict[str, set[str]] = {
+        label_keys.INSTANCE_TYPE: {
+            dict(kind.labels).get(label_keys.INSTANCE_TYPE, kind.name) for kind in catalog.instance_types
+        },
+        label_keys.REGION: {offering.region for offering in offerings},
+        label_keys.ZONE: {offering.zone for offering in offerings},
+    }
+    for k, pool in enumerate(pools):
+        for m, requirement in enumerate(pool.requirements):
+            known = sold.get(requirement.key)
+            if (
+                known is None
+                or requirement.operator is not Operator.IN
+                or known.intersection(requirement.values)
+            ):
+                continue
+            out.add(
+                f"node_pools[{k}].requirements[{m}].values",
+                ", ".join(requirement.values),
+                f"NodePool {pool.name}: catalogue {catalog.name} sells nothing with this {requirement.key}",
+            )
 
 
 def _refuse_repeated_names(names: Sequence[str], path: str, out: Violations) -> None:
