@@ -12,6 +12,8 @@ from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
+from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
+from binwright_optimizer.model.labels import NODE_POOL
 from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.taints import untolerated
 
@@ -175,7 +177,11 @@ def _selector_masks(
     """Rows that each part of the pod's node selection admits, by its text."""
     masks = {}
     for requirement in template.node_selector:
-        masks[f"node selector {requirement}"] = columns.mask_all((requirement,), fixed)[rows]
+        is_assumed = (
+            fixed.get(NODE_POOL) == IMPLICIT_NODE_POOL.name and requirement in EMBEDDED_CATALOG_DEFAULTS
+        )
+        source = "without a NodePool, the default" if is_assumed else "node selector"
+        masks[f"{source} {requirement}"] = columns.mask_all((requirement,), fixed)[rows]
     if template.node_affinity:
         terms = " or ".join(" and ".join(map(str, term)) for term in template.node_affinity)
         masks[f"node affinity {terms}"] = columns.mask_any(template.node_affinity, fixed)[rows]
