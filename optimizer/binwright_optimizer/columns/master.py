@@ -82,6 +82,11 @@ class Rows:
             np.zeros(len(self.supply)),
         )
 
+    def cheapest_nodes(self) -> Float:
+        """Price of the cheapest node of each pool with a minimum: (m,), dollars."""
+        prices = np.where(self.in_pool, self.price[:, None], np.inf)
+        return np.asarray(prices.min(axis=0, initial=np.inf))
+
     def costs(self, duals: Duals, with_supply: bool = True) -> Float:
         """What a pattern on each candidate must be worth more than to improve: (j,), dollars."""
         costs: Float = self.price + self.instance.limit_use @ duals.limits - self.in_pool @ duals.minimums

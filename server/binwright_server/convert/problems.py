@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -122,16 +123,28 @@ def _selling_only(pool: NodePool, capacity_types: tuple[CapacityType, ...]) -> N
     return replace(pool, requirements=(*pool.requirements, policy))
 
 
+_SOLD: weakref.WeakKeyDictionary[Catalog, dict[str, frozenset[str]]] = weakref.WeakKeyDictionary()
+
+
+def _sold_values(catalog: Catalog) -> dict[str, frozenset[str]]:
+    """Instance types, regions and zones on sale, by label key; kept as long as the catalogue."""
+    sold = _SOLD.get(catalog)
+    if sold is None:
+        types = catalog.instance_types
+        offerings = [offering for kind in types for offering in kind.offerings]
+        sold = _SOLD[catalog] = {
+            label_keys.INSTANCE_TYPE: frozenset(
+                dict(kind.labels).get(label_keys.INSTANCE_TYPE, kind.name) for kind in types
+            ),
+            label_keys.REGION: frozenset(offering.region for offering in offerings),
+            label_keys.ZONE: frozenset(offering.zone for offering in offerings),
+        }
+    return sold
+
+
 def _refuse_unsold_values(pools: Sequence[NodePool], catalog: Catalog, out: Violations) -> None:
     """A pool that asks only for types, regions or zones that nobody sells has a misspelt value."""
-    offerings = [offering for kind in catalog.instance_types for offering in kind.offerings]
-    sold: dict[str, set[str]] = {
-        label_keys.INSTANCE_TYPE: {
-            dict(kind.labels).get(label_keys.INSTANCE_TYPE, kind.name) for kind in catalog.instance_types
-        },
-        label_keys.REGION: {offering.region for offering in offerings},
-        label_keys.ZONE: {offering.zone for offering in offerings},
-    }
+    sold = _sold_values(catalog)
     for k, pool in enumerate(pools):
         for m, requirement in enumerate(pool.requirements):
             known = sold.get(requirement.key)
