@@ -148,17 +148,18 @@ class Search:
             if careful is not None:
                 columns = careful
                 self._offer(columns, "greedy")
-        self.generation.add(*single_class_columns(self.instance))
-        self.generation.add(columns[0], columns[2])
         rows, nothing = self.generation.rows, self.generation.rows.zero_duals()
         volume = volume_prices(self.instance)
         self.generation.offer_bound(float(self.instance.demand @ volume), replace(nothing, pods=volume))
         floor = rows.cheapest_nodes()
         self.generation.offer_bound(float(rows.missing @ floor), replace(nothing, minimums=floor))
         self.incumbent.raise_bound(self.generation.bound.dollars, "volume")
-        if not self._is_done():
-            self.generation.sweep(replace(nothing, pods=prices))
-            self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
+        if self._is_done():
+            return
+        self.generation.add(*single_class_columns(self.instance))
+        self.generation.add(columns[0], columns[2])
+        self.generation.sweep(replace(nothing, pods=prices))
+        self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
 
     def _is_bound_better(self, share: float) -> bool:
         """Whether the relaxation is solved so much better than the incumbent that it can wait.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ class Generation:
         self.pricing = pricing
         self._complement = complement
         self.rows = Rows(instance)
-        self.master = Master(self.rows, instance.demand, penalty)
+        self._penalty = penalty
         self.pool = ColumnPool(instance)
         self.bound = Bound(0.0, self.rows.zero_duals())
         self.solution: Solution | None = None
@@ -124,6 +125,11 @@ class Generation:
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
         self._is_finite[self.rows.finite] = True
+
+    @cached_property
+    def master(self) -> Master:
+        """The restricted master, made when first needed: many small solves end before."""
+        return Master(self.rows, self.instance.demand, self._penalty)
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> int:
         """Add columns to the pool and the master; returns how many are new."""
