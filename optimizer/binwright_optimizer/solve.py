@@ -82,7 +82,7 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
-            warnings=found.warnings,
+            warnings=(*found.warnings, *_not_weighed(problem)),
         )
         findings = (*check_placement(problem, decision), *check_statement(decision))
         if bound > found.packing.cost:
@@ -145,6 +145,14 @@ def _placed_counts(problem: Problem, placed: Placed) -> list[int]:
     for pods in placed.left_out:
         counts[pods.workload] -= pods.count
     return counts
+
+
+def _not_weighed(problem: Problem) -> tuple[str, ...]:
+    """Wishes of the pods that the search does not weigh."""
+    wishing = sum(bool(workload.template.preferred_affinity) for workload in problem.workloads)
+    if not wishing:
+        return ()
+    return (f"preferred node affinity is not weighed: {wishing} workloads state it",)
 
 
 def _status(placed: Placed) -> SolutionStatus:

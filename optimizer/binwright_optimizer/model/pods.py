@@ -30,7 +30,8 @@ class PodTemplate:
     node_affinity
         Required terms, of which one must hold (OR); empty means no constraint.
     preferred_affinity
-        Preferred terms; they cost no dollars and break ties.
+        Preferred terms; they do not change what a decision costs and are not weighed yet, which the
+        decision says.
     tolerations
         Taints the pod ignores.
     labels
