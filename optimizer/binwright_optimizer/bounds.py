@@ -49,7 +49,7 @@ def volume_prices(instance: Instance) -> Float:
     A pod is worth what its amount of the resource costs where that is cheapest, so that no node's
     pods are worth more than the node. Weak, but proven at a glance.
     """
-    price = instance.price * 1e-6
+    price = instance.price * 1e-6  # dollars
     best: Float = np.zeros(instance.n_classes)
     best_value = 0.0
     for r in range(instance.requests.shape[1]):

@@ -91,37 +91,12 @@ def _programme(
     rows: Rows, candidates: NDArray[np.intp], patterns: NDArray[np.int32], halt: Halt
 ) -> highspy.Highs:
     """The programme over whole numbers of these columns: the rows of the master, at their prices."""
-    instance = rows.instance
     solver = highspy.Highs()
     solver.silent()
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("mip_rel_gap", 0.0)
-    matrix = np.concatenate(
-        [
-            patterns,
-            instance.limit_use[candidates],
-            rows.in_pool[candidates],
-            rows.finite_index[candidates][:, None] == np.arange(len(rows.supply))[None, :],
-        ],
-        axis=1,
-    ).astype(np.float64)
-    n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
-    lower = np.concatenate([instance.demand, np.full(k, -np.inf), rows.missing, np.full(f, -np.inf)])
-    upper = np.concatenate([np.full(n, np.inf), rows.room, np.full(m, np.inf), rows.supply])
-    empty = np.zeros(0, dtype=np.int32)
-    solver.addRows(len(lower), lower, upper, 0, np.zeros(len(lower), dtype=np.int32), empty, np.zeros(0))
-    where, index = np.nonzero(matrix)
-    starts = np.searchsorted(where, np.arange(len(candidates)))
-    solver.addCols(
-        len(candidates),
-        rows.price[candidates],
-        np.zeros(len(candidates)),
-        np.full(len(candidates), np.inf),
-        len(index),
-        starts.astype(np.int32),
-        index.astype(np.int32),
-        matrix[where, index],
-    )
+    rows.add_to(solver, rows.instance.demand)
+    rows.add_columns(solver, candidates, patterns)
     positions = np.arange(len(candidates), dtype=np.int32)
     solver.changeColsIntegrality(
         len(positions), positions, np.full(len(positions), highspy.HighsVarType.kInteger)

@@ -94,6 +94,40 @@ class Rows:
             costs[self.finite] += duals.supply
         return costs
 
+    def add_to(self, solver: highspy.Highs, demand: NDArray[np.int64]) -> None:
+        """Add these rows, without columns, to an empty programme."""
+        n, k, m, f = self.n_classes, len(self.room), len(self.missing), len(self.supply)
+        lower = np.concatenate([demand, np.full(k, -np.inf), self.missing, np.full(f, -np.inf)])
+        upper = np.concatenate([np.full(n, np.inf), self.room, np.full(m, np.inf), self.supply])
+        starts, empty = np.zeros(len(lower), dtype=np.int32), np.zeros(0, dtype=np.int32)
+        solver.addRows(len(lower), lower, upper, 0, starts, empty, np.zeros(0))
+
+    def add_columns(
+        self, solver: highspy.Highs, candidates: NDArray[np.intp], patterns: NDArray[np.int32]
+    ) -> None:
+        """Add columns at their prices: intp array (p,) and int32 array (p, i)."""
+        coefficients = np.concatenate(
+            [
+                patterns,
+                self.instance.limit_use[candidates],
+                self.in_pool[candidates],
+                self.finite_index[candidates][:, None] == np.arange(len(self.supply))[None, :],
+            ],
+            axis=1,
+        ).astype(np.float64)
+        where, index = np.nonzero(coefficients)
+        starts = np.searchsorted(where, np.arange(len(candidates)))
+        solver.addCols(
+            len(candidates),
+            self.price[candidates],
+            np.zeros(len(candidates)),
+            np.full(len(candidates), np.inf),
+            len(index),
+            starts.astype(np.int32),
+            index.astype(np.int32),
+            coefficients[where, index],
+        )
+
 
 class Master:
     """The restricted master as a warm linear programme in HiGHS (primal simplex)."""
@@ -106,10 +140,7 @@ class Master:
         solver.silent()
         solver.setOptionValue("threads", 1)
         solver.setOptionValue("simplex_strategy", 4)
-        lower = np.concatenate([demand, np.full(k, -np.inf), rows.missing, np.full(f, -np.inf)])
-        upper = np.concatenate([np.full(n, np.inf), rows.room, np.full(m, np.inf), rows.supply])
-        empty = np.zeros(0, dtype=np.int32)
-        solver.addRows(len(lower), lower, upper, 0, np.zeros(len(lower), dtype=np.int32), empty, np.zeros(0))
+        rows.add_to(solver, demand)
         solver.addCols(
             n,
             penalty,
@@ -121,35 +152,12 @@ class Master:
             np.ones(n),
         )
         self._solver = solver
-        self.n_columns = 0
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> None:
         """Add columns: intp array (p,) and int32 array (p, i)."""
         if not len(candidates):
             return
-        rows = self.rows
-        coefficients = np.concatenate(
-            [
-                patterns,
-                rows.instance.limit_use[candidates],
-                rows.in_pool[candidates],
-                rows.finite_index[candidates][:, None] == np.arange(len(rows.supply))[None, :],
-            ],
-            axis=1,
-        ).astype(np.float64)
-        where, index = np.nonzero(coefficients)
-        starts = np.searchsorted(where, np.arange(len(candidates)))
-        self._solver.addCols(
-            len(candidates),
-            rows.price[candidates],
-            np.zeros(len(candidates)),
-            np.full(len(candidates), np.inf),
-            len(index),
-            starts.astype(np.int32),
-            index.astype(np.int32),
-            coefficients[where, index],
-        )
-        self.n_columns += len(candidates)
+        self.rows.add_columns(self._solver, candidates, patterns)
 
     def set_demand(self, demand: NDArray[np.int64], room: Float, missing: Float, supply: Float) -> None:
         """Replace the right-hand sides."""
