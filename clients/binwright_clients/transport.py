@@ -8,6 +8,8 @@ from pathlib import Path
 
 import grpc
 
+from binwright_clients.errors import InputError
+
 MAX_MESSAGE_BYTES = 256 * 2**20
 """Largest message in either direction; the server's default."""
 
@@ -102,6 +104,26 @@ def channel_options(
 def call_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
     """Metadata that goes with every call."""
     return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def read_token(path: Path) -> str:
+    """The bearer token in a file: its first line that is not blank.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or holds no token that a header can carry.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise InputError.of(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError.of(str(path), "a token must be ASCII text") from error
+    token = next((line.strip() for line in lines if line.strip()), "")
+    if not token or not token.isprintable():
+        raise InputError.of(str(path), "holds no token")
+    return token
 
 
 def _read(path: Path | None) -> bytes | None:

@@ -45,6 +45,9 @@ class ServerConfig:
         PEM files of the server's certificate chain and private key; empty for plain text.
     tls_client_ca
         PEM file of the authorities that sign client certificates; empty asks clients for none.
+    token_file
+        File with bearer tokens, one a line, of which every call but health checks must send one; empty
+        asks for none.
     log_format
         ``console`` or ``json``.
     log_level
@@ -69,6 +72,7 @@ class ServerConfig:
     tls_cert: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
+    token_file: str = ""
     log_format: str = "console"
     log_level: str = "info"
 
@@ -225,6 +229,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tls_cert": (_is_file_or_empty, "a file that exists"),
     "tls_key": (_is_file_or_empty, "a file that exists"),
     "tls_client_ca": (_is_file_or_empty, "a file that exists"),
+    "token_file": (_is_file_or_empty, "a file that exists"),
     "log_format": (LOG_FORMATS.__contains__, f"one of {', '.join(LOG_FORMATS)}"),
     "log_level": (LOG_LEVELS.__contains__, f"one of {', '.join(LOG_LEVELS)}"),
 }

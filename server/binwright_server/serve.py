@@ -22,6 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from binwright_server.answer import Solver
+from binwright_server.auth import AuthInterceptor, TokenFile
 from binwright_server.catalog_service import CatalogService
 from binwright_server.config import ServerConfig, split_address
 from binwright_server.errors import ConfigError
@@ -51,7 +52,12 @@ class Server:
     warm_up
         Called in a worker thread before the server reports that it serves.
     interceptors
-        Run before our own, the first outermost: authentication goes here.
+        Run before our own, the first outermost, but after the check of tokens.
+
+    Raises
+    ------
+    ConfigError
+        If the token file cannot be used.
     """
 
     def __init__(
@@ -66,7 +72,7 @@ class Server:
         self.workers = Workers(config.workers, config.max_queue)
         self.metrics = Metrics(running=lambda: self.workers.running, waiting=lambda: self.workers.waiting)
         self._grpc = grpc.aio.server(
-            interceptors=(*interceptors, CallInterceptor(self.metrics)),
+            interceptors=(*_authentication(config), *interceptors, CallInterceptor(self.metrics)),
             options=(
                 ("grpc.max_receive_message_length", config.max_message_mib * MIB),
                 ("grpc.max_send_message_length", config.max_message_mib * MIB),
@@ -78,8 +84,8 @@ class Server:
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), self._grpc)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._grpc)
+        self.service_names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(self.service_names, self._grpc)
         self._side_port: SidePort | None = None
         self._is_serving = False
         self._is_closed = False
@@ -157,6 +163,14 @@ class Server:
         side_port.start()
         self.metrics_address = f"{self._config.metrics_address.rpartition(':')[0]}:{side_port.port}"
         return side_port
+
+
+def _authentication(config: ServerConfig) -> tuple[grpc.aio.ServerInterceptor, ...]:
+    if not config.token_file:
+        return ()
+    if not config.tls_cert and not config.address.startswith("unix:"):
+        _log.warning("tokens travel in plain text: set tls_cert and tls_key", address=config.address)
+    return (AuthInterceptor(TokenFile(Path(config.token_file))),)
 
 
 def _credentials(config: ServerConfig) -> grpc.ServerCredentials:

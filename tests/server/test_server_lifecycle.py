@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from binwright_server.config import ServerConfig
 from binwright_server.errors import ConfigError
 from binwright_server.local import verify_locally
 from binwright_server.observe import configure_logging
+from certificates import made_certificates
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from harness import ServerThread, serving, solve_request, wait_until
 
@@ -142,28 +142,10 @@ def test_unix_socket_is_an_address(tmp_path: Path) -> None:
 # --- TLS ------------------------------------------------------------------------------------------
 
 
-def openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, timeout=60)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with an authority, and certificates of it for ``localhost`` and for a client."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed, so that no certificates can be made")
-    directory = tmp_path_factory.mktemp("tls")
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1")
-    openssl(directory, "req", "-x509", *curve, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
-    for name in ("server", "client"):
-        request = ("-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        openssl(directory, "req", *curve[:-2], *request)
-        (directory / "extensions").write_text("subjectAltName=DNS:localhost\n")
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1")
-        openssl(
-            directory, "x509", "-req", "-in", f"{name}.csr", *signed,
-            "-extfile", "extensions", "-out", f"{name}.pem",
-        )  # fmt: skip
-    return directory
+    return made_certificates(tmp_path_factory.mktemp("tls"))
 
 
 def tls_config(directory: Path, **settings: str) -> ServerConfig:

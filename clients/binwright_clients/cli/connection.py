@@ -27,6 +27,8 @@ class Connection:
         Our own certificate and key, for servers that ask for one.
     server_name
         Name to expect in the certificate instead of the host's.
+    token_file
+        File whose first line is the bearer token to send; None sends none.
     """
 
     address: str
@@ -35,6 +37,7 @@ class Connection:
     cert: Path | None = None
     key: Path | None = None
     server_name: str = ""
+    token_file: Path | None = None
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,6 +54,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--tls-cert", type=_FILE, metavar="FILE", help="PEM certificate of ours, for mTLS.")
     @click.option("--tls-key", type=_FILE, metavar="FILE", help="PEM private key of ours, for mTLS.")
     @click.option("--tls-server-name", metavar="NAME", help="Name to expect in the server's certificate.")
+    @click.option("--token-file", type=_FILE, metavar="FILE", help="File with the bearer token to send.")
     @functools.wraps(command)
     def with_connection(
         *arguments: Any,
@@ -60,6 +64,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_cert: Path | None,
         tls_key: Path | None,
         tls_server_name: str | None,
+        token_file: Path | None,
         **options: Any,
     ) -> Any:
         files = (tls_ca, tls_cert, tls_key)
@@ -67,6 +72,8 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("--tls-cert and --tls-key go together.")
         if address is None and (tls or tls_server_name or any(files)):
             raise click.UsageError("TLS options need --server.")
+        if address is None and token_file:
+            raise click.UsageError("--token-file needs --server.")
         connection = address and Connection(
             address=address,
             tls=tls or tls_server_name is not None or any(file is not None for file in files),
@@ -74,6 +81,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             cert=tls_cert,
             key=tls_key,
             server_name=tls_server_name or "",
+            token_file=token_file,
         )
         return command(*arguments, connection=connection or None, **options)
 

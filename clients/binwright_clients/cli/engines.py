@@ -54,15 +54,16 @@ def open_engine(connection: Connection | None) -> Iterator[Engine]:
     # Imported on first use: gRPC takes a noticeable part of the time of `binwright --help`.
     from binwright_clients.client import Client
     from binwright_clients.rpc_errors import InvalidRequestError, RpcError
-    from binwright_clients.transport import TlsOptions
+    from binwright_clients.transport import TlsOptions, read_token
 
     tls = (
         TlsOptions(connection.ca, connection.cert, connection.key, connection.server_name)
         if connection.tls
         else None
     )
+    token = read_token(connection.token_file) if connection.token_file is not None else None
     try:
-        with Client(connection.address, tls=tls, timeout=CALL_TIMEOUT_S) as client:
+        with Client(connection.address, tls=tls, token=token, timeout=CALL_TIMEOUT_S) as client:
             yield RemoteEngine(client)
     except InvalidRequestError as error:
         raise BadInput(f"server {connection.address}: {error}") from error

@@ -29,6 +29,7 @@ SETTINGS = (
     ("tls_cert", "FILE", "PEM certificate chain; plain text without it."),
     ("tls_key", "FILE", "PEM private key of the certificate."),
     ("tls_client_ca", "FILE", "PEM authorities whose client certificates are demanded (mTLS)."),
+    ("token_file", "FILE", "Bearer tokens, one a line, that callers must send; read again when it changes."),
     ("log_format", "console|json", "How log lines look.  [default: console]"),
     ("log_level", "LEVEL", "debug, info, warning or error.  [default: info]"),
 )
@@ -47,6 +48,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog=examples(
         "binwright serve --address 0.0.0.0:50051 --metrics-address 0.0.0.0:9090",
         "binwright serve --config server.yaml --tls-cert tls.crt --tls-key tls.key",
+        "binwright serve --address 0.0.0.0:50051 --tls-cert tls.crt --tls-key tls.key --token-file tokens",
         "binwright serve --config server.yaml --check -o yaml",
     ),
 )
