@@ -34,7 +34,7 @@ from binwright_server.local import verify_locally
 from click import ClickException
 from rich.console import Console
 
-from binwright_benchmarks.baselines import BrokenBaselineError, open_market
+from binwright_benchmarks.baselines import MAIN_RULES, BrokenBaselineError, open_market
 from binwright_benchmarks.measure import BaselineFigures, Step, run_baselines
 from binwright_benchmarks.questions import BUNDLED_TRACE, REGION, MissingDataError, reference_node_pools
 from binwright_benchmarks.reference import ARRIVALS, CLASSES, GPU_PODS, services_table, trace_table
@@ -171,7 +171,7 @@ def _answer(console: Console, engine: Engine, question: Question, title: str) ->
     findings = verify_locally(question.request, decision)
     if findings:
         raise WrongAnswerError(f"{title}: {findings[0]} ({len(findings)} findings)")
-    baselines = run_baselines(open_market(request_to_problem(question.request)[0]))
+    baselines = run_baselines(open_market(request_to_problem(question.request)[0]), MAIN_RULES)
     console.print(summary_panel(decision, title, console.width))
     console.print(mix_table(node_mix(decision.node_claims), MOST_ROWS, console.width))
     if decision.unschedulable_pods:

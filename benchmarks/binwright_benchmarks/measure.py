@@ -14,17 +14,17 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 
 from binwright_benchmarks.baselines import (
+    RULES,
     BaselineResult,
     Market,
-    best_fit,
-    karpenter,
-    least_waste,
+    is_random,
     open_market,
+    open_rules,
 )
 
 MICROUSD = 1e6
 TIE_SEEDS = range(10)
-"""Least-waste breaks ties at random; its cost is the mean over these seeds."""
+"""Expanders break ties at random; the cost of one is the mean over these seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +175,15 @@ def measure(name: str, seed: int, problem: Problem, deadline_s: float) -> Measur
     )
 
 
-def run_baselines(market: Market) -> tuple[BaselineFigures, ...]:
-    """Every baseline, checked; least-waste over `TIE_SEEDS`."""
-    autoscaler = least_waste(market)
-    return (
-        _figures([partial(autoscaler.run, seed) for seed in TIE_SEEDS]),
-        _figures([partial(karpenter, market)]),
-        _figures([partial(best_fit, market)]),
+def run_baselines(market: Market, names: Iterable[str] = RULES) -> tuple[BaselineFigures, ...]:
+    """Baselines, checked; those that draw between equals over `TIE_SEEDS`."""
+    return tuple(
+        _figures(name, [partial(run, seed) for seed in (TIE_SEEDS if is_random(name) else (0,))])
+        for name, run in open_rules(market, names).items()
     )
 
 
-def _figures(runs: Sequence[Callable[[], BaselineResult]]) -> BaselineFigures:
+def _figures(name: str, runs: Sequence[Callable[[], BaselineResult]]) -> BaselineFigures:
     began = time.perf_counter()
     results = [run() for run in runs]
     seconds = (time.perf_counter() - began) / len(runs)
@@ -193,7 +191,7 @@ def _figures(runs: Sequence[Callable[[], BaselineResult]]) -> BaselineFigures:
         distinct.checked()
     costs = [result.cost_microusd_per_hour / MICROUSD for result in results]
     return BaselineFigures(
-        name=results[0].name,
+        name=name,
         mean_usd=statistics.fmean(costs),
         least_usd=min(costs),
         most_usd=max(costs),

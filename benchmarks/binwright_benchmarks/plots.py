@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from binwright_benchmarks.measure import Measurement, compare
+from binwright_benchmarks.report import baseline_names
 
 LEAST_GAP = 1e-6
 """Gaps below are drawn here: a logarithmic axis has no zero."""
@@ -19,7 +20,10 @@ LEAST_S = 1e-3
 LEAST_PANEL = 2
 """Families of at most so many instances share a panel."""
 
-COLOURS = ("#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7b2d8b", "#00798c", "#8d6a3b", "#444444")
+COLOURS = (
+    "#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7b2d8b", "#00798c", "#8d6a3b", "#8a8f98", "#2b2b2b",
+)  # fmt: skip
+"""Ours first, then one for each rule."""
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -91,7 +95,7 @@ def _curve(axes: Axes, measurement: Measurement, colour: str, dashes: str) -> No
 def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:
     """Bars: the cost of each baseline over ours, mean over the seeds, one group an instance."""
     instances = list(dict.fromkeys(m.instance for m in measurements))
-    names = [figures.name for figures in measurements[0].baselines]
+    names = baseline_names(measurements)
     figure = Figure(figsize=(11, 1.2 + 0.52 * len(instances)), layout="constrained")
     axes: Axes = figure.subplots()
     height = 0.8 / len(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binwright_benchmarks.baselines import BaselineResult, best_fit, karpenter, least_waste, open_market
+from binwright_benchmarks.baselines import BaselineResult, open_market, open_rules
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.model import InstanceType, Problem
 from binwright_optimizer.params import SolveParams
@@ -71,7 +71,7 @@ def answers(question: Problem) -> list[BaselineResult]:
         market = open_market(question)
     except InvalidProblemError:
         reject()  # a minimum that limits or supply cannot meet
-    return [least_waste(market).run(0), least_waste(market).run(1), karpenter(market), best_fit(market)]
+    return [run(seed) for run in open_rules(market).values() for seed in range(2)]
 
 
 @settings(max_examples=120, deadline=None)

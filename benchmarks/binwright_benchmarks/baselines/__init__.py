@@ -2,16 +2,19 @@
 
 from binwright_benchmarks.baselines.first_fit import best_fit
 from binwright_benchmarks.baselines.karpenter import karpenter
-from binwright_benchmarks.baselines.least_waste import least_waste
 from binwright_benchmarks.baselines.market import Market, open_market
 from binwright_benchmarks.baselines.result import BaselineResult, BrokenBaselineError
+from binwright_benchmarks.baselines.rules import MAIN_RULES, RULES, is_random, open_rules
 
 __all__ = [
+    "MAIN_RULES",
+    "RULES",
     "BaselineResult",
     "BrokenBaselineError",
     "Market",
     "best_fit",
+    "is_random",
     "karpenter",
-    "least_waste",
     "open_market",
+    "open_rules",
 ]

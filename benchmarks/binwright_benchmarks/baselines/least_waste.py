@@ -1,4 +1,4 @@
-"""Cluster Autoscaler with its default expander, least-waste.
+"""Cluster Autoscaler's default expander, least-waste.
 
 After ``pkg/expander/waste`` (commit 33c3f97): of the node *capacity* bought, the share of CPU that no
 pod requests plus the share of memory; smallest wins. GPUs, prices and the number of pods placed do
@@ -11,18 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from binwright_benchmarks.baselines.cluster_autoscaler import ClusterAutoscaler, Option
-from binwright_benchmarks.baselines.market import Market
-
-NAME = "least-waste"
+from binwright_benchmarks.baselines.estimator import Option
 
 
-def least_waste(market: Market) -> ClusterAutoscaler:
-    """The loop with this expander; ``run(seed)`` gives the answer for one seed."""
-    return ClusterAutoscaler(NAME, market, least_wasted)
-
-
-def least_wasted(options: Sequence[Option]) -> Sequence[Option]:
+def least_waste(options: Sequence[Option], _cluster_nodes: int) -> Sequence[Option]:
     """The options of exactly the smallest waste."""
     scores = [waste(option) for option in options]
     least = min(scores)

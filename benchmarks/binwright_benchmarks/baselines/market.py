@@ -13,10 +13,15 @@ import numpy as np
 from binwright_optimizer.instance import UNLIMITED, Instance, build_instance
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.model import Problem
-from binwright_optimizer.model.resources import CPU, MEMORY
+from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU
 from numpy.typing import NDArray
 
 Amounts = NDArray[np.int64]
+
+GPU_RESOURCES = frozenset(
+    {NVIDIA_GPU, "amd.com/gpu", "habana.ai/gaudi", "gpu.intel.com/xe", "microsoft.com/directx"}
+)
+"""What Cluster Autoscaler takes for a GPU (``utils/gpu``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Market:
         int64 array (pod,): class of each pod that fits somewhere, in the order of the workloads.
     capacity, allocatable
         int64 arrays (j, 2): CPU (milli) and memory (bytes) of the node itself, daemons not taken off.
+    has_gpu
+        bool array (j,): whether the node has a GPU, even if no pod asks for one.
     first_workload
         int64 array (i,): the first workload of each class; breaks ties as the order of the input does.
     """
@@ -43,6 +50,7 @@ class Market:
     pods: Amounts
     capacity: Amounts
     allocatable: Amounts
+    has_gpu: NDArray[np.bool_]
     first_workload: Amounts
 
     @property
@@ -52,6 +60,15 @@ class Market:
         columns = [self.instance.requests[:, names.index(n)] if n in names else None for n in (CPU, MEMORY)]
         zero = np.zeros(self.instance.n_classes, dtype=np.int64)
         return np.column_stack([zero if column is None else column for column in columns])
+
+    def group_name(self, j: int) -> str:
+        """Name of candidate ``j`` as a node group: NodePool/instance type/zone/capacity type."""
+        instance = self.instance
+        row = int(instance.row_of[j])
+        kind = instance.problem.catalog.instance_types[instance.shelf.type_of[row]]
+        offering = kind.offerings[instance.shelf.offering_of[row]]
+        pool = instance.problem.node_pools[instance.pool_of[j]].name
+        return f"{pool}/{kind.name}/{offering.zone}/{offering.capacity_type}"
 
 
 def open_market(problem: Problem) -> Market:
@@ -97,6 +114,7 @@ def open_market(problem: Problem) -> Market:
         pods=pods[pods >= 0].astype(np.int64),
         capacity=_of_types(reduced, shelf.capacity, row_of),
         allocatable=_of_types(reduced, shelf.allocatable, row_of),
+        has_gpu=_has_gpu(reduced, row_of),
         first_workload=first,
     )
 
@@ -119,4 +137,20 @@ def _of_types(instance: Instance, amounts: Amounts, row_of: NDArray[np.intp]) ->
         if name in shelf.resources:
             of_type = amounts[:, shelf.resources.index(name)]
             result[is_bought, column] = of_type[shelf.type_of[row_of[is_bought]]]
+    return result
+
+
+def _has_gpu(instance: Instance, row_of: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether each candidate is a GPU node; False for existing nodes, which no group grows by."""
+    shelf = instance.shelf
+    of_type = np.array(
+        [
+            bool(GPU_RESOURCES & set(kind.capacity.names()))
+            for kind in instance.problem.catalog.instance_types
+        ],
+        dtype=bool,
+    )
+    result = np.zeros(len(row_of), dtype=bool)
+    is_bought = row_of >= 0
+    result[is_bought] = of_type[shelf.type_of[row_of[is_bought]]]
     return result
