@@ -24,7 +24,7 @@ commitment c pays for in block k.
     minimise    sum_c F_c x_c + sum_k w_k sum_o p_o (sum_m n_mo l_km - sum_c u_kco) + w_k sum_co q_co u_kco
     convexity   sum_m l_km = 1                        for every k        dual s_k, free
     use         sum_c u_kco <= sum_m n_mo l_km        for every k, o     dual v_ko >= 0
-    commitment  sum_o e_co u_kco <= x_c + held_c      for every k, c     dual w_k mu_kc >= 0, k within its term
+    commitment  sum_o e_co u_kco <= x_c + held_c      for every k, c     dual w_k mu_kc >= 0, in its term
 
 F_c is what the commitment costs over the horizon, p_o the price without it, q_co the price of a node that
 it pays for, e_co how much of it a node takes (1 for instances, dollars an hour for spend).
