@@ -4,7 +4,11 @@
 
     BinwrightError
     +-- InvalidProblemError    the input is wrong: one Violation per field
+    +-- WrongFieldError        one field of a domain object is wrong; readers add where it was written
     +-- CatalogError           a catalogue file or name is wrong
+    +-- PlanningError          a plan cannot be made: demand that nothing sold can serve
+    |   +-- MetricError        an autoscaler's metric proposes nothing (planning.hpa)
+    |   +-- ScalingError       an autoscaler cannot decide (planning.hpa)
     +-- VerificationError      an answer failed the independent checker: our own bug
 
 A problem that cannot be satisfied is not an error: it is a decision with reasons.
@@ -64,8 +68,35 @@ class InvalidProblemError(BinwrightError):
         return cls((Violation(field, str(value), description),))
 
 
+class WrongFieldError(BinwrightError, ValueError):
+    """One field of a domain object is wrong.
+
+    The rules of an object are stated once, where it is built; whoever reads it from a message or a
+    manifest says where the field was written there.
+
+    Parameters
+    ----------
+    field
+        Name of the field, such as ``max_skew`` or ``requirements[1].operator``.
+    value
+        The offending value.
+    description
+        What is wrong with it and what would be right.
+    """
+
+    def __init__(self, field: str, value: object, description: str) -> None:
+        self.field = field
+        self.value = str(value)
+        self.description = description
+        super().__init__(str(Violation(field, self.value, description)))
+
+
 class CatalogError(BinwrightError):
     """A catalogue, region or instance type is unknown, or a catalogue file is malformed."""
+
+
+class PlanningError(BinwrightError):
+    """A plan cannot be made; nothing partial is returned."""
 
 
 class VerificationError(BinwrightError):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from binwright_optimizer.errors import BinwrightError
+from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model.autoscaling import (
     Behavior,
     HorizontalPodAutoscaler,
@@ -25,7 +25,7 @@ _SCALE_UP_LEAST = 4
 """Without a ``behavior``: at most max(4, 2 * replicas) at once."""
 
 
-class ScalingError(BinwrightError):
+class ScalingError(PlanningError):
     """No replica count can be computed: all metrics fail, or one does and the others scale down."""
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from binwright_optimizer.errors import BinwrightError
+from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model.autoscaling import MAX_REPLICAS, Metric, MetricSource, TargetType
 from binwright_optimizer.planning.hpa.pods import (
     PodGroups,
@@ -21,7 +21,7 @@ from binwright_optimizer.planning.hpa.pods import (
 )
 
 
-class MetricError(BinwrightError):
+class MetricError(PlanningError):
     """A metric proposes nothing: no values, no pods, or no requests to divide by."""
 
 

@@ -1,0 +1,241 @@
+"""Node mixes: what the engine buys for some workloads, counted by offering."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+
+from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.model import (
+    CapacityType,
+    Catalog,
+    Decision,
+    InstanceType,
+    NodePool,
+    Offering,
+    PriceSource,
+    Problem,
+    Requirement,
+    Resources,
+    SolutionStatus,
+    Workload,
+    labels,
+    relative_gap,
+)
+from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
+from binwright_optimizer.model.requirements import Operator
+from binwright_optimizer.model.resources import CPU, MEMORY, PODS
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import solve
+
+TARGET_UTILISATION = Fraction(7, 10)
+"""Share of a node's CPU and memory that requests may fill, so that load can rise before nodes do."""
+
+
+DAEMONS = Resources.of({CPU: 200, MEMORY: 256 * 2**20, PODS: 4})
+"""Taken to run on every node: network, proxy, volumes, logs. An assumption; EKS's own four daemons request
+about this much."""
+STEADY = NodePool(
+    name="steady",
+    requirements=(
+        Requirement(labels.OS, Operator.IN, ("linux",)),
+        Requirement(labels.BURSTABLE, Operator.DOES_NOT_EXIST),
+        Requirement(labels.BARE_METAL, Operator.DOES_NOT_EXIST),
+    ),
+    overhead=DAEMONS,
+)
+"""What plans buy from: Linux on shared hosts, no CPU credits, which steady load would use up."""
+
+
+MAX_NODE_CPU_MILLI = 32_000
+"""Largest node that plans buy, so that the loss of one takes little; an assumption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """Nodes of one kind, each at the same price."""
+
+    instance_type: str
+    capacity_type: CapacityType
+    nodes: int
+    price_microusd_per_hour: int
+    source: PriceSource
+
+    @property
+    def cost_microusd_per_hour(self) -> int:
+        """Cost of all of them."""
+        return self.nodes * self.price_microusd_per_hour
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The nodes that hold some workloads.
+
+    Parameters
+    ----------
+    purchases
+        Dearest first.
+    bound_microusd_per_hour
+        Proven: no nodes sold hold these workloads for less.
+    """
+
+    purchases: tuple[Purchase, ...]
+    cost_microusd_per_hour: int
+    bound_microusd_per_hour: int
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        return sum(purchase.nodes for purchase in self.purchases)
+
+    @property
+    def gap(self) -> float:
+        """(cost - bound) / cost."""
+        return relative_gap(self.cost_microusd_per_hour, self.bound_microusd_per_hour)
+
+
+def with_headroom(workload: Workload, utilisation: Fraction = TARGET_UTILISATION) -> Workload:
+    """The workload with CPU and memory requests so large that nodes fill to ``utilisation`` at most.
+
+    The sum of requests over the target must fit what a node allocates, which is the constraint
+    itself, node by node; devices are whole and keep their number.
+
+    Examples
+    --------
+    >>> from binwright_optimizer.model import PodTemplate
+    >>> web = Workload("web", PodTemplate(Resources.of({"cpu": 500})))
+    >>> with_headroom(web).template.requests["cpu"]
+    715
+    """
+    if not 0 < utilisation <= 1:
+        raise ValueError(f"the target utilisation must be in (0, 1]: {utilisation}")
+    requests = {
+        name: math.ceil(amount / utilisation) if name in (CPU, MEMORY) else amount
+        for name, amount in workload.template.requests
+    }
+    return replace(workload, template=replace(workload.template, requests=Resources.of(requests)))
+
+
+def needs(key: str, *values: str) -> Requirement:
+    """The requirement that a node's label has one of these values."""
+    return Requirement(key, Operator.IN, values)
+
+
+def on(capacity_type: CapacityType) -> Requirement:
+    """The requirement that a node is bought in one way."""
+    return needs(labels.CAPACITY_TYPE, str(capacity_type))
+
+
+def cheapest_mix(
+    workloads: Sequence[Workload],
+    catalog: Catalog,
+    params: SolveParams = SolveParams(),
+    node_pools: Sequence[NodePool] = (STEADY,),
+) -> Mix:
+    """The cheapest nodes for workloads, verified, with the engine's proven bound.
+
+    Pods that are silent about architecture and capacity type get amd64 and on demand.
+
+    Raises
+    ------
+    PlanningError
+        If some pod fits nothing sold: a mix that leaves pods out is none.
+    """
+    complete = tuple(
+        replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
+        for workload in workloads
+        if workload.replicas
+    )
+    if not complete:
+        return Mix((), 0, 0)
+    decision = solve(Problem(complete, tuple(node_pools), catalog), params)
+    if decision.status is not SolutionStatus.COMPLETE:
+        raise PlanningError(_unserved(decision, complete, catalog))
+    return Mix(
+        _purchases(decision, catalog), decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
+    )
+
+
+def _unserved(decision: Decision, workloads: Sequence[Workload], catalog: Catalog) -> str:
+    first = decision.unschedulable[0]
+    name = workloads[first.pods.workload].name
+    reasons = "; ".join(refusal.message for refusal in first.refusals[:2])
+    return (
+        f"{catalog.name}: nothing sold there can serve {first.pods.count} pods of {name}: {reasons}. "
+        f"Nearest: {first.nearest_miss or 'nothing'}"
+    )
+
+
+def _purchases(decision: Decision, catalog: Catalog) -> tuple[Purchase, ...]:
+    types = {instance_type.name: instance_type for instance_type in catalog.instance_types}
+    counts = Counter(
+        (claim.instance_type, claim.capacity_type, claim.price_microusd_per_hour, claim.zone)
+        for claim in decision.node_claims
+    )
+    merged: dict[tuple[str, CapacityType, int], Purchase] = {}
+    for (name, capacity_type, price, zone), nodes in counts.items():
+        key = name, capacity_type, price
+        known = merged.get(key)
+        if known is not None:
+            merged[key] = replace(known, nodes=known.nodes + nodes)
+            continue
+        offering = next(
+            offering
+            for offering in types[name].offerings
+            if (offering.zone, offering.capacity_type) == (zone, capacity_type)
+        )
+        merged[key] = Purchase(name, capacity_type, nodes, price, offering.source)
+    return tuple(
+        sorted(merged.values(), key=lambda p: (-p.cost_microusd_per_hour, p.instance_type, p.capacity_type))
+    )
+
+
+def cheapest_offering(catalog: Catalog, instance_type: str, capacity_type: CapacityType) -> Offering:
+    """The cheapest offering of a type, of several zones the first by name.
+
+    Raises
+    ------
+    PlanningError
+        If the catalogue does not sell it so.
+    """
+    found = instance_type_of(catalog, instance_type)
+    offerings = [offering for offering in found.offerings if offering.capacity_type is capacity_type]
+    if not offerings:
+        raise PlanningError(f"{catalog.name} does not sell {instance_type} as {capacity_type}")
+    return min(offerings, key=lambda offering: (offering.price_microusd_per_hour, offering.zone))
+
+
+def instance_type_of(catalog: Catalog, name: str) -> InstanceType:
+    """An instance type by name; raises PlanningError if the catalogue does not sell it."""
+    for instance_type in catalog.instance_types:
+        if instance_type.name == name:
+            return instance_type
+    raise PlanningError(f"{catalog.name} does not sell {name}")
+
+
+@lru_cache(maxsize=64)
+def without_giants(catalog: Catalog, max_cpu_milli: int = MAX_NODE_CPU_MILLI) -> Catalog:
+    """The catalogue without instance types of more CPU; the same arguments give the same object."""
+    kept = tuple(t for t in catalog.instance_types if t.capacity[CPU] <= max_cpu_milli)
+    return Catalog(f"{catalog.name}, at most {max_cpu_milli // 1000} vCPU", kept, catalog.digest)
+
+
+def most_that_fit(requests: Resources, room: Resources) -> int:
+    """How many pods of these requests fit into a room; pod slots are the caller's.
+
+    Examples
+    --------
+    >>> most_that_fit(Resources.of({"cpu": 700}), Resources.of({"cpu": 7910}))
+    11
+    """
+    return min(room[name] // amount for name, amount in requests)
+
+
+def sources_of(mixes: Iterable[Mix]) -> tuple[PriceSource, ...]:
+    """Sources of all prices paid, latest first."""
+    found = {purchase.source for mix in mixes for purchase in mix.purchases}
+    return tuple(sorted(found, key=lambda source: (source.date, source.name), reverse=True))
