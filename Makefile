@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PROTOS := $(wildcard proto/binwright/v1/*.proto)
-SERVICES := $(wildcard proto/binwright/v1/*_service.proto)
-KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer benchmarks)
+PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto)
+SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
+KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
 .PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark format clean
 
@@ -20,8 +20,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 # numba notices a change in a kernel's own file but not in the kernels it calls, so all compile again.
 $(VENV)/.kernels: $(VENV)/.ready $(KERNELS)
-	find optimizer benchmarks -name '*.nb[ic]' -delete
-	$(BIN)/python -m binwright_optimizer.warmup
+	find optimizer server benchmarks -name '*.nb[ic]' -delete
+	$(BIN)/python -m binwright_server.warmup
 	$(BIN)/python -m binwright_benchmarks.warmup
 	touch $@
 

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from binwright_server.observe import Metrics
 from binwright_server.status import status_of
 
-OUR_SERVICES = "/binwright.v1."
+OUR_SERVICES = ("/binwright.v1.", "/grpcplugin.")
 """Methods below are ours; health and reflection look after themselves."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only

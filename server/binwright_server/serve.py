@@ -26,6 +26,8 @@ from binwright_server.auth import AuthInterceptor, TokenFile
 from binwright_server.catalog_service import CatalogService
 from binwright_server.config import ServerConfig, split_address
 from binwright_server.errors import ConfigError
+from binwright_server.expansion.service import SERVICE as EXPANDER
+from binwright_server.expansion.service import ExpanderService
 from binwright_server.interceptor import CallInterceptor
 from binwright_server.observe import Metrics, configure_logging
 from binwright_server.service import ProvisioningService
@@ -35,7 +37,11 @@ from binwright_server.workers import Workers
 SERVICES = (
     provisioning_service_pb2.DESCRIPTOR.services_by_name["ProvisioningService"].full_name,
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
+    EXPANDER,
 )
+
+EXPANDER_QUEUE = 8
+"""Cluster Autoscaler asks one question at a time; a few autoscalers may share a server."""
 
 MIB = 2**20
 
@@ -82,6 +88,8 @@ class Server:
         service = ProvisioningService(solver, self.workers, config.limits, self.metrics)
         provisioning_service_pb2_grpc.add_ProvisioningServiceServicer_to_server(service, self._grpc)
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), self._grpc)
+        self._expander_workers = Workers(1, EXPANDER_QUEUE, "expander")
+        ExpanderService(solver, self._expander_workers).add_to(self._grpc)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         self.service_names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -130,6 +138,7 @@ class Server:
         if not self._is_closed:
             self._is_closed = True
             await asyncio.to_thread(self.workers.shut_down)
+            await asyncio.to_thread(self._expander_workers.shut_down)
             if self._side_port is not None:
                 await asyncio.to_thread(self._side_port.close)
 
@@ -211,7 +220,8 @@ def run(config: ServerConfig) -> None:
     """
     # Imported here: they load the solver libraries and compiled kernels.
     from binwright_optimizer.solve import solve
-    from binwright_optimizer.warmup import warm_up
+
+    from binwright_server.warmup import warm_up
 
     configure_logging(config.log_format, config.log_level)
     asyncio.run(serve_until_signal(lambda: Server(config, solve, warm_up), config.grace_s))

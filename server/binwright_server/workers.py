@@ -26,12 +26,14 @@ class Workers:
         Jobs that run at the same time.
     max_queue
         Jobs that may wait beside those.
+    name
+        Of the threads.
     """
 
-    def __init__(self, threads: int, max_queue: int) -> None:
+    def __init__(self, threads: int, max_queue: int, name: str = "solve") -> None:
         self._threads = threads
         self._max_queue = max_queue
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="solve")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._lock = threading.Lock()
         self._pending = 0
         self._running = 0

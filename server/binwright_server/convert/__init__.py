@@ -15,6 +15,7 @@ from binwright_server.convert.catalogs import (
 )
 from binwright_server.convert.decisions import decision_to_message
 from binwright_server.convert.placed import decision_from_message
+from binwright_server.convert.problem_messages import catalog_to_message, problem_to_message
 from binwright_server.convert.problems import AnySolveRequest, problem_from_message, request_to_problem
 from binwright_server.convert.search import params_from_message, progress_to_message
 
@@ -22,12 +23,14 @@ __all__ = [
     "AnySolveRequest",
     "catalog_from_message",
     "catalog_query_from_message",
+    "catalog_to_message",
     "decision_from_message",
     "decision_to_message",
     "instance_type_to_message",
     "params_from_message",
     "price_source_to_message",
     "problem_from_message",
+    "problem_to_message",
     "progress_to_message",
     "request_to_problem",
 ]

@@ -18,10 +18,12 @@ from binwright_optimizer.model.offerings import (
 )
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
 from binwright_optimizer.model.resources import PODS, Resources
+from binwright_optimizer.model.spot import PPM
 
 from binwright_server.convert.amounts import amounts_from_map, resources_from_map, resources_to_map
 from binwright_server.convert.selection import labels_from_map
 from binwright_server.convert.violations import Violations, entry
+from binwright_server.convert.volumes import attach_limits_from_messages, attach_limits_to_messages
 
 MAX_AVAILABLE = 10**9
 """Largest number of nodes an offering may have left; more means no limit."""
@@ -169,6 +171,7 @@ def _instance_type(message: catalog_pb2.InstanceType, path: str, out: Violations
         gpu_model=message.gpu.model,
         gpu_count=message.gpu.count,
         gpu_memory_bytes=message.gpu.memory_bytes,
+        attach_limits=attach_limits_from_messages(message.attach_limits, f"{path}.attach_limits", out),
     )
 
 
@@ -225,9 +228,21 @@ def _offerings(messages: Iterable[catalog_pb2.Offering], path: str, out: Violati
                 if message.HasField("price_source")
                 else UNKNOWN_SOURCE,
                 available=message.available if message.HasField("available") else None,
+                interruption_ppm_per_month=_interruption(message, at, out),
             )
         )
     return tuple(offerings)
+
+
+def _interruption(message: catalog_pb2.Offering, path: str, out: Violations) -> int | None:
+    if not message.HasField("interruption_ppm_per_month"):
+        return None
+    rate = message.interruption_ppm_per_month
+    if not 0 <= rate <= PPM:
+        out.add(f"{path}.interruption_ppm_per_month", rate, f"must be in 0..{PPM}, or unset")
+    elif message.capacity_type != CapacityType.SPOT:
+        out.add(f"{path}.interruption_ppm_per_month", rate, "is understood of spot offerings only")
+    return rate
 
 
 def instance_type_to_message(
@@ -243,6 +258,7 @@ def instance_type_to_message(
         allocatable=resources_to_map(instance_type.allocatable),
         labels=dict(instance_type.labels),
         offerings=[_offering_to_message(offering) for offering in offerings],
+        attach_limits=attach_limits_to_messages(instance_type.attach_limits),
     )
     if instance_type.gpu_count or instance_type.gpu_model:
         message.gpu.model = instance_type.gpu_model
@@ -258,6 +274,7 @@ def _offering_to_message(offering: Offering) -> catalog_pb2.Offering:
         capacity_type=offering.capacity_type.value,
         price_microusd_per_hour=offering.price_microusd_per_hour,
         available=offering.available,
+        interruption_ppm_per_month=offering.interruption_ppm_per_month,
         price_source=price_source_to_message(offering.source),
     )
 

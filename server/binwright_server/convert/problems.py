@@ -8,17 +8,28 @@ from dataclasses import replace
 
 from binwright.v1 import problem_pb2, provisioning_service_pb2
 from binwright_optimizer.model import labels as label_keys
-from binwright_optimizer.model.cluster import DaemonSet, ExistingNode
+from binwright_optimizer.model.cluster import DaemonSet
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
+from binwright_optimizer.model.namespaces import Namespace
 from binwright_optimizer.model.nodepools import NodePool
 from binwright_optimizer.model.offerings import CapacityType, Catalog
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.model.requirements import Operator, Requirement
-from binwright_optimizer.model.resources import MAX_AMOUNT, PODS, Resources
+from binwright_optimizer.model.resources import Resources
 from binwright_optimizer.params import SolveParams
 
 from binwright_server.convert.amounts import amounts_from_map, requests_from_map
 from binwright_server.convert.catalogs import catalog_from_message
+from binwright_server.convert.commitments import (
+    savings_plans_from_messages,
+    with_overlays,
+    with_reservations,
+)
+from binwright_server.convert.devices import gpu_sharing_from_message
+from binwright_server.convert.gangs import check_members, gangs_from_messages
+from binwright_server.convert.mig import refuse_unknown_profiles
+from binwright_server.convert.nodes import existing_nodes_from_messages, refuse_repeated_names
+from binwright_server.convert.policies import policies_from_message
 from binwright_server.convert.search import capacity_types_from_message, params_from_message
 from binwright_server.convert.selection import (
     labels_from_map,
@@ -27,7 +38,8 @@ from binwright_server.convert.selection import (
     taints_from_messages,
 )
 from binwright_server.convert.templates import TemplateReader
-from binwright_server.convert.violations import Violations, entry
+from binwright_server.convert.violations import Violations
+from binwright_server.convert.volumes import attach_limits_from_messages
 from binwright_server.convert.workloads import DEFAULT_NAMESPACE, workloads_from_messages
 from binwright_server.limits import MOST_MINIMUM_NODES, RequestLimits
 
@@ -89,10 +101,18 @@ def _problem(
         out.add("workloads", "", "the problem is empty: there must be at least one workload")
     workloads = workloads_from_messages(message.workloads, templates, limits.max_pods, out)
     node_pools = _node_pools(message.node_pools, out) if message.node_pools else (IMPLICIT_NODE_POOL,)
-    existing_nodes = _existing_nodes(message.existing_nodes, out)
+    existing_nodes = existing_nodes_from_messages(message.existing_nodes, out)
     daemon_sets = _daemon_sets(message.daemon_sets, out)
+    gangs = gangs_from_messages(message.gangs, out)
+    check_members(message.gangs, message.workloads, existing_nodes, out)
+    namespaces = _namespaces(message.namespaces, out)
+    savings_plans = savings_plans_from_messages(message.savings_plans, out)
+    policies = policies_from_message(message.policies, "policies", out)
     if catalog is None:
         return None
+    catalog, reservations = with_reservations(catalog, message.reservations, out)
+    catalog = with_overlays(catalog, message.node_overlays, out)
+    refuse_unknown_profiles(message.workloads, workloads, catalog, existing_nodes, out)
     if message.node_pools:
         _refuse_unsold_values(node_pools, catalog, out)
     return Problem(
@@ -101,6 +121,11 @@ def _problem(
         catalog=catalog,
         existing_nodes=existing_nodes,
         daemon_sets=daemon_sets,
+        gangs=gangs,
+        namespaces=namespaces,
+        reservations=reservations,
+        savings_plans=savings_plans,
+        policies=policies,
     )
 
 
@@ -161,18 +186,8 @@ def _refuse_unsold_values(pools: Sequence[NodePool], catalog: Catalog, out: Viol
             )
 
 
-def _refuse_repeated_names(names: Sequence[str], path: str, out: Violations) -> None:
-    first_index: dict[str, int] = {}
-    for k, name in enumerate(names):
-        first = first_index.setdefault(name, k)
-        if not name:
-            out.add(f"{path}[{k}].name", "", "must not be empty")
-        elif first != k:
-            out.add(f"{path}[{k}].name", name, f"is already the name of {path}[{first}]")
-
-
 def _node_pools(messages: Sequence[problem_pb2.NodePool], out: Violations) -> tuple[NodePool, ...]:
-    _refuse_repeated_names([message.name for message in messages], "node_pools", out)
+    refuse_repeated_names([message.name for message in messages], "node_pools", out)
     return tuple(_node_pool(message, f"node_pools[{k}]", out) for k, message in enumerate(messages))
 
 
@@ -207,37 +222,16 @@ def _node_pool(message: problem_pb2.NodePool, path: str, out: Violations) -> Nod
         min_nodes=message.min_nodes,
         max_nodes=max_nodes,
         overhead=Resources.of(requests_from_map(message.daemon_overhead, f"{path}.daemon_overhead", out)),
+        gpu_sharing=gpu_sharing_from_message(message.gpu_sharing, f"{path}.gpu_sharing", out),
+        attach_limits=attach_limits_from_messages(message.attach_limits, f"{path}.attach_limits", out),
     )
 
 
-def _existing_nodes(
-    messages: Sequence[problem_pb2.ExistingNode], out: Violations
-) -> tuple[ExistingNode, ...]:
-    _refuse_repeated_names([message.name for message in messages], "existing_nodes", out)
-    return tuple(_existing_node(message, f"existing_nodes[{k}]", out) for k, message in enumerate(messages))
-
-
-def _existing_node(message: problem_pb2.ExistingNode, path: str, out: Violations) -> ExistingNode:
-    labels = labels_from_map(message.labels, f"{path}.labels", out)
-    free = amounts_from_map(message.free, f"{path}.free", out)
-    capacity = amounts_from_map(message.capacity, f"{path}.capacity", out)
-    for name, amount in free.items():
-        if amount > capacity.get(name, amount):
-            at = entry(f"{path}.free", name)
-            out.add(at, message.free[name], f"is above the capacity, {message.capacity[name]}")
-    # `Resources` stores no zeros. A node without free slots is told from one without a limit by
-    # slots in its capacity; see to it that the two agree with the message.
-    if free.get(PODS) == 0 and not capacity.get(PODS):
-        capacity[PODS] = 1
-    elif PODS not in free and capacity.get(PODS):
-        free[PODS] = MAX_AMOUNT
-    return ExistingNode(
-        name=message.name,
-        free=Resources.of(free),
-        labels=labels,
-        taints=taints_from_messages(message.taints, f"{path}.taints", out),
-        capacity=Resources.of(capacity),
-        node_pool=message.node_pool or message.labels.get(label_keys.NODE_POOL, ""),
+def _namespaces(messages: Sequence[problem_pb2.Namespace], out: Violations) -> tuple[Namespace, ...]:
+    refuse_repeated_names([message.name for message in messages], "namespaces", out)
+    return tuple(
+        Namespace(message.name, labels_from_map(message.labels, f"namespaces[{k}].labels", out))
+        for k, message in enumerate(messages)
     )
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from binwright.v1 import problem_pb2
 from binwright_optimizer.errors import Violation
 from binwright_optimizer.model.defaults import with_defaults
 from binwright_optimizer.model.pods import PodTemplate, PreferredTerm
-from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD, format_quantity
 from binwright_optimizer.model.requirements import NodeSelectorTerm, Requirement, contradiction
-from binwright_optimizer.model.resources import Container, Resources, effective_request
+from binwright_optimizer.model.resources import NVIDIA_GPU, Container, Resources, effective_request
+from binwright_optimizer.model.spot import DEFAULT_GRACE_S
 
 from binwright_server.convert.amounts import largest_excess, requests_from_map
+from binwright_server.convert.constraints import (
+    host_ports_from_messages,
+    node_caps_from_messages,
+    pod_affinity_from_message,
+    spread_from_messages,
+)
+from binwright_server.convert.devices import device_claims_from_messages, gpu_share_from_message
 from binwright_server.convert.selection import (
     labels_from_map,
     refuse_contradiction,
@@ -21,6 +30,9 @@ from binwright_server.convert.selection import (
     tolerations_from_messages,
 )
 from binwright_server.convert.violations import Violations, entry
+from binwright_server.convert.volumes import volumes_from_messages
+
+_PREEMPTS = {"PreemptLowerPriority": True, "Never": False}
 
 
 class TemplateReader:
@@ -54,7 +66,7 @@ def template_from_message(message: problem_pb2.PodTemplate, out: Violations) -> 
     """The template; violations carry paths relative to it, such as ``.containers[0]``."""
     selector = selector_from_map(message.node_selector, ".node_selector", out)
     has_affinity = message.HasField("node_affinity")
-    return PodTemplate(
+    template = PodTemplate(
         requests=_request(message, out),
         node_selector=selector,
         node_affinity=_required_terms(message.node_affinity, selector, out) if has_affinity else (),
@@ -63,6 +75,58 @@ def template_from_message(message: problem_pb2.PodTemplate, out: Violations) -> 
         labels=labels_from_map(message.labels, ".labels", out),
         priority=message.priority,
         do_not_disrupt=message.do_not_disrupt,
+        priority_class=message.priority_class_name,
+    )
+    return _with_rules(template, message, out) if _has_rules(message) else template
+
+
+_RULES = tuple(
+    field.name
+    for field in problem_pb2.PodTemplate.DESCRIPTOR.fields
+    if field.number > problem_pb2.PodTemplate.DO_NOT_DISRUPT_FIELD_NUMBER
+)
+"""Fields beyond what most pods have."""
+
+
+def _has_rules(message: problem_pb2.PodTemplate) -> bool:
+    """Whether any field beyond the common ones is set."""
+    return any(descriptor.name in _RULES for descriptor, _ in message.ListFields())
+
+
+def _with_rules(template: PodTemplate, message: problem_pb2.PodTemplate, out: Violations) -> PodTemplate:
+    """The template with its rules about other pods, ports, volumes, devices and interruptions."""
+    labels = dict(template.labels)
+    preempts = out.choose(".preemption_policy", message.preemption_policy, _PREEMPTS, default=True)
+    share = None
+    if message.HasField("gpu_share"):
+        share = gpu_share_from_message(message.gpu_share, ".gpu_share", out)
+        if not template.requests[NVIDIA_GPU]:
+            out.add(".gpu_share", NVIDIA_GPU, "is a share of a GPU where the pod requests none")
+    grace = message.termination_grace_period_seconds
+    has_grace = message.HasField("termination_grace_period_seconds")
+    if has_grace and grace < 0:
+        out.add(".termination_grace_period_seconds", grace, "must not be negative")
+    cost = message.restart_cost_microusd
+    if not 0 <= cost <= MAX_PRICE_MICROUSD:
+        out.add(".restart_cost_microusd", cost, f"must be in 0..{MAX_PRICE_MICROUSD}")
+        cost = 0
+    return replace(
+        template,
+        topology_spread=spread_from_messages(
+            message.topology_spread_constraints, labels, ".topology_spread_constraints", out
+        ),
+        pod_affinity=pod_affinity_from_message(message.pod_affinity, labels, ".pod_affinity", out),
+        pod_anti_affinity=pod_affinity_from_message(
+            message.pod_anti_affinity, labels, ".pod_anti_affinity", out
+        ),
+        node_caps=node_caps_from_messages(message.node_caps, labels, ".node_caps", out),
+        host_ports=host_ports_from_messages(message.host_ports, ".host_ports", out),
+        volumes=volumes_from_messages(message.volumes, ".volumes", out),
+        gpu_share=share,
+        device_claims=device_claims_from_messages(message.device_claims, ".device_claims", out),
+        preempts=preempts is not False,
+        restart_cost_microusd=cost,
+        grace_s=max(0, grace) if has_grace else DEFAULT_GRACE_S,
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from binwright.v1 import problem_pb2
 from binwright_optimizer.model.pods import Workload
 from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.model.spot import SpotPolicy
 
+from binwright_server.convert.policies import spot_policy_from_message
 from binwright_server.convert.templates import TemplateReader
 from binwright_server.convert.violations import Violations
 
@@ -37,7 +39,12 @@ def workloads_from_messages(
             shown = f"{kind} {namespace}/{name}"
             out.add(f"workloads[{index}].name", shown, f"is already the name of workloads[{first}]")
         elif _are_names_sound(name, replicas, names, f"workloads[{index}]", out):
-            workloads.append((index, Workload(name, template, replicas, namespace, kind, names)))
+            spot = SpotPolicy()
+            if message.HasField("spot"):
+                spot = spot_policy_from_message(message.spot, f"workloads[{index}].spot", out)
+            workloads.append(
+                (index, Workload(name, template, replicas, namespace, kind, names, message.gang, spot))
+            )
     _refuse_shared_pod_names(workloads, out)
     kept = tuple(workload for _, workload in workloads)
     _refuse_too_many(kept, max_pods, out)

@@ -1,0 +1,156 @@
+"""Latency of the Cluster Autoscaler expander: many options, each with all pending pods.
+
+Run as ``python -m binwright_benchmarks.expander_latency``. Client and server are separate processes. The
+options are AWS instance types in us-east-1; each lists every pod that fits its template node, serialized
+as Kubernetes does, so that the question carries the pods once per option, as Cluster Autoscaler's does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+from binwright.vendor.autoscaler import expander_pb2, expander_pb2_grpc
+from binwright.vendor.kubernetes import core_v1_pb2
+from binwright_optimizer.catalog import embedded_catalog
+from binwright_optimizer.model import InstanceType, Resources
+from binwright_optimizer.model import labels as label_keys
+from binwright_optimizer.model.quantity import format_quantity
+
+from binwright_benchmarks.server_process import running_server
+
+REGION = "us-east-1"
+MAX_MESSAGE_BYTES = 2**31 - 1
+CLASSES = 25
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class PodShape:
+    """Requests of one class of pods: milli-CPU, bytes, GPUs."""
+
+    cpu_milli: int
+    memory_bytes: int
+    gpus: int
+
+    @property
+    def requests(self) -> Resources:
+        """The same as resources, with the pod's slot."""
+        amounts = {"cpu": self.cpu_milli, "memory": self.memory_bytes, "nvidia.com/gpu": self.gpus}
+        return Resources.of({**amounts, "pods": 1})
+
+
+def pod_shapes(seed: int) -> list[PodShape]:
+    """Classes of pods, every fifth with a GPU."""
+    rng = random.Random(seed)
+    return [
+        PodShape(rng.choice((250, 500, 1000, 1500, 2000, 3500)), rng.choice((1, 2, 3, 6, 12)) * GIB, 1)
+        if k % 5 == 0
+        else PodShape(rng.choice((100, 250, 500, 1000, 2000)), rng.choice((1, 2, 4, 8)) * GIB // 2, 0)
+        for k in range(CLASSES)
+    ]
+
+
+def serialized_pod(shape: PodShape, name: str, padding: int) -> bytes:
+    """A pod as ``v1.Pod`` on the wire, with an annotation of ``padding`` bytes for what is not read."""
+    pod = core_v1_pb2.Pod()
+    pod.metadata.name, pod.metadata.namespace = name, "default"
+    pod.metadata.uid = f"{abs(hash(name)):036d}"[:36]
+    pod.metadata.annotations["example.com/padding"] = "x" * padding
+    requests = pod.spec.containers.add(name="main").resources.requests
+    for resource, amount in shape.requests:
+        if resource != "pods":
+            requests[resource].string = format_quantity(amount, resource)
+    return pod.SerializeToString()
+
+
+def serialized_node(sold: InstanceType) -> bytes:
+    """The template node of a group of this type, on demand in the first zone."""
+    node = core_v1_pb2.Node()
+    node.metadata.name = f"template-{sold.name}"
+    node.metadata.labels.update(dict(sold.labels))
+    node.metadata.labels[label_keys.REGION] = REGION
+    for resource, amount in sold.allocatable:
+        node.status.allocatable[resource].string = format_quantity(amount, resource)
+    return node.SerializeToString()
+
+
+def question(options: int, pods: int, padding: int, seed: int) -> expander_pb2.BestOptionsRequest:
+    """Options over as many instance types, each with all the pods that fit one of its nodes."""
+    shapes = pod_shapes(seed)
+    sold = [
+        t
+        for t in embedded_catalog("aws", (REGION,)).instance_types
+        if t.arch == "amd64" and any(shape.requests.fits_in(t.allocatable) for shape in shapes)
+    ]
+    rng = random.Random(seed)
+    with_gpu = [t for t in sold if t.allocatable["nvidia.com/gpu"]]
+    without = [t for t in sold if not t.gpu_model]
+    chosen = rng.sample(with_gpu, min(options // 4, len(with_gpu)))
+    chosen += rng.sample(without, options - len(chosen))
+    pending = [(shapes[k % CLASSES], f"pod-{k:05d}") for k in range(pods)]
+    data = [(shape, serialized_pod(shape, name, padding)) for shape, name in pending]
+    request = expander_pb2.BestOptionsRequest()
+    for kind in chosen:
+        fitting = [pod for shape, pod in data if shape.requests.fits_in(kind.allocatable)]
+        count = sum(
+            -(-(pods // CLASSES) // nodes_worth)
+            for shape in shapes
+            if (nodes_worth := _pods_per_node(shape, kind)) > 0
+        )
+        request.options.add(nodeGroupId=f"group-{kind.name}", nodeCount=count, podBytes=fitting)
+        request.nodeBytesMap[f"group-{kind.name}"] = serialized_node(kind)
+    return request
+
+
+def _pods_per_node(shape: PodShape, kind: InstanceType) -> int:
+    return min(kind.allocatable[name] // amount for name, amount in shape.requests)
+
+
+def measure(request: expander_pb2.BestOptionsRequest, calls: int) -> tuple[list[float], str]:
+    """Seconds of each call, and the last reason, with a server process of its own."""
+    seconds = []
+    options = (
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    )
+    with running_server() as server, grpc.insecure_channel(server.address, options=options) as channel:
+        stub = expander_pb2_grpc.ExpanderStub(channel)
+        for _ in range(calls + 1):
+            began = time.perf_counter()
+            answer = stub.BestOptions(request, timeout=60)
+            seconds.append(time.perf_counter() - began)
+    return seconds[1:], answer.options[0].debug
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m binwright_benchmarks.expander_latency", description=__doc__
+    )
+    parser.add_argument("--options", type=int, default=100, help="options (default 100)")
+    parser.add_argument("--pods", type=int, default=10_000, help="pending pods (default 10000)")
+    parser.add_argument("--padding", type=int, default=0, help="further bytes a pod (default 0)")
+    parser.add_argument("--calls", type=int, default=10, help="calls (default 10)")
+    parser.add_argument("--seed", type=int, default=0, help="of shapes and types (default 0)")
+    options = parser.parse_args(arguments)
+    request = question(options.options, options.pods, options.padding, options.seed)
+    megabytes = request.ByteSize() / 1e6
+    carried = sum(len(option.podBytes) for option in request.options)
+    seconds, reason = measure(request, options.calls)
+    sys.stdout.write(
+        f"{len(request.options)} options x {options.pods} pods, {carried} pods carried, {megabytes:.0f} MB: "
+        f"median {statistics.median(seconds):.3f} s, longest {max(seconds):.3f} s over {len(seconds)} calls\n"
+        f"{reason}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Cluster Autoscaler's request, in the forms of all its versions, to a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from binwright.vendor.autoscaler import expander_pb2
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.model import PodTemplate
+from binwright_optimizer.model import labels as label_keys
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from binwright_server.convert.kubernetes import (
+    TemplateNode,
+    UndecodableError,
+    decode_node,
+    decode_pod,
+    pod_template_to_message,
+)
+from binwright_server.convert.templates import template_from_message
+from binwright_server.convert.violations import Violations
+from binwright_server.expansion.kernels import scan
+from binwright_server.expansion.question import PodKind, ScaleUpOption, ScaleUpQuestion
+from binwright_server.prices import node_price
+
+MOST_REMARKS = 5
+"""Remarks kept; ``debug`` is a line in a log."""
+
+_NOT_JUDGED = -1
+
+
+def scale_up_question_from_bytes(data: bytes) -> ScaleUpQuestion:
+    """The question of a serialized ``BestOptionsRequest``.
+
+    Pods are told apart by their bytes: an autoscaler writes a pod alike in every option. An option
+    whose template node is missing or wrong, and pods whose fields contradict each other, cannot be
+    judged; they are left out and remarked upon.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the bytes are no request, or some in it are no pod or no node, or a node group is named twice.
+    """
+    request = _Scanned.of(data)
+    _refuse_repeated_ids(request.options)
+    kinds = _Kinds()
+    kind_of = np.array([kinds.kind(data, request, pod) for pod in range(len(request.starts))], dtype=np.intp)
+    remarks = list(kinds.remarks)
+    options = []
+    for index, option in enumerate(request.options):
+        node, remark = _template_node(request.nodes, option.nodeGroupId)
+        if node is None:
+            remarks.append(remark)
+            continue
+        is_helped = np.zeros(len(kind_of), dtype=bool)
+        is_helped[request.pods_of(index)] = True
+        helped = kind_of[is_helped]
+        counts = np.bincount(helped[helped != _NOT_JUDGED], minlength=len(kinds.templates))
+        options.append(
+            ScaleUpOption(
+                node_group=option.nodeGroupId,
+                node_count=option.nodeCount,
+                instance_type=dict(node.labels).get(label_keys.INSTANCE_TYPE, ""),
+                allocatable=node.allocatable,
+                price=node_price(dict(node.labels), node.capacity or node.allocatable, node.annotations),
+                helps=tuple((kind, int(counts[kind])) for kind in np.flatnonzero(counts).tolist()),
+            )
+        )
+    demand = np.bincount(kind_of[kind_of != _NOT_JUDGED], minlength=len(kinds.templates))
+    return ScaleUpQuestion(
+        options=tuple(options),
+        kinds=tuple(
+            PodKind(template, int(count)) for template, count in zip(kinds.templates, demand, strict=True)
+        ),
+        remarks=_shortened(remarks),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """A request whose pods are still bytes; arrays as in `scan.tell_apart`."""
+
+    options: tuple[expander_pb2.Option, ...]
+    nodes: expander_pb2.BestOptionsRequest
+    offsets: NDArray[np.int64]
+    pod: NDArray[np.int64]
+    field: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, data: bytes) -> _Scanned:
+        array = np.frombuffer(data, dtype=np.uint8)
+        n_options, *sizes = scan.count(array)
+        if n_options < 0:
+            raise InvalidProblemError.of("", f"{len(data)} bytes", "is no serialized BestOptionsRequest")
+        offsets, pod, field, starts, stops, rest, ends, others = scan.tell_apart(array, n_options, *sizes)
+        text = rest.tobytes()
+        try:
+            options = tuple(
+                expander_pb2.Option.FromString(text[ends[k] : ends[k + 1]]) for k in range(n_options)
+            )
+            nodes = expander_pb2.BestOptionsRequest.FromString(others.tobytes())
+        except DecodeError as error:
+            raise InvalidProblemError.of(
+                "", f"{len(data)} bytes", "is no serialized BestOptionsRequest"
+            ) from error
+        return cls(options, nodes, offsets, pod, field, starts, stops)
+
+    def pods_of(self, option: int) -> NDArray[np.int64]:
+        """Distinct pods of an option, with repetitions."""
+        span = slice(self.offsets[option], self.offsets[option + 1])
+        pods, fields = self.pod[span], self.field[span]
+        # Writers of both forms fill both; the deprecated one is read only where it is alone.
+        current = fields == scan.POD_BYTES_FIELD
+        return pods[current] if current.any() else pods
+
+    def path_of(self, pod: int) -> str:
+        """Where a distinct pod stands first."""
+        position = int(np.argmax(self.pod == pod))
+        option = int(np.searchsorted(self.offsets, position, side="right")) - 1
+        name = "podBytes" if self.field[position] == scan.POD_BYTES_FIELD else "pod"
+        span = slice(self.offsets[option], position)
+        index = int(np.count_nonzero(self.field[span] == self.field[position]))
+        return f"options[{option}].{name}[{index}]"
+
+
+class _Kinds:
+    """Kinds of pods met so far, by what decides where a pod may run."""
+
+    def __init__(self) -> None:
+        self.templates: list[PodTemplate] = []
+        self.remarks: list[str] = []
+        self._known: dict[bytes, int] = {}
+
+    def kind(self, data: bytes, request: _Scanned, pod: int) -> int:
+        """Index of the kind of a distinct pod, or `_NOT_JUDGED`."""
+        start, stop = request.starts[pod], request.stops[pod]
+        try:
+            decoded = decode_pod(data[start:stop])
+            shown = decoded.metadata
+            decoded.ClearField("metadata")
+            decoded.spec.ClearField("nodeName")
+            key = decoded.SerializeToString(deterministic=True)
+            known = self._known.get(key)
+            if known is None:
+                known = self._known[key] = self._add(key, shown.namespace, shown.name)
+        except UndecodableError as error:
+            raise InvalidProblemError.of(request.path_of(pod), f"{stop - start} bytes", str(error)) from error
+        return known
+
+    def _add(self, key: bytes, namespace: str, name: str) -> int:
+        out = Violations()
+        message = pod_template_to_message(decode_pod(key))
+        if not message.containers and not message.resources:
+            message.containers.add()  # the autoscaler says it is a pod; it asks for a slot and no more
+        template = template_from_message(message, out)
+        if out.found:
+            self.remarks.append(f"pods like {namespace or 'default'}/{name} are left out: {out.found[0]}")
+            return _NOT_JUDGED
+        self.templates.append(template)
+        return len(self.templates) - 1
+
+
+def _template_node(
+    request: expander_pb2.BestOptionsRequest, node_group: str
+) -> tuple[TemplateNode | None, str]:
+    """The template node of a group, or None and why there is none."""
+    for name, nodes in (("nodeBytesMap", request.nodeBytesMap), ("nodeMap", request.nodeMap)):
+        if node_group not in nodes:
+            continue
+        path = f'{name}["{node_group}"]'
+        out = Violations()
+        try:
+            node = decode_node(nodes[node_group], path, out)
+        except UndecodableError as error:
+            raise InvalidProblemError.of(path, f"{len(nodes[node_group])} bytes", str(error)) from error
+        if out.found:
+            return None, f"{node_group} is left out: {out.found[0]}"
+        if not node.allocatable:
+            return None, f"{node_group} is left out: its template node has no resources"
+        return node, ""
+    return None, f"{node_group} is left out: it has no template node"
+
+
+def _refuse_repeated_ids(options: Sequence[expander_pb2.Option]) -> None:
+    first_index: dict[str, int] = {}
+    for index, option in enumerate(options):
+        first = first_index.setdefault(option.nodeGroupId, index)
+        if first != index:
+            raise InvalidProblemError.of(
+                f"options[{index}].nodeGroupId", option.nodeGroupId, f"is already that of options[{first}]"
+            )
+
+
+def _shortened(remarks: list[str]) -> tuple[str, ...]:
+    hidden = len(remarks) - MOST_REMARKS
+    return (*remarks[:MOST_REMARKS], *((f"and {hidden} more remarks",) if hidden > 0 else ()))

@@ -1,0 +1,317 @@
+"""The Cluster Autoscaler expander: what it chooses, says and refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from autoscaler import C5_LARGE, G4DN_12XLARGE, G4DN_XLARGE, Options, k8s_node, k8s_pod, scale_up
+from binwright.vendor.autoscaler import expander_pb2, expander_pb2_grpc
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.solve import solve
+from binwright_optimizer.stopping import Deadline
+from binwright_server.convert.expansion import scale_up_question_from_bytes
+from binwright_server.expansion.choose import Choice, choose
+from harness import ServerThread, SlowSolver, serving
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def chosen(request: expander_pb2.BestOptionsRequest) -> Choice | None:
+    question = scale_up_question_from_bytes(request.SerializeToString())
+    return choose(question, solve, 5.0, Deadline(5.0))
+
+
+def group_of(options: Options, version: str = "1.35") -> str:
+    choice = chosen(scale_up(options, version))
+    assert choice is not None
+    return choice.option.node_group
+
+
+T4_PODS = [k8s_pod(f"t4-{k}", "2", "13Gi", gpus=1) for k in range(2)]
+
+
+def t4_options() -> Options:
+    """Two T4 pods: two small nodes at 0.526 $/h, or one of 3.912 $/h that least-nodes would take."""
+    return {
+        "large": (1, k8s_node("g4dn.12xlarge", G4DN_12XLARGE), T4_PODS),
+        "small": (2, k8s_node("g4dn.xlarge", G4DN_XLARGE), T4_PODS),
+    }
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.34", "1.35"])
+def test_two_t4_pods_go_to_two_small_nodes_in_every_message_form(version: str) -> None:
+    assert group_of(t4_options(), version) == "small"
+
+
+def test_cpu_pods_that_gpu_nodes_could_hold_are_bought_first_on_their_own() -> None:
+    """4 CPU pods and 2 GPU pods. The GPU group would be grown for all six: the CPU group goes first.
+
+    Growing ``gpu`` by 4 nodes for all pods costs 2.104 $/h; ``cpu`` by 4 (0.34 $/h), then ``gpu`` by 2
+    (1.052 $/h) costs 1.392 $/h.
+    """
+    cpu_pods = [k8s_pod(f"web-{k}", "1900m", "2Gi") for k in range(4)]
+    options: Options = {
+        "gpu": (4, k8s_node("g4dn.xlarge", G4DN_XLARGE), [*T4_PODS, *cpu_pods]),
+        "cpu": (4, k8s_node("c5.large", C5_LARGE), cpu_pods),
+    }
+    assert group_of(options) == "cpu"
+
+
+def test_what_holds_more_of_the_mix_goes_first() -> None:
+    """Both purchases fit the mix; 20 web pods are worth more than one batch pod."""
+    web = [k8s_pod(f"web-{k}", "3") for k in range(20)]
+    batch = [k8s_pod("batch", "1900m", "2Gi")]
+    options: Options = {
+        "batch": (1, k8s_node("c5.large", C5_LARGE), batch),
+        "web": (20, k8s_node("m5.xlarge"), web),
+    }
+    assert group_of(options) == "web"
+
+
+def test_spot_group_is_taken_before_its_equal_on_demand() -> None:
+    spot = {"eks.amazonaws.com/capacityType": "SPOT"}
+    pods = [k8s_pod("web")]
+    options: Options = {
+        "on-demand": (1, k8s_node("m5.xlarge"), pods),
+        "spot": (1, k8s_node("m5.xlarge", labels=spot), pods),
+    }
+    assert group_of(options) == "spot"
+
+
+def test_equal_options_are_decided_by_name_however_they_are_ordered() -> None:
+    pods = [k8s_pod("web")]
+    options: Options = {group: (1, k8s_node("m5.xlarge"), pods) for group in ("zone-b", "zone-a", "zone-c")}
+    backwards = dict(reversed(options.items()))
+    assert group_of(options) == group_of(backwards) == "zone-a"
+
+
+def test_annotated_price_overrides_the_catalogue() -> None:
+    pods = [k8s_pod("web")]
+    options: Options = {
+        "catalogue": (1, k8s_node("m5.xlarge"), pods),
+        "own": (1, k8s_node("m5.xlarge", price="0.001"), pods),
+    }
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert (choice.option.node_group, choice.option.price.microusd_per_hour) == ("own", 1000)
+
+
+def test_unknown_types_are_weighed_by_their_resources_and_said_to_be() -> None:
+    pods = [k8s_pod("web")]
+    options: Options = {
+        "big": (1, k8s_node("mainframe", {"cpu": "64", "memory": "256Gi", "pods": "110"}), pods),
+        "small": (1, k8s_node("appliance", {"cpu": "2", "memory": "4Gi", "pods": "110"}), pods),
+    }
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert choice.option.node_group == "small"
+    assert "no catalogue sells appliance" in choice.reason
+
+
+def test_reason_tells_mix_cost_bound_and_price() -> None:
+    choice = chosen(scale_up(t4_options()))
+    assert choice is not None
+    assert choice.reason == (
+        "binwright: cheapest mix for 2 pods over 2 options: 2 x small at 1.0520 $/h, bound 1.0520 $/h"
+        " (gap 0.00%); growing small by 2 now costs 1.0520 $/h, 0.0000 $/h more than its pods cost in the"
+        " mix; price: aws us-east-1 on-demand price of 2026-07-20"
+    )
+
+
+def test_pods_that_differ_in_name_only_are_one_kind() -> None:
+    question = scale_up_question_from_bytes(scale_up(t4_options()).SerializeToString())
+    assert [kind.count for kind in question.kinds] == [2]
+    assert [option.helps for option in question.options] == [((0, 2),), ((0, 2),)]
+
+
+def test_no_options_is_no_scale_up() -> None:
+    assert chosen(expander_pb2.BestOptionsRequest()) is None
+
+
+def test_options_without_pods_are_decided_by_cost() -> None:
+    options: Options = {
+        "dear": (1, k8s_node("m5.4xlarge"), []),
+        "cheap": (3, k8s_node("m5.large"), []),
+    }
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert choice.option.node_group == "cheap"
+    assert "no option tells its pods" in choice.reason
+
+
+def test_option_without_template_node_is_left_out_and_named() -> None:
+    pods = [k8s_pod("web")]
+    options: Options = {"a": (1, None, pods), "b": (1, k8s_node("m5.4xlarge"), pods)}
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert choice.option.node_group == "b"
+    assert "a is left out: it has no template node" in choice.reason
+
+
+def test_pod_whose_fields_contradict_each_other_is_left_out_and_named() -> None:
+    bad = k8s_pod("bad", cpu="lots")
+    good = k8s_pod("good")
+    options: Options = {
+        "a": (1, k8s_node("m5.xlarge"), [bad, good]),
+        "b": (1, k8s_node("m5.4xlarge"), [bad, good]),
+    }
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert choice.option.node_group == "a"
+    assert "pods like default/bad are left out: .containers[0].requests" in choice.reason
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.35"])
+def test_undecodable_pod_is_refused_by_its_place(version: str) -> None:
+    request = scale_up(t4_options(), version)
+    name = "pod" if version == "1.33" else "podBytes"
+    getattr(request.options[1], name).append(b"\xff\xff\xff")
+    with pytest.raises(InvalidProblemError) as caught:
+        scale_up_question_from_bytes(request.SerializeToString())
+    assert [v.field for v in caught.value.violations] == [f"options[1].{name}[2]"]
+    assert "is no serialized Pod" in str(caught.value)
+
+
+def test_undecodable_node_is_refused_by_its_place() -> None:
+    request = scale_up(t4_options())
+    request.nodeBytesMap["small"] = b"\xff\xff\xff"
+    with pytest.raises(InvalidProblemError, match=r'nodeBytesMap\["small"\]: is no serialized Node'):
+        scale_up_question_from_bytes(request.SerializeToString())
+
+
+def test_text_that_is_not_utf8_is_refused_by_its_place() -> None:
+    request = scale_up(t4_options())
+    good = request.options[0].podBytes[0]
+    for wanted in (b"cpu", b"t4-0"):
+        request.options[0].podBytes[0] = good.replace(wanted, b"\xff" * len(wanted))
+        with pytest.raises(InvalidProblemError, match=r"options\[0\].podBytes\[0\]: is no serialized Pod"):
+            scale_up_question_from_bytes(request.SerializeToString())
+
+
+def test_node_group_named_twice_is_refused() -> None:
+    request = scale_up(t4_options())
+    request.options[1].nodeGroupId = "large"
+    with pytest.raises(
+        InvalidProblemError, match=r"options\[1\].nodeGroupId: is already that of options\[0\]"
+    ):
+        scale_up_question_from_bytes(request.SerializeToString())
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_a_question_or_refused(data: bytes) -> None:
+    try:
+        expected = expander_pb2.BestOptionsRequest.FromString(data)
+    except Exception:
+        expected = None
+    try:
+        question = scale_up_question_from_bytes(data)
+    except InvalidProblemError:
+        return
+    assert expected is not None, "what protobuf refuses is refused"
+    assert len(question.options) <= len(expected.options)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_corrupted_request_is_a_question_or_refused(data: st.DataObject) -> None:
+    content = bytearray(scale_up(t4_options(), "1.34").SerializeToString())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    for corrupted in (bytes(content), bytes(content[:cut])):
+        try:
+            question = scale_up_question_from_bytes(corrupted)
+        except InvalidProblemError:
+            continue
+        assert sum(kind.count for kind in question.kinds) <= 8
+
+
+pods_of_options = st.lists(
+    st.lists(st.binary(max_size=20), max_size=6), max_size=4
+)  # as protobuf sees them, whatever is in them
+
+
+@given(pods_of_options, st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_pods_are_told_apart_as_protobuf_reads_them(options: list[list[bytes]], is_old: bool) -> None:
+    from binwright_server.convert.expansion import _Scanned
+
+    request = expander_pb2.BestOptionsRequest()
+    for k, pods in enumerate(options):
+        name = "pod" if is_old else "podBytes"
+        request.options.add(nodeGroupId=str(k), nodeCount=k, debug="x" * k, **{name: pods})
+    data = request.SerializeToString()
+    scanned = _Scanned.of(data)
+    assert [o.nodeGroupId for o in scanned.options] == [o.nodeGroupId for o in request.options]
+    distinct = [data[a:b] for a, b in zip(scanned.starts, scanned.stops, strict=True)]
+    assert [[distinct[p] for p in scanned.pods_of(k)] for k in range(len(options))] == options
+    assert len(set(distinct)) == len(distinct)
+
+
+# --- through a server -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerThread]:
+    with serving(solve) as running:
+        yield running
+
+
+def test_server_answers_with_one_option(server: ServerThread) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        answer = expander_pb2_grpc.ExpanderStub(channel).BestOptions(scale_up(t4_options()), timeout=30)
+    assert [(o.nodeGroupId, o.nodeCount) for o in answer.options] == [("small", 2)]
+    assert answer.options[0].debug.startswith("binwright: cheapest mix for 2 pods")
+
+
+def test_server_says_what_is_wrong_and_goes_on(server: ServerThread) -> None:
+    request = scale_up(t4_options())
+    request.options[0].podBytes.append(b"\xff")
+    with grpc.insecure_channel(server.address) as channel:
+        stub = expander_pb2_grpc.ExpanderStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.BestOptions(request, timeout=30)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "options[0].podBytes[2]: is no serialized Pod" in caught.value.details()
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/grpcplugin.Expander/BestOptions")(b"\xff\xff", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert stub.BestOptions(scale_up(t4_options()), timeout=30).options
+
+
+def test_deadline_that_leaves_no_time_is_an_error_not_an_empty_answer(server: ServerThread) -> None:
+    """An empty answer would mean that nothing is to be scaled up."""
+    with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
+        expander_pb2_grpc.ExpanderStub(channel).BestOptions(scale_up(t4_options()), timeout=0.05)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_expander_does_not_wait_behind_batch_solves() -> None:
+    from binwright_clients.client import Client
+    from harness import solve_request
+
+    slow = SlowSolver()
+
+    def solver(problem, params, stop=None, on_progress=None):  # type: ignore[no-untyped-def]
+        is_batch = problem.node_pools[0].name == "default"
+        return (slow if is_batch else solve)(problem, params, stop, on_progress)
+
+    with serving(solver) as server, Client(server.address) as client:
+        threads = [
+            threading.Thread(target=lambda: client.solve(solve_request(deadline_s=4), timeout=30))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(2):
+            assert slow.started.acquire(timeout=30)
+        with grpc.insecure_channel(server.address) as channel:
+            answer = expander_pb2_grpc.ExpanderStub(channel).BestOptions(scale_up(t4_options()), timeout=3)
+        assert answer.options
+        assert server.server.workers.waiting == 2
+        for thread in threads:
+            thread.join(30)
