@@ -14,6 +14,7 @@ from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import Engine, open_engine
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exit_codes import UNSCHEDULABLE
+from binwright_clients.cli.exports import DEFAULT_CLUSTER_NAME, FORMATS, check_export, print_export
 from binwright_clients.cli.failures import located
 from binwright_clients.cli.files import check_writable, write_message
 from binwright_clients.cli.interrupt import run_cancellable
@@ -21,7 +22,6 @@ from binwright_clients.cli.output import (
     output_option,
     print_message,
     print_table,
-    print_yaml,
     stderr_console,
     table_width,
 )
@@ -30,7 +30,6 @@ from binwright_clients.cli.progress import progress_display
 from binwright_clients.cli.question import (
     ANY_CAPACITY_TYPE,
     CAPACITY_TYPES,
-    DEFAULT_CLOUD,
     Question,
     build_question,
 )
@@ -38,7 +37,6 @@ from binwright_clients.cli.render.decision import decision_view, price_lines
 from binwright_clients.cli.render.text import counted
 from binwright_clients.cli.values import DURATION, RATIO
 from binwright_clients.errors import InputError
-from binwright_clients.karpenter.nodeclaims import node_claim_manifests
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -49,6 +47,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
         "binwright solve -f deployment.yaml",
         "binwright solve -f pods.csv --catalog gcp --region europe-west4 --capacity-type any",
         "binwright solve -f manifests/ --nodepools pools.yaml -o karpenter > nodeclaims.yaml",
+        "binwright solve -f manifests/ --cluster-name prod -o eksctl > cluster.yaml",
+        "binwright solve -f pods.csv --catalog gcp --cluster-name prod -o terraform > nodes.tf.json",
         "binwright solve -f pods.csv -o json --save-problem problem.json > decision.json",
     ),
 )
@@ -89,7 +89,20 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "those it is on-demand.",
 )
 @server_options
-@output_option("karpenter")
+@output_option(*FORMATS)
+@click.option(
+    "--cluster-name",
+    metavar="NAME",
+    default=DEFAULT_CLUSTER_NAME,
+    show_default=True,
+    help="Cluster that -o eksctl, terraform and clusterautoscaler write.",
+)
+@click.option(
+    "--expander-url",
+    metavar="HOST:PORT",
+    default="",
+    help="gRPC expander that -o clusterautoscaler asks before least-waste.",
+)
 @click.option("--save-problem", type=_FILE, metavar="FILE", help="Keep the request (JSON, or binary as .pb).")
 @click.option("--save-decision", type=_FILE, metavar="FILE", help="Keep the decision (JSON, or .pb).")
 @click.option("--fail-unschedulable", is_flag=True, help="Exit with 3 if any pod has no place.")
@@ -107,6 +120,8 @@ def solve(
     capacity_types: tuple[str, ...],
     connection: Connection | None,
     output: str,
+    cluster_name: str,
+    expander_url: str,
     save_problem: Path | None,
     save_decision: Path | None,
     fail_unschedulable: bool,
@@ -135,6 +150,7 @@ def solve(
         seed=seed,
         capacity_types=capacity_types,
     )
+    check_export(output, question)
     if save_problem is not None:
         write_message(save_problem, question.request, with_defaults=False)
     with open_engine(connection) as engine:
@@ -142,7 +158,10 @@ def solve(
         sources, complaint = _price_sources(engine, question, decision)
     # A disk that is full by now must not cost the answer: print first, fail afterwards.
     unsaved = _save(save_decision, decision)
-    _print(decision, question, sources, (*question.notes, *complaint), output=output, quiet=quiet)
+    notes = (*question.notes, *complaint)
+    _print(decision, sources, notes, output=output, quiet=quiet)
+    if output in FORMATS:
+        print_export(output, decision, question, cluster_name=cluster_name, expander_url=expander_url)
     if unsaved is not None:
         raise unsaved
     if decision.unschedulable_pods and fail_unschedulable:
@@ -151,14 +170,13 @@ def solve(
 
 def _print(
     decision: decision_pb2.Decision,
-    question: Question,
     sources: list[catalog_pb2.PriceSource],
     notes: Sequence[str],
     *,
     output: str,
     quiet: bool,
 ) -> None:
-    """The decision to standard output; notes into its table, or to standard error."""
+    """The decision to standard output, unless as an export; notes into its table, or to standard error."""
     if output == "table":
         print_table(decision_view(decision, price_sources=sources, notes=notes, width=table_width()))
         return
@@ -169,11 +187,7 @@ def _print(
             console.print(note, markup=False)
         if unplaced:
             console.print(f"{counted(unplaced, 'pod')} unschedulable; the decision says why", markup=False)
-    if output == "karpenter":
-        problem = question.request.problem
-        cloud = problem.catalog.embedded.cloud or DEFAULT_CLOUD
-        print_yaml(*node_claim_manifests(decision, problem.node_pools, question.node_classes, cloud))
-    else:
+    if output not in FORMATS:
         print_message(decision, output)
 
 

@@ -1,0 +1,90 @@
+"""Decisions in the formats of other programs: ``-o karpenter``, ``eksctl``, ``terraform`` ..."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from binwright.v1 import catalog_pb2, decision_pb2
+
+from binwright_clients.cli.output import print_yaml, stderr_console
+from binwright_clients.cli.question import DEFAULT_CLOUD, Question
+from binwright_clients.clusterautoscaler.deployment import autoscaler_manifests
+from binwright_clients.eksctl import cluster_config
+from binwright_clients.errors import InputError
+from binwright_clients.karpenter.nodeclaims import node_claim_manifests
+from binwright_clients.node_groups import node_groups
+from binwright_clients.terraform.configuration import terraform_configuration
+
+FORMATS = ("karpenter", "eksctl", "terraform", "clusterautoscaler")
+
+DEFAULT_CLUSTER_NAME = "binwright"
+
+
+def check_export(output: str, question: Question) -> None:
+    """Fail before the solve where the format cannot hold what will be bought.
+
+    Raises
+    ------
+    InputError
+        If the format is of another cloud than the catalogue.
+    """
+    cloud = cloud_of(question.request.problem.catalog)
+    if output == "eksctl" and cloud != "aws":
+        raise InputError.of("-o eksctl", f"is for EKS, but the catalogue is of {cloud}; try -o terraform")
+    if output == "clusterautoscaler" and cloud != "aws":
+        raise InputError.of(
+            "-o clusterautoscaler",
+            f"is for EKS, but the catalogue is of {cloud}, which runs Cluster Autoscaler itself, "
+            "set up by its node pools; try -o terraform",
+        )
+
+
+def print_export(
+    output: str,
+    decision: decision_pb2.Decision,
+    question: Question,
+    *,
+    cluster_name: str,
+    expander_url: str,
+) -> None:
+    """The decision to standard output in one of `FORMATS`.
+
+    Raises
+    ------
+    InputError
+        If the format cannot hold the decision, such as nodes in several regions.
+    """
+    problem = question.request.problem
+    cloud = cloud_of(problem.catalog)
+    if output == "karpenter":
+        print_yaml(*node_claim_manifests(decision, problem.node_pools, question.node_classes, cloud))
+        return
+    groups = node_groups(decision, problem)
+    if not groups:
+        stderr_console().print("the decision buys no node, so there is no node group to write", markup=False)
+        return
+    if output == "eksctl":
+        print_yaml(cluster_config(groups, cluster_name, _zones_of(cloud, groups[0].region)))
+    elif output == "terraform":
+        click.echo(json.dumps(terraform_configuration(groups, cloud, cluster_name), indent=2))
+    else:
+        print_yaml(*autoscaler_manifests(groups, cluster_name, expander_url))
+
+
+def cloud_of(catalog: catalog_pb2.CatalogSource) -> str:
+    """Whose catalogue it is; a custom one that does not say counts as AWS, as NodeClaims always did."""
+    if catalog.WhichOneof("source") == "inline":
+        return next((sold.cloud for sold in catalog.inline.instance_types if sold.cloud), DEFAULT_CLOUD)
+    return catalog.embedded.cloud or DEFAULT_CLOUD
+
+
+def _zones_of(cloud: str, region: str) -> tuple[str, ...]:
+    """Every zone of a region as the embedded catalogue knows it; none for a region of one's own."""
+    # Imported on first use, as everything of the optimizer but its model.
+    from binwright_optimizer.catalog.zones import zones_of
+
+    try:
+        return zones_of(cloud, region)
+    except KeyError:
+        return ()

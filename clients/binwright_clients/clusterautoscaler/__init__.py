@@ -1,0 +1,1 @@
+"""Cluster Autoscaler for the node groups of a decision: Deployment, permissions, flags."""

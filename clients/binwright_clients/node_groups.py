@@ -1,0 +1,246 @@
+"""A decision as node groups: what clouds scale where there is no Karpenter.
+
+A node group is the nodes of one NodePool, instance type, zone and capacity type. One zone and
+one type each, because that is what the decision's cost holds for, and because Cluster Autoscaler
+expects every node of a group to be alike (its FAQ, "one node group per availability zone").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from binwright.v1 import decision_pb2, problem_pb2
+from binwright_optimizer.model import labels
+from binwright_optimizer.model.offerings import CapacityType
+from binwright_optimizer.model.quantity import parse_quantity
+from binwright_optimizer.model.resources import EPHEMERAL_STORAGE
+
+from binwright_clients.errors import InputError
+
+GROWTH = 2
+"""A group may grow to this many times the nodes of the decision, so that an autoscaler has room;
+a NodePool's own largest number of nodes comes first."""
+
+_SET_BY_CLOUD = frozenset(
+    {labels.ARCH, labels.OS, labels.HOSTNAME, labels.INSTANCE_TYPE, labels.REGION, labels.ZONE}
+)
+"""Labels that the kubelet or the cloud controller sets; a node group must not."""
+
+_ZONELESS = "zoneless"
+_HASH_DIGITS = 6
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTaint:
+    """A taint of every node of a group; ``is_startup`` marks one that is removed before pods land."""
+
+    key: str
+    value: str
+    effect: str
+    is_startup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """Equal nodes of a decision.
+
+    Parameters
+    ----------
+    name
+        Unique in the decision; lower case letters, digits and dashes.
+    zone
+        Empty in a catalogue without zones.
+    desired, min_size, max_size
+        Numbers of nodes; ``min_size <= desired <= max_size``.
+    labels
+        Those of the NodePool and those that pods of the problem ask for, as sorted pairs, without
+        what the cloud sets itself.
+    disk_bytes
+        Allocatable ephemeral storage of a node; 0 where the catalogue does not tell.
+    gpu_count
+        NVIDIA GPUs of a node.
+    gpu_model
+        Canonical model; empty without accelerator.
+    accelerator
+        What Google calls the accelerator; empty elsewhere.
+    """
+
+    name: str
+    node_pool: str
+    instance_type: str
+    region: str
+    zone: str
+    capacity_type: str
+    price_microusd_per_hour: int
+    desired: int
+    min_size: int
+    max_size: int
+    labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[GroupTaint, ...] = ()
+    arch: str = "amd64"
+    disk_bytes: int = 0
+    gpu_count: int = 0
+    gpu_model: str = ""
+    accelerator: str = ""
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether its nodes are bought as spot; reserved capacity is used by on-demand nodes."""
+        return self.capacity_type == CapacityType.SPOT
+
+
+def node_groups(decision: decision_pb2.Decision, problem: problem_pb2.Problem) -> tuple[NodeGroup, ...]:
+    """The nodes that a decision buys as groups, in the order in which they first appear.
+
+    Parameters
+    ----------
+    problem
+        What was asked, for the NodePools' labels, taints and bounds and the labels pods ask for.
+    """
+    pools = {pool.name: pool for pool in problem.node_pools}
+    standing: dict[str, int] = {}
+    for node in problem.existing_nodes:
+        pool_name = node.node_pool or node.labels.get(labels.NODE_POOL, "")
+        standing[pool_name] = standing.get(pool_name, 0) + 1
+    missing = {name: max(0, pool.min_nodes - standing.get(name, 0)) for name, pool in pools.items()}
+    asked = asked_labels(problem)
+    by_key: dict[tuple[str, str, str, str, str], list[decision_pb2.NodeClaim]] = {}
+    for claim in decision.node_claims:
+        key = (claim.node_pool, claim.instance_type, claim.region, claim.zone, claim.capacity_type)
+        by_key.setdefault(key, []).append(claim)
+    groups = []
+    names: set[str] = set()
+    for key, claims in by_key.items():
+        first, pool = claims[0], pools.get(claims[0].node_pool)
+        least = min(len(claims), missing.get(first.node_pool, 0))
+        if least:
+            missing[first.node_pool] -= least
+        name = _name(first)
+        if name in names:  # NodePools "a.b" and "a-b" are two
+            name = f"{name}-{_digest(repr(key))}"
+        names.add(name)
+        groups.append(_group(name, first, len(claims), least, pool, asked))
+    return tuple(groups)
+
+
+def _group(
+    name: str,
+    claim: decision_pb2.NodeClaim,
+    count: int,
+    least: int,
+    pool: problem_pb2.NodePool | None,
+    asked: frozenset[str],
+) -> NodeGroup:
+    most = count * GROWTH
+    if pool is not None and pool.HasField("max_nodes"):
+        most = max(count, min(most, pool.max_nodes))
+    own = dict(pool.labels) if pool is not None else {}
+    found = {
+        **own,
+        **{key: value for key, value in claim.labels.items() if key in asked},
+        labels.NODE_POOL: claim.node_pool,
+        labels.CAPACITY_TYPE: claim.capacity_type,
+    }
+    storage = claim.allocatable.get(EPHEMERAL_STORAGE)
+    return NodeGroup(
+        name=name,
+        node_pool=claim.node_pool,
+        instance_type=claim.instance_type,
+        region=claim.region,
+        zone=claim.zone,
+        capacity_type=claim.capacity_type,
+        price_microusd_per_hour=claim.price_microusd_per_hour,
+        desired=count,
+        min_size=least,
+        max_size=most,
+        labels=tuple(sorted((key, value) for key, value in found.items() if key not in _SET_BY_CLOUD)),
+        taints=() if pool is None else tuple(_taints(pool)),
+        arch=claim.labels.get(labels.ARCH, "amd64"),
+        disk_bytes=parse_quantity(storage, EPHEMERAL_STORAGE) if storage else 0,
+        gpu_count=parse_quantity(claim.allocatable.get("nvidia.com/gpu", "0"), "nvidia.com/gpu"),
+        gpu_model=claim.labels.get(labels.GPU_MODEL, ""),
+        accelerator=claim.labels.get("cloud.google.com/gke-accelerator", ""),
+    )
+
+
+def _taints(pool: problem_pb2.NodePool) -> Iterable[GroupTaint]:
+    for taint in pool.taints:
+        yield GroupTaint(taint.key, taint.value, taint.effect)
+    for taint in pool.startup_taints:
+        yield GroupTaint(taint.key, taint.value, taint.effect, is_startup=True)
+
+
+def asked_labels(problem: problem_pb2.Problem) -> frozenset[str]:
+    """Label keys that a pod or daemon of the problem selects its node by."""
+    keys: set[str] = set()
+    templates = [workload.template for workload in problem.workloads]
+    templates += [daemon_set.template for daemon_set in problem.daemon_sets]
+    for template in templates:
+        keys.update(template.node_selector)
+        terms = list(template.node_affinity.required)
+        terms += [preferred.preference for preferred in template.node_affinity.preferred]
+        keys.update(requirement.key for term in terms for requirement in term.match_expressions)
+    return frozenset(keys)
+
+
+def _name(claim: decision_pb2.NodeClaim) -> str:
+    bought = "spot" if claim.capacity_type == CapacityType.SPOT else claim.capacity_type
+    zone = claim.zone or claim.region or _ZONELESS
+    text = "-".join((claim.node_pool, claim.instance_type, zone, bought))
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def fitted_name(name: str, limit: int) -> str:
+    """The name itself, or where it is too long its beginning with a hash that keeps it unique.
+
+    Examples
+    --------
+    >>> fitted_name("gpu-g4dn-xlarge", 40)
+    'gpu-g4dn-xlarge'
+    >>> fitted_name("general-m7i-flex-16xlarge-us-east-1a-on-demand", 20)
+    'general-m7i-f-cdecb0'
+    """
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - _HASH_DIGITS - 1].rstrip('-')}-{_digest(name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def only_region(groups: Sequence[NodeGroup], what: str) -> str:
+    """The one region of all groups.
+
+    Raises
+    ------
+    InputError
+        If they lie in several: a cluster has one region.
+    """
+    regions = sorted({group.region for group in groups})
+    if len(regions) > 1:
+        raise InputError.of(
+            what,
+            f"describes the nodes of one region, but the decision buys in {', '.join(regions)}; "
+            "solve for one --region at a time",
+        )
+    return regions[0]
+
+
+def disk_gib(group: NodeGroup, least: int) -> int:
+    """Root disk in GiB that leaves at least the group's allocatable storage to pods.
+
+    The kubelet keeps 10 % of a disk for eviction and 1 GiB for itself, as the catalogue counts.
+
+    >>> from dataclasses import replace
+    >>> group = NodeGroup("g", "p", "m5.large", "us-east-1", "us-east-1a", "on-demand", 96_000, 1, 0, 2)
+    >>> disk_gib(replace(group, disk_bytes=17 * 2**30), least=1)  # 20 GiB less 2 GiB less 1 GiB
+    20
+    """
+    if not group.disk_bytes:
+        return least
+    return max(least, -(-(group.disk_bytes + _GIB) * 10 // (9 * _GIB)))

@@ -1,0 +1,1 @@
+"""Decisions as Terraform configuration in JSON syntax, one resource for each node group."""
