@@ -83,6 +83,14 @@ def test_gpu_types_are_dropped_at_launch_unless_nothing_else_survives() -> None:
     assert bought(problem([pod(cpu=2)], [gpu])) == ["gpu"]
 
 
+def test_a_network_interface_does_not_make_a_type_exotic() -> None:
+    """Of two that hold the pod the cheaper is bought, though only the dearer has no pod-eni."""
+    interfaces = {"vpc.amazonaws.com/pod-eni": 38}
+    r5 = instance_type("r5", cpu=8, memory_gib=64, price=0.504, **interfaces)
+    i3 = instance_type("i3", cpu=8, memory_gib=61, price=0.624)
+    assert bought(problem([pod(cpu=6, memory_gib=52)], [r5, i3])) == ["r5"]
+
+
 def test_heavier_pools_come_first_and_equal_weights_in_reverse_order_of_names() -> None:
     kinds = [instance_type("n", cpu=4, memory_gib=8, price=1.0)]
     pools = [node_pool("alpha"), node_pool("zulu"), node_pool("mike")]

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 from binwright_benchmarks.baselines import open_market
+from binwright_benchmarks.instances.micro_services import MEANS
 from binwright_benchmarks.questions import BUNDLED_TRACE, MissingDataError, trace_rows
 from binwright_benchmarks.reference import ARRIVALS
 from binwright_benchmarks.registry import DATA_VARIABLE, SharedData, instances, register
 from binwright_benchmarks.services import replica_counts, services
 from binwright_optimizer.model import Problem
 
-NEEDS_DATA = ("gpu-trace-models-05", "gpu-trace-models-20", "gpu-trace-models-33", "manifests")
+NEEDS_DATA = tuple(
+    i.name for i in instances() if i.name.startswith(("gpu-trace-models", "manifests", "vbp-", "vsbppc-"))
+)
 BUNDLED = [i.name for i in instances() if i.name not in NEEDS_DATA]
 
 
@@ -40,7 +43,7 @@ def test_seeds_give_different_problems_exactly_where_an_instance_says_so() -> No
 @pytest.mark.parametrize("name", NEEDS_DATA)
 def test_an_instance_without_its_data_says_what_it_needs(name: str, tmp_path: Path) -> None:
     (instance,) = instances(name)
-    with pytest.raises(MissingDataError, match=rf"needs traces/.*set {DATA_VARIABLE} or --data"):
+    with pytest.raises(MissingDataError, match=rf"needs (traces|vbp)/.*set {DATA_VARIABLE} or --data"):
         instance.build(0, SharedData())
     with pytest.raises(MissingDataError, match="does not exist"):
         instance.build(0, SharedData(tmp_path))
@@ -96,3 +99,24 @@ def test_generated_services_have_the_numbers_asked_for() -> None:
     assert max(counts) > 50
     workloads = services(3, pods=10_000, classes=25)
     assert (sum(w.replicas for w in workloads), len(workloads)) == (10_000, 25)
+
+
+@pytest.mark.parametrize("end", MEANS)
+def test_offerings_are_counted_honestly(end: str) -> None:
+    """The number in the description is what the rules may buy: instance type x zone x capacity type."""
+    (instance,) = instances(f"micro-1k-25c-{end}")
+    market = open_market(instance.build(0, SharedData()))
+    assert market.n_bought == MEANS[end].offerings
+    assert f"{MEANS[end].offerings:,}" in instance.description or end == "5t"
+
+
+def test_a_resample_of_the_trace_has_ten_thousand_pods_of_its_kinds() -> None:
+    (instance,) = instances("gpu-trace-10000")
+    problem = instance.build(1, SharedData())
+    assert sum(w.replicas for w in problem.workloads) == 10_000
+    assert max(w.replicas for w in problem.workloads) > 1
+    (whole,) = instances("gpu-trace")
+    templates = {w.name: w.template for w in whole.build(0, SharedData()).workloads}
+    assert all(templates[w.name] == w.template for w in problem.workloads)
+    names = [w.pod_name(k) for w in problem.workloads for k in range(w.replicas)]
+    assert len(set(names)) == len(names)

@@ -129,20 +129,24 @@ def test_worked_cases_are_solved_to_the_optimum_and_recorded(
     result = json.loads(capsys.readouterr().out)
     costs = {m["instance"]: m["cost_usd"] for m in result["measurements"]}
     assert costs == {
+        "worked-daemon": 0.68,
+        "worked-g5-pair": 2.012,
         "worked-gpu-pair": 1.052,
+        "worked-i3-or-r5": 0.504,
         "worked-one-4-50": 1.204,
         "worked-one-6-24": 0.752,
         "worked-six-3-50": 7.224,
         "worked-spot-or-not": pytest.approx(0.75744),
         "worked-t4-five": 2.63,
         "worked-t4-pair": 1.052,
+        "worked-three-and-one": 0.255,
     }
     assert all(m["gap"] == 0 for m in result["measurements"])
     assert result["losses"] == []
     assert suite.main(arguments) == 0
     (file,) = tmp_path.glob("*.jsonl")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert len(lines) == 14  # the second run is appended
+    assert len(lines) == 22  # the second run is appended
     assert {"run", "machine", "instance", "steps", "baselines"} <= lines[0].keys()
     assert {"cores", "python", "versions", "commit"} <= lines[0]["machine"].keys()
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 from binwright_optimizer.model import CapacityType, labels
-from binwright_optimizer.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS
+from binwright_optimizer.model.resources import NVIDIA_GPU
 from numpy.typing import NDArray
 
 from binwright_benchmarks.baselines.kernels.superpose import superpose
@@ -31,7 +31,17 @@ from binwright_benchmarks.baselines.standing import fill_standing
 
 NAME = "karpenter-like"
 
-_ORDINARY = frozenset({CPU, MEMORY, EPHEMERAL_STORAGE, PODS})
+_EXOTIC = frozenset(
+    {
+        NVIDIA_GPU,
+        "amd.com/gpu",
+        "aws.amazon.com/neuron",
+        "aws.amazon.com/neuroncore",
+        "aws.amazon.com/neurondevice",
+        "habana.ai/gaudi",
+    }
+)
+"""Resources that make a type exotic, as bare metal does; network interfaces do not."""
 _CAPACITY_TYPE_RANK = {CapacityType.RESERVED: 0, CapacityType.SPOT: 1, CapacityType.ON_DEMAND: 2}
 
 
@@ -129,7 +139,7 @@ class _Launch:
             [_CAPACITY_TYPE_RANK[kind.offerings[o].capacity_type] for kind, o in sold], dtype=np.int64
         )
         exotic = {
-            id(kind): bool(set(kind.capacity.names()) - _ORDINARY)
+            id(kind): bool(_EXOTIC & set(kind.capacity.names()))
             or dict(kind.labels).get(labels.BARE_METAL) == "true"
             for kind in types
         }

@@ -1,0 +1,269 @@
+"""Bin packing instances with proven optima, put to ``binwright solve`` as anyone would.
+
+``python -m binwright_benchmarks.known_optima --data DIR`` writes every instance as a workload table and a
+one-type catalogue with ``resource:`` columns, runs the command on them, and compares with what is
+published: an answer must use no more bins than the optimum, and the bound it proves must not exceed it.
+With ``--heuristics`` instances without a proven optimum and large ones run too, and are held against the
+best of 351 published heuristics.
+
+The command runs in this process, so that starting Python is not part of the time; the rest of it (reading the
+tables, solving, checking, printing JSON) is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from binwright_clients.cli.main import main as binwright
+from binwright_clients.cli.values import parse_duration
+from binwright_optimizer.warmup import warm_up
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from binwright_benchmarks.machine import machine_note
+from binwright_benchmarks.questions import MissingDataError
+from binwright_benchmarks.registry import DATA_VARIABLE, SharedData
+from binwright_benchmarks.results import default_folder, markdown_table, write_dated
+from binwright_benchmarks.vector_packing import SETS, VectorInstance, tables, vector_instances
+
+MOST_ITEMS = 100
+"""The target is stated for instances up to this size."""
+
+TARGET = 0.95
+"""Share of the instances with a proven optimum that must be solved to it."""
+
+COMMAND_S = 0.1
+"""Reading two tables and printing JSON."""
+
+STEM = "known-optima"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one instance came to.
+
+    Parameters
+    ----------
+    bins, bound
+        Bins used, and the proven least number of bins (a whole number, rounded up).
+    seconds
+        Of the whole command, in a process that is warm.
+    """
+
+    name: str
+    items: int
+    dimensions: int
+    optimum: int | None
+    best_heuristic: int
+    bins: int
+    bound: int
+    stop_reason: str
+    seconds: float
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether the published optimum was reached."""
+        return self.bins == self.optimum
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether we proved our own answer optimal."""
+        return self.bins == self.bound
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether answer or bound cannot be right if the published optimum is."""
+        return self.optimum is not None and (self.bins < self.optimum or self.bound > self.optimum)
+
+
+class FailedCommandError(Exception):
+    """``binwright solve`` ended with a code other than 0, or left items out."""
+
+
+def solve_by_command(instance: VectorInstance, deadline_s: float, folder: Path) -> Outcome:
+    """Run the command on the tables of an instance.
+
+    Raises
+    ------
+    FailedCommandError
+        If it fails or does not pack every item.
+    """
+    workloads, catalog = folder / "workloads.csv", folder / "catalog.csv"
+    for path, text in zip((workloads, catalog), tables(instance), strict=True):
+        path.write_text(text, encoding="utf-8")
+    arguments = ["solve", "-f", str(workloads), "--catalog", str(catalog), "--deadline", f"{deadline_s:g}s"]
+    printed = io.StringIO()
+    began = time.perf_counter()
+    with contextlib.redirect_stdout(printed):
+        # In the same process the command returns its exit code, None for 0.
+        code = binwright.main([*arguments, "--quiet", "-o", "json"], "binwright", standalone_mode=False)
+    seconds = time.perf_counter() - began
+    if code:
+        raise FailedCommandError(f"{instance.name}: exit code {code}")
+    answer = json.loads(printed.getvalue())
+    if answer["unschedulable_pods"]:
+        raise FailedCommandError(f"{instance.name}: items were left out")
+    return Outcome(
+        name=instance.name,
+        items=instance.n_items,
+        dimensions=len(instance.capacity),
+        optimum=instance.optimum,
+        best_heuristic=instance.best_heuristic,
+        bins=len(answer["node_claims"]),
+        bound=round(float(answer["lower_bound_usd"])),
+        stop_reason=str(answer["stop_reason"]),
+        seconds=seconds,
+    )
+
+
+def chosen(names: Iterable[str], data: SharedData, with_heuristics: bool) -> Iterator[VectorInstance]:
+    """Expressible instances of these sets: the small ones with an optimum, or all."""
+    for name in names:
+        for instance in vector_instances(name, data):
+            is_small = instance.optimum is not None and instance.n_items <= MOST_ITEMS
+            if instance.is_expressible and (with_heuristics or is_small):
+                yield instance
+
+
+def share_optimal(outcomes: Iterable[Outcome], deadline_s: float) -> float | None:
+    """Share of the small instances with an optimum solved to it in time; None if there are none.
+
+    The time is the command's, so `COMMAND_S` is allowed beyond the deadline of the solve.
+    """
+    judged = [o for o in outcomes if o.optimum is not None and o.items <= MOST_ITEMS]
+    hits = sum(o.is_optimal and o.seconds <= deadline_s + COMMAND_S for o in judged)
+    return hits / len(judged) if judged else None
+
+
+ROW_HEADS = (
+    "Set", "Sizes", "Items", "Instances", "Optimum known", "reached", "proven by us", "Time, median", "most",
+    "Worse than best heuristic",
+)  # fmt: skip
+
+
+def rows(outcomes: Sequence[Outcome]) -> Sequence[tuple[str, ...]]:
+    """Cells under `ROW_HEADS`, one row for each set, number of sizes and range of items."""
+    groups: dict[tuple[str, int, bool], list[Outcome]] = {}
+    for outcome in outcomes:
+        key = (outcome.name.partition("/")[0], outcome.dimensions, outcome.items > MOST_ITEMS)
+        groups.setdefault(key, []).append(outcome)
+    table = []
+    for (name, dimensions, _), group in sorted(groups.items()):
+        times = sorted(o.seconds for o in group)
+        items = sorted({o.items for o in group})
+        known = [o for o in group if o.optimum is not None]
+        table.append(
+            (
+                name,
+                str(dimensions),
+                f"{items[0]} to {items[-1]}" if len(items) > 1 else str(items[0]),
+                str(len(group)),
+                str(len(known)),
+                str(sum(o.is_optimal for o in known)),
+                str(sum(o.is_proven for o in group)),
+                f"{times[len(times) // 2]:.2f} s",
+                f"{times[-1]:.2f} s",
+                str(sum(o.bins > o.best_heuristic for o in group)),
+            )
+        )
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; 0, or 1 if the target is missed, an answer contradicts an optimum or loses to a heuristic."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    data = SharedData(options.data)
+    notes = Console(stderr=True, width=100, highlight=False)
+    try:
+        found = list(chosen(options.sets, data, options.heuristics))[:: options.every]
+    except MissingDataError as reason:
+        parser.error(str(reason))
+    deadline_s = options.deadline or (5.0 if options.heuristics else 2.0)
+    machine, started = machine_note(), datetime.now(UTC)
+    warm_up()
+    outcomes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, instance in enumerate(found, 1):
+            outcome = solve_by_command(instance, deadline_s, Path(folder))
+            outcomes.append(outcome)
+            if number % 25 == 0 or not outcome.is_proven:
+                notes.print(
+                    f"{number}/{len(found)} {outcome.name}: {outcome.bins} bins, bound {outcome.bound}, "
+                    f"optimum {outcome.optimum or '?'}, {outcome.seconds:.2f} s",
+                    markup=False,
+                )
+    shown = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for head in ROW_HEADS:
+        shown.add_column(head, justify="left" if head == "Set" else "right")
+    for row in rows(outcomes):
+        shown.add_row(*row)
+    console = Console(width=100, highlight=False)
+    console.print(shown)
+    verdict = _verdict(outcomes, deadline_s)
+    console.print(*verdict, sep="\n", markup=False)
+    payload = {"deadline_s": deadline_s, "outcomes": [asdict(o) for o in outcomes], "verdict": verdict}
+    text = "\n\n".join([markdown_table(ROW_HEADS, rows(outcomes)), *verdict])
+    title = f"Bin packing instances with known optima, {deadline_s:g} s each"
+    folder_of_results = options.output or default_folder()
+    for path in write_dated(folder_of_results, STEM, started, machine, payload, title, text):
+        notes.print(f"results written to {path}", markup=False)
+    share = share_optimal(outcomes, deadline_s)
+    is_lost = options.heuristics and any(o.bins > o.best_heuristic for o in outcomes)
+    failed = is_lost or any(o.contradicts for o in outcomes) or (share is not None and share < TARGET)
+    return 1 if failed else 0
+
+
+def _verdict(outcomes: Sequence[Outcome], deadline_s: float) -> list[str]:
+    lines = []
+    share = share_optimal(outcomes, deadline_s)
+    if share is not None:
+        lines.append(
+            f"Up to {MOST_ITEMS} items with a proven optimum: {share:.1%} solved to it within "
+            f"{deadline_s:g} s (target {TARGET:.0%})."
+        )
+    contradictions = [o.name for o in outcomes if o.contradicts]
+    lines.append(f"Contradictions to published optima: {', '.join(contradictions) or 'none'}.")
+    worse = [
+        f"{o.name} ({o.bins} bins, best {o.best_heuristic})" for o in outcomes if o.bins > o.best_heuristic
+    ]
+    lines.append(f"Worse than the best published heuristic: {', '.join(worse) or 'none'}.")
+    better = sum(o.bins < o.best_heuristic for o in outcomes)
+    lines.append(f"Better than the best published heuristic: {better} of {len(outcomes)}.")
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m binwright_benchmarks.known_optima", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE) or None,
+        help=f"folder of further data sets (default: ${DATA_VARIABLE})",
+    )
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="which sets (default: all)")
+    parser.add_argument("--every", metavar="N", type=int, default=1, help="only every N-th instance")
+    parser.add_argument(
+        "--heuristics", action="store_true", help="all sizes, held against the best heuristics in 5 s each"
+    )
+    parser.add_argument("--deadline", metavar="DURATION", type=parse_duration, help="time for each solve")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="folder for the dated result files")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

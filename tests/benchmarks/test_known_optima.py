@@ -1,0 +1,129 @@
+"""Published bin packing instances: reading, expressing, and the command that solves them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from binwright_benchmarks import known_optima
+from binwright_benchmarks.known_optima import Outcome, chosen, rows, share_optimal, solve_by_command
+from binwright_benchmarks.registry import SharedData
+from binwright_benchmarks.vector_packing import (
+    ConflictInstance,
+    clique_cover,
+    conflict_problem,
+    tables,
+    vector_instances,
+    vector_problem,
+)
+from binwright_optimizer.model import StopReason
+from binwright_optimizer.solve import solve
+from hypothesis import given
+from hypothesis import strategies as st
+
+SAMPLE = SharedData(Path(__file__).parents[1] / "data")
+"""Six of the published instances; see the README beside them."""
+
+
+def test_instances_are_read_with_what_is_known_of_them() -> None:
+    first, *_ = vector_instances("new", SAMPLE)
+    assert (first.name, first.capacity, first.n_items) == ("new/class1_20_3_0", (100, 100, 100), 20)
+    assert (first.optimum, first.best_heuristic) == (11, 11)
+
+
+def test_a_negative_size_cannot_be_asked_for_and_is_left_out() -> None:
+    all_of_them = vector_instances("triplet", SAMPLE)
+    assert [i.is_expressible for i in all_of_them] == [False, True]
+    assert [i.name for i in chosen(["triplet"], SAMPLE, True)] == ["triplet/classF_60_3_0"]
+    with pytest.raises(ValueError, match="outside"):
+        vector_problem(all_of_them[0])
+
+
+def test_tables_have_a_column_for_each_size() -> None:
+    first, *_ = vector_instances("new", SAMPLE)
+    workloads, catalog = tables(first)
+    assert workloads.splitlines()[0] == "name,replicas," + ",".join(
+        f"resource:bench.example/size-{r}" for r in range(3)
+    )
+    assert catalog.splitlines()[1] == "bin,1,100,100,100"
+
+
+@pytest.mark.parametrize("name", ["new/class1_20_3_0", "new/class4_40_5_2", "panigrahy/class1_20_10_0"])
+def test_the_command_reaches_the_published_optimum(name: str, tmp_path: Path) -> None:
+    (instance,) = (i for i in chosen(["new", "panigrahy"], SAMPLE, False) if i.name == name)
+    outcome = solve_by_command(instance, 5.0, tmp_path)
+    assert outcome.is_optimal
+    assert outcome.is_proven
+    assert not outcome.contradicts
+
+
+def test_the_run_writes_a_report_and_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--data", str(SAMPLE.folder), "--sets", "new", "--every", "2", "--output", str(tmp_path)]
+    assert known_optima.main(arguments) == 0
+    assert "100.0% solved to it within 2 s" in capsys.readouterr().out
+    (report,) = tmp_path.glob("known-optima-*.md")
+    assert "| new | 3 | 20 to 60 | 2 | 2 | 2 | 2 |" in report.read_text()
+    (result,) = tmp_path.glob("known-optima-*.json")
+    assert len(json.loads(result.read_text())["outcomes"]) == 2
+
+
+def test_the_run_says_which_data_it_needs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        known_optima.main(["--data", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "panigrahy_known.csv does not exist" in capsys.readouterr().err
+
+
+HIT = Outcome("new/a", 20, 3, 7, 8, 7, 7, "STOP_REASON_OPTIMAL", 0.1)
+
+
+def test_only_instances_in_time_and_with_an_optimum_count() -> None:
+    late = replace(HIT, seconds=2.2)
+    missed = replace(HIT, bins=8)
+    unknown = replace(HIT, optimum=None)
+    large = replace(HIT, items=500)
+    assert share_optimal([HIT, late, missed, unknown, large], 2.0) == pytest.approx(1 / 3)
+    assert share_optimal([large], 2.0) is None
+
+
+def test_an_answer_below_the_optimum_or_a_bound_above_it_is_a_contradiction() -> None:
+    assert not HIT.contradicts
+    assert replace(HIT, bins=6).contradicts
+    assert replace(HIT, bins=9, bound=8).contradicts
+    assert not replace(HIT, optimum=None, bound=8).contradicts
+
+
+def test_rows_count_what_lost_to_the_heuristics() -> None:
+    worse = replace(HIT, bins=9, bound=7)
+    assert rows([HIT, worse]) == [("new", "3", "20", "2", "2", "1", "1", "0.10 s", "0.10 s", "1")]
+
+
+# --- conflicts ------------------------------------------------------------------------------------
+
+edges = st.sets(st.sampled_from(list(combinations(range(9), 2))))
+
+
+@given(edges)
+def test_cliques_cover_every_conflict_and_nothing_else(conflicts: set[tuple[int, int]]) -> None:
+    cliques = clique_cover(9, conflicts)
+    covered = {pair for clique in cliques for pair in combinations(sorted(clique), 2)}
+    assert covered == conflicts
+    assert len(cliques) <= len(conflicts)
+
+
+def test_conflicts_keep_items_apart_and_the_relaxation_forgets_them() -> None:
+    """Four items of 3; bins of 6 for 6 dollars and of 12 for 10. 0, 1 and 2 must not meet.
+
+    Without conflicts one large bin holds all, for 10. With them three bins are needed, of which one takes
+    item 3 too: 18.
+    """
+    triangle = frozenset({(0, 1), (0, 2), (1, 2)})
+    case = ConflictInstance("case", ((6, 6.0), (12, 10.0)), (3, 3, 3, 3), triangle, None, False)
+    cliques = clique_cover(4, case.conflicts)
+    assert cliques == (frozenset({0, 1, 2}),)
+    apart, relaxed = (solve(conflict_problem(case, cover)) for cover in (cliques, ()))
+    assert [d.cost_microusd_per_hour for d in (apart, relaxed)] == [18_000_000, 10_000_000]
+    assert apart.stop_reason is relaxed.stop_reason is StopReason.OPTIMAL
