@@ -27,6 +27,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search import Found, Search, with_demand_of
 from binwright_optimizer.stopping import Deadline, Reserved, Stop
+from binwright_optimizer.unenforced import unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare, prove_bound
 
 LEAST_PROOF_S = 0.05
@@ -82,7 +83,7 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
-            warnings=(*found.warnings, *_not_weighed(problem)),
+            warnings=(*found.warnings, *unenforced(problem)),
         )
         findings = (*check_placement(problem, decision), *check_statement(decision))
         if bound > found.packing.cost:
@@ -145,14 +146,6 @@ def _placed_counts(problem: Problem, placed: Placed) -> list[int]:
     for pods in placed.left_out:
         counts[pods.workload] -= pods.count
     return counts
-
-
-def _not_weighed(problem: Problem) -> tuple[str, ...]:
-    """Wishes of the pods that the search does not weigh."""
-    wishing = sum(bool(workload.template.preferred_affinity) for workload in problem.workloads)
-    if not wishing:
-        return ()
-    return (f"preferred node affinity is not weighed: {wishing} workloads state it",)
 
 
 def _status(placed: Placed) -> SolutionStatus:

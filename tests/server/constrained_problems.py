@@ -173,7 +173,7 @@ def templates(draw: st.DrawFn) -> PodTemplate:
             ports.append(port)
     caps = [NodeCap(selector, draw(st.integers(1, 5))) for selector in draw(st.lists(SELECTORS, max_size=1))]
     volumes = draw(st.lists(VOLUMES, max_size=2, unique_by=lambda v: v.name or id(v)))
-    template = PodTemplate(
+    return PodTemplate(
         requests=resources(cpu=1, gpu=1),
         labels=own,
         topology_spread=tuple(
@@ -199,7 +199,6 @@ def templates(draw: st.DrawFn) -> PodTemplate:
         grace_s=draw(st.integers(0, 600)),
         do_not_disrupt=draw(st.booleans()),
     )
-    return template
 
 
 def agrees(constraint: TopologySpread | PodAffinityTerm, own: tuple[tuple[str, str], ...]) -> bool:

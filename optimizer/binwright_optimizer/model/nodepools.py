@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from binwright_optimizer.model.gpu_sharing import GpuSharing
 from binwright_optimizer.model.requirements import Requirement
 from binwright_optimizer.model.resources import Resources
 from binwright_optimizer.model.taints import Taint
+from binwright_optimizer.model.volumes import AttachLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class NodePool:
         Bounds on the number of nodes, existing nodes included.
     overhead
         Daemon requests on each node of this pool, beside the problem's DaemonSets.
+    gpu_sharing
+        How its nodes give their GPUs to pods.
+    attach_limits
+        Volumes by driver that each of its nodes takes, where less than its instance type.
     """
 
     name: str
@@ -40,3 +46,5 @@ class NodePool:
     min_nodes: int = 0
     max_nodes: int | None = None
     overhead: Resources = Resources()
+    gpu_sharing: GpuSharing = GpuSharing()
+    attach_limits: tuple[AttachLimit, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from binwright_optimizer.model.resources import Resources
+from binwright_optimizer.model.volumes import AttachLimit
 
 
 class CapacityType(StrEnum):
@@ -35,6 +36,9 @@ class Offering:
         Exact micro-dollars per hour.
     available
         Nodes that can still be bought; None means no known limit.
+    interruption_ppm_per_month
+        Expected share of its nodes that the cloud takes back within a month, parts per million; None
+        if it is not known. Only spot capacity is taken back.
     """
 
     region: str
@@ -43,6 +47,7 @@ class Offering:
     price_microusd_per_hour: int
     source: PriceSource
     available: int | None = None
+    interruption_ppm_per_month: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class InstanceType:
         capacity type, which come from the offering.
     gpu_model
         Accelerator model in one spelling for all clouds; empty without accelerator.
+    attach_limits
+        Volumes by CSI driver that a node takes; a driver that is not named is not limited.
     """
 
     name: str
@@ -73,6 +80,7 @@ class InstanceType:
     gpu_model: str = ""
     gpu_count: int = 0
     gpu_memory_bytes: int = 0
+    attach_limits: tuple[AttachLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

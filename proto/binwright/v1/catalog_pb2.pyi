@@ -193,6 +193,7 @@ class InstanceType(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     GPU_FIELD_NUMBER: _builtins.int
     OFFERINGS_FIELD_NUMBER: _builtins.int
+    ATTACH_LIMITS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     cloud: _builtins.str
@@ -223,6 +224,10 @@ class InstanceType(_message.Message):
     def offerings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Offering]:
         """Zones, capacity types and prices."""
 
+    @_builtins.property
+    def attach_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachLimit]:
+        """Volumes by CSI driver that a node takes; drivers that are not named are not limited."""
+
     def __init__(
         self,
         *,
@@ -235,14 +240,41 @@ class InstanceType(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         gpu: Global___Gpu | None = ...,
         offerings: _abc.Iterable[Global___Offering] | None = ...,
+        attach_limits: _abc.Iterable[Global___AttachLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["gpu", b"gpu"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "arch", b"arch", "capacity", b"capacity", "cloud", b"cloud", "gpu", b"gpu", "labels", b"labels", "name", b"name", "offerings", b"offerings", "os", b"os"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "arch", b"arch", "attach_limits", b"attach_limits", "capacity", b"capacity", "cloud", b"cloud", "gpu", b"gpu", "labels", b"labels", "name", b"name", "offerings", b"offerings", "os", b"os"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InstanceType: _TypeAlias = InstanceType  # noqa: Y015
+
+@_typing.final
+class AttachLimit(_message.Message):
+    """Most volumes of one CSI driver on a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIVER_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    driver: _builtins.str
+    """CSI driver, such as "ebs.csi.aws.com"."""
+    count: _builtins.int
+    """Number of volumes."""
+    def __init__(
+        self,
+        *,
+        driver: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "driver", b"driver"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachLimit: _TypeAlias = AttachLimit  # noqa: Y015
 
 @_typing.final
 class Gpu(_message.Message):
@@ -286,6 +318,7 @@ class Offering(_message.Message):
     PRICE_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     PRICE_SOURCE_FIELD_NUMBER: _builtins.int
+    INTERRUPTION_PPM_PER_MONTH_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Region."""
     zone: _builtins.str
@@ -296,6 +329,10 @@ class Offering(_message.Message):
     """Exact price in millionths of a US dollar per hour."""
     available: _builtins.int
     """Nodes that can still be bought; unset means no known limit."""
+    interruption_ppm_per_month: _builtins.int
+    """Expected share of its nodes that the cloud takes back within a month, parts per million; unset
+    means not known.
+    """
     @_builtins.property
     def price_source(self) -> Global___PriceSource:
         """Where the price comes from."""
@@ -309,14 +346,20 @@ class Offering(_message.Message):
         price_microusd_per_hour: _builtins.int = ...,
         available: _builtins.int | None = ...,
         price_source: Global___PriceSource | None = ...,
+        interruption_ppm_per_month: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "available", b"available", "price_source", b"price_source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_interruption_ppm_per_month", b"_interruption_ppm_per_month", "available", b"available", "interruption_ppm_per_month", b"interruption_ppm_per_month", "price_source", b"price_source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "available", b"available", "capacity_type", b"capacity_type", "price_microusd_per_hour", b"price_microusd_per_hour", "price_source", b"price_source", "region", b"region", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_interruption_ppm_per_month", b"_interruption_ppm_per_month", "available", b"available", "capacity_type", b"capacity_type", "interruption_ppm_per_month", b"interruption_ppm_per_month", "price_microusd_per_hour", b"price_microusd_per_hour", "price_source", b"price_source", "region", b"region", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    _WhichOneofReturnType__interruption_ppm_per_month: _TypeAlias = _typing.Literal["interruption_ppm_per_month"]  # noqa: Y015
+    _WhichOneofArgType__interruption_ppm_per_month: _TypeAlias = _typing.Literal["_interruption_ppm_per_month", b"_interruption_ppm_per_month"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interruption_ppm_per_month) -> _WhichOneofReturnType__interruption_ppm_per_month | None: ...
 
 Global___Offering: _TypeAlias = Offering  # noqa: Y015
 

@@ -4,6 +4,9 @@ isort:skip_file
 The question: pods to place, what may be bought, and what already runs."""
 
 from binwright.v1 import catalog_pb2 as _catalog_pb2
+from binwright.v1 import constraints_pb2 as _constraints_pb2
+from binwright.v1 import devices_pb2 as _devices_pb2
+from binwright.v1 import policies_pb2 as _policies_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -32,6 +35,12 @@ class Problem(_message.Message):
     EXISTING_NODES_FIELD_NUMBER: _builtins.int
     DAEMON_SETS_FIELD_NUMBER: _builtins.int
     CATALOG_FIELD_NUMBER: _builtins.int
+    GANGS_FIELD_NUMBER: _builtins.int
+    NAMESPACES_FIELD_NUMBER: _builtins.int
+    NODE_OVERLAYS_FIELD_NUMBER: _builtins.int
+    RESERVATIONS_FIELD_NUMBER: _builtins.int
+    SAVINGS_PLANS_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def workloads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workload]:
         """Pods to place."""
@@ -55,6 +64,30 @@ class Problem(_message.Message):
     def catalog(self) -> _catalog_pb2.CatalogSource:
         """What the cloud sells."""
 
+    @_builtins.property
+    def gangs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gang]:
+        """Gangs that workloads and running pods name."""
+
+    @_builtins.property
+    def namespaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Namespace]:
+        """Namespaces with labels, for selectors of namespaces."""
+
+    @_builtins.property
+    def node_overlays(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeOverlay]:
+        """Changes of prices and capacities, applied to the catalogue."""
+
+    @_builtins.property
+    def reservations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reservation]:
+        """Capacity and instance discounts that are paid for already."""
+
+    @_builtins.property
+    def savings_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavingsPlan]:
+        """Spend that is committed already."""
+
+    @_builtins.property
+    def policies(self) -> _policies_pb2.Policies:
+        """What wishes are worth, and how GPUs and spot are treated."""
+
     def __init__(
         self,
         *,
@@ -63,10 +96,16 @@ class Problem(_message.Message):
         existing_nodes: _abc.Iterable[Global___ExistingNode] | None = ...,
         daemon_sets: _abc.Iterable[Global___DaemonSet] | None = ...,
         catalog: _catalog_pb2.CatalogSource | None = ...,
+        gangs: _abc.Iterable[Global___Gang] | None = ...,
+        namespaces: _abc.Iterable[Global___Namespace] | None = ...,
+        node_overlays: _abc.Iterable[Global___NodeOverlay] | None = ...,
+        reservations: _abc.Iterable[Global___Reservation] | None = ...,
+        savings_plans: _abc.Iterable[Global___SavingsPlan] | None = ...,
+        policies: _policies_pb2.Policies | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["catalog", b"catalog"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["catalog", b"catalog", "policies", b"policies"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog", b"catalog", "daemon_sets", b"daemon_sets", "existing_nodes", b"existing_nodes", "node_pools", b"node_pools", "workloads", b"workloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog", b"catalog", "daemon_sets", b"daemon_sets", "existing_nodes", b"existing_nodes", "gangs", b"gangs", "namespaces", b"namespaces", "node_overlays", b"node_overlays", "node_pools", b"node_pools", "policies", b"policies", "reservations", b"reservations", "savings_plans", b"savings_plans", "workloads", b"workloads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -84,6 +123,8 @@ class Workload(_message.Message):
     REPLICAS_FIELD_NUMBER: _builtins.int
     POD_NAMES_FIELD_NUMBER: _builtins.int
     TEMPLATE_FIELD_NUMBER: _builtins.int
+    GANG_FIELD_NUMBER: _builtins.int
+    SPOT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the pod or of its owner; unique within kind and namespace."""
     namespace: _builtins.str
@@ -92,6 +133,8 @@ class Workload(_message.Message):
     """Kind of the owner ("Deployment", "Job", ...); empty means "Pod"."""
     replicas: _builtins.int
     """Number of pods; unset means 1."""
+    gang: _builtins.str
+    """Name of the gang, of the same namespace, that its pods belong to."""
     @_builtins.property
     def pod_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the pods, as many as replicas. Without them a single pod has the workload's
@@ -102,6 +145,10 @@ class Workload(_message.Message):
     def template(self) -> Global___PodTemplate:
         """What each pod looks like."""
 
+    @_builtins.property
+    def spot(self) -> _policies_pb2.SpotPolicy:
+        """How much of it may be on spot capacity; unset leaves it to the problem's policies."""
+
     def __init__(
         self,
         *,
@@ -111,10 +158,12 @@ class Workload(_message.Message):
         replicas: _builtins.int | None = ...,
         pod_names: _abc.Iterable[_builtins.str] | None = ...,
         template: Global___PodTemplate | None = ...,
+        gang: _builtins.str = ...,
+        spot: _policies_pb2.SpotPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_replicas", b"_replicas", "replicas", b"replicas", "template", b"template"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replicas", b"_replicas", "replicas", b"replicas", "spot", b"spot", "template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replicas", b"_replicas", "kind", b"kind", "name", b"name", "namespace", b"namespace", "pod_names", b"pod_names", "replicas", b"replicas", "template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replicas", b"_replicas", "gang", b"gang", "kind", b"kind", "name", b"name", "namespace", b"namespace", "pod_names", b"pod_names", "replicas", b"replicas", "spot", b"spot", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__replicas: _TypeAlias = _typing.Literal["replicas"]  # noqa: Y015
     _WhichOneofArgType__replicas: _TypeAlias = _typing.Literal["_replicas", b"_replicas"]  # noqa: Y015
@@ -218,10 +267,30 @@ class PodTemplate(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     DO_NOT_DISRUPT_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_SPREAD_CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    POD_AFFINITY_FIELD_NUMBER: _builtins.int
+    POD_ANTI_AFFINITY_FIELD_NUMBER: _builtins.int
+    NODE_CAPS_FIELD_NUMBER: _builtins.int
+    HOST_PORTS_FIELD_NUMBER: _builtins.int
+    VOLUMES_FIELD_NUMBER: _builtins.int
+    GPU_SHARE_FIELD_NUMBER: _builtins.int
+    DEVICE_CLAIMS_FIELD_NUMBER: _builtins.int
+    PRIORITY_CLASS_NAME_FIELD_NUMBER: _builtins.int
+    PREEMPTION_POLICY_FIELD_NUMBER: _builtins.int
+    RESTART_COST_MICROUSD_FIELD_NUMBER: _builtins.int
+    TERMINATION_GRACE_PERIOD_SECONDS_FIELD_NUMBER: _builtins.int
     priority: _builtins.int
     """Larger goes first when limits bind."""
     do_not_disrupt: _builtins.bool
     """Consolidation must leave the pod where it is (karpenter.sh/do-not-disrupt)."""
+    priority_class_name: _builtins.str
+    """Name of the priority class that priority comes from, for messages."""
+    preemption_policy: _builtins.str
+    """PreemptLowerPriority or Never; empty means PreemptLowerPriority."""
+    restart_cost_microusd: _builtins.int
+    """What one interruption of the pod costs, in millionths of a US dollar."""
+    termination_grace_period_seconds: _builtins.int
+    """Seconds it takes to end in good order; unset means 30."""
     @_builtins.property
     def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Container]:
         """Containers that run for the pod's whole life."""
@@ -256,6 +325,38 @@ class PodTemplate(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels of the pod."""
 
+    @_builtins.property
+    def topology_spread_constraints(self) -> _containers.RepeatedCompositeFieldContainer[_constraints_pb2.TopologySpreadConstraint]:
+        """Evenly over the domains of node labels."""
+
+    @_builtins.property
+    def pod_affinity(self) -> _constraints_pb2.PodAffinity:
+        """Near to other pods."""
+
+    @_builtins.property
+    def pod_anti_affinity(self) -> _constraints_pb2.PodAffinity:
+        """Away from other pods."""
+
+    @_builtins.property
+    def node_caps(self) -> _containers.RepeatedCompositeFieldContainer[_constraints_pb2.NodeCap]:
+        """At most so many other pods beside it."""
+
+    @_builtins.property
+    def host_ports(self) -> _containers.RepeatedCompositeFieldContainer[_constraints_pb2.HostPort]:
+        """Ports of the node that it takes for itself."""
+
+    @_builtins.property
+    def volumes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Volume]:
+        """Persistent volumes that it mounts."""
+
+    @_builtins.property
+    def gpu_share(self) -> _devices_pb2.GpuShare:
+        """What it needs of each nvidia.com/gpu that it requests; unset means all of it."""
+
+    @_builtins.property
+    def device_claims(self) -> _containers.RepeatedCompositeFieldContainer[_devices_pb2.DeviceClaim]:
+        """Devices claimed beside what it requests."""
+
     def __init__(
         self,
         *,
@@ -269,14 +370,68 @@ class PodTemplate(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         priority: _builtins.int = ...,
         do_not_disrupt: _builtins.bool = ...,
+        topology_spread_constraints: _abc.Iterable[_constraints_pb2.TopologySpreadConstraint] | None = ...,
+        pod_affinity: _constraints_pb2.PodAffinity | None = ...,
+        pod_anti_affinity: _constraints_pb2.PodAffinity | None = ...,
+        node_caps: _abc.Iterable[_constraints_pb2.NodeCap] | None = ...,
+        host_ports: _abc.Iterable[_constraints_pb2.HostPort] | None = ...,
+        volumes: _abc.Iterable[Global___Volume] | None = ...,
+        gpu_share: _devices_pb2.GpuShare | None = ...,
+        device_claims: _abc.Iterable[_devices_pb2.DeviceClaim] | None = ...,
+        priority_class_name: _builtins.str = ...,
+        preemption_policy: _builtins.str = ...,
+        restart_cost_microusd: _builtins.int = ...,
+        termination_grace_period_seconds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["node_affinity", b"node_affinity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_termination_grace_period_seconds", b"_termination_grace_period_seconds", "gpu_share", b"gpu_share", "node_affinity", b"node_affinity", "pod_affinity", b"pod_affinity", "pod_anti_affinity", b"pod_anti_affinity", "termination_grace_period_seconds", b"termination_grace_period_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["containers", b"containers", "do_not_disrupt", b"do_not_disrupt", "init_containers", b"init_containers", "labels", b"labels", "node_affinity", b"node_affinity", "node_selector", b"node_selector", "overhead", b"overhead", "priority", b"priority", "resources", b"resources", "tolerations", b"tolerations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_termination_grace_period_seconds", b"_termination_grace_period_seconds", "containers", b"containers", "device_claims", b"device_claims", "do_not_disrupt", b"do_not_disrupt", "gpu_share", b"gpu_share", "host_ports", b"host_ports", "init_containers", b"init_containers", "labels", b"labels", "node_affinity", b"node_affinity", "node_caps", b"node_caps", "node_selector", b"node_selector", "overhead", b"overhead", "pod_affinity", b"pod_affinity", "pod_anti_affinity", b"pod_anti_affinity", "preemption_policy", b"preemption_policy", "priority", b"priority", "priority_class_name", b"priority_class_name", "resources", b"resources", "restart_cost_microusd", b"restart_cost_microusd", "termination_grace_period_seconds", b"termination_grace_period_seconds", "tolerations", b"tolerations", "topology_spread_constraints", b"topology_spread_constraints", "volumes", b"volumes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__termination_grace_period_seconds: _TypeAlias = _typing.Literal["termination_grace_period_seconds"]  # noqa: Y015
+    _WhichOneofArgType__termination_grace_period_seconds: _TypeAlias = _typing.Literal["_termination_grace_period_seconds", b"_termination_grace_period_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__termination_grace_period_seconds) -> _WhichOneofReturnType__termination_grace_period_seconds | None: ...
+
+Global___PodTemplate: _TypeAlias = PodTemplate  # noqa: Y015
+
+@_typing.final
+class Volume(_message.Message):
+    """A persistent volume that a pod mounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DRIVER_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_FIELD_NUMBER: _builtins.int
+    EXCLUSIVE_FIELD_NUMBER: _builtins.int
+    SINGLE_NODE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Claim that pods of the namespace share; empty if each pod has a volume of its own."""
+    driver: _builtins.str
+    """CSI driver whose attachments are counted ("ebs.csi.aws.com"); empty is not counted."""
+    exclusive: _builtins.bool
+    """Only one pod at a time may use it (ReadWriteOncePod)."""
+    single_node: _builtins.bool
+    """Pods that share it must share a node (ReadWriteOnce)."""
+    @_builtins.property
+    def topology(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeSelectorTerm]:
+        """Terms of which a node must satisfy one; empty means any node."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        driver: _builtins.str = ...,
+        topology: _abc.Iterable[Global___NodeSelectorTerm] | None = ...,
+        exclusive: _builtins.bool = ...,
+        single_node: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["driver", b"driver", "exclusive", b"exclusive", "name", b"name", "single_node", b"single_node", "topology", b"topology"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PodTemplate: _TypeAlias = PodTemplate  # noqa: Y015
+Global___Volume: _TypeAlias = Volume  # noqa: Y015
 
 @_typing.final
 class Container(_message.Message):
@@ -614,6 +769,8 @@ class NodePool(_message.Message):
     MIN_NODES_FIELD_NUMBER: _builtins.int
     MAX_NODES_FIELD_NUMBER: _builtins.int
     DAEMON_OVERHEAD_FIELD_NUMBER: _builtins.int
+    GPU_SHARING_FIELD_NUMBER: _builtins.int
+    ATTACH_LIMITS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     weight: _builtins.int
@@ -646,6 +803,14 @@ class NodePool(_message.Message):
     def daemon_overhead(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Daemon requests on each node, beside the problem's DaemonSets."""
 
+    @_builtins.property
+    def gpu_sharing(self) -> _devices_pb2.GpuSharing:
+        """How its nodes give their GPUs to pods."""
+
+    @_builtins.property
+    def attach_limits(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.AttachLimit]:
+        """Volumes by CSI driver that each node takes, where less than its instance type."""
+
     def __init__(
         self,
         *,
@@ -659,10 +824,12 @@ class NodePool(_message.Message):
         min_nodes: _builtins.int = ...,
         max_nodes: _builtins.int | None = ...,
         daemon_overhead: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        gpu_sharing: _devices_pb2.GpuSharing | None = ...,
+        attach_limits: _abc.Iterable[_catalog_pb2.AttachLimit] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "max_nodes", b"max_nodes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "gpu_sharing", b"gpu_sharing", "max_nodes", b"max_nodes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "daemon_overhead", b"daemon_overhead", "labels", b"labels", "limits", b"limits", "max_nodes", b"max_nodes", "min_nodes", b"min_nodes", "name", b"name", "requirements", b"requirements", "startup_taints", b"startup_taints", "taints", b"taints", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "attach_limits", b"attach_limits", "daemon_overhead", b"daemon_overhead", "gpu_sharing", b"gpu_sharing", "labels", b"labels", "limits", b"limits", "max_nodes", b"max_nodes", "min_nodes", b"min_nodes", "name", b"name", "requirements", b"requirements", "startup_taints", b"startup_taints", "taints", b"taints", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_nodes: _TypeAlias = _typing.Literal["max_nodes"]  # noqa: Y015
     _WhichOneofArgType__max_nodes: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes"]  # noqa: Y015
@@ -742,6 +909,8 @@ class ExistingNode(_message.Message):
     FREE_FIELD_NUMBER: _builtins.int
     CAPACITY_FIELD_NUMBER: _builtins.int
     NODE_POOL_FIELD_NUMBER: _builtins.int
+    PODS_FIELD_NUMBER: _builtins.int
+    ATTACH_LIMITS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     node_pool: _builtins.str
@@ -764,6 +933,14 @@ class ExistingNode(_message.Message):
     def capacity(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Raw capacity; counts against the limits of its NodePool."""
 
+    @_builtins.property
+    def pods(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningPods]:
+        """Pods on it; the room they take is no part of "free"."""
+
+    @_builtins.property
+    def attach_limits(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.AttachLimit]:
+        """Volumes by CSI driver that it can still attach; drivers that are not named are not limited."""
+
     def __init__(
         self,
         *,
@@ -773,14 +950,54 @@ class ExistingNode(_message.Message):
         free: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         capacity: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         node_pool: _builtins.str = ...,
+        pods: _abc.Iterable[Global___RunningPods] | None = ...,
+        attach_limits: _abc.Iterable[_catalog_pb2.AttachLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "free", b"free", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "taints", b"taints"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attach_limits", b"attach_limits", "capacity", b"capacity", "free", b"free", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "taints", b"taints"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExistingNode: _TypeAlias = ExistingNode  # noqa: Y015
+
+@_typing.final
+class RunningPods(_message.Message):
+    """Equal pods on a node already running."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    GANG_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Namespace; empty means "default"."""
+    count: _builtins.int
+    """Number of pods; unset means 1."""
+    gang: _builtins.str
+    """Name of the gang, of the same namespace, that they belong to."""
+    @_builtins.property
+    def template(self) -> Global___PodTemplate:
+        """What they look like."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        count: _builtins.int | None = ...,
+        template: Global___PodTemplate | None = ...,
+        gang: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "template", b"template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "gang", b"gang", "namespace", b"namespace", "template", b"template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___RunningPods: _TypeAlias = RunningPods  # noqa: Y015
 
 @_typing.final
 class DaemonSet(_message.Message):
@@ -813,3 +1030,265 @@ class DaemonSet(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DaemonSet: _TypeAlias = DaemonSet  # noqa: Y015
+
+@_typing.final
+class Gang(_message.Message):
+    """Pods that are placed all together or not at all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    MIN_MEMBERS_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, unique in its namespace."""
+    namespace: _builtins.str
+    """Namespace; empty means "default"."""
+    min_members: _builtins.int
+    """Fewest members that are placed if any is, running ones included; unset means all."""
+    @_builtins.property
+    def topology(self) -> _containers.RepeatedCompositeFieldContainer[Global___GangTopology]:
+        """Node labels of which all members placed have the same value."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        namespace: _builtins.str = ...,
+        min_members: _builtins.int | None = ...,
+        topology: _abc.Iterable[Global___GangTopology] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_members", b"_min_members", "min_members", b"min_members"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_members", b"_min_members", "min_members", b"min_members", "name", b"name", "namespace", b"namespace", "topology", b"topology"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_members: _TypeAlias = _typing.Literal["min_members"]  # noqa: Y015
+    _WhichOneofArgType__min_members: _TypeAlias = _typing.Literal["_min_members", b"_min_members"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_members) -> _WhichOneofReturnType__min_members | None: ...
+
+Global___Gang: _TypeAlias = Gang  # noqa: Y015
+
+@_typing.final
+class GangTopology(_message.Message):
+    """Members within one domain of a node label."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOPOLOGY_KEY_FIELD_NUMBER: _builtins.int
+    PREFERRED_FIELD_NUMBER: _builtins.int
+    topology_key: _builtins.str
+    """Node label."""
+    preferred: _builtins.bool
+    """A wish rather than a rule."""
+    def __init__(
+        self,
+        *,
+        topology_key: _builtins.str = ...,
+        preferred: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preferred", b"preferred", "topology_key", b"topology_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GangTopology: _TypeAlias = GangTopology  # noqa: Y015
+
+@_typing.final
+class Namespace(_message.Message):
+    """A namespace with its labels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Unique name."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its labels; kubernetes.io/metadata.name is implied."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Namespace: _TypeAlias = Namespace  # noqa: Y015
+
+@_typing.final
+class NodeOverlay(_message.Message):
+    """A change of prices or an addition of extended resources, as Karpenter's NodeOverlay. Of several
+    that match, the heaviest one decides.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CapacityEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    PRICE_ADJUSTMENT_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Unique name."""
+    weight: _builtins.int
+    """0 to 10000."""
+    price: _builtins.str
+    """New price in dollars per hour ("1.25"); empty leaves it."""
+    price_adjustment: _builtins.str
+    """Change of the price ("+10%", "-0.5"); goes without a price."""
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Requirement]:
+        """Which instance types and offerings it changes; empty means all."""
+
+    @_builtins.property
+    def capacity(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Extended resources of each node."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        requirements: _abc.Iterable[Global___Requirement] | None = ...,
+        weight: _builtins.int = ...,
+        price: _builtins.str = ...,
+        price_adjustment: _builtins.str = ...,
+        capacity: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "name", b"name", "price", b"price", "price_adjustment", b"price_adjustment", "requirements", b"requirements", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeOverlay: _TypeAlias = NodeOverlay  # noqa: Y015
+
+@_typing.final
+class Reservation(_message.Message):
+    """Nodes of one instance type that are paid for already."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    INSTANCE_TYPE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    CAPACITY_TYPE_FIELD_NUMBER: _builtins.int
+    PRICE_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Unique name."""
+    instance_type: _builtins.str
+    """What is reserved."""
+    region: _builtins.str
+    """Region."""
+    zone: _builtins.str
+    """Zone; empty means any of the region, the count shared among them."""
+    count: _builtins.int
+    """Number of nodes."""
+    capacity_type: _builtins.str
+    """"reserved" (capacity kept for us; the default) or "on-demand" (a discount on ordinary nodes)."""
+    price_microusd_per_hour: _builtins.int
+    """What using a node costs beside what is paid already, in millionths of a US dollar per hour."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        instance_type: _builtins.str = ...,
+        region: _builtins.str = ...,
+        zone: _builtins.str = ...,
+        count: _builtins.int = ...,
+        capacity_type: _builtins.str = ...,
+        price_microusd_per_hour: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_type", b"capacity_type", "count", b"count", "instance_type", b"instance_type", "name", b"name", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reservation: _TypeAlias = Reservation  # noqa: Y015
+
+@_typing.final
+class SavingsPlan(_message.Message):
+    """Spend committed per hour, at a discount on the on-demand price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    DISCOUNT_PPM_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Unique name."""
+    microusd_per_hour: _builtins.int
+    """Committed spend in millionths of a US dollar per hour; it is paid whether it is used or not."""
+    discount_ppm: _builtins.int
+    """Parts per million taken off the on-demand price: 280000 is 28 %."""
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Requirement]:
+        """Which nodes it covers; empty means all on-demand ones."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        microusd_per_hour: _builtins.int = ...,
+        discount_ppm: _builtins.int = ...,
+        requirements: _abc.Iterable[Global___Requirement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount_ppm", b"discount_ppm", "microusd_per_hour", b"microusd_per_hour", "name", b"name", "requirements", b"requirements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavingsPlan: _TypeAlias = SavingsPlan  # noqa: Y015

@@ -1,0 +1,110 @@
+"""Pod affinity and anti-affinity: near to, or away from, other pods.
+
+Semantics are kube-scheduler's (https://kubernetes.io/docs/concepts/scheduling-eviction/
+assign-pod-node/#inter-pod-affinity-and-anti-affinity, plugin InterPodAffinity):
+
+- A required affinity term admits a node that carries ``topology_key`` and whose domain holds a pod the
+  term selects. Where no pod anywhere is selected by any of the pod's terms and the pod selects itself,
+  the first one may start a domain on any node that carries the keys.
+- A required anti-affinity term refuses the domains that hold a pod it selects. It also works the other
+  way round: a pod placed already keeps away every later pod that its own terms select.
+- A node without ``topology_key`` satisfies no affinity term and violates no anti-affinity term.
+- A preferred term adds its weight to the nodes of such domains, or takes it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from binwright_optimizer.errors import WrongFieldError
+from binwright_optimizer.model.requirements import Operator
+from binwright_optimizer.model.selectors import LabelSelector
+from binwright_optimizer.model.topology import check_label_keys
+
+
+@dataclass(frozen=True, slots=True)
+class PodAffinityTerm:
+    """Which pods, and how near: in the same domain of ``topology_key``.
+
+    Parameters
+    ----------
+    selector
+        Which pods, by label; None selects none.
+    namespaces
+        Namespaces of those pods, beside those that ``namespace_selector`` selects. Without either, the
+        namespace of the pod that has the term.
+    namespace_selector
+        Namespaces by label; an empty selector means all of them.
+    match_label_keys, mismatch_label_keys
+        Keys whose values in the pod's own labels the others must, or must not, have.
+
+    Raises
+    ------
+    WrongFieldError
+        If a field is outside Kubernetes' rules.
+    """
+
+    topology_key: str
+    selector: LabelSelector | None = None
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.topology_key:
+            raise WrongFieldError("topology_key", "", "must name a node label")
+        if "" in self.namespaces:
+            raise WrongFieldError("namespaces", "", "a namespace must not be empty")
+        check_label_keys(self.match_label_keys, "match_label_keys", self.selector)
+        check_label_keys(self.mismatch_label_keys, "mismatch_label_keys", self.selector)
+        both = set(self.match_label_keys) & set(self.mismatch_label_keys)
+        if both:
+            raise WrongFieldError("mismatch_label_keys", min(both), "is among match_label_keys too")
+        for field in ("namespaces", "match_label_keys", "mismatch_label_keys"):
+            object.__setattr__(self, field, tuple(sorted(set(getattr(self, field)))))
+
+    def effective_selector(self, own_labels: Mapping[str, str]) -> LabelSelector | None:
+        """The selector for a pod with these labels, the label keys included.
+
+        Raises
+        ------
+        WrongFieldError
+            If the keys contradict the selector, so that no pod could be selected.
+        """
+        if self.selector is None:
+            return None
+        equal = self.selector.with_own_values(self.match_label_keys, own_labels)
+        return equal.with_own_values(self.mismatch_label_keys, own_labels, Operator.NOT_IN)
+
+    def covers(self, namespace: str, namespace_labels: Mapping[str, str], own_namespace: str) -> bool:
+        """Whether pods of a namespace with these labels are meant by a pod of ``own_namespace``."""
+        if not self.namespaces and self.namespace_selector is None:
+            return namespace == own_namespace
+        if namespace in self.namespaces:
+            return True
+        return self.namespace_selector is not None and self.namespace_selector.matches(namespace_labels)
+
+
+@dataclass(frozen=True, slots=True)
+class PreferredPodTerm:
+    """A preferred pod affinity term with a weight of 1 to 100."""
+
+    weight: int
+    term: PodAffinityTerm
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.weight <= 100:
+            raise WrongFieldError("weight", self.weight, "must be in 1..100")
+
+
+@dataclass(frozen=True, slots=True)
+class PodAffinity:
+    """Terms that must all hold, and terms that are preferred; of affinity or of anti-affinity."""
+
+    required: tuple[PodAffinityTerm, ...] = ()
+    preferred: tuple[PreferredPodTerm, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.required or self.preferred)

@@ -1,0 +1,176 @@
+"""What a problem asks for that the search does not hold yet: one place, read by whoever warns.
+
+A line of `_OF_TEMPLATES`, `_OF_WORKLOADS` or `_OF_PROBLEMS` goes once search, bound and verifier
+enforce its rule; nothing else says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from binwright_optimizer.model import (
+    GpuNodePolicy,
+    MinValuesPolicy,
+    NodePool,
+    PodTemplate,
+    Policies,
+    PreferencePolicy,
+    Problem,
+    Workload,
+)
+from binwright_optimizer.model.mig import mig_profile
+
+MOST_NAMED = 3
+"""Workloads that a warning names before it counts the rest."""
+
+
+def _asks_for_mig(template: PodTemplate) -> bool:
+    return any(mig_profile(resource) is not None for resource, _ in template.requests)
+
+
+_OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object]], ...] = (
+    (
+        "topology spread is not enforced",
+        lambda template: any(constraint.is_required for constraint in template.topology_spread),
+    ),
+    (
+        "topology spread with ScheduleAnyway is not weighed",
+        lambda template: any(not constraint.is_required for constraint in template.topology_spread),
+    ),
+    ("pod affinity is not enforced", lambda template: template.pod_affinity.required),
+    ("pod anti-affinity is not enforced", lambda template: template.pod_anti_affinity.required),
+    (
+        "preferred pod affinity is not weighed",
+        lambda template: template.pod_affinity.preferred or template.pod_anti_affinity.preferred,
+    ),
+    ("preferred node affinity is not weighed", lambda template: template.preferred_affinity),
+    ("caps of pods per node are not enforced", lambda template: template.node_caps),
+    ("host ports are not enforced", lambda template: template.host_ports),
+    ("zones and attach limits of volumes are not enforced", lambda template: template.volumes),
+    (
+        "shares of a GPU are not packed: each counts as a whole one",
+        lambda template: template.gpu_share is not None,
+    ),
+    (
+        "MIG devices are not cut from GPUs: only nodes that advertise them count",
+        _asks_for_mig,
+    ),
+    ("claims of devices are not enforced", lambda template: template.device_claims),
+    ("restart costs are not weighed", lambda template: template.restart_cost_microusd),
+)
+"""Warning, and what in a pod template brings it up."""
+
+_OF_WORKLOADS: tuple[tuple[str, Callable[[Workload], object]], ...] = (
+    ("gangs are not enforced: pods are placed one by one", lambda workload: workload.gang),
+    ("bounds on spot capacity are not enforced", lambda workload: workload.spot),
+)
+"""Warning, and what in a workload brings it up."""
+
+
+def _has_soft_taint(pool: NodePool) -> bool:
+    return any(not taint.repels for taint in pool.taints)
+
+
+def _has_min_values(pool: NodePool) -> bool:
+    return any(requirement.min_values for requirement in pool.requirements)
+
+
+_OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object]], ...] = (
+    (
+        "taints with the effect PreferNoSchedule are not weighed",
+        lambda problem: (
+            any(map(_has_soft_taint, problem.node_pools))
+            or any(not taint.repels for node in problem.existing_nodes for taint in node.taints)
+        ),
+    ),
+    (
+        "minValues of NodePools are not enforced",
+        lambda problem: (
+            problem.policies.min_values is MinValuesPolicy.STRICT
+            and any(map(_has_min_values, problem.node_pools))
+        ),
+    ),
+    (
+        "replicas of GPUs by time-slicing or MPS are not counted",
+        lambda problem: any(pool.gpu_sharing.replicas > 1 for pool in problem.node_pools),
+    ),
+    (
+        "the rules of running pods (anti-affinity, caps, ports, volumes) do not bind pods that are placed",
+        lambda problem: any(
+            pods.template.pod_anti_affinity or pods.template.node_caps or pods.template.host_ports
+            for node in problem.existing_nodes
+            for pods in node.pods
+        ),
+    ),
+    (
+        "reservations for any zone, and instance reservations, are not used",
+        lambda problem: problem.reservations,
+    ),
+    ("savings plans are not used", lambda problem: problem.savings_plans),
+    ("the problem's bounds on spot capacity are not enforced", lambda problem: problem.policies.spot),
+    (
+        "pods without accelerator are not kept off nodes that have one",
+        lambda problem: problem.policies.gpu_nodes is GpuNodePolicy.NEVER,
+    ),
+    (
+        "preferences are not weighed, whatever a weight point is worth",
+        lambda problem: (
+            problem.policies.microusd_per_weight_hour
+            and problem.policies.preferences is PreferencePolicy.RESPECT
+        ),
+    ),
+)
+"""Warning, and what in a problem brings it up."""
+
+
+def unenforced(problem: Problem) -> tuple[str, ...]:
+    """Warnings about rules and wishes that a decision on this problem does not take into account.
+
+    Examples
+    --------
+    A problem with two workloads that have topology spread constraints::
+
+        topology spread is not enforced: 2 workloads state it (shop/web, shop/api)
+    """
+    return (*_workload_warnings(problem), *_problem_warnings(problem))
+
+
+def _problem_warnings(problem: Problem) -> Iterator[str]:
+    for warning, is_asked in _OF_PROBLEMS:
+        if is_asked(problem):
+            yield warning
+
+
+def _workload_warnings(problem: Problem) -> Iterator[str]:
+    of_template: dict[int, tuple[str, ...]] = {}
+    names: dict[str, list[str]] = {}
+    for workload in problem.workloads:
+        template = workload.template
+        warnings = of_template.get(id(template))
+        if warnings is None:
+            warnings = of_template[id(template)] = tuple(
+                warning
+                for warning, is_asked in _OF_TEMPLATES
+                if is_asked(template) and not _is_ignored(warning, problem.policies)
+            )
+        if workload.gang or workload.spot:
+            warnings += tuple(warning for warning, is_asked in _OF_WORKLOADS if is_asked(workload))
+        for warning in warnings:
+            names.setdefault(warning, []).append(_name(workload))
+    order = [warning for warning, _ in (*_OF_TEMPLATES, *_OF_WORKLOADS)]
+    for warning in sorted(names, key=order.index):
+        yield f"{warning}: {_stated_by(names[warning])}"
+
+
+def _is_ignored(warning: str, policies: Policies) -> bool:
+    """Whether the user asked not to weigh wishes at all."""
+    return policies.preferences is PreferencePolicy.IGNORE and warning.endswith("is not weighed")
+
+
+def _name(workload: Workload) -> str:
+    return workload.name if workload.namespace == "default" else f"{workload.namespace}/{workload.name}"
+
+
+def _stated_by(names: list[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+    return f"{len(names)} workload{'s state' if len(names) > 1 else ' states'} it ({shown})"

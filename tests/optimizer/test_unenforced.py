@@ -1,0 +1,118 @@
+"""A decision says, by name, which rules it does not hold; and says nothing where nothing is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from binwright_optimizer.model import (
+    Gang,
+    GpuShare,
+    HostPort,
+    LabelSelector,
+    NodeCap,
+    PodAffinity,
+    PodAffinityTerm,
+    PodTemplate,
+    Policies,
+    PreferencePolicy,
+    PreferredPodTerm,
+    Problem,
+    Reservation,
+    RunningPods,
+    SavingsPlan,
+    Share,
+    SpotPolicy,
+    TopologySpread,
+    Volume,
+    WhenUnsatisfiable,
+)
+from binwright_optimizer.solve import solve
+from binwright_optimizer.unenforced import unenforced
+from builders import existing_node, instance_type, node_pool, pod, problem, resources
+
+TERM = PodAffinityTerm("zone", LabelSelector())
+SMALL = instance_type("small", cpu=4, price=1)
+
+
+def asking(**rules: object) -> Problem:
+    ruled = dataclasses.replace(PodTemplate(requests=resources(cpu=1)), **rules)  # type: ignore[arg-type]
+    return problem([dataclasses.replace(pod("w", cpu=1), template=ruled)], [SMALL])
+
+
+@pytest.mark.parametrize(
+    ("warning", "rules"),
+    [
+        ("topology spread is not enforced", {"topology_spread": (TopologySpread("zone", 1),)}),
+        (
+            "topology spread with ScheduleAnyway is not weighed",
+            {"topology_spread": (TopologySpread("zone", 1, WhenUnsatisfiable.SCHEDULE_ANYWAY),)},
+        ),
+        ("pod affinity is not enforced", {"pod_affinity": PodAffinity((TERM,))}),
+        ("pod anti-affinity is not enforced", {"pod_anti_affinity": PodAffinity((TERM,))}),
+        (
+            "preferred pod affinity is not weighed",
+            {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
+        ),
+        ("caps of pods per node", {"node_caps": (NodeCap(LabelSelector(), 1),)}),
+        ("host ports", {"host_ports": (HostPort(80),)}),
+        ("zones and attach limits of volumes", {"volumes": (Volume(),)}),
+        ("shares of a GPU", {"gpu_share": GpuShare(500)}),
+        ("MIG devices", {"requests": resources(**{"nvidia.com/mig-1g.5gb": 1})}),
+        ("restart costs", {"restart_cost_microusd": 1}),
+    ],
+)
+def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, object]) -> None:
+    [said] = unenforced(asking(**rules))
+    assert said.startswith(warning)
+    assert said.endswith("1 workload states it (w)")
+
+
+@pytest.mark.parametrize(
+    ("warning", "parts"),
+    [
+        ("reservations for any zone", {"reservations": (Reservation("r", "small", "r1", 1),)}),
+        ("savings plans", {"savings_plans": (SavingsPlan("s", 1, 1),)}),
+        ("the problem's bounds on spot", {"policies": Policies(spot=SpotPolicy(max_per_pool=Share(1)))}),
+        ("preferences are not weighed", {"policies": Policies(microusd_per_weight_hour=1)}),
+        (
+            "taints with the effect PreferNoSchedule",
+            {"node_pools": (node_pool(taints=["a:PreferNoSchedule"]),)},
+        ),
+        (
+            "the rules of running pods",
+            {
+                "existing_nodes": (
+                    dataclasses.replace(
+                        existing_node(cpu=1), pods=(RunningPods(PodTemplate(host_ports=(HostPort(1),))),)
+                    ),
+                )
+            },
+        ),
+    ],
+)
+def test_rule_of_a_problem_is_said(warning: str, parts: dict[str, object]) -> None:
+    [said] = unenforced(dataclasses.replace(asking(), **parts))  # type: ignore[arg-type]
+    assert said.startswith(warning)
+
+
+def test_many_workloads_are_counted_after_three() -> None:
+    question = asking(host_ports=(HostPort(80),))
+    many = [dataclasses.replace(question.workloads[0], name=f"w{n}", namespace="shop") for n in range(5)]
+    [said] = unenforced(dataclasses.replace(question, workloads=tuple(many)))
+    assert said == "host ports are not enforced: 5 workloads state it (shop/w0, shop/w1, shop/w2, ...)"
+
+
+def test_wishes_that_the_user_ignores_are_not_mentioned() -> None:
+    question = asking(pod_affinity=PodAffinity(preferred=(PreferredPodTerm(1, TERM),)))
+    ignoring = dataclasses.replace(question, policies=Policies(PreferencePolicy.IGNORE))
+    assert unenforced(ignoring) == ()
+
+
+def test_plain_problem_brings_no_warning_and_a_ruled_one_carries_it_in_its_decision() -> None:
+    assert solve(asking()).warnings == ()
+    gang = dataclasses.replace(asking(), gangs=(Gang("g"),))
+    ruled = dataclasses.replace(gang, workloads=(dataclasses.replace(gang.workloads[0], gang="g"),))
+    assert solve(ruled).warnings == (
+        "gangs are not enforced: pods are placed one by one: 1 workload states it (w)",
+    )
