@@ -8,6 +8,7 @@ from binwright_clients.cli.benchmark import benchmark
 from binwright_clients.cli.catalog import catalog
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import CommandGroup
+from binwright_clients.cli.flavors import flavors
 from binwright_clients.cli.plan import plan
 from binwright_clients.cli.serve import serve
 from binwright_clients.cli.solve import solve
@@ -36,7 +37,7 @@ def main() -> None:
     """
 
 
-for command in (solve, verify, plan, serve, catalog, benchmark, version):
+for command in (solve, verify, plan, flavors, serve, catalog, benchmark, version):
     main.add_command(command)
 
 if __name__ == "__main__":
