@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark format clean
+.PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,13 +52,30 @@ stubs-check: stubs ## fail if the committed stubs are stale
 	@git diff --exit-code --stat -- 'proto/**/*_pb2*' || { echo "stubs are stale: run 'make stubs' and commit"; exit 1; }
 
 unit: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not interop"
 
 test-slow: setup ## the tests that take more than ten seconds each
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not interop"
 
 benchmark: setup ## quality and speed against the baselines; appends a dated result file
 	$(BIN)/binwright benchmark
+
+# The real etcd, kube-apiserver, kube-scheduler, kwok and Karpenter, built once and kept in ~/.cache/binwright.
+# Exit code 75 says that Go is missing or the build, which goes on in the background, needs longer.
+COMPONENTS = $(BIN)/python -m binwright_benchmarks.peers.components --limit $(BUILD_LIMIT)
+BUILD_LIMIT ?= 3600
+
+components: setup ## build the real Kubernetes components (needs Go; half an hour, once)
+	$(COMPONENTS)
+
+interop: setup ## run against the real components; skipped with a reason where they cannot be had
+	@$(COMPONENTS); code=$$?; \
+	if [ $$code = 75 ]; then echo "interop: skipped, see the line above"; \
+	elif [ $$code = 0 ]; then $(BIN)/python -m pytest -m interop tests/interop; else exit $$code; fi
+
+peers: setup ## the benchmark's questions, asked of the real Karpenter
+	$(COMPONENTS) karpenter
+	$(BIN)/python -m binwright_benchmarks.peers
 
 format: setup ## format the code
 	$(BIN)/ruff check --fix .

@@ -20,14 +20,14 @@ type Answer struct {
 
 // NodeClaim is a node to launch: what is bought for it, its pods, and how many types could have been.
 type NodeClaim struct {
-	NodePool     string        `json:"nodePool"`
-	InstanceType string        `json:"instanceType"`
-	Zone         string        `json:"zone"`
-	CapacityType string        `json:"capacityType"`
-	Price        float64       `json:"price"`
-	Survivors    int           `json:"survivors"`
-	Pods         []PodsOfOne   `json:"pods"`
-	Error        string        `json:"error,omitempty"`
+	NodePool     string      `json:"nodePool"`
+	InstanceType string      `json:"instanceType"`
+	Zone         string      `json:"zone"`
+	CapacityType string      `json:"capacityType"`
+	Price        float64     `json:"price"`
+	Survivors    int         `json:"survivors"`
+	Pods         []PodsOfOne `json:"pods"`
+	Error        string      `json:"error,omitempty"`
 }
 
 // PodsOfOne counts the pods of one workload, by its index in the question.
@@ -48,7 +48,7 @@ type PodsFailed struct {
 	Error string `json:"error"`
 }
 
-func newAnswer(results scheduling.Results, _ int, workloadOf map[types.UID]int) Answer {
+func newAnswer(results scheduling.Results, workloadOf map[types.UID]int) Answer {
 	answer := Answer{NodeClaims: []NodeClaim{}, Standing: []Placed{}, Unplaced: []PodsFailed{}}
 	for _, claim := range results.NewNodeClaims {
 		out := NodeClaim{

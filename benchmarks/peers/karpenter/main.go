@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -66,7 +68,9 @@ func solve(question Question, seed int64, timeout time.Duration) (Answer, error)
 	nodePools := question.nodePools()
 	instanceTypes := question.instanceTypes(nodePools)
 	pods, workloadOf := question.pods(seed)
-	api := fake.NewFakeClient()
+	api := fake.NewClientBuilder().WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string {
+		return []string{o.(*corev1.Pod).Spec.NodeName}
+	}).Build()
 	cluster := state.NewCluster(clock.RealClock{}, api, nil)
 	stateNodes, err := question.stateNodes(ctx, cluster)
 	if err != nil {
@@ -94,7 +98,7 @@ func solve(question Question, seed int64, timeout time.Duration) (Answer, error)
 		return Answer{}, fmt.Errorf("scheduling: %w", err)
 	}
 	results = results.TruncateInstanceTypes(ctx, scheduling.MaxInstanceTypes)
-	answer := newAnswer(results, len(pods), workloadOf)
+	answer := newAnswer(results, workloadOf)
 	answer.Seconds = time.Since(started).Seconds()
 	answer.TimedOut = deadline.Err() != nil
 	return answer, nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -211,10 +210,8 @@ func (q Question) daemons() []*corev1.Pod {
 	return daemons
 }
 
-// stateNodes registers the standing nodes with the cluster state.
-//
-// Their daemons run already, so that Karpenter must not reserve room for them once more: daemons are kept
-// off by a taint, which every pod tolerates.
+// stateNodes registers the standing nodes with the cluster state. Free is passed as their allocatable, so
+// the question must not have DaemonSets for them as well.
 func (q Question) stateNodes(ctx context.Context, cluster *state.Cluster) ([]*state.StateNode, error) {
 	for _, node := range q.StandingNodes {
 		labels := map[string]string{
@@ -236,5 +233,3 @@ func (q Question) stateNodes(ctx context.Context, cluster *state.Cluster) ([]*st
 	sort.Slice(nodes, func(i, j int) bool { return nodes[i].Name() < nodes[j].Name() })
 	return nodes, nil
 }
-
-var _ = resource.Quantity{}

@@ -1,0 +1,41 @@
+"""Fixtures over the real components; a test is skipped, with the reason, where one is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from binwright_benchmarks.peers.components import ComponentUnavailableError, component
+from cluster import Cluster
+from transcript import Transcript, results_folder
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-scheduler", "kwok")
+
+
+def require(*programs: str) -> None:
+    """Skip the test if one of the programs is not built."""
+    try:
+        for program in programs:
+            component(program)
+    except ComponentUnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def transcript(request: pytest.FixtureRequest) -> Transcript:
+    """The transcript of this scenario, named after the test."""
+    return Transcript(request.node.name.removeprefix("test_").replace("_", "-"))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A fresh control plane; the logs of its components are left beside the transcript."""
+    require(*CONTROL_PLANE)
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed, so that no certificates can be made")
+    logs = results_folder() / f"{request.node.name.removeprefix('test_')}-logs"
+    logs.mkdir(exist_ok=True)
+    with Cluster(tmp_path, logs) as started:
+        yield started
