@@ -6,7 +6,8 @@ the pools hold 50 pods of the trace, each on a node of its own. `trace_table` is
 from the first on, that fills them; the others in it are left to the solver to explain.
 
 That leaves nothing to choose. `services_table` has generated services for all five pools, of which half
-tolerate more than one of them, so that a rule can choose well or badly.
+tolerate more than one of them, so that a rule can choose well or badly; or all tolerate all, so that it
+can choose freely.
 """
 
 from __future__ import annotations
@@ -40,8 +41,15 @@ def trace_table() -> str:
     return as_table([{**row, "tolerations": _tolerations(POOLS)} for row in trace_rows()[:ARRIVALS]])
 
 
-def services_table(seed: int, pods: int) -> str:
-    """CSV of ``pods`` pods of generated services and `GPU_PODS` pods that need a T4."""
+def services_table(seed: int, pods: int, *, is_open: bool = False) -> str:
+    """CSV of ``pods`` pods of generated services and `GPU_PODS` pods that need a T4.
+
+    Parameters
+    ----------
+    is_open
+        Every pod tolerates the taints of all pools, so that nothing but the price of a node and the room
+        on it decides.
+    """
     rng = random.Random(f"reference-pools {seed}")
     rows = []
     for k, count in enumerate(replica_counts(rng, pods, CLASSES)):
@@ -49,8 +57,9 @@ def services_table(seed: int, pods: int) -> str:
         others = rng.sample(POOLS, rng.randint(1, 4)) if rng.random() < ELSEWHERE else []
         request = service_request(rng, _MEDIAN_GIB_PER_CORE[home], MOST_CPU_MILLI, _MOST_GIB[home])
         memory_mib = request[MEMORY] // MIB
-        rows.append(_row(f"{home}-{k:02d}", count, request[CPU], memory_mib, 0, (home, *others)))
-    rows.append(_row("inference", GPU_PODS, 3000, 12 * 1024, 1, ("gpu",)))
+        tolerated = POOLS if is_open else (home, *others)
+        rows.append(_row(f"{home}-{k:02d}", count, request[CPU], memory_mib, 0, tolerated))
+    rows.append(_row("inference", GPU_PODS, 3000, 12 * 1024, 1, POOLS if is_open else ("gpu",)))
     return as_table(rows)
 
 

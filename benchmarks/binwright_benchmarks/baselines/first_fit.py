@@ -61,6 +61,10 @@ class _Opened:
         self._candidates = np.zeros(len(pods), dtype=np.int64)
         self._free = np.zeros((len(pods), len(instance.resources)), dtype=np.int64)
         self._patterns: list[NDArray[np.int32]] = []
+        # Without limits what is bought depends on the pods alone, and most choices come again.
+        self._is_unlimited = not len(room)
+        self._opened_for: dict[tuple[int, int], int] = {}
+        self._smaller_for: dict[tuple[int, bytes], int] = {}
 
     def place(self, i: int) -> None:
         """Place one pod of class ``i`` if anything can hold it."""
@@ -80,6 +84,20 @@ class _Opened:
 
     def _open(self, i: int) -> int:
         """Open the node that is cheapest per pod of the class; -1 if there is none."""
+        key = (i, int(self._left[i]))
+        if not self._is_unlimited or key not in self._opened_for:
+            self._opened_for[key] = self._cheapest_per_pod(i)
+        j = self._opened_for[key]
+        if j < 0:
+            return -1
+        self._room -= self._instance.limit_use[j]
+        n = len(self._patterns)
+        self._candidates[n] = j
+        self._free[n] = self._instance.allocatable[j]
+        self._patterns.append(np.zeros(self._instance.n_classes, dtype=np.int32))
+        return n
+
+    def _cheapest_per_pod(self, i: int) -> int:
         instance, count = self._instance, self._market.n_bought
         fitting = instance.compatible[i, :count].copy()
         fitting &= (instance.limit_use[:count] <= self._room).all(axis=1)
@@ -89,30 +107,30 @@ class _Opened:
         wanted = instance.requests[i] > 0
         holds = (instance.allocatable[js][:, wanted] // instance.requests[i][wanted]).min(axis=1)
         per_pod = instance.price[js] / np.minimum(holds, self._left[i])
-        j = int(js[np.lexsort((js, instance.price[js], per_pod))[0]])
-        self._room -= instance.limit_use[j]
-        n = len(self._patterns)
-        self._candidates[n] = j
-        self._free[n] = instance.allocatable[j]
-        self._patterns.append(np.zeros(instance.n_classes, dtype=np.int32))
-        return n
+        return int(js[np.lexsort((js, instance.price[js], per_pod))[0]])
 
     def downsize(self) -> None:
         """Exchange every node for the cheapest of its pool that holds its pods."""
-        instance, count = self._instance, self._market.n_bought
         for n, pattern in enumerate(self._patterns):
             old = int(self._candidates[n])
-            load = pattern @ instance.requests
-            suits = (load <= instance.allocatable[:count]).all(axis=1)
-            suits &= instance.pool_of[:count] == instance.pool_of[old]
-            suits &= (instance.limit_use[:count] <= self._room + instance.limit_use[old]).all(axis=1)
-            suits &= instance.compatible[pattern > 0, :count].all(axis=0)
-            suits &= instance.price[:count] < instance.price[old]
-            js = np.flatnonzero(suits)
-            if len(js):
-                new = int(js[np.argmin(instance.price[js])])
-                self._room += instance.limit_use[old] - instance.limit_use[new]
-                self._candidates[n] = new
+            key = (old, pattern.tobytes())
+            if not self._is_unlimited or key not in self._smaller_for:
+                self._smaller_for[key] = self._cheaper(old, pattern)
+            new = self._smaller_for[key]
+            self._room += self._instance.limit_use[old] - self._instance.limit_use[new]
+            self._candidates[n] = new
+
+    def _cheaper(self, old: int, pattern: NDArray[np.int32]) -> int:
+        """The cheapest node of the same pool for these pods; ``old`` itself if none is cheaper."""
+        instance, count = self._instance, self._market.n_bought
+        load = pattern @ instance.requests
+        suits = (load <= instance.allocatable[:count]).all(axis=1)
+        suits &= instance.pool_of[:count] == instance.pool_of[old]
+        suits &= (instance.limit_use[:count] <= self._room + instance.limit_use[old]).all(axis=1)
+        suits &= instance.compatible[pattern > 0, :count].all(axis=0)
+        suits &= instance.price[:count] < instance.price[old]
+        js = np.flatnonzero(suits)
+        return int(js[np.argmin(instance.price[js])]) if len(js) else old
 
     def filled(self) -> Filled:
         """Nodes and their pods."""

@@ -12,9 +12,9 @@ PODS = 800
 TIGHT_PODS = 1_500
 
 
-def _generated(pods: int) -> Build:
+def _generated(pods: int, *, is_open: bool = False) -> Build:
     def build(seed: int, _data: SharedData) -> Problem:
-        return table_problem(services_table(seed, pods), (reference_node_pools(),))
+        return table_problem(services_table(seed, pods, is_open=is_open), (reference_node_pools(),))
 
     return build
 
@@ -27,6 +27,11 @@ register(
     f"{TIGHT_PODS + GPU_PODS:,} such pods, for some seeds more than the pools' maxima hold",
     is_seeded=True,
 )(_generated(TIGHT_PODS))
+register(
+    "reference-pools-open",
+    f"{TIGHT_PODS + GPU_PODS:,} generated pods that tolerate all five pools",
+    is_seeded=True,
+)(_generated(TIGHT_PODS, is_open=True))
 
 
 @register("reference-pools-trace", f"the first {ARRIVALS} arrivals of the trace on the reference pools")

@@ -1,0 +1,258 @@
+"""The quality run: how small the proven gap is after 0.1, 1 and 10 seconds, and what others would pay.
+
+``python -m binwright_benchmarks.quality --suite table`` solves every instance of the suite for several
+seeds in one warm process, with each deadline by itself, because only a decision has a proven bound. What the
+gap is in between comes from the progress of the longest solve. Each solve gets a problem of its own, so that
+nothing is remembered of the one before but the catalogue, and the short deadlines come first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from binwright_optimizer.errors import BinwrightError
+from binwright_optimizer.warmup import warm_up
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from binwright_benchmarks.baselines import BrokenBaselineError, open_market
+from binwright_benchmarks.families import DEADLINES_S, MEMORY, SUITES, Group
+from binwright_benchmarks.machine import machine_note
+from binwright_benchmarks.measure import Answer, BaselineFigures, Step, pods_of, run_baselines, solve_timed
+from binwright_benchmarks.memory import Memory, peak_memory
+from binwright_benchmarks.questions import MissingDataError
+from binwright_benchmarks.registry import DATA_VARIABLE, BenchmarkInstance, SharedData, instances
+from binwright_benchmarks.results import default_folder, write_dated
+from binwright_benchmarks.warmup import warm_up_baselines
+
+FIRST_SEED = 1000
+"""The seeds from here on are used by nothing else, so no parameter was chosen on them."""
+
+SEEDS = 10
+UNSEEDED_RUNS = 3
+"""Runs of an instance that has one problem only; the seed goes to the solver."""
+
+STEM = "quality"
+MOST_STEPS = 60
+"""Steps kept of a solve: enough for a curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One instance and seed.
+
+    Parameters
+    ----------
+    answers
+        One for each deadline, ascending; only the last keeps its steps.
+    baselines
+        Empty where they were not asked for.
+    """
+
+    instance: str
+    seed: int
+    pods: int
+    classes: int
+    offerings: int
+    answers: tuple[Answer, ...]
+    baselines: tuple[BaselineFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What one run measured."""
+
+    suite: str
+    deadlines_s: tuple[float, ...]
+    cases: tuple[Case, ...]
+    memory: tuple[Memory, ...]
+    skipped: dict[str, str]
+    failed: dict[str, str]
+
+
+def run_case(
+    instance: BenchmarkInstance,
+    seed: int,
+    data: SharedData,
+    deadlines_s: Sequence[float] = DEADLINES_S,
+    with_baselines: bool = True,
+) -> Case:
+    """Solve one instance once for each deadline and run the baselines.
+
+    Raises
+    ------
+    MissingDataError
+        If the instance needs a file that is not there.
+    BinwrightError, BrokenBaselineError
+        If an answer is wrong.
+    """
+    problem = instance.build(seed, data)
+    # A new object each time: nothing that is kept for a problem helps the next solve.
+    answers = [solve_timed(replace(problem), deadline, seed) for deadline in sorted(deadlines_s)]
+    market = open_market(problem)
+    return Case(
+        instance=instance.name,
+        seed=seed,
+        pods=pods_of(problem),
+        classes=market.instance.n_classes,
+        offerings=market.n_bought,
+        answers=(
+            *(replace(answer, steps=()) for answer in answers[:-1]),
+            replace(answers[-1], steps=thinned(answers[-1].steps)),
+        ),
+        baselines=run_baselines(market) if with_baselines else (),
+    )
+
+
+def thinned(steps: Sequence[Step], most: int = MOST_STEPS) -> tuple[Step, ...]:
+    """At most so many of the steps with an incumbent, first and last among them, spread evenly."""
+    held = [step for step in steps if step.cost_usd]
+    if len(held) <= most:
+        return tuple(held)
+    return tuple(held[round(k * (len(held) - 1) / (most - 1))] for k in range(most))
+
+
+def run_quality(
+    name: str,
+    groups: Sequence[Group],
+    data: SharedData,
+    *,
+    seeds: int = SEEDS,
+    first_seed: int = FIRST_SEED,
+    deadlines_s: Sequence[float] = DEADLINES_S,
+    with_baselines: bool = True,
+    memory_of: Sequence[str] = (),
+) -> Quality:
+    """Measure all instances of the groups, with a line of progress each on standard error."""
+    notes = Console(stderr=True, width=100, highlight=False)
+    warm_up()
+    warm_up_baselines()
+    cases: list[Case] = []
+    skipped: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    for chosen in (name for group in groups for name in group.instances):
+        (instance,) = instances(chosen)
+        for seed in range(
+            first_seed, first_seed + (seeds if instance.is_seeded else min(seeds, UNSEEDED_RUNS))
+        ):
+            try:
+                if seed == first_seed:
+                    # A catalogue is read when it is first needed; a server has it.
+                    solve_timed(instance.build(first_seed - 1, data), min(deadlines_s), seed)
+                case = run_case(instance, seed, data, deadlines_s, with_baselines)
+            except MissingDataError as reason:
+                skipped[chosen] = str(reason)
+                break
+            except (BinwrightError, BrokenBaselineError) as error:
+                failed[f"{chosen} seed {seed}"] = str(error)
+                continue
+            cases.append(case)
+            gaps = "  ".join(f"{a.deadline_s:g} s: {a.gap:.4%}" for a in case.answers)
+            notes.print(f"{chosen:<24} seed {seed}  {gaps}", markup=False)
+    memory = []
+    for chosen in memory_of:
+        measured = peak_memory(chosen, first_seed, max(deadlines_s))
+        memory.append(measured)
+        notes.print(f"{chosen:<24} peak memory {measured.peak_mib:,.0f} MiB", markup=False)
+    return Quality(name, tuple(sorted(deadlines_s)), tuple(cases), tuple(memory), skipped, failed)
+
+
+def quality_of(payload: dict[str, Any]) -> Quality:
+    """What a result file holds; raises KeyError or TypeError if it is none."""
+    return Quality(
+        suite=payload["suite"],
+        deadlines_s=tuple(payload["deadlines_s"]),
+        cases=tuple(_case_of(entry) for entry in payload["cases"]),
+        memory=tuple(Memory(**entry) for entry in payload["memory"]),
+        skipped=payload["skipped"],
+        failed=payload["failed"],
+    )
+
+
+def _case_of(entry: dict[str, Any]) -> Case:
+    answers = tuple(
+        Answer(**{**answer, "steps": tuple(Step(**step) for step in answer["steps"])})
+        for answer in entry["answers"]
+    )
+    baselines = tuple(BaselineFigures(**figures) for figures in entry["baselines"])
+    return Case(**{**entry, "answers": answers, "baselines": baselines})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a suite and keep the report; 1 if a solve failed, else 0."""
+    # Imported here: the report reads what this module defines.
+    from binwright_benchmarks.quality_report import sections
+
+    options = _parser().parse_args(arguments)
+    machine, started = machine_note(), datetime.now(UTC)
+    quality = run_quality(
+        options.suite,
+        SUITES[options.suite],
+        SharedData(options.data),
+        seeds=options.seeds,
+        first_seed=options.first_seed,
+        deadlines_s=options.deadlines,
+        with_baselines=not options.no_baselines,
+        memory_of=() if options.no_memory else MEMORY,
+    )
+    console = Console(width=120, highlight=False)
+    parts = sections(quality)
+    for part in parts:
+        table = Table(title=part.title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+        for k, head in enumerate(part.heads):
+            table.add_column(head.replace(",", ",\n"), justify="right" if k else "left")
+        for row in part.rows:
+            table.add_row(*row)
+        console.print(table)
+        console.print(part.note + "\n", markup=False)
+    text = "\n\n".join(part.as_markdown() for part in parts)
+    title = f"Quality, suite {quality.suite}"
+    folder = options.output or default_folder()
+    for path in write_dated(folder, STEM, started, machine, asdict(quality), title, text):
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            f"results written to {path}", markup=False
+        )
+    return 1 if quality.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m binwright_benchmarks.quality", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument(
+        "--suite", choices=SUITES, default="table", help="which groups (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", metavar="N", type=int, default=SEEDS, help="default: %(default)s")
+    parser.add_argument(
+        "--first-seed", metavar="N", type=int, default=FIRST_SEED, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--deadlines",
+        metavar="S",
+        type=float,
+        nargs="+",
+        default=DEADLINES_S,
+        help="seconds (default: 0.1 1 10)",
+    )
+    parser.add_argument("--no-baselines", action="store_true", help="only our own answers")
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process for each")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE) or None,
+        help=f"folder of further data sets (default: ${DATA_VARIABLE})",
+    )
+    parser.add_argument("--output", metavar="DIR", type=Path, help="folder for the dated result files")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
