@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import yaml
-from binwright_benchmarks.peers.components import component
+from binwright_benchmarks.peers.components import component, module_folder
 from kubernetes import client
 from kubernetes.config import new_client_from_config
 from processes import Process, free_ports
@@ -90,8 +90,15 @@ class Cluster:
         return process
 
     def start_kwok(self) -> None:
-        """Let kwok keep every node ready and run every pod that is bound."""
-        self.run("kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", "--cidr=10.244.0.0/16")
+        """Let kwok keep every node ready and run every pod that is bound, by its own fast stages."""
+        stages = module_folder("kwok", "sigs.k8s.io/kwok") / "kustomize" / "stage"
+        files = sorted(
+            [*(stages / "node" / "fast").glob("node-*.yaml"), *(stages / "pod" / "fast").glob("pod-*.yaml")]
+        )
+        self.run(
+            "kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", "--cidr=10.244.0.0/16",
+            *(f"--config={file}" for file in files),
+        )  # fmt: skip
 
     def _certify(self) -> None:
         """An authority and a serving certificate for this cluster alone, good for a day."""
