@@ -11,6 +11,7 @@
         +-- CallCancelledError       CANCELLED
         +-- ServerUnavailableError   UNAVAILABLE: no connection, or the server is shutting down
         +-- AuthenticationError      UNAUTHENTICATED, PERMISSION_DENIED
+        +-- SnapshotNeededError      FAILED_PRECONDITION: the server lacks the cluster's state
         +-- UnsupportedCallError     UNIMPLEMENTED: the server does not know the call
         +-- ServerFaultError         INTERNAL and whatever else: the server's own mistake
 """
@@ -71,6 +72,10 @@ class AuthenticationError(RpcError):
     """The server does not accept the credentials."""
 
 
+class SnapshotNeededError(RpcError):
+    """The server holds no snapshot of the cluster, or another than the call builds on; send one."""
+
+
 class UnsupportedCallError(RpcError):
     """The server does not know the call: it is older, or no Binwright server."""
 
@@ -87,6 +92,7 @@ TABLE: dict[grpc.StatusCode, type[RpcError]] = {
     grpc.StatusCode.UNAVAILABLE: ServerUnavailableError,
     grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
     grpc.StatusCode.PERMISSION_DENIED: AuthenticationError,
+    grpc.StatusCode.FAILED_PRECONDITION: SnapshotNeededError,
     grpc.StatusCode.UNIMPLEMENTED: UnsupportedCallError,
 }
 

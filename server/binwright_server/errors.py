@@ -6,6 +6,7 @@
     +-- ConfigError           a flag, environment variable or configuration file is wrong
     +-- BusyError             all workers are taken and the queue is full
     +-- TooLateError          the caller's deadline leaves no time to solve
+    +-- NoStateError          the server lacks the cluster's state that the call builds on
     +-- AbandonedError        the caller gave up before the solve began or ended
 """
 
@@ -24,6 +25,10 @@ class BusyError(BinwrightError):
 
 class TooLateError(BinwrightError):
     """The caller's deadline leaves no time to solve."""
+
+
+class NoStateError(BinwrightError):
+    """The server holds no snapshot of the cluster, or another than the call builds on; it wants one."""
 
 
 class AbandonedError(BinwrightError):

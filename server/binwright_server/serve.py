@@ -17,6 +17,8 @@ from binwright.v1 import (
     catalog_service_pb2_grpc,
     provisioning_service_pb2,
     provisioning_service_pb2_grpc,
+    scheduling_service_pb2,
+    scheduling_service_pb2_grpc,
 )
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -30,6 +32,9 @@ from binwright_server.expansion.service import SERVICE as EXPANDER
 from binwright_server.expansion.service import ExpanderService
 from binwright_server.interceptor import CallInterceptor
 from binwright_server.observe import Metrics, configure_logging
+from binwright_server.scheduling.planner import Planner
+from binwright_server.scheduling.service import SchedulingService
+from binwright_server.scheduling.state import ClusterState
 from binwright_server.service import ProvisioningService
 from binwright_server.sideport import SidePort
 from binwright_server.workers import Workers
@@ -37,6 +42,7 @@ from binwright_server.workers import Workers
 SERVICES = (
     provisioning_service_pb2.DESCRIPTOR.services_by_name["ProvisioningService"].full_name,
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
+    scheduling_service_pb2.DESCRIPTOR.services_by_name["SchedulingService"].full_name,
     EXPANDER,
 )
 
@@ -90,6 +96,11 @@ class Server:
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), self._grpc)
         self._expander_workers = Workers(1, EXPANDER_QUEUE, "expander")
         ExpanderService(solver, self._expander_workers).add_to(self._grpc)
+        self._planning_workers = Workers(1, 1, "plan")
+        state = ClusterState()
+        scheduling = SchedulingService(state, lambda: self._planner.note_change())
+        self._planner = Planner(state, solver, self._planning_workers, scheduling.put_plan)
+        scheduling_service_pb2_grpc.add_SchedulingServiceServicer_to_server(scheduling, self._grpc)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         self.service_names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -122,6 +133,7 @@ class Server:
         self._side_port = self._open_side_port()
         await self._grpc.start()
         await self.workers.run(lambda _cancel: self._warm_up())
+        self._planner.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._is_serving = True
         _log.info("serving", address=self.address, metrics_address=self.metrics_address or None)
@@ -137,8 +149,9 @@ class Server:
         await self._grpc.stop(grace_s)
         if not self._is_closed:
             self._is_closed = True
-            await asyncio.to_thread(self.workers.shut_down)
-            await asyncio.to_thread(self._expander_workers.shut_down)
+            await self._planner.close()
+            for workers in (self.workers, self._expander_workers, self._planning_workers):
+                await asyncio.to_thread(workers.shut_down)
             if self._side_port is not None:
                 await asyncio.to_thread(self._side_port.close)
 

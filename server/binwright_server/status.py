@@ -12,7 +12,7 @@ from binwright_optimizer.errors import BinwrightError, CatalogError, InvalidProb
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from binwright_server.errors import AbandonedError, BusyError, TooLateError
+from binwright_server.errors import AbandonedError, BusyError, NoStateError, TooLateError
 
 MAX_MESSAGE_CHARS = 400
 """Characters of the status message; the details carry the rest."""
@@ -63,6 +63,7 @@ TABLE = (
     Row(CatalogError, grpc.StatusCode.INVALID_ARGUMENT),
     Row(BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED, retry_info),
     Row(TooLateError, grpc.StatusCode.DEADLINE_EXCEEDED),
+    Row(NoStateError, grpc.StatusCode.FAILED_PRECONDITION),
     Row(AbandonedError, grpc.StatusCode.CANCELLED),
 )
 """Everything else is our own fault: INTERNAL, with an id that finds it in the log. That includes

@@ -16,7 +16,7 @@ from binwright_optimizer.errors import (
     VerificationError,
     Violation,
 )
-from binwright_server.errors import AbandonedError, BusyError, TooLateError
+from binwright_server.errors import AbandonedError, BusyError, NoStateError, TooLateError
 from binwright_server.status import TABLE, status_of
 from google.rpc import error_details_pb2, status_pb2
 from harness import serving, solve_request
@@ -30,6 +30,7 @@ ROWS: list[tuple[Exception, grpc.StatusCode, type[Exception]]] = [
     (CatalogError("no such region"), grpc.StatusCode.INVALID_ARGUMENT, rpc_errors.InvalidRequestError),
     (BusyError("full"), grpc.StatusCode.RESOURCE_EXHAUSTED, rpc_errors.ServerBusyError),
     (TooLateError("no time"), grpc.StatusCode.DEADLINE_EXCEEDED, rpc_errors.DeadlineExceededError),
+    (NoStateError("no snapshot"), grpc.StatusCode.FAILED_PRECONDITION, rpc_errors.SnapshotNeededError),
     (AbandonedError("gone"), grpc.StatusCode.CANCELLED, rpc_errors.CallCancelledError),
     (VerificationError(["node 1 is overfull"]), grpc.StatusCode.INTERNAL, rpc_errors.ServerFaultError),
     (RuntimeError("bug"), grpc.StatusCode.INTERNAL, rpc_errors.ServerFaultError),

@@ -1,0 +1,67 @@
+"""Nodes and pods of a running cluster, as the server keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from binwright_optimizer.model import PodTemplate, Resources, Taint
+
+PodKey = tuple[str, str]
+"""Namespace and name of a pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node.
+
+    Parameters
+    ----------
+    taints
+        A cordoned node has the taint that kube-scheduler sees in it.
+    allocatable
+        What pods may use; a node without ``pods`` has slots without limit.
+    version
+        Kubernetes' resourceVersion as a number; None where it is no number.
+    """
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    taints: tuple[Taint, ...]
+    allocatable: Resources
+    price_microusd_per_hour: int
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A pod that has not ended.
+
+    Parameters
+    ----------
+    kind
+        Equal for pods that are equal for scheduling.
+    node
+        Name of its node; empty while it is pending.
+    is_daemon
+        Whether it belongs to its node and goes with it.
+    """
+
+    key: PodKey
+    template: PodTemplate
+    kind: bytes
+    node: str = ""
+    is_daemon: bool = False
+    uid: str = ""
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterUpdate:
+    """A snapshot, or what changed since the snapshot named ``epoch``."""
+
+    is_snapshot: bool
+    epoch: str
+    nodes: tuple[NodeRecord, ...] = ()
+    pods: tuple[PodRecord, ...] = ()
+    deleted_nodes: tuple[str, ...] = ()
+    deleted_pods: tuple[PodKey, ...] = ()

@@ -1,0 +1,189 @@
+"""SchedulingService: which nodes of a running cluster may take a pod, and which should."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import grpc
+import numpy as np
+from binwright.v1 import problem_pb2, scheduling_service_pb2, scheduling_service_pb2_grpc
+
+from binwright_server.convert.scheduling import ClusterReader, plan_to_message, pod_key
+from binwright_server.scheduling.plan import Plan
+from binwright_server.scheduling.score import PlanInForce, PodScores
+from binwright_server.scheduling.state import ClusterState
+from binwright_server.scheduling.table import UNKNOWN, NodeTable, Rows
+from binwright_server.scheduling.view import PASSED, PodView
+
+MOST_VIEWS = 256
+"""Kinds of pods whose verdicts and scores are kept, the latest used; a view of 5,000 nodes is 100 KB."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Question = scheduling_service_pb2.FilterRequest | scheduling_service_pb2.PrioritizeRequest
+
+
+class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
+    """Answers in the event loop itself: a question takes less than a thread's start would.
+
+    Parameters
+    ----------
+    on_change
+        Called after each update that changed the state.
+    """
+
+    def __init__(self, state: ClusterState, on_change: Callable[[], None] = lambda: None) -> None:
+        self.state = state
+        self._on_change = on_change
+        self._reader = ClusterReader()
+        self._plan: Plan | None = None
+        self._in_force = PlanInForce(state.table, None)
+        self._views: OrderedDict[bytes, tuple[PodView, PodScores]] = OrderedDict()
+        self._new_plan = asyncio.Condition()
+
+    async def put_plan(self, plan: Plan) -> None:
+        """Let a plan come into force."""
+        self._plan = plan
+        self._in_force = PlanInForce(self.state.table, plan)
+        async with self._new_plan:
+            self._new_plan.notify_all()
+
+    async def UpdateCluster(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.UpdateClusterRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.UpdateClusterResponse:
+        """Replaces the state, or changes it."""
+        ignored = self.state.apply(self._reader.update(request))
+        self._on_change()
+        return scheduling_service_pb2.UpdateClusterResponse(
+            nodes=len(self.state.nodes), pods=len(self.state.pods), ignored=ignored
+        )
+
+    async def Filter(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.FilterRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.FilterResponse:
+        """Which nodes may take the pod."""
+        return self._filter(request)
+
+    async def Prioritize(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.PrioritizeRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.PrioritizeResponse:
+        """Scores for the pod."""
+        return self._prioritize(request)
+
+    async def FilterBatch(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.FilterBatchRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.FilterBatchResponse:
+        """Which nodes may take each pod."""
+        responses = []
+        for question in request.requests:
+            responses.append(self._filter(question))
+            await asyncio.sleep(0)  # single questions go between
+        return scheduling_service_pb2.FilterBatchResponse(responses=responses)
+
+    async def PrioritizeBatch(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.PrioritizeBatchRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.PrioritizeBatchResponse:
+        """Scores for each pod."""
+        responses = []
+        for question in request.requests:
+            responses.append(self._prioritize(question))
+            await asyncio.sleep(0)
+        return scheduling_service_pb2.PrioritizeBatchResponse(responses=responses)
+
+    async def WatchPlan(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.WatchPlanRequest,  # noqa: ARG002 - it has no fields
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> AsyncIterator[scheduling_service_pb2.WatchPlanResponse]:
+        """The plan in force, and each that replaces it."""
+        sent: Plan | None = None
+        while True:
+            async with self._new_plan:
+                while self._plan is sent:
+                    await self._new_plan.wait()
+                sent = self._plan
+            assert sent is not None, "a plan is only ever replaced by another"
+            yield scheduling_service_pb2.WatchPlanResponse(plan=plan_to_message(sent))
+
+    def _filter(self, request: scheduling_service_pb2.FilterRequest) -> scheduling_service_pb2.FilterResponse:
+        names, rows, view, _ = self._asked(request)
+        verdicts = view.verdicts(rows, self._own_row(request))
+        response = scheduling_service_pb2.FilterResponse(
+            passed=np.flatnonzero(verdicts == PASSED).tolist(), node_names=names
+        )
+        for reason, positions in view.reasons(rows, verdicts):
+            response.refused.add(
+                constraint=reason.constraint,
+                message=reason.message,
+                is_unresolvable=reason.is_unresolvable,
+                positions=positions.tolist(),
+            )
+        return response
+
+    def _prioritize(
+        self, request: scheduling_service_pb2.PrioritizeRequest
+    ) -> scheduling_service_pb2.PrioritizeResponse:
+        names, rows, _, scores = self._asked(request)
+        found = scores.scores(rows)
+        found[rows == UNKNOWN] = 0
+        return scheduling_service_pb2.PrioritizeResponse(
+            scores=found.tolist(), node_names=names, plan=self._in_force.number
+        )
+
+    def _asked(self, request: Question) -> tuple[Sequence[str], Rows, PodView, PodScores]:
+        """Names to tell the caller, rows of the candidates, and what is known about the kind of pod."""
+        if request.nodes:
+            self.state.adopt(self._reader.nodes(request.nodes))
+        self.state.check()
+        view, scores = self._view(request.pod)
+        table = self.state.table
+        if request.node_names:
+            return (), rows_of(table, request.node_names), view, scores
+        if request.nodes:
+            return (), rows_of(table, [node.name for node in request.nodes]), view, scores
+        rows = table.rows()
+        return [table.names[row] for row in rows], rows, view, scores
+
+    def _view(self, pod: problem_pb2.PodTemplate) -> tuple[PodView, PodScores]:
+        kind, template = self._reader.template(pod)
+        table = self.state.table
+        if self._in_force.table is not table:  # a snapshot replaced it
+            self._in_force = PlanInForce(table, self._plan)
+        known = self._views.get(kind)
+        if known is None or known[0].table is not table:
+            view = PodView(table, template)
+            known = view, PodScores(view, kind, self._in_force)
+        elif known[1].plan is not self._in_force:
+            known = known[0], PodScores(known[0], kind, self._in_force)
+        self._views[kind] = known
+        self._views.move_to_end(kind)
+        if len(self._views) > MOST_VIEWS:
+            self._views.popitem(last=False)
+        return known
+
+    def _own_row(self, request: Question) -> int:
+        """Row on which the pod itself is counted already, if any."""
+        if not request.name.name:
+            return UNKNOWN
+        pod = self.state.pods.get(pod_key(request.name))
+        return self.state.table.row_of[pod.node] if pod is not None and pod.node else UNKNOWN
+
+
+def rows_of(table: NodeTable, names: Sequence[str]) -> Rows:
+    """Rows of nodes by name; `UNKNOWN` for names that are not there."""
+    if len(names) == 1:
+        return np.array([table.row_of[names[0]]], dtype=np.intp)
+    return np.array(itemgetter(*names)(table.row_of), dtype=np.intp)

@@ -1,0 +1,148 @@
+"""The cluster's objects, kept current by snapshots and deltas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from binwright_optimizer.model import Resources
+from binwright_optimizer.model.resources import PODS
+
+from binwright_server.errors import NoStateError
+from binwright_server.scheduling.records import ClusterUpdate, NodeRecord, PodKey, PodRecord
+from binwright_server.scheduling.table import UNKNOWN, NodeTable
+
+_SLOT = Resources.of({PODS: 1})
+
+
+class ClusterState:
+    """Nodes and pods, and the nodes as arrays."""
+
+    def __init__(self) -> None:
+        self.table = NodeTable()
+        self.nodes: dict[str, NodeRecord] = {}
+        self.pods: dict[PodKey, PodRecord] = {}
+        self.changes = 0
+        """Counts up with every update that changed something."""
+        self._pods_on: dict[str, dict[PodKey, PodRecord]] = {}
+        self._epoch: str | None = None
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether there is anything to answer from."""
+        return self._epoch is not None
+
+    def check(self) -> None:
+        """Raise NoStateError if there is nothing to answer from."""
+        if not self.has_snapshot:
+            raise NoStateError("this server holds no cluster yet: send a snapshot with UpdateCluster")
+
+    def apply(self, update: ClusterUpdate) -> int:
+        """Take an update; returns how many of its objects were stale and ignored.
+
+        Raises
+        ------
+        NoStateError
+            If it is a delta on another snapshot than the last one.
+        """
+        if update.is_snapshot:
+            fresh = ClusterState()
+            fresh.changes = self.changes
+            # Views and plans hold on to the table by its clock; a new one must not look older.
+            fresh.table.clock = self.table.clock + 1
+            self.table, self.nodes, self.pods = fresh.table, fresh.nodes, fresh.pods
+            self._pods_on = fresh._pods_on
+            self._epoch = update.epoch
+        elif update.epoch != self._epoch:
+            held = "none" if self._epoch is None else f"{self._epoch!r}"
+            raise NoStateError(
+                f"a delta on snapshot {update.epoch!r}, but the last one here is {held}: send a snapshot"
+            )
+        for name in update.deleted_nodes:
+            self._remove_node(name)
+        for key in update.deleted_pods:
+            self._remove_pod(key)
+        ignored = self.put_nodes(update.nodes)
+        for pod in update.pods:
+            ignored += not self._put_pod(pod)
+        self.changes += 1
+        return ignored
+
+    def put_nodes(self, nodes: Iterable[NodeRecord]) -> int:
+        """Add or change nodes; returns how many were stale."""
+        ignored = 0
+        for node in nodes:
+            held = self.nodes.get(node.name)
+            if held is not None and _is_stale(node.version, held.version):
+                ignored += 1
+            elif node != held:
+                self.nodes[node.name] = node
+                self.table.put(node, _sum(self._pods_on.get(node.name, {}).values()))
+                self.changes += 1
+        return ignored
+
+    def adopt(self, nodes: Iterable[NodeRecord]) -> None:
+        """Nodes that a question brings along; they make up a state where there is none."""
+        if self._epoch is None:
+            self._epoch = ""
+        self.put_nodes(nodes)
+
+    def pods_on(self, node: str) -> tuple[PodRecord, ...]:
+        """Pods of a node."""
+        return tuple(self._pods_on.get(node, {}).values())
+
+    def _put_pod(self, pod: PodRecord) -> bool:
+        held = self.pods.get(pod.key)
+        if held is not None and held.uid == pod.uid and _is_stale(pod.version, held.version):
+            return False
+        if held is not None:
+            if (held.node, held.kind, held.uid, held.is_daemon) == (
+                pod.node,
+                pod.kind,
+                pod.uid,
+                pod.is_daemon,
+            ):
+                self.pods[pod.key] = pod
+                if pod.node:
+                    self._pods_on[pod.node][pod.key] = pod
+                return True
+            self._remove_pod(pod.key)
+        self.pods[pod.key] = pod
+        if pod.node:
+            self._pods_on.setdefault(pod.node, {})[pod.key] = pod
+            row = self.table.row_of[pod.node]
+            if row != UNKNOWN:  # else counted once its node is here
+                self.table.take(row, request_of(pod))
+        return True
+
+    def _remove_pod(self, key: PodKey) -> None:
+        pod = self.pods.pop(key, None)
+        if pod is None or not pod.node:
+            return
+        on_node = self._pods_on[pod.node]
+        del on_node[key]
+        if not on_node:
+            del self._pods_on[pod.node]
+        row = self.table.row_of[pod.node]
+        if row != UNKNOWN:
+            self.table.take(row, request_of(pod), -1)
+
+    def _remove_node(self, name: str) -> None:
+        if self.nodes.pop(name, None) is not None:
+            self.table.remove(name)
+
+
+def request_of(pod: PodRecord) -> Resources:
+    """What a pod takes of its node, its slot included."""
+    return pod.template.requests + _SLOT
+
+
+def _sum(pods: Iterable[PodRecord]) -> Resources:
+    total: dict[str, int] = {}
+    for pod in pods:
+        for name, amount in request_of(pod):
+            total[name] = total.get(name, 0) + amount
+    return Resources(tuple(sorted(total.items())))
+
+
+def _is_stale(version: int | None, held: int | None) -> bool:
+    return version is not None and held is not None and version < held
