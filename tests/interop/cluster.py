@@ -36,13 +36,15 @@ class Cluster:
         Empty folder for certificates, data and configuration.
     logs
         Folder for the logs of the components.
+    token
+        The administrator's.
     """
 
     folder: Path
     logs: Path
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
     _processes: list[Process] = field(default_factory=list)
     _port: int = 0
-    _token: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def __enter__(self) -> Self:
         try:
@@ -130,7 +132,7 @@ class Cluster:
         )  # fmt: skip
         store.wait_until(lambda: _answers(f"{etcd_url}/health"), "health")
         tokens = self.folder / "tokens.csv"
-        tokens.write_text(f"{self._token},{ADMIN},{ADMIN},system:masters\n")
+        tokens.write_text(f"{self.token},{ADMIN},{ADMIN},system:masters\n")
         tokens.chmod(0o600)
         self._write_kubeconfig()
         server = self.run(
@@ -146,7 +148,7 @@ class Cluster:
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition,DefaultStorageClass",
         )  # fmt: skip
         server.wait_until(
-            lambda: _answers(f"{self.url}/readyz", self.folder / "ca.pem", self._token), "readyz"
+            lambda: _answers(f"{self.url}/readyz", self.folder / "ca.pem", self.token), "readyz"
         )
 
     def _write_kubeconfig(self) -> None:
@@ -165,7 +167,7 @@ class Cluster:
                             },
                         }
                     ],
-                    "users": [{"name": ADMIN, "user": {"token": self._token}}],
+                    "users": [{"name": ADMIN, "user": {"token": self.token}}],
                     "contexts": [{"name": "interop", "context": {"cluster": "interop", "user": ADMIN}}],
                 }
             )

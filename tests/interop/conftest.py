@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,11 @@ from cluster import Cluster
 from transcript import Transcript, results_folder
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-scheduler", "kwok")
+
+
+def scenario(request: pytest.FixtureRequest) -> str:
+    """What the test is called in the results folder."""
+    return re.sub(r"\W+", "-", request.node.name.removeprefix("test").replace("_", "-")).strip("-")
 
 
 def require(*programs: str) -> None:
@@ -26,7 +32,7 @@ def require(*programs: str) -> None:
 @pytest.fixture
 def transcript(request: pytest.FixtureRequest) -> Transcript:
     """The transcript of this scenario, named after the test."""
-    return Transcript(request.node.name.removeprefix("test_").replace("_", "-"))
+    return Transcript(scenario(request))
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]
     require(*CONTROL_PLANE)
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed, so that no certificates can be made")
-    logs = results_folder() / f"{request.node.name.removeprefix('test_')}-logs"
+    logs = results_folder() / f"{scenario(request)}-logs"
     logs.mkdir(exist_ok=True)
     with Cluster(tmp_path, logs) as started:
         yield started
