@@ -34,9 +34,13 @@ def service_request(
 def services(
     seed: int, pods: int, classes: int, tolerations: tuple[Toleration, ...] = ()
 ) -> tuple[Workload, ...]:
-    """Workloads of ``pods`` pods in ``classes`` classes."""
+    """Workloads of ``pods`` pods in ``classes`` classes: no two services ask for the same."""
     rng = random.Random(f"services {seed} {pods} {classes}")
+    counts = replica_counts(rng, pods, classes)
+    requests: dict[Resources, None] = {}
+    while len(requests) < classes:
+        requests[service_request(rng)] = None
     return tuple(
-        Workload(f"service-{k:03d}", PodTemplate(service_request(rng), tolerations=tolerations), count)
-        for k, count in enumerate(replica_counts(rng, pods, classes))
+        Workload(f"service-{k:03d}", PodTemplate(request, tolerations=tolerations), count)
+        for k, (request, count) in enumerate(zip(requests, counts, strict=True))
     )

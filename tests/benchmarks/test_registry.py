@@ -101,6 +101,14 @@ def test_generated_services_have_the_numbers_asked_for() -> None:
     assert (sum(w.replicas for w in workloads), len(workloads)) == (10_000, 25)
 
 
+@pytest.mark.parametrize("classes", [25, 300])
+def test_generated_services_are_as_many_pod_classes_as_their_name_says(classes: int) -> None:
+    for seed in range(5):
+        assert len({w.template for w in services(seed, 1_000, classes)}) == classes
+    (instance,) = instances(f"micro-1k-{classes}c-eu")
+    assert open_market(instance.build(1, SharedData())).instance.n_classes == classes
+
+
 @pytest.mark.parametrize("end", MEANS)
 def test_offerings_are_counted_honestly(end: str) -> None:
     """The number in the description is what the rules may buy: instance type x zone x capacity type."""
