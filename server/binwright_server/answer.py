@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from binwright.v1 import decision_pb2
+from binwright_optimizer.catalog.staleness import (
+    MAX_AGE_DAYS,
+    MAX_SPOT_AGE_DAYS,
+    stale_price_warnings,
+)
 from binwright_optimizer.model.decision import Decision
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.params import SolveParams
@@ -79,6 +85,7 @@ def answer(
     wants_incumbent: bool = False,
     on_progress: OnProgress | None = None,
     clock: Callable[[], float] = time.monotonic,
+    today: Callable[[], datetime.date] = datetime.date.today,
 ) -> tuple[Problem, Decision]:
     """The problem of a request and the decision on it.
 
@@ -92,6 +99,8 @@ def answer(
         Whether a cancelled search should return what it has, rather than raise.
     on_progress
         Called from this thread with each step of the search.
+    today
+        The day by which prices are old or not.
 
     Raises
     ------
@@ -126,4 +135,12 @@ def answer(
         stop(seconds, cancel, clock),
         report if on_progress is not None else None,
     )
-    return problem, decision
+    given = request.params
+    stale = stale_price_warnings(
+        decision.node_claims,
+        problem.catalog,
+        today(),
+        given.max_price_age_days if given.HasField("max_price_age_days") else MAX_AGE_DAYS,
+        given.max_spot_price_age_days if given.HasField("max_spot_price_age_days") else MAX_SPOT_AGE_DAYS,
+    )
+    return problem, replace(decision, warnings=decision.warnings + stale) if stale else decision

@@ -15,6 +15,7 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput, CommandGroup, located
 from binwright_clients.cli.output import output_option, print_message, print_table, stderr_console
 from binwright_clients.cli.question import CAPACITY_TYPES, DEFAULT_CLOUD, DEFAULT_REGIONS
+from binwright_clients.cli.refresh import refresh
 from binwright_clients.cli.render.catalog import instance_type_view, instance_types_view
 
 _TYPES_FIELD = "catalog.instance_types"
@@ -46,7 +47,10 @@ _region_option = click.option(
 
 @click.group(cls=CommandGroup, epilog=examples("binwright catalog list --gpu t4 --region us-east-1"))
 def catalog() -> None:
-    """Look up instance types, their offerings and prices."""
+    """Look up instance types, their offerings and prices, or bring them up to date."""
+
+
+catalog.add_command(refresh)
 
 
 @catalog.command(

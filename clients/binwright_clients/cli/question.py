@@ -66,6 +66,8 @@ def build_question(
     gap: float | None = None,
     seed: int = 0,
     capacity_types: Sequence[str] = (),
+    max_price_age_days: int | None = None,
+    max_spot_price_age_days: int | None = None,
 ) -> Question:
     """The request that files and options ask for.
 
@@ -87,6 +89,10 @@ def build_question(
         params.deadline.FromMicroseconds(round(deadline_s * 1e6))
     if gap is not None:
         params.gap = gap
+    if max_price_age_days is not None:
+        params.max_price_age_days = max_price_age_days
+    if max_spot_price_age_days is not None:
+        params.max_spot_price_age_days = max_spot_price_age_days
     notes = ((catalog_note,) if catalog_note else ()) + inputs.notes
 
     def locate(field: str) -> str:

@@ -88,6 +88,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="How nodes may be bought; repeat for more. Without it the NodePools decide, and without "
     "those it is on-demand.",
 )
+@click.option(
+    "--max-price-age",
+    type=click.IntRange(0, 36_500),
+    metavar="DAYS",
+    help="Flag on-demand prices older than this.  [default: 30]",
+)
+@click.option(
+    "--max-spot-price-age",
+    type=click.IntRange(0, 36_500),
+    metavar="DAYS",
+    help="Flag spot prices older than this.  [default: 7]",
+)
 @server_options
 @output_option(*FORMATS)
 @click.option(
@@ -118,6 +130,8 @@ def solve(
     gap: float | None,
     seed: int,
     capacity_types: tuple[str, ...],
+    max_price_age: int | None,
+    max_spot_price_age: int | None,
     connection: Connection | None,
     output: str,
     cluster_name: str,
@@ -149,6 +163,8 @@ def solve(
         gap=gap,
         seed=seed,
         capacity_types=capacity_types,
+        max_price_age_days=max_price_age,
+        max_spot_price_age_days=max_spot_price_age,
     )
     check_export(output, question)
     if save_problem is not None:

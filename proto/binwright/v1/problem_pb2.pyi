@@ -48,8 +48,9 @@ class Problem(_message.Message):
     @_builtins.property
     def node_pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodePool]:
         """Templates of nodes that may be bought. Without any, one pool named "default" sells
-        linux nodes of every type; on an embedded catalogue, pods that do not name an
-        architecture or capacity type then get amd64 and on-demand.
+        linux nodes of every type; on a cloud's catalogue (an embedded one, or one whose types
+        all name their cloud), pods that do not name an architecture or capacity type then get
+        amd64 and on-demand.
         """
 
     @_builtins.property

@@ -6,7 +6,8 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
-from binwright.v1 import problem_pb2, provisioning_service_pb2
+from binwright.v1 import catalog_pb2, problem_pb2, provisioning_service_pb2
+from binwright_optimizer.catalog import clouds
 from binwright_optimizer.model import labels as label_keys
 from binwright_optimizer.model.cluster import DaemonSet
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
@@ -133,11 +134,19 @@ def _pod_defaults(
     message: problem_pb2.Problem, capacity_types: tuple[CapacityType, ...]
 ) -> tuple[Requirement, ...]:
     """What pods that are silent get: nothing once the user says what may be bought."""
-    if message.node_pools or message.catalog.WhichOneof("source") != "embedded":
+    if message.node_pools or not _is_of_a_cloud(message.catalog):
         return ()
     if capacity_types:
         return tuple(r for r in EMBEDDED_CATALOG_DEFAULTS if r.key != label_keys.CAPACITY_TYPE)
     return EMBEDDED_CATALOG_DEFAULTS
+
+
+def _is_of_a_cloud(message: catalog_pb2.CatalogSource) -> bool:
+    """Whether it is embedded, or a refreshed one: a cloud's whole offer, arm64 and spot included."""
+    if message.WhichOneof("source") == "embedded":
+        return True
+    known = clouds()
+    return all(sold.cloud in known for sold in message.inline.instance_types)
 
 
 def _selling_only(pool: NodePool, capacity_types: tuple[CapacityType, ...]) -> NodePool:
