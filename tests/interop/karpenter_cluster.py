@@ -24,15 +24,19 @@ KWOK_OVERHEAD = Resources.of({CPU: 100, MEMORY: 10 * 2**20})
 Json = dict[str, Any]
 
 
+def install_crds(api: client.ApiClient) -> None:
+    """The CustomResourceDefinitions of Karpenter and of its kwok provider, as they are released."""
+    folder = module_folder("karpenter", "sigs.k8s.io/karpenter")
+    for crds in ("pkg/apis/crds", "kwok/apis/crds"):
+        for file in sorted((folder / crds).glob("*.yaml")):
+            create_from_dict(api, yaml.safe_load(file.read_text()))
+    wait(lambda: _serves_node_claims(api), "the API server to serve NodeClaims")
+
+
 def install_karpenter(cluster: Cluster, catalog: Catalog) -> Process:
     """Karpenter with its CRDs, selling exactly what the catalogue sells."""
-    folder = module_folder("karpenter", "sigs.k8s.io/karpenter")
     with cluster.api() as api:
-        for file in sorted(
-            [*(folder / "pkg/apis/crds").glob("*.yaml"), *(folder / "kwok/apis/crds").glob("*.yaml")]
-        ):
-            create_from_dict(api, yaml.safe_load(file.read_text()))
-        wait(lambda: _serves_node_claims(api), "the API server to serve NodeClaims")
+        install_crds(api)
     file = cluster.folder / "instance-types.json"
     file.write_text(json.dumps([_kwok_type(kind) for kind in catalog.instance_types]))
     metrics, health = free_ports(2)
