@@ -10,20 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from binwright_benchmarks.heatmap import Cell, write_heatmap
 from binwright_benchmarks.measure import Measurement, compare
 from binwright_benchmarks.report import baseline_names
-
-LEAST_GAP = 1e-6
-"""Gaps below are drawn here: a logarithmic axis has no zero."""
+from binwright_benchmarks.style import LEAST_GAP, written
 
 LEAST_S = 1e-3
 LEAST_PANEL = 2
 """Families of at most so many instances share a panel."""
 
 COLOURS = (
-    "#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7b2d8b", "#00798c", "#8d6a3b", "#8a8f98", "#2b2b2b",
+    "#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7b2d8b", "#00798c", "#8d6a3b", "#444444",
 )  # fmt: skip
-"""Ours first, then one for each rule."""
+"""One after the other for the instances of a panel."""
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -62,7 +61,7 @@ def _gap_over_time(measurements: Sequence[Measurement], folder: Path) -> Path:
         axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel("seconds since the question", fontsize=10)
     figure.supylabel("gap: (cost - bound) / cost", fontsize=10)
-    return _written(figure, folder / "gap-over-time.png")
+    return written(figure, folder / "gap-over-time.png")
 
 
 def _families(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
@@ -93,56 +92,24 @@ def _curve(axes: Axes, measurement: Measurement, colour: str, dashes: str) -> No
 
 
 def _cost_ratios(measurements: Sequence[Measurement], folder: Path) -> Path:
-    """Bars: the cost of each baseline over ours, mean over the seeds, one group an instance."""
+    """The cost of each baseline over ours, mean over the seeds, one row an instance."""
     instances = list(dict.fromkeys(m.instance for m in measurements))
     names = baseline_names(measurements)
-    figure = Figure(figsize=(11, 1.2 + 0.52 * len(instances)), layout="constrained")
-    axes: Axes = figure.subplots()
-    height = 0.8 / len(names)
-    for b, name in enumerate(names):
-        for row, instance in enumerate(instances):
-            compared = [
-                compare(m, figures)
-                for m in measurements
-                if m.instance == instance
-                for figures in m.baselines
-                if figures.name == name
-            ]
-            found = [comparison.ratio for comparison in compared if comparison.ratio is not None]
-            y = row + (b - (len(names) - 1) / 2) * height
-            if not found:
-                axes.text(1.01, y, "leaves more pods out", va="center", fontsize=7, color="#777777")
-                continue
-            ratio = sum(found) / len(found)
-            label = name if row == 0 else None
-            axes.barh(y, ratio - 1, height=height * 0.92, left=1, color=COLOURS[b + 1], label=label)
-            is_loss = any(comparison.is_loss for comparison in compared)
-            axes.text(
-                max(1.0, ratio) * 1.01,
-                y,
-                f"{ratio:.3f}: cheaper than we for some seed" if is_loss else f"{ratio:.2f}",
-                va="center",
-                fontsize=7,
-                color="#c00000" if is_loss else "#444444",
-                fontweight="bold" if is_loss else "normal",
-            )
-    axes.axvline(1, color=COLOURS[0], linewidth=2, label="binwright")
-    axes.set_xscale("log")
-    axes.set_yticks(range(len(instances)), instances)
-    axes.invert_yaxis()
-    ticks = [1, 1.5, 2, 3, 5, 10, 20]
-    axes.set_xticks(ticks, [f"x {tick:g}" for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.margins(x=0.08, y=0.01)
-    axes.set_xlim(left=min(0.97, axes.get_xlim()[0]))
-    axes.set_xlabel("cost relative to binwright (left of the line: we lose)")
-    axes.set_title("What other rules pay for the same pods", loc="left", fontweight="bold")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    return _written(figure, folder / "cost-ratios.png")
+    cells = [[_cell(measurements, instance, name) for name in names] for instance in instances]
+    title = "What other rules pay for the same pods"
+    return write_heatmap(folder / "cost-ratios.png", title, instances, names, cells)
 
 
-def _written(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=130)
-    return path
+def _cell(measurements: Sequence[Measurement], instance: str, name: str) -> Cell:
+    compared = [
+        compare(m, figures)
+        for m in measurements
+        if m.instance == instance
+        for figures in m.baselines
+        if figures.name == name
+    ]
+    if not compared:
+        return Cell(None, "-")
+    found = [comparison.ratio for comparison in compared if comparison.ratio is not None]
+    is_loss = any(comparison.is_loss for comparison in compared)
+    return Cell(sum(found) / len(found), is_loss=is_loss) if found else Cell(None, "more out", is_loss)
