@@ -10,6 +10,7 @@ import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,25 @@ class PeerAnswer:
 
 
 class Karpenter:
-    """The program with one question, which is put once for each seed."""
+    """The program with one question, which is put once for each seed.
 
-    def __init__(self, market: Market, timeout_s: float = TIMEOUT_S) -> None:
+    Parameters
+    ----------
+    program
+        The harness; None takes the one that is built.
+
+    Raises
+    ------
+    ComponentUnavailableError
+        If it is not built.
+    UnsaidError
+        If the question cannot be put.
+    """
+
+    def __init__(self, market: Market, timeout_s: float = TIMEOUT_S, program: Path | None = None) -> None:
         self._market = market
         self._timeout_s = timeout_s
-        self._program = component("karpenter-peer")
+        self._program = program or component("karpenter-peer")
         self._question = json.dumps(question(market)).encode()
         self._candidates = _candidates_by_name(market)
 
