@@ -6,10 +6,10 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark components interop peers format clean
+.PHONY: help setup demo test test-slow lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-growth benchmark-pictures components interop peers format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 setup: $(VENV)/.ready $(VENV)/.kernels ## virtual environment, editable install, compiled kernels
 
@@ -57,8 +57,23 @@ unit: setup
 test-slow: setup ## the tests that take more than ten seconds each
 	$(BIN)/python -m pytest -m "slow and not interop"
 
-benchmark: setup ## quality and speed against the baselines; appends a dated result file
+benchmark: setup ## every bundled instance once or for three seeds; appends a dated result file (15 minutes)
 	$(BIN)/binwright benchmark
+
+benchmark-table: setup ## proven gaps at 0.1, 1 and 10 s against their aims, savings, losses, memory (1 hour)
+	$(BIN)/python -m binwright_benchmarks.quality --suite table
+
+benchmark-all: setup ## the same for every family (3 hours; some need BINWRIGHT_SHARED_DATA)
+	$(BIN)/python -m binwright_benchmarks.quality --suite all
+
+benchmark-optima: setup ## bin packing with known optima through the command (BINWRIGHT_SHARED_DATA; 10 minutes)
+	$(BIN)/python -m binwright_benchmarks.known_optima
+
+benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replicas (10 to 40 minutes)
+	$(BIN)/python -m binwright_benchmarks.growth
+
+benchmark-pictures: setup ## pictures of the latest quality and growth results
+	$(BIN)/python -m binwright_benchmarks.pictures $(foreach kind,quality growth,$(lastword $(sort $(wildcard benchmarks/results/$(kind)-*.json))))
 
 # The real etcd, kube-apiserver, kube-scheduler, kwok and Karpenter, built once and kept in ~/.cache/binwright.
 # Exit code 75 says that Go is missing or the build, which goes on in the background, needs longer.

@@ -13,12 +13,12 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from binwright_optimizer.warmup import warm_up
 from rich.console import Console
 
+from binwright_benchmarks.arguments import add_output, count, duration
 from binwright_benchmarks.baselines import open_market
 from binwright_benchmarks.instances.micro_services import MEANS, micro_services
 from binwright_benchmarks.machine import machine_note
@@ -154,15 +154,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m binwright_benchmarks.growth", description=__doc__.split("\n\n")[0]
     )
-    parser.add_argument("--seeds", metavar="N", type=int, default=SEEDS, help="default: %(default)s")
+    parser.add_argument("--seeds", metavar="N", type=count, default=SEEDS, help="default: %(default)s")
     parser.add_argument(
         "--limit",
         metavar="S",
-        type=float,
+        type=duration,
         default=LIMIT_S,
         help="seconds for each solve (default: %(default)s)",
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, help="folder for the dated result files")
+    add_output(parser)
     options = parser.parse_args(arguments)
     machine, started = machine_note(), datetime.now(UTC)
     notes = Console(stderr=True, width=100, highlight=False, soft_wrap=True)

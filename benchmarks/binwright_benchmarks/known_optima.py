@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,15 +24,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from binwright_clients.cli.main import main as binwright
-from binwright_clients.cli.values import parse_duration
 from binwright_optimizer.warmup import warm_up
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from binwright_benchmarks.arguments import add_data, add_output, count, duration
 from binwright_benchmarks.machine import machine_note
 from binwright_benchmarks.questions import MissingDataError
-from binwright_benchmarks.registry import DATA_VARIABLE, SharedData
+from binwright_benchmarks.registry import SharedData
 from binwright_benchmarks.results import default_folder, markdown_table, write_dated
 from binwright_benchmarks.vector_packing import SETS, VectorInstance, tables, vector_instances
 
@@ -248,20 +247,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m binwright_benchmarks.known_optima", description=__doc__.split("\n\n")[0]
     )
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of further data sets (default: ${DATA_VARIABLE})",
-    )
+    add_data(parser)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="which sets (default: all)")
-    parser.add_argument("--every", metavar="N", type=int, default=1, help="only every N-th instance")
+    parser.add_argument("--every", metavar="N", type=count, default=1, help="only every N-th instance")
     parser.add_argument(
         "--heuristics", action="store_true", help="all sizes, held against the best heuristics in 5 s each"
     )
-    parser.add_argument("--deadline", metavar="DURATION", type=parse_duration, help="time for each solve")
-    parser.add_argument("--output", metavar="DIR", type=Path, help="folder for the dated result files")
+    parser.add_argument("--deadline", metavar="DURATION", type=duration, help="time for each solve")
+    add_output(parser)
     return parser
 
 

@@ -9,11 +9,9 @@ nothing is remembered of the one before but the catalogue, and the short deadlin
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from binwright_optimizer.errors import BinwrightError
@@ -22,13 +20,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from binwright_benchmarks.arguments import add_data, add_output, count, duration, seed_number
 from binwright_benchmarks.baselines import BrokenBaselineError, open_market
 from binwright_benchmarks.families import DEADLINES_S, MEMORY, SUITES, Group
 from binwright_benchmarks.machine import machine_note
 from binwright_benchmarks.measure import Answer, BaselineFigures, Step, pods_of, run_baselines, solve_timed
 from binwright_benchmarks.memory import Memory, peak_memory
 from binwright_benchmarks.questions import MissingDataError
-from binwright_benchmarks.registry import DATA_VARIABLE, BenchmarkInstance, SharedData, instances
+from binwright_benchmarks.registry import BenchmarkInstance, SharedData, instances
 from binwright_benchmarks.results import default_folder, write_dated
 from binwright_benchmarks.warmup import warm_up_baselines
 
@@ -229,28 +228,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--suite", choices=SUITES, default="table", help="which groups (default: %(default)s)"
     )
-    parser.add_argument("--seeds", metavar="N", type=int, default=SEEDS, help="default: %(default)s")
+    parser.add_argument("--seeds", metavar="N", type=count, default=SEEDS, help="default: %(default)s")
     parser.add_argument(
-        "--first-seed", metavar="N", type=int, default=FIRST_SEED, help="default: %(default)s"
+        "--first-seed", metavar="N", type=seed_number, default=FIRST_SEED, help="default: %(default)s"
     )
     parser.add_argument(
         "--deadlines",
         metavar="S",
-        type=float,
+        type=duration,
         nargs="+",
         default=DEADLINES_S,
-        help="seconds (default: 0.1 1 10)",
+        help="default: 100ms 1s 10s",
     )
     parser.add_argument("--no-baselines", action="store_true", help="only our own answers")
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process for each")
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of further data sets (default: ${DATA_VARIABLE})",
-    )
-    parser.add_argument("--output", metavar="DIR", type=Path, help="folder for the dated result files")
+    add_data(parser)
+    add_output(parser)
     return parser
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from binwright_clients.cli.values import parse_duration
 from binwright_optimizer.errors import BinwrightError
 from binwright_optimizer.warmup import warm_up
 from rich.console import Console
 
+from binwright_benchmarks.arguments import add_data, add_output, count, duration
 from binwright_benchmarks.baselines import BrokenBaselineError
 from binwright_benchmarks.machine import machine_note
 from binwright_benchmarks.measure import Measurement, measure
 from binwright_benchmarks.questions import MissingDataError
-from binwright_benchmarks.registry import DATA_VARIABLE, BenchmarkInstance, SharedData, instances
+from binwright_benchmarks.registry import BenchmarkInstance, SharedData, instances
 from binwright_benchmarks.report import as_json, instance_list, report
 from binwright_benchmarks.results import append_results, default_folder
 from binwright_benchmarks.warmup import warm_up_baselines
@@ -109,39 +108,20 @@ def run_suite(
     return run
 
 
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="binwright benchmark", description=__doc__)
     parser.add_argument("--instances", metavar="GLOB", default="*", help="names to run (default: all)")
     parser.add_argument("--list", action="store_true", help="list the instances and stop")
-    parser.add_argument("--deadline", metavar="DURATION", type=_duration, help="time for each solve")
+    parser.add_argument("--deadline", metavar="DURATION", type=duration, help="time for each solve")
     parser.add_argument(
         "--seeds",
         metavar="N",
-        type=_count,
+        type=count,
         default=DEFAULT_SEEDS,
         help="seeds per generated instance (default: %(default)s)",
     )
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of further data sets (default: ${DATA_VARIABLE})",
-    )
-    parser.add_argument("--output", metavar="DIR", type=Path, help="folder for the dated result file")
+    add_data(parser)
+    add_output(parser)
     parser.add_argument("--plots", metavar="DIR", type=Path, help="folder for pictures (PNG)")
     parser.add_argument(
         "-o", dest="output_format", choices=("table", "json"), default="table", help="format of the result"

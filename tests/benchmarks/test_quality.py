@@ -173,3 +173,21 @@ def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
     measured = peak_memory("worked-t4-pair", 0, 0.5)
     assert measured.pods == 2
     assert 30 < measured.before_mib <= measured.peak_mib < 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "0"], "'0' is not a number from 1 to 1000"),
+        (["--deadlines", "-1"], "'-1' is not a duration"),
+        (["--first-seed", "no"], "'no' is not a number from 1 to 1000000"),
+        (["--suite", "everything"], "invalid choice: 'everything'"),
+    ],
+)
+def test_a_wrong_option_ends_with_code_2_and_says_which(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        quality.main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err

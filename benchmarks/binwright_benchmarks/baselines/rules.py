@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+
 from binwright_benchmarks.baselines.cluster_autoscaler import ClusterAutoscaler
 from binwright_benchmarks.baselines.estimator import Estimator
 from binwright_benchmarks.baselines.expanders import Expander, chain, least_nodes, most_pods, priority
@@ -45,7 +47,7 @@ Run = Callable[[int], BaselineResult]
 def open_rules(market: Market, names: Iterable[str] = RULES) -> dict[str, Run]:
     """The rules by name, ready to run on a market.
 
-    ``priority`` puts spot first; where no spot is for sale it would keep everything, and is left out.
+    ``priority`` puts spot first; where no pod may run on spot it would keep everything, and is left out.
 
     Raises
     ------
@@ -53,14 +55,15 @@ def open_rules(market: Market, names: Iterable[str] = RULES) -> dict[str, Run]:
         If there is no such rule, or something follows ``price``, which leaves nothing to choose.
     """
     estimator = Estimator(market)
-    sells_spot = any(name.endswith("/spot") for name in map(market.group_name, range(market.n_bought)))
+    is_useful = market.instance.compatible[:, : market.n_bought].any(axis=0)
+    may_use_spot = any(market.group_name(int(j)).endswith("/spot") for j in np.flatnonzero(is_useful))
     rules: dict[str, Run] = {}
     for name in names:
         if name == "karpenter-like":
             rules[name] = lambda _seed: karpenter(market)
         elif name == "best-fit":
             rules[name] = lambda _seed: best_fit(market)
-        elif sells_spot or "priority" not in name:
+        elif may_use_spot or "priority" not in name:
             rules[name] = ClusterAutoscaler(name, estimator, expander(name, market)).run
     return rules
 
