@@ -48,7 +48,9 @@ class Inputs:
         return self.origins.locate(field_path)
 
 
-def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Inputs:
+def read_inputs(
+    paths: Sequence[str], *, nodepools: Sequence[str] = (), snapshot: Source | None = None
+) -> Inputs:
     """Everything that manifests and tables ask for.
 
     Parameters
@@ -58,6 +60,8 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
         in YAML or JSON, workload tables in CSV or Parquet.
     nodepools
         Manifests of which only the NodePools are taken; each path must hold one at least.
+    snapshot
+        Manifests of a live cluster, read as if they were another file.
 
     Raises
     ------
@@ -68,6 +72,8 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     assembly = Assembly()
     manifests = ManifestReader(assembly)
     files: dict[str, str] = {}
+    if snapshot is not None:
+        manifests.read(snapshot)
     for source in _sources(paths, files, assembly):
         if source.format in (Format.CSV, Format.PARQUET):
             try:
@@ -82,7 +88,8 @@ def read_inputs(paths: Sequence[str], *, nodepools: Sequence[str] = ()) -> Input
     assembly.problems.raise_if_any()
     if not assembly.problem.workloads:
         skipped = "".join(f"\n{line}" for line in assembly.notes.lines())
-        raise InputError.of(", ".join(paths), f"there are no pods to place{skipped}")
+        where = ", ".join([*([snapshot.name] if snapshot is not None else []), *paths])
+        raise InputError.of(where, f"there are no pods to place{skipped}")
     separate_pod_names(assembly.problem)
     return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins, assembly.node_classes)
 

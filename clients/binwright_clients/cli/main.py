@@ -7,10 +7,12 @@ import click
 from binwright_clients.cli.benchmark import benchmark
 from binwright_clients.cli.catalog import catalog
 from binwright_clients.cli.examples import examples
+from binwright_clients.cli.extender import extender
 from binwright_clients.cli.failures import CommandGroup
 from binwright_clients.cli.flavors import flavors
 from binwright_clients.cli.plan import plan
 from binwright_clients.cli.serve import serve
+from binwright_clients.cli.snapshot import snapshot
 from binwright_clients.cli.solve import solve
 from binwright_clients.cli.verify import verify
 from binwright_clients.cli.version import installed_version, version
@@ -37,7 +39,7 @@ def main() -> None:
     """
 
 
-for command in (solve, verify, plan, flavors, serve, catalog, benchmark, version):
+for command in (solve, verify, plan, flavors, snapshot, serve, extender, catalog, benchmark, version):
     main.add_command(command)
 
 if __name__ == "__main__":

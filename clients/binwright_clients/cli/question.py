@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from binwright.v1 import catalog_pb2, provisioning_service_pb2
+from binwright.v1 import catalog_pb2, problem_pb2, provisioning_service_pb2
+from binwright_optimizer.model import labels
 
 from binwright_clients.errors import InputError
 from binwright_clients.inputs import read_catalog, read_inputs
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
+from binwright_clients.sources import Source
 
 DEFAULT_CLOUD = "aws"
 DEFAULT_REGIONS = {"aws": "us-east-1", "azure": "eastus", "gcp": "us-central1"}
@@ -68,16 +71,30 @@ def build_question(
     capacity_types: Sequence[str] = (),
     max_price_age_days: int | None = None,
     max_spot_price_age_days: int | None = None,
+    snapshot: Source | None = None,
 ) -> Question:
     """The request that files and options ask for.
+
+    Parameters
+    ----------
+    snapshot
+        A live cluster's objects, beside the files.
 
     Raises
     ------
     InputError
         With every mistake in the files, or with an option that does not fit them.
     """
+    # A catalogue file that is wrong is told before anything else is read.
     sold, catalog_note = _catalog_source(catalog, regions, instance_types, exclude)
-    inputs = read_inputs(paths, nodepools=nodepools)
+    inputs = read_inputs(paths, nodepools=nodepools, snapshot=snapshot)
+    if not catalog and not regions:
+        home = _home_of(inputs.problem.existing_nodes)
+        if home is not None:
+            sold, _ = _catalog_source(home[0], home[1:], instance_types, exclude)
+            catalog_note = (
+                f"catalogue {home[0]}, {home[1]} (where the nodes are; --catalog and --region to change)"
+            )
     request = provisioning_service_pb2.SolveRequest(problem=inputs.problem)
     request.problem.catalog.CopyFrom(sold)
     params = request.params
@@ -105,6 +122,22 @@ def build_question(
         return inputs.locate(field)
 
     return Question(request, notes, locate, inputs.node_classes)
+
+
+def _home_of(nodes: Iterable[problem_pb2.ExistingNode]) -> tuple[str, str] | None:
+    """Cloud and region of running nodes; None unless all lie in one region of a known cloud."""
+    regions = {node.labels.get(labels.REGION, "") for node in nodes}
+    if len(regions) != 1:
+        return None
+    (region,) = regions
+    # Imported on first use, as everything of the optimizer but its model.
+    from binwright_optimizer.catalog import zones
+
+    for cloud in DEFAULT_REGIONS:
+        with contextlib.suppress(KeyError):
+            if zones.zones_of(cloud, region):
+                return cloud, region
+    return None
 
 
 def _catalog_source(

@@ -10,6 +10,7 @@ import click
 from binwright.v1 import catalog_pb2, decision_pb2
 from binwright_optimizer.errors import BinwrightError
 
+from binwright_clients.cli.clusters import cluster_options, open_api
 from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import Engine, open_engine
 from binwright_clients.cli.examples import examples
@@ -37,6 +38,8 @@ from binwright_clients.cli.render.decision import decision_view, price_lines
 from binwright_clients.cli.render.text import counted
 from binwright_clients.cli.values import DURATION, RATIO
 from binwright_clients.errors import InputError
+from binwright_clients.snapshot.files import snapshot_source
+from binwright_clients.snapshot.take import take_snapshot
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -45,6 +48,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     short_help="The cheapest nodes that hold all pods.",
     epilog=examples(
         "binwright solve -f deployment.yaml",
+        "binwright solve --cluster --context prod --capacity-type any",
         "binwright solve -f pods.csv --catalog gcp --region europe-west4 --capacity-type any",
         "binwright solve -f manifests/ --nodepools pools.yaml -o karpenter > nodeclaims.yaml",
         "binwright solve -f manifests/ --cluster-name prod -o eksctl > cluster.yaml",
@@ -58,10 +62,16 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "paths",
     metavar="PATH",
     multiple=True,
-    required=True,
     help="Manifests (YAML, JSON), workload tables (CSV, Parquet), a folder of them, or - for standard "
     "input. Repeat for more.",
 )
+@click.option(
+    "--cluster",
+    "from_cluster",
+    is_flag=True,
+    help="Take the pods and nodes of a live cluster, as snapshot does.",
+)
+@cluster_options
 @click.option(
     "--catalog",
     metavar="aws|gcp|azure|FILE",
@@ -121,6 +131,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
 def solve(
     paths: tuple[str, ...],
+    from_cluster: bool,
+    kubeconfig: Path | None,
+    context: str | None,
     catalog: str | None,
     regions: tuple[str, ...],
     instance_types: tuple[str, ...],
@@ -149,11 +162,17 @@ def solve(
     Ctrl-C ends the search and prints the best decision so far; a second one quits. With --server
     the first one quits too, because a cancelled call has no answer.
     """
+    if not paths and not from_cluster:
+        raise click.UsageError("Missing option '-f' / '--filename', or --cluster.")
+    if not from_cluster and (kubeconfig is not None or context is not None):
+        raise click.UsageError("--kubeconfig and --context need --cluster.")
     for path in (save_problem, save_decision):
         if path is not None:
             check_writable(path)
+    snapshot = snapshot_source(take_snapshot(open_api(kubeconfig, context))) if from_cluster else None
     question = build_question(
         paths,
+        snapshot=snapshot,
         nodepools=nodepools,
         catalog=catalog,
         regions=regions,

@@ -1,0 +1,1 @@
+"""A cluster at one moment, as manifests that ``solve -f`` reads."""
