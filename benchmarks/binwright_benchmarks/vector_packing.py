@@ -18,6 +18,7 @@ import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from binwright_optimizer.model import (
@@ -39,32 +40,44 @@ PREFIX = "bench.example/"
 """Of the resources' names; Kubernetes wants extended resources to have a domain."""
 
 SETS = ("panigrahy", "new", "triplet")
+CONFIGS = ("set1_3types_linear", "set1_5types_linear", "set2_7types_concave", "set2_7types_convex")
+"""Sets of bin types; ``set2_7types_linear`` asks the same with costs like ``set1``."""
+
+MOST_CLIQUES = 64
+"""Conflicts that need more resources than this wait for anti-affinity in the model itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class VectorInstance:
-    """Bins of one kind.
+class PackingQuestion:
+    """Items to be packed into bins at the least cost.
 
     Parameters
     ----------
     items
         Pairs (size in each dimension, count).
+    bins
+        Pairs (capacity in each dimension, cost in dollars).
     optimum
-        Bins of a proven optimum; None if it is not known.
-    best_heuristic
-        Bins of the best of 351 published heuristics.
+        Least cost if it is proven, else None.
+    best_known
+        Cost of the best published answer; None if there is none.
     """
 
     name: str
-    capacity: tuple[int, ...]
     items: tuple[tuple[tuple[int, ...], int], ...]
-    optimum: int | None
-    best_heuristic: int
+    bins: tuple[tuple[tuple[int, ...], float], ...]
+    optimum: float | None
+    best_known: float | None
 
     @property
     def n_items(self) -> int:
         """Items with their copies."""
         return sum(count for _, count in self.items)
+
+    @property
+    def dimensions(self) -> int:
+        """Sizes of an item."""
+        return len(self.bins[0][0])
 
     @property
     def is_expressible(self) -> bool:
@@ -95,8 +108,22 @@ class ConflictInstance:
     best_known: float | None
     is_optimal: bool
 
+    def question(self, cliques: Sequence[frozenset[int]]) -> PackingQuestion:
+        """Each clique as a resource of which a bin has one; without any the relaxation without conflicts."""
+        is_exact = bool(cliques) or not self.conflicts
+        return PackingQuestion(
+            name=self.name,
+            items=tuple(
+                ((size, *(int(item in clique) for clique in cliques)), 1)
+                for item, size in enumerate(self.sizes)
+            ),
+            bins=tuple(((capacity, *(1 for _ in cliques)), cost) for capacity, cost in self.bins),
+            optimum=self.best_known if self.is_optimal and is_exact else None,
+            best_known=self.best_known if is_exact else None,
+        )
 
-def vector_instances(name: str, data: SharedData) -> tuple[VectorInstance, ...]:
+
+def vector_questions(name: str, data: SharedData) -> tuple[PackingQuestion, ...]:
     """All instances of one of `SETS` in the order of the file; raises MissingDataError."""
     with data.file(f"vbp/{name}_known.csv").open(encoding="utf-8", newline="") as file:
         known = {row["instance"]: row for row in csv.DictReader(file)}
@@ -105,12 +132,12 @@ def vector_instances(name: str, data: SharedData) -> tuple[VectorInstance, ...]:
         row = known[str(entry["name"])]
         optimum = int(row["optimum_or_-1"])
         found.append(
-            VectorInstance(
+            PackingQuestion(
                 name=f"{name}/{entry['name']}",
-                capacity=tuple(entry["capacity"]),
                 items=tuple((tuple(item[:-1]), item[-1]) for item in entry["items"]),
-                optimum=optimum if optimum >= 0 else None,
-                best_heuristic=int(row["best_known_heuristic"]),
+                bins=((tuple(entry["capacity"]), 1.0),),
+                optimum=float(optimum) if optimum >= 0 else None,
+                best_known=float(row["best_known_heuristic"]),
             )
         )
     return tuple(found)
@@ -144,26 +171,41 @@ def conflict_instances(config: str, data: SharedData) -> tuple[ConflictInstance,
     return tuple(found)
 
 
-def vector_problem(instance: VectorInstance) -> Problem:
-    """One bin costs one dollar; raises ValueError if a size is negative."""
-    sizes = [_amounts(enumerate(sizes)) for sizes, _ in instance.items]
-    counts = [count for _, count in instance.items]
-    bins = [_bin("bin", _amounts(enumerate(instance.capacity)), 1.0)]
-    return _problem(sizes, counts, bins)
+@lru_cache(maxsize=len(CONFIGS))
+def conflict_questions(config: str, data: SharedData) -> tuple[PackingQuestion, ...]:
+    """Instances whose conflicts `MOST_CLIQUES` cliques cover: they are few, or many and dense."""
+    covered = (
+        (instance, clique_cover(len(instance.sizes), instance.conflicts))
+        for instance in conflict_instances(config, data)
+    )
+    return tuple(instance.question(cliques) for instance, cliques in covered if len(cliques) <= MOST_CLIQUES)
 
 
-def conflict_problem(instance: ConflictInstance, cliques: Sequence[frozenset[int]]) -> Problem:
-    """Conflicts as resources of which a bin has one; without ``cliques`` the relaxation that forgets them."""
-    ones = {1 + k: 1 for k in range(len(cliques))}
-    sizes = [
-        _amounts([(0, size), *((1 + k, 1) for k, clique in enumerate(cliques) if item in clique)])
-        for item, size in enumerate(instance.sizes)
-    ]
-    bins = [
-        _bin(f"bin-{capacity}", _amounts([(0, capacity), *ones.items()]), cost)
-        for capacity, cost in instance.bins
-    ]
-    return _problem(sizes, [1] * len(sizes), bins)
+def packing_problem(question: PackingQuestion) -> Problem:
+    """Items as pods, sizes as extended resources, bins as types; ValueError for a negative size."""
+    types = []
+    for number, (capacity, cost) in enumerate(question.bins):
+        source = PriceSource(name="benchmark instance", date="2024-01-01")
+        offering = Offering("none", "none", CapacityType.ON_DEMAND, round(cost * 1e6), source)
+        room = _amounts(capacity)
+        types.append(InstanceType(_bin_name(number), "none", "amd64", room, room, (), (offering,)))
+    workloads = tuple(
+        Workload(_item_name(k), PodTemplate(_amounts(sizes)), count)
+        for k, (sizes, count) in enumerate(question.items)
+    )
+    return Problem(workloads, (NodePool("bins"),), Catalog("bins", tuple(types)))
+
+
+def tables(question: PackingQuestion) -> tuple[str, str]:
+    """The question as ``binwright solve`` reads it: CSV of the workloads, CSV of the catalogue."""
+    columns = [f"resource:{_resource_name(r)}" for r in range(question.dimensions)]
+    workloads = [["name", "replicas", *columns]]
+    for k, (sizes, count) in enumerate(question.items):
+        workloads.append([_item_name(k), str(count), *map(str, sizes)])
+    catalog = [["instance_type", "price_usd_h", *columns]]
+    for number, (capacity, cost) in enumerate(question.bins):
+        catalog.append([_bin_name(number), f"{cost:g}", *map(str, capacity)])
+    return _csv(workloads), _csv(catalog)
 
 
 def clique_cover(n_items: int, conflicts: Iterable[tuple[int, int]]) -> tuple[frozenset[int], ...]:
@@ -209,15 +251,8 @@ def _bits(number: int) -> Iterator[int]:
         number ^= lowest
 
 
-def tables(instance: VectorInstance) -> tuple[str, str]:
-    """The instance as ``binwright solve`` reads it: CSV of the workloads, CSV of the catalogue."""
-    columns = [f"resource:{PREFIX}size-{r}" for r in range(len(instance.capacity))]
-    workloads = [",".join(["name", "replicas", *columns])]
-    for k, (sizes, count) in enumerate(instance.items):
-        workloads.append(",".join([f"item-{k:03d}", str(count), *map(str, sizes)]))
-    catalog = [",".join(["instance_type", "price_usd_h", *columns])]
-    catalog.append(",".join(["bin", "1", *map(str, instance.capacity)]))
-    return "\n".join(workloads) + "\n", "\n".join(catalog) + "\n"
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    return "".join(",".join(row) + "\n" for row in rows)
 
 
 def _entries(name: str, data: SharedData) -> list[dict[str, Any]]:
@@ -225,19 +260,17 @@ def _entries(name: str, data: SharedData) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def _amounts(sizes: Iterable[tuple[int, int]]) -> Resources:
-    return Resources.of([(f"{PREFIX}size-{r:03d}", size) for r, size in sizes])
+def _amounts(sizes: Sequence[int]) -> Resources:
+    return Resources.of([(_resource_name(r), size) for r, size in enumerate(sizes)])
 
 
-def _bin(name: str, allocatable: Resources, cost: float) -> InstanceType:
-    source = PriceSource(name="benchmark instance", date="2024-01-01")
-    offering = Offering("none", "none", CapacityType.ON_DEMAND, round(cost * 1e6), source)
-    return InstanceType(name, "none", "amd64", allocatable, allocatable, (), (offering,))
+def _resource_name(r: int) -> str:
+    return f"{PREFIX}size-{r:03d}"
 
 
-def _problem(sizes: Sequence[Resources], counts: Sequence[int], bins: Sequence[InstanceType]) -> Problem:
-    workloads = tuple(
-        Workload(f"item-{k:03d}", PodTemplate(size), count)
-        for k, (size, count) in enumerate(zip(sizes, counts, strict=True))
-    )
-    return Problem(workloads, (NodePool("bins"),), Catalog("bins", tuple(bins)))
+def _item_name(k: int) -> str:
+    return f"item-{k:03d}"
+
+
+def _bin_name(number: int) -> str:
+    return f"bin-{number}"

@@ -14,10 +14,9 @@ from binwright_benchmarks.registry import SharedData
 from binwright_benchmarks.vector_packing import (
     ConflictInstance,
     clique_cover,
-    conflict_problem,
+    packing_problem,
     tables,
-    vector_instances,
-    vector_problem,
+    vector_questions,
 )
 from binwright_optimizer.model import StopReason
 from binwright_optimizer.solve import solve
@@ -29,26 +28,27 @@ SAMPLE = SharedData(Path(__file__).parents[1] / "data")
 
 
 def test_instances_are_read_with_what_is_known_of_them() -> None:
-    first, *_ = vector_instances("new", SAMPLE)
-    assert (first.name, first.capacity, first.n_items) == ("new/class1_20_3_0", (100, 100, 100), 20)
-    assert (first.optimum, first.best_heuristic) == (11, 11)
+    first, *_ = vector_questions("new", SAMPLE)
+    assert (first.name, first.n_items, first.dimensions) == ("new/class1_20_3_0", 20, 3)
+    assert first.bins == (((100, 100, 100), 1.0),)
+    assert (first.optimum, first.best_known) == (11, 11)
 
 
 def test_a_negative_size_cannot_be_asked_for_and_is_left_out() -> None:
-    all_of_them = vector_instances("triplet", SAMPLE)
+    all_of_them = vector_questions("triplet", SAMPLE)
     assert [i.is_expressible for i in all_of_them] == [False, True]
     assert [i.name for i in chosen(["triplet"], SAMPLE, True)] == ["triplet/classF_60_3_0"]
     with pytest.raises(ValueError, match="outside"):
-        vector_problem(all_of_them[0])
+        packing_problem(all_of_them[0])
 
 
 def test_tables_have_a_column_for_each_size() -> None:
-    first, *_ = vector_instances("new", SAMPLE)
+    first, *_ = vector_questions("new", SAMPLE)
     workloads, catalog = tables(first)
     assert workloads.splitlines()[0] == "name,replicas," + ",".join(
-        f"resource:bench.example/size-{r}" for r in range(3)
+        f"resource:bench.example/size-00{r}" for r in range(3)
     )
-    assert catalog.splitlines()[1] == "bin,1,100,100,100"
+    assert catalog.splitlines()[1] == "bin-0,1,100,100,100"
 
 
 @pytest.mark.parametrize("name", ["new/class1_20_3_0", "new/class4_40_5_2", "panigrahy/class1_20_10_0"])
@@ -77,12 +77,12 @@ def test_the_run_says_which_data_it_needs(capsys: pytest.CaptureFixture[str], tm
     assert "panigrahy_known.csv does not exist" in capsys.readouterr().err
 
 
-HIT = Outcome("new/a", 20, 3, 7, 8, 7, 7, "STOP_REASON_OPTIMAL", 0.1)
+HIT = Outcome("new/a", 20, 3, 7.0, 8.0, 7.0, 7.0, "STOP_REASON_OPTIMAL", 0.1)
 
 
 def test_only_instances_in_time_and_with_an_optimum_count() -> None:
     late = replace(HIT, seconds=2.2)
-    missed = replace(HIT, bins=8)
+    missed = replace(HIT, cost=8.0)
     unknown = replace(HIT, optimum=None)
     large = replace(HIT, items=500)
     assert share_optimal([HIT, late, missed, unknown, large], 2.0) == pytest.approx(1 / 3)
@@ -91,14 +91,14 @@ def test_only_instances_in_time_and_with_an_optimum_count() -> None:
 
 def test_an_answer_below_the_optimum_or_a_bound_above_it_is_a_contradiction() -> None:
     assert not HIT.contradicts
-    assert replace(HIT, bins=6).contradicts
-    assert replace(HIT, bins=9, bound=8).contradicts
-    assert not replace(HIT, optimum=None, bound=8).contradicts
+    assert replace(HIT, cost=6.0).contradicts
+    assert replace(HIT, cost=9.0, bound=8.0).contradicts
+    assert not replace(HIT, optimum=None, bound=8.0).contradicts
 
 
 def test_rows_count_what_lost_to_the_heuristics() -> None:
-    worse = replace(HIT, bins=9, bound=7)
-    assert rows([HIT, worse]) == [("new", "3", "20", "2", "2", "1", "1", "0.10 s", "0.10 s", "1")]
+    worse = replace(HIT, cost=9.0)
+    assert rows([HIT, worse]) == [("new", "3", "20", "2", "2", "1", "1", "0.10 s", "0.10 s", "1", "1")]
 
 
 # --- conflicts ------------------------------------------------------------------------------------
@@ -124,6 +124,16 @@ def test_conflicts_keep_items_apart_and_the_relaxation_forgets_them() -> None:
     case = ConflictInstance("case", ((6, 6.0), (12, 10.0)), (3, 3, 3, 3), triangle, None, False)
     cliques = clique_cover(4, case.conflicts)
     assert cliques == (frozenset({0, 1, 2}),)
-    apart, relaxed = (solve(conflict_problem(case, cover)) for cover in (cliques, ()))
+    apart, relaxed = (solve(packing_problem(case.question(cover))) for cover in (cliques, ()))
+    assert (case.question(cliques).dimensions, case.question(()).dimensions) == (2, 1)
     assert [d.cost_microusd_per_hour for d in (apart, relaxed)] == [18_000_000, 10_000_000]
     assert apart.stop_reason is relaxed.stop_reason is StopReason.OPTIMAL
+
+
+def test_the_relaxation_claims_no_published_optimum() -> None:
+    """What is known of the instance with its conflicts says nothing about it without them."""
+    known = ConflictInstance("case", ((6, 6.0),), (3, 3), frozenset({(0, 1)}), 12.0, True)
+    assert known.question([frozenset({0, 1})]).optimum == 12.0
+    assert (known.question(()).optimum, known.question(()).best_known) == (None, None)
+    free = replace(known, conflicts=frozenset())
+    assert free.question(()).optimum == 12.0

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 
 from binwright_optimizer.model import Problem
 
 from binwright_benchmarks.registry import SharedData, register
 from binwright_benchmarks.vector_packing import (
+    CONFIGS,
     SETS,
-    ConflictInstance,
-    clique_cover,
     conflict_instances,
-    conflict_problem,
-    vector_instances,
-    vector_problem,
+    conflict_questions,
+    packing_problem,
+    vector_questions,
 )
-
-MOST_CLIQUES = 64
-"""Conflicts that need more resources than this wait for anti-affinity in the model itself."""
-
-CONFIGS = ("set1_3types_linear", "set1_5types_linear", "set2_7types_concave", "set2_7types_convex")
-"""Bin types; ``set2_7types_linear`` asks the same with costs like ``set1``."""
 
 
 def _vector(name: str, seed: int, data: SharedData) -> Problem:
-    found = [instance for instance in vector_instances(name, data) if instance.is_expressible]
-    return vector_problem(found[seed % len(found)])
-
-
-@lru_cache(maxsize=len(CONFIGS))
-def covered(config: str, data: SharedData) -> tuple[tuple[ConflictInstance, tuple[frozenset[int], ...]], ...]:
-    """Instances with a cover of at most `MOST_CLIQUES`: their conflicts are few, or form large cliques."""
-    found = (
-        (instance, clique_cover(len(instance.sizes), instance.conflicts))
-        for instance in conflict_instances(config, data)
-    )
-    return tuple((instance, cliques) for instance, cliques in found if len(cliques) <= MOST_CLIQUES)
+    found = [question for question in vector_questions(name, data) if question.is_expressible]
+    return packing_problem(found[seed % len(found)])
 
 
 def _conflicts(config: str, seed: int, data: SharedData) -> Problem:
-    found = covered(config, data)
-    return conflict_problem(*found[seed % len(found)])
+    found = conflict_questions(config, data)
+    return packing_problem(found[seed % len(found)])
 
 
 def _relaxed(config: str, seed: int, data: SharedData) -> Problem:
     found = conflict_instances(config, data)
-    return conflict_problem(found[seed % len(found)], ())
+    return packing_problem(found[seed % len(found)].question(()))
 
 
 for _name in SETS:
