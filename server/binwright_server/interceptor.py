@@ -18,6 +18,9 @@ from binwright_server.status import status_of
 OUR_SERVICES = ("/binwright.v1.", "/grpcplugin.")
 """Methods below are ours; health and reflection look after themselves."""
 
+FREQUENT = frozenset({"Filter", "Prioritize", "UpdateCluster"})
+"""Methods called for every pod that is scheduled: a line each is for debugging only."""
+
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -108,4 +111,5 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics.requests.labels(name, code.name).inc()
         self._metrics.latency_s.labels(name).observe(seconds)
         extra = {"message": message} if message else {}
-        _log.info("call", method=name, code=code.name, milliseconds=round(seconds * 1e3, 3), **extra)
+        log = _log.debug if name in FREQUENT and code is grpc.StatusCode.OK else _log.info
+        log("call", method=name, code=code.name, milliseconds=round(seconds * 1e3, 3), **extra)

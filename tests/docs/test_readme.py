@@ -62,4 +62,4 @@ def test_links_and_pictures_of_the_readme_exist() -> None:
 def test_commands_in_running_text_are_in_a_block_or_known() -> None:
     """Inline `binwright ...` commands name real subcommands."""
     for command in re.findall(r"`binwright ([a-z]+)", README):
-        assert command in {"solve", "verify", "serve", "catalog", "benchmark"}
+        assert command in {"solve", "verify", "serve", "extender", "catalog", "benchmark"}

@@ -1,0 +1,167 @@
+"""``binwright extender``: the webhook for kube-scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from binwright_clients.cli.connection import Connection, server_options
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.failures import BadInput
+from binwright_clients.cli.output import print_yaml
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+BUDGET_S = 4.0
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    short_help="Serve kube-scheduler's extender webhook.",
+    epilog=examples(
+        "binwright extender --server binwright:50051 --watch",
+        "binwright extender --server binwright:50051 --tls-ca ca.crt --token-file token --watch",
+        "binwright extender --print-config > kube-scheduler.yaml",
+        "binwright extender --print-config --url https://extender:8888 --url-ca /etc/kubernetes/ca.crt",
+    ),
+)
+@server_options
+@click.option(
+    "--address",
+    "listen",
+    default="127.0.0.1:8888",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the webhook listens; port 0 takes a free one.",
+)
+@click.option("--http-cert", type=_FILE, metavar="FILE", help="PEM certificate of the webhook, for HTTPS.")
+@click.option("--http-key", type=_FILE, metavar="FILE", help="PEM private key of the webhook.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Keep the server's picture of the cluster current: watch nodes and pods, in the cluster or by"
+    " kubeconfig.",
+)
+@click.option("--kubeconfig", type=_FILE, metavar="FILE", help="Kubeconfig for --watch.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig for --watch.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(0.1, 60.0),
+    default=BUDGET_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time for a call, with new tries while the server restarts; below kube-scheduler's"
+    " httpTimeout.",
+)
+@click.option("--print-config", is_flag=True, help="Print a KubeSchedulerConfiguration and stop.")
+@click.option("--url", metavar="URL", help="With --print-config: where kube-scheduler reaches the webhook.")
+@click.option("--url-ca", metavar="FILE", help="With --print-config: kube-scheduler's file of authorities.")
+def extender(
+    connection: Connection | None,
+    listen: str,
+    http_cert: Path | None,
+    http_key: Path | None,
+    watch: bool,
+    kubeconfig: Path | None,
+    context: str | None,
+    budget: float,
+    print_config: bool,
+    url: str | None,
+    url_ca: str | None,
+) -> None:
+    """Serve the HTTP webhook that kube-scheduler's extenders configuration calls.
+
+    It answers filter, prioritize and preempt by asking a Binwright server (--server, by default
+    127.0.0.1:50051), whose scores follow the cheapest plan for the whole cluster. While the server
+    restarts, calls are tried again; a call that cannot be answered in time says so, and with
+    "ignorable: true", as --print-config writes it, kube-scheduler goes on without.
+    """
+    host, port = _host_and_port(listen)
+    if (http_cert is None) != (http_key is None):
+        raise click.UsageError("--http-cert and --http-key go together.")
+    if (kubeconfig or context) and not watch:
+        raise click.UsageError("--kubeconfig and --context need --watch.")
+    if (url or url_ca) and not print_config:
+        raise click.UsageError("--url and --url-ca need --print-config.")
+    if print_config:
+        _print_config(url or f"{'https' if http_cert else 'http'}://{listen}", url_ca)
+        return
+    _serve(connection or Connection(DEFAULT_SERVER), host, port, _context(http_cert, http_key), budget, watch,
+           str(kubeconfig) if kubeconfig else None, context)  # fmt: skip
+
+
+def _serve(
+    connection: Connection,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    budget: float,
+    watch: bool,
+    kubeconfig: str | None,
+    context: str | None,
+) -> None:
+    # Imported on first use: gRPC and aiohttp take a noticeable part of the time of `binwright --help`.
+    from binwright_clients.extender.backend import Backend
+    from binwright_clients.extender.run import Listening, run_extender
+    from binwright_clients.transport import TlsOptions
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    options = None
+    if connection.tls:
+        options = TlsOptions(connection.ca, connection.cert, connection.key, connection.server_name)
+
+    def backend() -> Backend:
+        return Backend(connection.address, tls=options, token_file=connection.token_file, budget_s=budget)
+
+    cluster = _cluster(kubeconfig, context) if watch else None
+    try:
+        asyncio.run(run_extender(backend, Listening(host, port, tls), cluster))
+    except OSError as error:
+        raise BadInput(f"--address: cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+def _cluster(kubeconfig: str | None, context: str | None) -> Any:
+    import yaml
+    from kubernetes.config import ConfigException
+
+    from binwright_clients.extender.cluster import core_api
+
+    try:
+        return core_api(kubeconfig, context)
+    except (ConfigException, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInput(f"--watch: no cluster to watch: {reason}") from error
+
+
+def _print_config(url: str, ca_file: str | None) -> None:
+    from binwright_clients.extender.configuration import scheduler_configuration
+
+    if not url.startswith(("http://", "https://")):
+        raise BadInput(f"--url: must begin with http:// or https:// (got {url!r})")
+    if ca_file and not url.startswith("https://"):
+        raise BadInput("--url-ca: is of use with an https:// URL only")
+    print_yaml(scheduler_configuration(url, ca_file))
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
+        raise BadInput(f"--address: must be HOST:PORT or [IPV6]:PORT (got {address!r})")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise BadInput(f"--http-cert, --http-key: no certificate with its key: {error}") from error
+    return context

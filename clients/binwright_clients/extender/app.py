@@ -1,0 +1,142 @@
+"""The webhook over HTTP.
+
+Whatever is wrong becomes an answer that kube-scheduler understands and a line in the log, and the next
+call is served: filter answers with ``Error`` and status 200, the other verbs, whose answers have no place
+for an error, with a status that kube-scheduler reports.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from binwright.v1 import scheduling_service_pb2 as api
+from binwright_optimizer.errors import BinwrightError, InvalidProblemError
+
+from binwright_clients.errors import InputError
+from binwright_clients.extender.answers import (
+    filter_error,
+    filter_result,
+    host_priorities,
+    preemption_result,
+)
+from binwright_clients.extender.arguments import (
+    Arguments,
+    ArgumentsReader,
+    MalformedArgumentsError,
+    read_preemption,
+)
+from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.objects import read_node, read_template
+
+MAX_BODY_BYTES = 256 * 2**20
+"""5,000 whole nodes are 50 MB of JSON."""
+
+_JSON = "application/json"
+
+_log = logging.getLogger(__name__)
+
+
+class Extender:
+    """The verbs filter, prioritize and preempt.
+
+    Parameters
+    ----------
+    backend
+        Asked for everything; shared by all calls.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._arguments = ArgumentsReader()
+
+    def app(self) -> web.Application:
+        """The web application."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_post("/filter", self._answering(self.filter, filter_error, 200))
+        app.router.add_post("/prioritize", self._answering(self.prioritize, _plain_error, 400))
+        app.router.add_post("/preempt", self._answering(self.preempt, _plain_error, 400))
+        app.router.add_get("/healthz", _healthz)
+        return app
+
+    async def filter(self, body: bytes) -> bytes:
+        """ExtenderFilterResult on ExtenderArgs."""
+        arguments = self._arguments.read(body)
+        request = api.FilterRequest(pod=read_template(arguments.pod), name=_name_of(arguments.pod))
+        names = _add_candidates(request, arguments)
+        response = await self._backend.filter(request) if names else api.FilterResponse()
+        return filter_result(response, names, arguments.nodes)
+
+    async def prioritize(self, body: bytes) -> bytes:
+        """HostPriorityList on ExtenderArgs."""
+        arguments = self._arguments.read(body)
+        request = api.PrioritizeRequest(pod=read_template(arguments.pod), name=_name_of(arguments.pod))
+        names = _add_candidates(request, arguments)
+        if not names:
+            return b"[]"
+        return host_priorities(names, (await self._backend.prioritize(request)).scores)
+
+    async def preempt(self, body: bytes) -> bytes:
+        """ExtenderPreemptionResult: without the nodes that could not take the pod even when emptied."""
+        arguments = read_preemption(body)
+        names = tuple(arguments.victims)
+        if not names:
+            return preemption_result({})
+        request = api.FilterRequest(pod=read_template(arguments.pod), node_names=names)
+        response = await self._backend.filter(request)
+        hopeless = {
+            names[position]
+            for reason in response.refused
+            if reason.is_unresolvable
+            for position in reason.positions
+        }
+        return preemption_result({node: v for node, v in arguments.victims.items() if node not in hopeless})
+
+    def _answering(
+        self, verb: Callable[[bytes], Awaitable[bytes]], spelled: Callable[[str], bytes], status: int
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        name = getattr(verb, "__name__", "")
+
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                body = await verb(await request.read())
+            except (MalformedArgumentsError, InputError, InvalidProblemError, UnicodeEncodeError) as error:
+                # The last is a text that JSON can spell and UTF-8 cannot: half of a surrogate pair.
+                _log.warning("%s: refused: %s", name, error)
+                return web.Response(body=spelled(f"binwright: {error}"), status=status, content_type=_JSON)
+            except BinwrightError as error:
+                _log.error("%s: no answer: %s", name, error)
+                code = status if status == web.HTTPOk.status_code else web.HTTPServiceUnavailable.status_code
+                return web.Response(body=spelled(f"binwright: {error}"), status=code, content_type=_JSON)
+            return web.Response(body=body, content_type=_JSON)
+
+        return handle
+
+
+def _add_candidates(
+    request: api.FilterRequest | api.PrioritizeRequest, arguments: Arguments
+) -> tuple[str, ...]:
+    """Put the candidates into a question; their names in order."""
+    if arguments.node_names is not None:
+        request.node_names.extend(arguments.node_names)
+        return arguments.node_names
+    assert arguments.nodes is not None, "arguments have one or the other"
+    request.nodes.extend(read_node(node) for node in arguments.nodes)
+    return tuple(node.name for node in request.nodes)
+
+
+def _name_of(pod: dict[str, Any]) -> api.PodName:
+    metadata = pod.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return api.PodName(name=str(metadata.get("name", "")), namespace=str(metadata.get("namespace", "")))
+
+
+def _plain_error(message: str) -> bytes:
+    return json.dumps({"Error": message}).encode()
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return web.Response(text="ok\n")

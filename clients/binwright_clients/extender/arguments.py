@@ -1,0 +1,164 @@
+"""What kube-scheduler sends an extender (``k8s.io/kube-scheduler/extender/v1``).
+
+The Go types have no JSON tags: keys on the wire are the Go names (``Pod``, ``NodeNames``), and Go reads
+them in any case, so that other callers write ``pod`` or ``nodenames``. Both are understood.
+
+A list of 5,000 node names is 200 KB that kube-scheduler repeats for every pod; texts of such lists are
+remembered with what they say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST_LISTS = 64
+"""Lists of names remembered."""
+
+_NAMES_KEYS = (b'"NodeNames":[', b'"nodeNames":[', b'"nodenames":[')
+_LEAST_LIST_BYTES = 1_000
+"""Shorter lists are read as quickly as they are looked up."""
+
+
+class MalformedArgumentsError(ValueError):
+    """The body is not what kube-scheduler sends to this verb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Arguments of filter and prioritize.
+
+    Parameters
+    ----------
+    node_names
+        Candidates by name, from callers that rely on a cache here; None if they send nodes.
+    nodes
+        Candidates in full; None if the caller sends names.
+    """
+
+    pod: dict[str, Any]
+    node_names: tuple[str, ...] | None
+    nodes: tuple[dict[str, Any], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreemptionArguments:
+    """Arguments of preempt: uids of the victims and broken PDBs, by node."""
+
+    pod: dict[str, Any]
+    victims: Mapping[str, tuple[tuple[str, ...], int]]
+
+
+class ArgumentsReader:
+    """Reads bodies."""
+
+    def __init__(self) -> None:
+        self._lists: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+
+    def read(self, body: bytes) -> Arguments:
+        """Arguments of filter and prioritize; raises MalformedArgumentsError."""
+        rest, known = self._without_list(body)
+        fields = _fields(rest)
+        if known is not None and fields.get("nodenames", known) is not None:
+            fields, known = _fields(body), None  # the list that was cut out is not the one that counts
+        pod = _mapping(fields, "pod")
+        if known is not None:
+            return Arguments(pod, known, None)
+        names, nodes = fields.get("nodenames"), fields.get("nodes")
+        if names is not None:
+            return Arguments(pod, _names(names), None)
+        if nodes is None:
+            raise MalformedArgumentsError("neither NodeNames nor Nodes is set")
+        items = nodes.get("items") if isinstance(nodes, dict) else None
+        if items is None and isinstance(nodes, dict):
+            items = []
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise MalformedArgumentsError("Nodes must be a NodeList")
+        return Arguments(pod, None, tuple(items))
+
+    def _without_list(self, body: bytes) -> tuple[bytes, tuple[str, ...] | None]:
+        """The body without its list of names, and the names, where the list is worth remembering.
+
+        The key that stands last is taken for it. No text can imitate a key, as quotation marks inside
+        JSON texts are escaped; a key deeper inside the pod could, which the caller notices.
+        """
+        for key in _NAMES_KEYS:
+            at = body.rfind(key)
+            start = at + len(key) - 1
+            end = body.find(b"]", start)
+            if at < 0 or end - start < _LEAST_LIST_BYTES:
+                continue
+            text = body[start : end + 1]
+            known = self._lists.get(text)
+            if known is None:
+                try:
+                    known = self._lists[text] = _names(_decoded(text))
+                except MalformedArgumentsError:  # a bracket in a name; whoever reads the whole will tell
+                    continue
+                if len(self._lists) > MOST_LISTS:
+                    self._lists.popitem(last=False)
+            else:
+                self._lists.move_to_end(text)
+            return b"".join((body[:start], b"null", body[end + 1 :])), known
+        return body, None
+
+
+def read_preemption(body: bytes) -> PreemptionArguments:
+    """Arguments of preempt; raises MalformedArgumentsError."""
+    fields = _fields(body)
+    pod = _mapping(fields, "pod")
+    by_node = fields.get("nodenametometavictims") or fields.get("nodenametovictims") or {}
+    if not isinstance(by_node, dict):
+        raise MalformedArgumentsError("NodeNameToMetaVictims must be a mapping")
+    victims = {}
+    for node, value in by_node.items():
+        entry = _lower(value, f"victims on {node}")
+        pods = entry.get("pods") or []
+        broken = entry.get("numpdbviolations") or 0
+        if not isinstance(pods, list) or not isinstance(broken, int):
+            raise MalformedArgumentsError(f"victims on {node} must have Pods and NumPDBViolations")
+        victims[node] = (tuple(_uid(pod, node) for pod in pods), broken)
+    return PreemptionArguments(pod, victims)
+
+
+def _uid(pod: Any, node: str) -> str:
+    """Uid of a victim: of a MetaPod, or of a whole Pod."""
+    fields = _lower(pod, f"a victim on {node}")
+    metadata = fields.get("metadata")
+    uid = metadata.get("uid") if isinstance(metadata, dict) else fields.get("uid")
+    if not isinstance(uid, str) or not uid:
+        raise MalformedArgumentsError(f"a victim on {node} has no UID")
+    return uid
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    return _lower(_decoded(body), "the body")
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedArgumentsError(f"is not JSON: {error}") from error
+
+
+def _lower(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedArgumentsError(f"{what} must be a JSON object")
+    return {key.lower(): item for key, item in value.items()}
+
+
+def _mapping(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = fields.get(key)
+    if not isinstance(value, dict):
+        raise MalformedArgumentsError(f"{key.capitalize()} is missing or no object")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise MalformedArgumentsError("NodeNames must be a list of names")
+    return tuple(value)

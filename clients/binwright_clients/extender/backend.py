@@ -1,0 +1,142 @@
+"""Asks a Binwright server, across its restarts, within the time that kube-scheduler gives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+from binwright.v1 import scheduling_service_pb2 as api
+from binwright.v1 import scheduling_service_pb2_grpc
+
+from binwright_clients.errors import InputError
+from binwright_clients.rpc_errors import exception_of
+from binwright_clients.transport import (
+    MAX_MESSAGE_BYTES,
+    RetryPolicy,
+    TlsOptions,
+    call_metadata,
+    channel_options,
+    read_token,
+)
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 0.5
+"""Between two tries: a server needs a second to start, and kube-scheduler waits five."""
+
+_AGAIN = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.FAILED_PRECONDITION}
+)
+"""No server, one that shut down with our call under way, one that waits for a snapshot: all pass, and
+asking twice changes nothing."""
+
+T = TypeVar("T")
+
+
+class TokenSource:
+    """The bearer token of a file, read again when the file changes."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._stamp: tuple[int, ...] = ()
+        self._metadata: tuple[tuple[str, str], ...] = ()
+        if path is not None:
+            self._metadata = call_metadata(read_token(path))
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Metadata of a call; a file that cannot be read just now leaves the token as it was."""
+        if self._path is None:
+            return ()
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp != self._stamp:
+                self._metadata = call_metadata(read_token(self._path))
+                self._stamp = stamp
+        except (OSError, InputError):
+            self._stamp = ()
+        return self._metadata
+
+
+class Backend:
+    """The scheduling API of a server; an asynchronous context manager, to be made in a running loop.
+
+    Parameters
+    ----------
+    budget_s
+        Longest time for a call with all its tries.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        tls: TlsOptions | None = None,
+        token_file: Path | None = None,
+        budget_s: float = 4.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        options = [
+            *channel_options(MAX_MESSAGE_BYTES, RetryPolicy(max_attempts=1), tls),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 500),
+        ]
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(address, options=options)
+        else:
+            self._channel = grpc.aio.secure_channel(address, tls.credentials(), options=options)
+        self._stub: Any = scheduling_service_pb2_grpc.SchedulingServiceStub(self._channel)
+        self._token = TokenSource(token_file)
+        self._budget_s = budget_s
+        self._clock = clock
+
+    async def __aenter__(self) -> Backend:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.close()
+
+    async def filter(self, request: api.FilterRequest) -> api.FilterResponse:
+        """Which nodes may take the pod; raises RpcError or InvalidProblemError."""
+        return await self._tried(self._stub.Filter, request)
+
+    async def prioritize(self, request: api.PrioritizeRequest) -> api.PrioritizeResponse:
+        """Scores for the pod; raises RpcError or InvalidProblemError."""
+        return await self._tried(self._stub.Prioritize, request)
+
+    async def update(self, request: api.UpdateClusterRequest, timeout_s: float) -> api.UpdateClusterResponse:
+        """One try to tell the server what changed; raises RpcError or InvalidProblemError."""
+        try:
+            response: api.UpdateClusterResponse = await self._stub.UpdateCluster(
+                request, timeout=timeout_s, metadata=self._token.metadata(), wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _mapped(error) from error
+        return response
+
+    async def _tried(self, call: Callable[..., Awaitable[T]], request: object) -> T:
+        ends_at = self._clock() + self._budget_s
+        pause = FIRST_PAUSE_S
+        while True:
+            left = ends_at - self._clock()
+            try:
+                # A server that is not there is waited for; one that goes away meanwhile is tried again.
+                return await call(
+                    request, timeout=max(left, 0.001), metadata=self._token.metadata(), wait_for_ready=True
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _AGAIN or self._clock() + pause >= ends_at:
+                    raise _mapped(error) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def _mapped(error: grpc.aio.AioRpcError) -> Exception:
+    return exception_of(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))

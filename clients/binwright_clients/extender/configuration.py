@@ -1,0 +1,65 @@
+"""The KubeSchedulerConfiguration that makes kube-scheduler call the extender."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HTTP_TIMEOUT_S = 5
+"""kube-scheduler's own default, spelt out; the extender answers, right or with an error, before."""
+
+WEIGHT = 10
+"""kube-scheduler's own plugins have weights of 1 to 3 over scores of 0 to 100, and an extender's score is
+brought to the same range: ten outweighs them together, so that placement follows the plan."""
+
+
+def scheduler_configuration(url: str, ca_file: str | None = None) -> dict[str, Any]:
+    """The configuration, to be written as YAML.
+
+    Parameters
+    ----------
+    url
+        Where kube-scheduler reaches the extender, such as ``http://127.0.0.1:8888``.
+    ca_file
+        File, on kube-scheduler's machine, with the authorities that sign the extender's certificate.
+
+    Notes
+    -----
+    ``ignorable`` lets pods be scheduled while the extender is away. The profile packs (MostAllocated,
+    GPUs counting most), so that kube-scheduler pulls in the same direction wherever the extender leaves
+    a choice. kube-scheduler calls an extender for every pod unless ``managedResources`` says otherwise.
+    """
+    extender: dict[str, Any] = {
+        "urlPrefix": url.rstrip("/"),
+        "filterVerb": "filter",
+        "prioritizeVerb": "prioritize",
+        "preemptVerb": "preempt",
+        "weight": WEIGHT,
+        "nodeCacheCapable": True,
+        "ignorable": True,
+        "httpTimeout": f"{HTTP_TIMEOUT_S}s",
+    }
+    if url.startswith("https://"):
+        extender["enableHTTPS"] = True
+        if ca_file is not None:
+            extender["tlsConfig"] = {"caFile": ca_file}
+    resources = [
+        {"name": "cpu", "weight": 1},
+        {"name": "memory", "weight": 1},
+        {"name": "nvidia.com/gpu", "weight": 5},
+    ]
+    packing = {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "NodeResourcesFitArgs",
+        "scoringStrategy": {"type": "MostAllocated", "resources": resources},
+    }
+    return {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "profiles": [
+            {
+                "schedulerName": "default-scheduler",
+                "pluginConfig": [{"name": "NodeResourcesFit", "args": packing}],
+            }
+        ],
+        "extenders": [extender],
+    }

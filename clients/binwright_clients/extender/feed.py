@@ -1,0 +1,191 @@
+"""Keeps a server's picture of the cluster current: a snapshot, then what changed.
+
+The feed keeps the messages of all objects, so that a server that was restarted gets a snapshot at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from typing import Any
+
+from binwright.v1 import scheduling_service_pb2 as api
+from binwright_optimizer.errors import BinwrightError, InvalidProblemError
+
+from binwright_clients.errors import InputError
+from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.cluster import Changed, Event
+from binwright_clients.extender.objects import has_ended, read_node, read_pod
+from binwright_clients.rpc_errors import SnapshotNeededError
+
+GATHER_S = 0.02
+"""Changes are sent together; kube-scheduler binds a pod at a time and asks for the next at once."""
+
+HEARTBEAT_S = 0.5
+"""Without changes, an empty delta asks whether the server still holds the snapshot."""
+
+SEND_S = 30.0
+PAUSE_S = 0.2
+
+_KINDS = frozenset({"nodes", "pods"})
+
+_log = logging.getLogger(__name__)
+
+
+_INDEXED = re.compile(r"^(nodes|pods)\[(\d+)\]")
+"""Objects in the paths of a server's complaints."""
+
+PodKey = tuple[str, str]
+
+
+class Pending:
+    """What changed since the last update: the latest of each object, None if it is gone.
+
+    The latest only, as an update says what is gone before it says what is there.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, api.ClusterNode | None] = {}
+        self.pods: dict[PodKey, api.ClusterPod | None] = {}
+
+    def request(self, epoch: str) -> api.UpdateClusterRequest:
+        """The delta on a snapshot."""
+        return api.UpdateClusterRequest(
+            epoch=epoch,
+            nodes=[node for node in self.nodes.values() if node is not None],
+            pods=[pod for pod in self.pods.values() if pod is not None],
+            deleted_nodes=[name for name, node in self.nodes.items() if node is None],
+            deleted_pods=[
+                api.PodName(name=name, namespace=namespace)
+                for (namespace, name), pod in self.pods.items()
+                if pod is None
+            ],
+        )
+
+
+class Feed:
+    """Takes events from any thread and tells the server; to be made in the running loop.
+
+    Objects that cannot be read, or that the server refuses, are left out, and said so once.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._nodes: dict[str, api.ClusterNode] = {}
+        self._pods: dict[PodKey, api.ClusterPod] = {}
+        self._listed: set[str] = set()
+        self._pending = Pending()
+        self._epoch = ""
+        self._told: set[str] = set()
+
+    def put(self, event: Event) -> None:
+        """Take an event, from any thread."""
+        self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+    async def run(self) -> None:
+        """Feed until cancelled."""
+        while True:
+            await self._gather()
+            if self._listed != _KINDS:
+                continue
+            request = self._pending.request(self._epoch) if self._epoch else self._snapshot()
+            try:
+                response = await self._backend.update(request, SEND_S)
+            except SnapshotNeededError:
+                self._epoch = ""  # a restarted server; the next round sends all
+            except InvalidProblemError as error:
+                self._epoch = ""
+                if not self._leave_out(request, error):
+                    _log.error("the server refuses the cluster's state: %s", error)
+                    await asyncio.sleep(PAUSE_S)
+            except BinwrightError as error:
+                self._epoch = ""
+                _log.warning("the server does not take the cluster's state: %s", error)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                self._pending = Pending()
+                self._epoch = request.epoch
+                if request.is_snapshot:
+                    _log.info("the server holds %d nodes and %d pods", response.nodes, response.pods)
+
+    async def _gather(self) -> None:
+        """Wait for an event, unless a snapshot is due, and take what else has come."""
+        if self._epoch or self._listed != _KINDS:
+            try:
+                event = await asyncio.wait_for(self._events.get(), HEARTBEAT_S)
+            except TimeoutError:
+                return
+            self._take(event)
+            await asyncio.sleep(GATHER_S)
+        while not self._events.empty():
+            self._take(self._events.get_nowait())
+
+    def _snapshot(self) -> api.UpdateClusterRequest:
+        return api.UpdateClusterRequest(
+            is_snapshot=True,
+            epoch=secrets.token_hex(8),
+            nodes=self._nodes.values(),
+            pods=self._pods.values(),
+        )
+
+    def _leave_out(self, request: api.UpdateClusterRequest, error: InvalidProblemError) -> bool:
+        """Forget the objects that the server refuses; whether there were any."""
+        found = False
+        for violation in error.violations:
+            match = _INDEXED.match(violation.field)
+            if match is None:
+                continue
+            found = True
+            if match[1] == "nodes":
+                node = request.nodes[int(match[2])]
+                self._nodes.pop(node.name, None)
+                self._tell_once(f"node {node.name}", violation)
+            else:
+                pod = request.pods[int(match[2])]
+                self._pods.pop((pod.namespace or "default", pod.name), None)
+                self._tell_once(f"pod {pod.namespace}/{pod.name}", violation)
+        return found
+
+    def _take(self, event: Event) -> None:
+        """Note an event; a listing calls for a snapshot."""
+        if isinstance(event, Changed):
+            self._put(event.kind, event.item, event.is_gone)
+            return
+        self._listed.add(event.kind)
+        self._epoch = ""
+        if event.kind == "nodes":
+            self._nodes.clear()
+        else:
+            self._pods.clear()
+        for item in event.items:
+            self._put(event.kind, item, False)
+
+    def _put(self, kind: str, item: dict[str, Any], is_gone: bool) -> None:
+        metadata = item.get("metadata") or {}
+        name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", "") or "default")
+        try:
+            if kind == "nodes":
+                node = None if is_gone else read_node(item)
+                self._pending.nodes[name] = node
+                if node is None:
+                    self._nodes.pop(name, None)
+                else:
+                    self._nodes[name] = node
+            else:
+                pod = None if is_gone or has_ended(item) else read_pod(item)
+                self._pending.pods[namespace, name] = pod
+                if pod is None:
+                    self._pods.pop((namespace, name), None)
+                else:
+                    self._pods[namespace, name] = pod
+        except InputError as error:
+            self._tell_once(f"{kind} {namespace}/{name}", error)
+
+    def _tell_once(self, what: str, reason: object) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            _log.warning("%s is left out: %s", what, reason)

@@ -1,0 +1,234 @@
+"""Pods and nodes as JSON from the API server, to messages of the scheduling API.
+
+The API server has checked them, and may be newer than we are: fields that are not read are passed over
+instead of being refused. What is read is checked for its type first, so that a malformed object is one clear
+error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from binwright.v1 import problem_pb2, scheduling_service_pb2
+
+from binwright_clients.errors import InputError, Problems
+from binwright_clients.kubernetes.labels import read_labels
+from binwright_clients.kubernetes.pods import read_requests
+from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
+from binwright_clients.kubernetes.requirements import (
+    read_node_affinity,
+    read_taints,
+    read_tolerations,
+    taint_messages,
+)
+from binwright_clients.kubernetes.schema import (
+    INTEGER,
+    QUANTITIES,
+    STRING,
+    STRINGS,
+    ListOf,
+    MapOf,
+    Record,
+    Scalar,
+    Schema,
+    check,
+)
+
+DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
+HOURLY_PRICE = "binwright.dev/hourly-price"
+"""Annotation or label of a node with its price in dollars an hour; the server reads the label."""
+
+ENDED = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that no longer take room."""
+
+_BOOLEAN = Scalar("boolean")
+_RESOURCES = Record({"requests": QUANTITIES, "limits": QUANTITIES})
+_CONTAINER = Record({"name": STRING, "resources": _RESOURCES, "restartPolicy": STRING})
+_REQUIREMENT = Record({"key": STRING, "operator": STRING, "values": ListOf(STRING)})
+_TERM = Record({"matchExpressions": ListOf(_REQUIREMENT), "matchFields": ListOf(_REQUIREMENT)})
+_NODE_AFFINITY = Record(
+    {"requiredDuringSchedulingIgnoredDuringExecution": Record({"nodeSelectorTerms": ListOf(_TERM)})}
+)
+_TOLERATION = Record({"key": STRING, "operator": STRING, "value": STRING, "effect": STRING})
+_OWNER = Record({"kind": STRING, "controller": _BOOLEAN})
+_METADATA = Record(
+    {
+        "name": STRING,
+        "namespace": STRING,
+        "uid": STRING,
+        "resourceVersion": STRING,
+        "labels": STRINGS,
+        "annotations": STRINGS,
+        "ownerReferences": ListOf(_OWNER),
+    }
+)
+_POD = Record(
+    {
+        "metadata": _METADATA,
+        "spec": Record(
+            {
+                "containers": ListOf(_CONTAINER),
+                "initContainers": ListOf(_CONTAINER),
+                "overhead": QUANTITIES,
+                "resources": _RESOURCES,
+                "nodeName": STRING,
+                "nodeSelector": STRINGS,
+                "affinity": Record({"nodeAffinity": _NODE_AFFINITY}),
+                "tolerations": ListOf(_TOLERATION),
+                "priority": INTEGER,
+            }
+        ),
+        "status": Record({"phase": STRING}),
+    }
+)
+_NODE = Record(
+    {
+        "metadata": _METADATA,
+        "spec": Record(
+            {
+                "taints": ListOf(Record({"key": STRING, "value": STRING, "effect": STRING})),
+                "unschedulable": _BOOLEAN,
+            }
+        ),
+        "status": Record({"allocatable": QUANTITIES}),
+    }
+)
+
+
+def trimmed(value: Any, schema: Schema) -> Any:
+    """The value without the fields that the schema does not know.
+
+    >>> trimmed({"phase": "Running", "podIP": "10.0.0.1"}, Record({"phase": STRING}))
+    {'phase': 'Running'}
+    """
+    if isinstance(schema, Record) and isinstance(value, dict):
+        fields = schema.fields
+        return {key: trimmed(item, fields[key]) for key, item in value.items() if key in fields}
+    if isinstance(schema, ListOf) and isinstance(value, list):
+        return [trimmed(item, schema.item) for item in value]
+    if isinstance(schema, MapOf) and isinstance(value, dict):
+        return value
+    return value
+
+
+class _Reader:
+    """Collects what is wrong with one object."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._problems = Problems()
+
+    def problem(self, path: str, value: str, description: str) -> None:
+        """Record a mistake."""
+        self._problems.add(self._what, description, field=path, value=value)
+
+    def checked(self, body: Any, schema: Record) -> dict[str, Any]:
+        """The fields that are read, of the right types; raises InputError."""
+        kept = trimmed(body, schema)
+        check(kept, schema, self.problem)
+        self.finish()
+        if not isinstance(kept, dict):
+            raise InputError.of(self._what, "is missing")
+        return kept
+
+    def finish(self) -> None:
+        """Raise InputError if anything is wrong."""
+        self._problems.raise_if_any()
+
+
+def read_template(body: Any) -> problem_pb2.PodTemplate:
+    """What of a Pod decides where it may run.
+
+    Raises
+    ------
+    InputError
+        Naming every wrong field.
+    """
+    reader = _Reader("Pod")
+    return _template(reader.checked(body, _POD), reader)
+
+
+def read_pod(body: Any) -> scheduling_service_pb2.ClusterPod:
+    """A pod of the cluster; raises InputError."""
+    reader = _Reader("Pod")
+    pod = reader.checked(body, _POD)
+    metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
+    return scheduling_service_pb2.ClusterPod(
+        name=metadata.get("name") or "",
+        namespace=metadata.get("namespace") or "",
+        uid=metadata.get("uid") or "",
+        resource_version=metadata.get("resourceVersion") or "",
+        node=spec.get("nodeName") or "",
+        is_daemon=_is_daemon(metadata),
+        template=_template(pod, reader),
+    )
+
+
+def read_node(body: Any) -> scheduling_service_pb2.ClusterNode:
+    """A node of the cluster; raises InputError."""
+    reader = _Reader("Node")
+    node = reader.checked(body, _NODE)
+    metadata, spec = node.get("metadata") or {}, node.get("spec") or {}
+    message = scheduling_service_pb2.ClusterNode(
+        name=metadata.get("name") or "",
+        resource_version=metadata.get("resourceVersion") or "",
+        unschedulable=bool(spec.get("unschedulable")),
+    )
+    message.labels.update(read_labels(metadata.get("labels"), "metadata.labels", reader.problem))
+    annotated = (metadata.get("annotations") or {}).get(HOURLY_PRICE)
+    if annotated:
+        message.labels[HOURLY_PRICE] = annotated
+    taints = read_taints(spec.get("taints") or [], "spec.taints", reader.problem)
+    message.taints.extend(taint_messages(taints))
+    amounts = (node.get("status") or {}).get("allocatable")
+    # A zero says what silence says, but for pod slots, where silence is "without limit".
+    for name, text in read_quantities(amounts, "status.allocatable", reader.problem).items():
+        message.allocatable[name] = text
+    if quantity_text(message.allocatable.get("pods", "")) == "0":
+        del message.allocatable["pods"]
+        message.unschedulable = True
+    reader.finish()
+    if not message.name:
+        raise InputError.of("Node", "must not be empty", field="metadata.name")
+    return message
+
+
+def has_ended(body: Mapping[str, Any]) -> bool:
+    """Whether a pod no longer takes room."""
+    status = body.get("status")
+    return isinstance(status, dict) and status.get("phase") in ENDED
+
+
+def _template(pod: dict[str, Any], reader: _Reader) -> problem_pb2.PodTemplate:
+    metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
+    message = read_requests(spec, "spec", reader.problem)
+    for container in (*message.containers, *message.init_containers):
+        container.ClearField("name")  # pods that differ in it only are one kind
+    selector = read_labels(spec.get("nodeSelector"), "spec.nodeSelector", reader.problem)
+    message.node_selector.update(selector)
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity")
+    if affinity and not _has_field_terms(affinity):
+        read_node_affinity(affinity, selector, message, "spec.affinity.nodeAffinity", reader.problem)
+    read_tolerations(spec.get("tolerations") or [], message, "spec.tolerations", reader.problem)
+    message.do_not_disrupt = (metadata.get("annotations") or {}).get(DO_NOT_DISRUPT) == "true"
+    reader.finish()
+    return message
+
+
+def _has_field_terms(affinity: dict[str, Any]) -> bool:
+    """Whether a required term asks for the node's own name, which is no label.
+
+    Pods of DaemonSets do. Terms are alternatives, so that none of them can be held to without that
+    one; kube-scheduler holds them all, before or after us.
+    """
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    return any(term.get("matchFields") for term in required.get("nodeSelectorTerms") or [])
+
+
+def _is_daemon(metadata: dict[str, Any]) -> bool:
+    """Whether the pod belongs to its node: of a DaemonSet, or a static pod of the kubelet."""
+    return any(
+        owner.get("controller") and owner.get("kind") in ("DaemonSet", "Node")
+        for owner in metadata.get("ownerReferences") or []
+    )

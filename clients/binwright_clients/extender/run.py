@@ -1,0 +1,90 @@
+"""Runs the extender until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from binwright_clients.extender.app import Extender
+from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.cluster import ClusterWatch
+from binwright_clients.extender.feed import Feed
+
+GRACE_S = 5.0
+"""Time that calls under way have at the end; kube-scheduler waits no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the webhook listens; ``tls`` None means plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+async def run_extender(
+    backend: Callable[[], Backend],
+    listening: Listening,
+    cluster: Any | None,
+    announce: Callable[[str], None] = lambda line: print_line(line),
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    backend
+        Makes the connection to the server, in the running loop.
+    cluster
+        The cluster's core API, to be watched; None leaves the server's state to somebody else.
+    announce
+        Takes one line once the webhook listens.
+
+    Raises
+    ------
+    OSError
+        If the address is taken.
+    """
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(backend())
+        if cluster is not None:
+            feed = Feed(connection)
+            watch = ClusterWatch(cluster, feed.put)
+            watch.start()
+            stack.callback(watch.close)
+            feeding = loop.create_task(feed.run())
+            stack.push_async_callback(_ended, feeding)
+        runner = web.AppRunner(Extender(connection).app(), access_log=None, shutdown_timeout=GRACE_S)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, listening.host, listening.port, ssl_context=listening.tls, backlog=1024)
+        await site.start()
+        scheme = "https" if listening.tls is not None else "http"
+        host = f"[{listening.host}]" if ":" in listening.host else listening.host
+        port = runner.addresses[0][1]
+        announce(f"binwright extender listens on {scheme}://{host}:{port}")
+        await ended.wait()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def print_line(line: str) -> None:
+    """Write a line to standard output at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

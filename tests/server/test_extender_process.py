@@ -1,0 +1,202 @@
+"""``binwright extender`` as a process: watching a cluster, behind TLS and tokens, and its options."""
+
+from __future__ import annotations
+
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from binwright_server.config import ServerConfig
+from certificates import made_certificates
+from extender_harness import Webhook, node_json, pod_json
+from fake_api_server import FakeApiServer, api_server
+from harness import serving
+
+COMMAND = [sys.executable, "-m", "binwright_clients.cli.main", "extender"]
+
+
+@pytest.fixture
+def cluster() -> Iterator[FakeApiServer]:
+    with api_server() as fake:
+        fake.put("nodes", node_json("a"))
+        fake.put("nodes", node_json("b", "1500m"))
+        fake.put("pods", pod_json("daemon", "1", nodeName="b"))
+        yield fake
+
+
+class Extender:
+    """The process, and what it says."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "--address", "127.0.0.1:0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            pytest.fail(f"the extender did not start: {self.process.communicate()[1]}")
+        self.url = line.split()[-1]
+        self.webhook = Webhook(int(self.url.rpartition(":")[2]))
+
+    def stop(self) -> tuple[int, str]:
+        """Exit code and log after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        _, log = self.process.communicate(timeout=30)
+        return self.process.returncode, log
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Extender]]:
+    running: list[Extender] = []
+
+    def begin(*options: str) -> Extender:
+        running.append(Extender(*options))
+        return running[-1]
+
+    yield begin
+    for extender in running:
+        with extender.process as process:
+            process.kill()
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 15) -> None:
+    ends_at = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < ends_at, "did not happen in time"
+        time.sleep(0.05)
+
+
+def test_watch_keeps_the_picture_current_through_changes_and_restarts(
+    cluster: FakeApiServer, start: Callable[..., Extender], tmp_path: Path
+) -> None:
+    kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
+    config = ServerConfig(address=f"unix:{tmp_path}/s", workers=1)
+    with serving(config=config):
+        extender = start(
+            "--server", config.address, "--watch", "--kubeconfig", str(kubeconfig), "--budget", "20"
+        )
+
+        def passed(cpu: str = "1") -> list[str]:
+            return list(extender.webhook.filter(pod_json("web", cpu), ["a", "b"])["NodeNames"] or ())
+
+        eventually(lambda: passed() == ["a"])
+        cluster.remove("pods", "daemon")
+        eventually(lambda: passed() == ["a", "b"])
+        cluster.put("pods", pod_json("big", "4", nodeName="a"))
+        eventually(lambda: passed() == ["b"])
+        done = pod_json("big", "4", nodeName="a")
+        done["status"]["phase"] = "Succeeded"
+        cluster.put("pods", done)
+        eventually(lambda: passed() == ["a", "b"])
+        lists = cluster.lists
+        cluster.expire()
+        eventually(lambda: cluster.lists > lists)
+        cluster.remove("nodes", "b")
+        eventually(lambda: passed() == ["a"])
+        broken = node_json("broken")
+        broken["status"]["allocatable"] = {"cpu": "x"}
+        cluster.put("nodes", broken)
+        cluster.put("nodes", node_json("b"))
+        eventually(lambda: passed() == ["a", "b"])
+    with serving(config=config):  # it knows nothing, is told again, and the call under way waits for it
+        assert passed("3") == ["a", "b"]
+    code, log = extender.stop()
+    assert code == 0
+    assert "Traceback" not in log
+    assert log.count("nodes default/broken is left out: Node: status.allocatable[cpu]") == 1
+
+
+def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: Path) -> None:
+    certificates = made_certificates(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    config = ServerConfig(
+        address="localhost:0",
+        workers=1,
+        tls_cert=str(certificates / "server.pem"),
+        tls_key=str(certificates / "server.key"),
+        token_file=str(token),
+    )
+    with serving(config=config) as server:
+        https = (
+            "--http-cert",
+            str(certificates / "server.pem"),
+            "--http-key",
+            str(certificates / "server.key"),
+        )
+        ours = ("--server", server.address, "--tls-ca", str(certificates / "ca.pem"), "--budget", "0.5")
+        trusted = start(*ours, "--token-file", str(token), *https)
+        stranger = start(*ours, *https)
+        context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+
+        def ask(extender: Extender) -> str:
+            body = json.dumps({"Pod": pod_json(), "Nodes": {"items": [node_json("a")]}}).encode()
+            url = extender.url.replace("127.0.0.1", "localhost") + "/filter"
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=30, context=context) as reply:
+                return str(json.loads(reply.read())["Error"])
+
+        assert trusted.url.startswith("https://")
+        assert ask(trusted) == ""
+        assert "no bearer token" in ask(stranger)
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
+    finished = run("--print-config", "--url", "https://extender:8888", "--url-ca", "/etc/ca.crt")
+    configuration = yaml.safe_load(finished.stdout)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert configuration["apiVersion"] == "kubescheduler.config.k8s.io/v1"
+    assert configuration["kind"] == "KubeSchedulerConfiguration"
+    assert configuration["extenders"] == [
+        {
+            "urlPrefix": "https://extender:8888",
+            "filterVerb": "filter",
+            "prioritizeVerb": "prioritize",
+            "preemptVerb": "preempt",
+            "weight": 10,
+            "nodeCacheCapable": True,
+            "ignorable": True,
+            "httpTimeout": "5s",
+            "enableHTTPS": True,
+            "tlsConfig": {"caFile": "/etc/ca.crt"},
+        }
+    ]
+    assert (
+        yaml.safe_load(run("--print-config").stdout)["extenders"][0]["urlPrefix"] == "http://127.0.0.1:8888"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--address", "here"), "--address: must be HOST:PORT or [IPV6]:PORT (got 'here')"),
+        (("--http-cert", __file__), "--http-cert and --http-key go together"),
+        (("--http-cert", __file__, "--http-key", __file__), "no certificate with its key"),
+        (("--kubeconfig", __file__), "--kubeconfig and --context need --watch"),
+        (("--watch", "--kubeconfig", __file__), "no cluster to watch"),
+        (("--url", "http://x"), "--url and --url-ca need --print-config"),
+        (("--print-config", "--url", "x"), "--url: must begin with http:// or https://"),
+        (("--print-config", "--url-ca", "x"), "--url-ca: is of use with an https:// URL only"),
+        (("--address", "192.0.2.1:1"), "--address: cannot listen on 192.0.2.1:1"),
+    ],
+)
+def test_wrong_options_are_one_message(options: tuple[str, ...], message: str) -> None:
+    finished = run(*options)
+    assert finished.returncode == 2
+    assert message in " ".join(finished.stderr.split())
+    assert "Traceback" not in finished.stderr
