@@ -1,7 +1,7 @@
 """The real programs, built from their published Go modules and kept outside the checkout.
 
 Each folder with a ``go.mod`` pins versions; its binaries are kept under a name that changes with the
-pins, our own Go files and the compiler. A cold build takes many minutes, so it runs as a process of its
+pins and with our own Go files. A cold build takes many minutes, so it runs as a process of its
 own, at the lowest priority and one package at a time: whoever asked may give up waiting, and the next
 who asks finds it finished or waits on. An interrupted build goes on where it was, from Go's build cache.
 
