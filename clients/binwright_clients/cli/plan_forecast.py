@@ -1,0 +1,168 @@
+"""``binwright plan FORECAST``: node mixes and commitments for a forecast, with a proven bound."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import click
+from binwright_optimizer.errors import PlanningError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.failures import BadInput
+from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
+from binwright_clients.cli.plan_forecast_view import plan_view
+from binwright_clients.cli.plan_reference import mix_document, source_document
+from binwright_clients.cli.plan_stdout import answer_only_on_stdout
+from binwright_clients.cli.values import DURATION
+from binwright_clients.forecast import read_forecast
+
+if TYPE_CHECKING:
+    from binwright_optimizer.model.forecast import Forecast
+    from binwright_optimizer.planning.plan import Plan, PlanParams
+
+
+@click.command(
+    epilog=examples(
+        "binwright plan examples/forecast.yaml",
+        "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
+        "binwright plan demand.csv --cloud gcp --deadline 20s -o json > plan.json",
+    )
+)
+@click.argument("path", metavar="FORECAST")
+@click.option(
+    "--cloud",
+    type=click.Choice(["aws", "gcp", "azure"]),
+    help="Whose regions a table means.  [default: aws]",
+)
+@click.option("--deadline", type=DURATION, default="45s", show_default=True, help="Time of all solves.")
+@click.option(
+    "--risk-aversion",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Weight of the tail in the objective: 0 plans for the expected cost, 1 for the tail's mean.",
+)
+@click.option(
+    "--tail",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Probability at which the tail begins.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
+@output_option()
+@click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
+def forecast(
+    path: str,
+    cloud: str | None,
+    deadline: float,
+    risk_aversion: float,
+    tail: float,
+    seed: int,
+    output: str,
+    quiet: bool,
+) -> None:
+    """Plan for a forecast (YAML, JSON, CSV, Parquet): what to commit to now, which nodes to run then.
+
+    Every region, period, scenario and block of hours gets its cheapest mix of nodes; commitments are
+    chosen over all of them. The plan serves all demand of every scenario, p99 included, and its bound
+    is proven: no plan of this form is cheaper than that.
+    """
+    asked = read_forecast(path, cloud or "")
+    # Imported on first use: it loads the solver.
+    from binwright_optimizer.planning.commit import Risk
+    from binwright_optimizer.planning.plan import PlanParams
+
+    risk = Risk(Fraction(str(risk_aversion)), Fraction(str(tail)))
+    try:
+        with answer_only_on_stdout():
+            found = _planned(asked, PlanParams(deadline, risk, seed), quiet)
+    except PlanningError as error:
+        raise BadInput(f"{path}: {error}") from error
+    if output == "table":
+        print_table(plan_view(found))
+    elif output == "json":
+        click.echo(json.dumps(plan_document(found), indent=2))
+    else:
+        print_yaml(plan_document(found))
+
+
+def _planned(asked: Forecast, params: PlanParams, quiet: bool) -> Plan:
+    from binwright_optimizer.planning.plan import make_plan
+
+    console = stderr_console()
+    with Progress(
+        TextColumn("solving node mixes"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=None)
+        return make_plan(
+            asked, params, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+def plan_document(found: Plan) -> dict[str, Any]:
+    """The plan as plain values; dollars over the horizon unless the key says otherwise."""
+    periods = found.forecast.periods
+    return {
+        "total_cost_usd": found.total / 1e6,
+        "lower_bound_usd": found.bound / 1e6,
+        "gap": found.gap,
+        "expected_cost_usd": found.expected / 1e6,
+        "without_commitments_usd": found.without_commitments / 1e6,
+        "sizing_rule_usd": None if found.sizing_rule is None else found.sizing_rule / 1e6,
+        "scenarios": [
+            {"name": s.name, "probability": s.permille / 1000, "cost_usd": cost / 1e6}
+            for s, cost in zip(found.scenarios, found.by_scenario, strict=True)
+        ],
+        "periods": [
+            {
+                "name": period.name or f"{period.start}",
+                "start": str(period.start),
+                "end": str(period.end),
+                "expected_cost_usd": found.by_period[at] / 1e6,
+                "mixes": [
+                    {
+                        "region": mix.region,
+                        "scenario": found.scenarios[mix.scenario].name,
+                        "hours_of_week": found.blocks[mix.block].hours,
+                        "share_of_busiest_hour": {
+                            profile.name: ppm / 1e6
+                            for profile, ppm in zip(
+                                found.forecast.profiles, found.blocks[mix.block].ppm, strict=True
+                            )
+                        },
+                        "on_demand": mix_document(mix.on_demand),
+                        "spot": mix_document(mix.spot),
+                    }
+                    for mix in found.mixes
+                    if mix.period == at
+                ],
+            }
+            for at, period in enumerate(periods)
+        ],
+        "commitments": [
+            {
+                "offer": bought.offer.name,
+                "years": bought.offer.years,
+                "upfront": str(bought.offer.upfront),
+                "discount": bought.offer.discount_ppm / 1e6,
+                "discount_is_estimate": bought.offer.is_estimate,
+                "start": str(bought.start),
+                "end": str(bought.end),
+                "usd_per_hour": bought.microusd_per_hour / 1e6,
+                "cost_in_horizon_usd": bought.cost_microusd / 1e6,
+                "obligation_usd": bought.obligation_microusd / 1e6,
+            }
+            for bought in found.commitments
+        ],
+        "price_sources": [source_document(source) for source in found.price_sources],
+    }

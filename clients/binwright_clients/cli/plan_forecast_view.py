@@ -1,0 +1,147 @@
+"""A plan as tables: the figures, periods, commitments, and the nodes of the busiest hours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from binwright_clients.cli.plan_reference_view import plain_table, price_source_lines
+from binwright_clients.cli.render.text import dollars, literal, percent, some
+
+if TYPE_CHECKING:
+    from binwright_optimizer.planning.plan import BlockMix, Plan
+
+_MICRO = 1_000_000
+
+
+def plan_view(found: Plan) -> RenderableType:
+    """The whole plan at a glance."""
+    lines: list[RenderableType] = [Panel(_summary(found), title="Plan", title_align="left")]
+    lines += [_periods(found), ""]
+    if found.commitments:
+        lines += [Text("Commit to", style="bold"), _commitments(found)]
+        lines += [Text(note) for note in _notes(found)]
+    else:
+        lines.append(Text("No commitment pays.", style="bold"))
+    lines += ["", Text("Nodes at the busiest hours", style="bold"), _nodes(found), ""]
+    lines += price_source_lines(found.price_sources)
+    return Group(*lines)
+
+
+def usd(microusd: int) -> str:
+    """Whole dollars, rounded half up."""
+    return f"{(microusd + _MICRO // 2) // _MICRO:,}"
+
+
+def _summary(found: Plan) -> Text:
+    periods = found.forecast.periods
+    text = Text.assemble(
+        (f"${usd(found.total)}", "bold"),
+        f" from {periods[0].start} to {periods[-1].end}    lower bound ${usd(found.bound)}    "
+        f"gap {percent(found.gap)}\n",
+        f"without commitments ${usd(found.without_commitments)}"
+        f" ({percent(_saving(found.total, found.without_commitments))} more than planned for)",
+    )
+    if found.sizing_rule:
+        text.append(
+            f"\nsizing rule ${usd(found.sizing_rule)}: the plan saves "
+            f"{percent(1 - found.total / found.sizing_rule)}"
+        )
+    scenarios = ", ".join(
+        f"{s.name} ({s.permille / 10:g} %) ${usd(cost)}"
+        for s, cost in zip(found.scenarios, found.by_scenario, strict=True)
+    )
+    text.append(f"\nscenarios: {scenarios}")
+    return text
+
+
+def _saving(planned: int, other: int) -> float:
+    return other / planned - 1 if planned else 0.0
+
+
+def _periods(found: Plan) -> Table:
+    regions = found.forecast.regions
+    table = plain_table(
+        ("Period", False),
+        ("Expected $", True),
+        *((f"{region} nodes", True) for region in regions),
+    )
+    for at, period in enumerate(found.forecast.periods):
+        cells = []
+        for region in regions:
+            counts = [
+                mix.on_demand.nodes + mix.spot.nodes
+                for mix in found.mixes
+                if (mix.period, mix.region) == (at, region)
+            ]
+            cells.append(f"{min(counts)} to {max(counts)}")
+        table.add_row(literal(period.name or f"{period.start}"), usd(found.by_period[at]), *cells)
+    return table
+
+
+def _commitments(found: Plan) -> Table:
+    table = plain_table(
+        ("From", False),
+        ("Offer", False),
+        ("$/h", True),
+        ("Discount", True),
+        ("Until", False),
+        ("$ in these periods", True),
+        ("$ in all", True),
+    )
+    for bought in found.commitments:
+        mark = "~" if bought.offer.is_estimate else ""
+        table.add_row(
+            str(bought.start),
+            literal(bought.offer.name),
+            dollars(bought.microusd_per_hour, 2),
+            mark + percent(bought.offer.discount_ppm / 1e6),
+            str(bought.end),
+            usd(bought.cost_microusd),
+            usd(bought.obligation_microusd),
+        )
+    return table
+
+
+def _notes(found: Plan) -> list[str]:
+    end = found.forecast.periods[-1].end
+    notes = []
+    if any(bought.end > end for bought in found.commitments):
+        notes.append(f"what these cost after {end} is not in the total")
+    if any(bought.offer.is_estimate for bought in found.commitments):
+        notes.append("~ an estimate: state the discounts that you are offered in the forecast")
+    return notes
+
+
+def _nodes(found: Plan) -> Table:
+    """Mixes of the busiest block in the likeliest scenario."""
+    likeliest = max(range(len(found.scenarios)), key=lambda at: found.scenarios[at].permille)
+    table = plain_table(("Period", False), ("Region", False), ("$/h", True), ("Nodes", False))
+    for at, period in enumerate(found.forecast.periods):
+        for region in found.forecast.regions:
+            here = [
+                mix
+                for mix in found.mixes
+                if (mix.period, mix.region, mix.scenario) == (at, region, likeliest)
+            ]
+            busiest = max(here, key=_cost)
+            bought = [
+                f"{purchase.nodes} {purchase.instance_type}"
+                + (" spot" if str(purchase.capacity_type) == "spot" else "")
+                for purchase in (*busiest.on_demand.purchases, *busiest.spot.purchases)
+            ]
+            table.add_row(
+                literal((period.name or f"{period.start}") if region == found.forecast.regions[0] else ""),
+                literal(region),
+                dollars(_cost(busiest), 2),
+                literal(some(bought, most=6)),
+            )
+    return table
+
+
+def _cost(mix: BlockMix) -> int:
+    return mix.on_demand.cost_microusd_per_hour + mix.spot.cost_microusd_per_hour

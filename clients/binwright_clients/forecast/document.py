@@ -1,0 +1,400 @@
+"""Forecast documents: YAML or JSON of kind ``Forecast``; ``examples/forecast.yaml`` shows every field."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any, TypeVar
+
+from binwright_optimizer.model import PodTemplate, Requirement, Resources, labels
+from binwright_optimizer.model.forecast import (
+    HOURS_OF_WEEK,
+    PPM,
+    Band,
+    CommitmentOffer,
+    ForecastWorkload,
+    HeldCommitment,
+    Period,
+    Profile,
+    Upfront,
+    quarter,
+)
+from binwright_optimizer.model.quantity import parse_price, parse_quantity
+from binwright_optimizer.model.requirements import Operator
+
+from binwright_clients.errors import InputError, Problems
+from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
+from binwright_clients.forecast.table import (
+    parse_capacity_type,
+    parse_date,
+    parse_gpu_models,
+    parse_replicas,
+)
+from binwright_clients.kubernetes.schema import (
+    ANY,
+    QUANTITIES,
+    STRING,
+    STRINGS,
+    ListOf,
+    MapOf,
+    Record,
+    Scalar,
+    check,
+    shown,
+)
+
+_T = TypeVar("_T")
+
+API_VERSION = "binwright.dev/v1"
+KIND = "Forecast"
+_NUMBER = Scalar("number")
+_PERIOD = Record({"name": STRING, "start": STRING, "end": STRING})
+_PEAK = Record({"days": STRING, "hours": STRING, "factor": _NUMBER})
+_PROFILE = Record({"base": _NUMBER, "peaks": ListOf(_PEAK), "hourly": ListOf(_NUMBER)})
+_WORKLOAD = Record(
+    {
+        "name": STRING,
+        "requests": QUANTITIES,
+        "gpuModels": ListOf(STRING),
+        "capacityType": STRING,
+        "profile": STRING,
+        "labels": STRINGS,
+        "demand": MapOf(MapOf(ANY)),
+    }
+)
+_HELD = Record(
+    {
+        "name": STRING,
+        "usdPerHour": Scalar("quantity"),
+        "discount": _NUMBER,
+        "currency": STRING,
+        "start": STRING,
+        "end": STRING,
+    }
+)
+_OFFER = Record({"name": STRING, "years": Scalar("integer"), "upfront": STRING, "discount": _NUMBER})
+_SCHEMA = Record(
+    {
+        "apiVersion": STRING,
+        "kind": STRING,
+        "cloud": STRING,
+        "currency": STRING,
+        "targetUtilisation": _NUMBER,
+        "regions": ListOf(STRING),
+        "periods": ListOf(ANY),
+        "profiles": MapOf(_PROFILE),
+        "workloads": ListOf(_WORKLOAD),
+        "commitments": Record({"held": ListOf(_HELD), "offers": ListOf(_OFFER)}),
+    }
+)
+_BAND = Record({"p50": Scalar("integer"), "p90": Scalar("integer"), "p99": Scalar("integer")})
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"^(\d{1,2})-(\d{1,2})$", re.ASCII)
+
+
+def draft_of_document(body: Any, file: str, cloud: str, problems: Problems) -> Draft:
+    """The draft of a document; mistakes go to ``problems``.
+
+    Raises
+    ------
+    InputError
+        If it is no Forecast at all.
+    """
+    if not isinstance(body, dict) or (body.get("apiVersion"), body.get("kind")) != (API_VERSION, KIND):
+        raise InputError.of(file, f"is no forecast: it must have apiVersion {API_VERSION} and kind {KIND}")
+
+    def report(path: str, value: str, description: str) -> None:
+        problems.add(file, description, field=path, value=value)
+
+    check(body, _SCHEMA, report)
+    problems.raise_if_any()
+    own = body.get("cloud") or cloud or "aws"
+    draft = Draft(file, own, Place("", "cloud", own))
+    if cloud and own != cloud:
+        report("cloud", own, f"is not the {cloud} of --cloud")
+    _Document(body, draft, report).read()
+    return draft
+
+
+class _Document:
+    """One document while it is read."""
+
+    def __init__(
+        self, body: Mapping[str, Any], draft: Draft, report: Callable[[str, str, str], None]
+    ) -> None:
+        self._body = body
+        self._draft = draft
+        self._report = report
+
+    def read(self) -> None:
+        """Fill the draft."""
+        body, draft = self._body, self._draft
+        draft.currencies.append(Place("", "currency", body.get("currency") or CURRENCY))
+        utilisation = body.get("targetUtilisation")
+        if utilisation is not None:
+            draft.utilisation_ppm = self._share("targetUtilisation", utilisation) or draft.utilisation_ppm
+        for at, region in enumerate(body.get("regions") or ()):
+            draft.regions.append((region, Place("", f"regions[{at}]", region)))
+        named = self._periods()
+        for name, profile in (body.get("profiles") or {}).items():
+            built = self._profile(f"profiles.{name}", name, profile or {})
+            if built is not None:
+                draft.profiles[name] = built
+        if not body.get("workloads"):
+            self._report("workloads", "", "must name at least one workload")
+        for at, workload in enumerate(body.get("workloads") or ()):
+            self._workload(f"workloads[{at}]", workload, named)
+        commitments = body.get("commitments") or {}
+        for at, held in enumerate(commitments.get("held") or ()):
+            self._held(f"commitments.held[{at}]", held)
+        if commitments.get("offers") is not None:
+            offers = [
+                self._offer(f"commitments.offers[{at}]", offer)
+                for at, offer in enumerate(commitments["offers"])
+            ]
+            draft.offers = tuple(offer for offer in offers if offer is not None)
+
+    def _share(self, path: str, value: float) -> int | None:
+        """A number above 0 and at most 1, in ppm."""
+        if not math.isfinite(value) or not 0 < value <= 1:
+            self._report(path, shown(value), "must be above 0 and at most 1")
+            return None
+        return round(value * PPM)
+
+    def _parse(self, path: str, value: Any, parse: Callable[[str], _T]) -> _T | None:
+        try:
+            return parse(str(value))
+        except ValueError as error:
+            self._report(path, shown(value), str(error))
+            return None
+
+    def _periods(self) -> dict[str, Period]:
+        """Declared periods by name."""
+        named: dict[str, Period] = {}
+        for at, entry in enumerate(self._body.get("periods") or ()):
+            path = f"periods[{at}]"
+            period: Period | None
+            if isinstance(entry, str):
+                period = self._parse(path, entry, quarter)
+            else:
+                before = len(named)
+                check(entry, _PERIOD, self._report, path)
+                period = self._dated(path, entry) if isinstance(entry, dict) else None
+                assert len(named) == before
+            if period is None:
+                continue
+            if period.name in named:
+                self._report(path, period.name, "names a period twice")
+            named[period.name] = period
+            self._draft.periods.append((period, Place("", path, period.name)))
+        return named
+
+    def _dated(self, path: str, entry: Mapping[str, Any]) -> Period | None:
+        name, days = entry.get("name"), []
+        if not isinstance(name, str) or not name:
+            self._report(f"{path}.name", shown(name), "must be given")
+            return None
+        for key in ("start", "end"):
+            day = self._parse(f"{path}.{key}", entry.get(key), parse_date)
+            if day is None:
+                return None
+            days.append(day)
+        try:
+            return Period(days[0], days[1], name)
+        except ValueError:
+            self._report(f"{path}.end", str(days[1]), f"must be after its start, {days[0]}")
+            return None
+
+    def _profile(self, path: str, name: str, entry: Mapping[str, Any]) -> Profile | None:
+        hourly = entry.get("hourly")
+        if hourly is not None:
+            if "base" in entry or "peaks" in entry:
+                self._report(path, "", "has hourly factors and also a base or peaks")
+                return None
+            if len(hourly) != HOURS_OF_WEEK:
+                self._report(
+                    f"{path}.hourly", f"{len(hourly)} numbers", f"must have {HOURS_OF_WEEK}, from Monday 0 h"
+                )
+                return None
+            factors = [self._factor(f"{path}.hourly[{at}]", value) for at, value in enumerate(hourly)]
+            return None if None in factors else Profile(name, tuple(factors))  # type: ignore[arg-type]
+        base = self._factor(f"{path}.base", entry.get("base", 1))
+        peaks = []
+        for at, peak in enumerate(entry.get("peaks") or ()):
+            where = f"{path}.peaks[{at}]"
+            days = self._parse(f"{where}.days", peak.get("days") or "mon-sun", _days)
+            hours = self._parse(f"{where}.hours", peak.get("hours") or "0-24", _hours)
+            factor = self._factor(f"{where}.factor", peak.get("factor", 1))
+            if days is None or hours is None or factor is None:
+                return None
+            peaks.append((days, hours, factor))
+        return None if base is None else Profile.weekly(name, base, peaks)
+
+    def _factor(self, path: str, value: float) -> int | None:
+        if not math.isfinite(value) or not 0 <= value <= 1:
+            self._report(path, shown(value), "must be in 0..1: a share of the busiest hour")
+            return None
+        return round(value * PPM)
+
+    def _workload(self, path: str, entry: Mapping[str, Any], named: Mapping[str, Period]) -> None:
+        name = entry.get("name")
+        if not name:
+            self._report(f"{path}.name", "", "must be given")
+            return
+        if name in self._draft.workloads:
+            self._report(f"{path}.name", name, "names a workload twice")
+            return
+        amounts: dict[str, int] = {}
+        for resource, text in (entry.get("requests") or {}).items():
+            parse = partial(parse_quantity, resource=resource)
+            amounts[resource] = self._parse(f"{path}.requests[{resource}]", text, parse) or 0
+        if not any(amounts.values()):
+            self._report(f"{path}.requests", shown(entry.get("requests")), "the pod requests nothing")
+        capacity_type = self._parse(
+            f"{path}.capacityType", entry.get("capacityType") or "on-demand", parse_capacity_type
+        )
+        selector = [Requirement(labels.CAPACITY_TYPE, Operator.IN, (capacity_type or "on-demand",))]
+        models: tuple[str, ...] = ()
+        for at, model in enumerate(entry.get("gpuModels") or ()):
+            models += self._parse(f"{path}.gpuModels[{at}]", model, parse_gpu_models) or ()
+        if models:
+            selector.append(Requirement(labels.GPU_MODEL, Operator.IN, models))
+        profile = entry.get("profile") or "flat"
+        workload = ForecastWorkload(
+            name, PodTemplate(Resources.of(amounts), node_selector=tuple(selector)), profile
+        )
+        self._draft.workloads[name] = WorkloadDraft(workload, Place("", f"{path}.profile", profile))
+        if not entry.get("demand"):
+            self._report(f"{path}.demand", "", "must be given: replicas by region and period")
+        for region, by_period in (entry.get("demand") or {}).items():
+            for label, amount in (by_period or {}).items():
+                self._cell(f"{path}.demand.{region}.{label}", name, region, label, amount, named)
+
+    def _cell(
+        self, path: str, name: str, region: str, label: str, amount: Any, named: Mapping[str, Period]
+    ) -> None:
+        period = named.get(label) or self._parse(path, label, quarter)
+        if period is None:
+            return
+        band = self._band(path, amount)
+        if band is None:
+            return
+        if named and label not in named:
+            self._report(path, label, "is not among the forecast's periods")
+            return
+        self._draft.cells.append(
+            DemandCell(
+                name,
+                region,
+                period,
+                band,
+                Place("", path, region),
+                Place("", path, label),
+                Place("", path, shown(amount)),
+            )
+        )
+
+    def _band(self, path: str, amount: Any) -> Band | None:
+        if not isinstance(amount, dict):
+            if isinstance(amount, bool) or amount is None:
+                self._report(path, shown(amount), "must be a number of replicas, or p50, p90 and p99")
+                return None
+            replicas = self._parse(path, amount, parse_replicas)
+            return None if replicas is None else Band.exactly(replicas)
+        wrong: list[str] = []
+
+        def note(where: str, value: str, description: str) -> None:
+            wrong.append(where)
+            self._report(where, value, description)
+
+        check(amount, _BAND, note, path)
+        if wrong:
+            return None
+        if amount.get("p50") is None:
+            self._report(f"{path}.p50", "", "must be given")
+            return None
+        quantiles: list[int] = []
+        for key in ("p50", "p90", "p99"):
+            value = amount.get(key)
+            parsed = quantiles[-1] if value is None else self._parse(f"{path}.{key}", value, parse_replicas)
+            if parsed is None:
+                return None
+            quantiles.append(parsed)
+        try:
+            return Band(*quantiles)
+        except ValueError as error:
+            self._report(path, shown(amount), str(error))
+            return None
+
+    def _held(self, path: str, entry: Mapping[str, Any]) -> None:
+        name = entry.get("name") or path
+        if entry.get("currency"):
+            self._draft.currencies.append(Place("", f"{path}.currency", entry["currency"]))
+        price = self._parse(f"{path}.usdPerHour", entry.get("usdPerHour"), parse_price)
+        discount = self._discount(f"{path}.discount", entry.get("discount"))
+        days: list[date | None] = [
+            self._parse(f"{path}.{key}", entry.get(key), parse_date) for key in ("start", "end")
+        ]
+        start, end = days
+        if price is None or discount is None or start is None or end is None:
+            return
+        if end <= start:
+            self._report(f"{path}.end", str(end), f"must be after its start, {start}")
+            return
+        held = HeldCommitment(name, price, discount, start, end)
+        self._draft.held.append((held, Place("", f"{path}.end", str(end))))
+
+    def _offer(self, path: str, entry: Mapping[str, Any]) -> CommitmentOffer | None:
+        discount = self._discount(f"{path}.discount", entry.get("discount"))
+        upfront = self._parse(f"{path}.upfront", entry.get("upfront") or "none", _upfront)
+        if discount is None or upfront is None:
+            return None
+        years = entry.get("years")
+        if years not in (1, 3):
+            self._report(f"{path}.years", shown(years), "must be 1 or 3")
+            return None
+        return CommitmentOffer(entry.get("name") or f"{years} years", years, upfront, discount)
+
+    def _discount(self, path: str, value: Any) -> int | None:
+        if not isinstance(value, (int, float)) or not 0 < value < 1:
+            self._report(path, shown(value), "must be above 0 and below 1")
+            return None
+        return round(value * PPM)
+
+
+def _upfront(text: str) -> Upfront:
+    if text not in tuple(Upfront):
+        raise ValueError(f"must be one of {', '.join(Upfront)}")
+    return Upfront(text)
+
+
+def _days(text: str) -> range:
+    """Days such as ``mon-fri`` or ``sat``.
+
+    Examples
+    --------
+    >>> list(_days("mon-wed")), list(_days("sun"))
+    ([0, 1, 2], [6])
+    """
+    first, _, last = text.lower().partition("-")
+    last = last or first
+    if first not in _DAYS or last not in _DAYS or _DAYS.index(last) < _DAYS.index(first):
+        raise ValueError("must look like mon-fri or sat")
+    return range(_DAYS.index(first), _DAYS.index(last) + 1)
+
+
+def _hours(text: str) -> range:
+    """Hours such as ``8-20``, the last one excluded.
+
+    Examples
+    --------
+    >>> list(_hours("8-10"))
+    [8, 9]
+    """
+    match = _HOURS.match(text)
+    if match is None or not int(match[1]) < int(match[2]) <= 24:
+        raise ValueError("must look like 8-20, hours of a day")
+    return range(int(match[1]), int(match[2]))

@@ -1,0 +1,214 @@
+"""A forecast as it was written, with the place of each part, and the checks of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from binwright_optimizer.model.forecast import (
+    STANDARD_PROFILES,
+    USUAL_OFFERS,
+    Band,
+    CommitmentOffer,
+    Demand,
+    Forecast,
+    ForecastWorkload,
+    HeldCommitment,
+    Period,
+    Profile,
+)
+
+from binwright_clients.errors import Problems
+from binwright_clients.spelling import suggestion
+
+CURRENCY = "USD"
+"""The currency of every price in the catalogues."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value was written: place in the file, column or field, and its text."""
+
+    place: str
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemandCell:
+    """One demand as written; its places are those of region, period and amount."""
+
+    workload: str
+    region: str
+    period: Period
+    band: Band
+    region_place: Place
+    period_place: Place
+    band_place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadDraft:
+    """A workload and where its profile was named."""
+
+    workload: ForecastWorkload
+    profile_place: Place
+
+
+@dataclass(slots=True)
+class Draft:
+    """Everything a file says, not checked as a whole yet.
+
+    ``regions`` and ``periods`` are those that the file declares; empty if it only mentions them with
+    its demands.
+    """
+
+    file: str
+    cloud: str
+    cloud_place: Place
+    workloads: dict[str, WorkloadDraft] = field(default_factory=dict)
+    cells: list[DemandCell] = field(default_factory=list)
+    regions: list[tuple[str, Place]] = field(default_factory=list)
+    periods: list[tuple[Period, Place]] = field(default_factory=list)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    offers: tuple[CommitmentOffer, ...] = USUAL_OFFERS
+    held: list[tuple[HeldCommitment, Place]] = field(default_factory=list)
+    currencies: list[Place] = field(default_factory=list)
+    utilisation_ppm: int = 700_000
+
+    def finish(self, problems: Problems) -> Forecast | None:
+        """The forecast, or None with at least one more problem reported."""
+        before = len(problems)
+        report = _Report(self.file, problems)
+        self._check_currency(report)
+        self._check_regions(report)
+        profiles = {profile.name: profile for profile in STANDARD_PROFILES} | self.profiles
+        for draft in self.workloads.values():
+            if draft.workload.profile not in profiles:
+                known = suggestion(draft.workload.profile, profiles)
+                report.at(draft.profile_place, f"unknown profile{known}")
+        periods = self._periods(report)
+        if len(problems) > before:
+            return None
+        demands = self._demands(periods, report)
+        self._check_held(periods, report)
+        if len(problems) > before:
+            return None
+        named = {draft.workload.profile for draft in self.workloads.values()}
+        return Forecast(
+            cloud=self.cloud,
+            regions=tuple(dict.fromkeys(cell.region for cell in self.cells)),
+            periods=periods,
+            workloads=tuple(draft.workload for draft in self.workloads.values()),
+            demands=demands,
+            profiles=tuple(profiles[name] for name in sorted(named)),
+            offers=self.offers,
+            held=tuple(held for held, _ in self.held),
+            utilisation_ppm=self.utilisation_ppm,
+        )
+
+    def _check_currency(self, report: _Report) -> None:
+        first = self.currencies[0].value if self.currencies else CURRENCY
+        for place in self.currencies:
+            if place.value != first:
+                report.at(place, f"mixes currencies: {first} elsewhere in the file")
+            elif place.value != CURRENCY:
+                report.at(place, f"must be {CURRENCY}, the currency of the price lists")
+
+    def _check_regions(self, report: _Report) -> None:
+        # Imported on first use: the price lists are read from disk.
+        from binwright_optimizer.catalog import clouds, regions
+
+        if self.cloud not in clouds():
+            report.at(self.cloud_place, f"unknown cloud; known: {', '.join(clouds())}")
+            return
+        known = regions(self.cloud)
+        declared = [name for name, _ in self.regions]
+        for name, place in self.regions:
+            if name not in known:
+                report.at(place, f"unknown region of {self.cloud}{suggestion(name, known)}")
+        for cell in self.cells:
+            if declared and cell.region not in declared:
+                report.at(
+                    cell.region_place,
+                    f"is not among the forecast's regions{suggestion(cell.region, declared)}",
+                )
+            elif cell.region not in known:
+                report.at(
+                    cell.region_place, f"unknown region of {self.cloud}{suggestion(cell.region, known)}"
+                )
+
+    def _periods(self, report: _Report) -> tuple[Period, ...]:
+        """All periods in order, without overlap or gap."""
+        first_seen: dict[Period, Place] = {}
+        for period, place in [*self.periods, *((cell.period, cell.period_place) for cell in self.cells)]:
+            first_seen.setdefault(period, place)
+        ordered = sorted(first_seen, key=lambda period: (period.start, period.end))
+        for earlier, later in pairwise(ordered):
+            if later.start < earlier.end:
+                report.at(
+                    first_seen[later],
+                    f"overlaps {_named(earlier)}: that ends on {earlier.end}, this begins on {later.start}",
+                )
+            elif later.start > earlier.end:
+                report.at(
+                    first_seen[later],
+                    f"a period is missing before it: {_named(earlier)} ends on {earlier.end}, "
+                    f"this begins on {later.start}",
+                )
+        return tuple(ordered)
+
+    def _demands(self, periods: tuple[Period, ...], report: _Report) -> tuple[Demand, ...]:
+        index = {period: at for at, period in enumerate(periods)}
+        names = {name: at for at, name in enumerate(self.workloads)}
+        found: dict[tuple[int, str, int], DemandCell] = {}
+        for cell in self.cells:
+            key = names[cell.workload], cell.region, index[cell.period]
+            first = found.setdefault(key, cell)
+            if first is not cell:
+                report.at(cell.period_place, f"was given before, in {first.period_place.place}")
+        wanted = {(workload, region) for workload, region, _ in found}
+        for workload, region in sorted(wanted):
+            for at, period in enumerate(periods):
+                if (workload, region, at) not in found:
+                    name = list(self.workloads)[workload]
+                    last = next(
+                        cell
+                        for cell in reversed(self.cells)
+                        if (cell.workload, cell.region) == (name, region)
+                    )
+                    report.at(
+                        last.period_place,
+                        f"{name} in {region} lacks {_named(period)}; write 0 where nothing is wanted",
+                    )
+        return tuple(
+            Demand(workload, region, period, cell.band)
+            for (workload, region, period), cell in sorted(found.items(), key=lambda item: item[0])
+        )
+
+    def _check_held(self, periods: tuple[Period, ...], report: _Report) -> None:
+        if not periods:
+            return
+        for held, place in self.held:
+            if held.end <= periods[0].start:
+                report.at(
+                    place,
+                    f"commitment {held.name} is past its end: it ended on {held.end}, "
+                    f"the forecast begins on {periods[0].start}",
+                )
+
+
+class _Report:
+    """Adds problems of one file."""
+
+    def __init__(self, file: str, problems: Problems) -> None:
+        self._file = file
+        self._problems = problems
+
+    def at(self, place: Place, description: str) -> None:
+        """Report a wrong value."""
+        self._problems.add(self._file, description, place=place.place, field=place.field, value=place.value)
+
+
+def _named(period: Period) -> str:
+    return period.name or f"{period.start} to {period.end}"

@@ -1,0 +1,51 @@
+"""Reads a forecast of any format."""
+
+from __future__ import annotations
+
+from binwright_optimizer.model.forecast import Forecast
+
+from binwright_clients.errors import InputError, Problems
+from binwright_clients.forecast.document import draft_of_document
+from binwright_clients.forecast.draft import Draft
+from binwright_clients.forecast.table import draft_of_table
+from binwright_clients.kubernetes.documents import DocumentError, load_json, load_yaml
+from binwright_clients.sources import Format, Source, read_source, text_of
+from binwright_clients.tables.rows import read_table
+
+
+def read_forecast(path: str, cloud: str = "") -> Forecast:
+    """The forecast of a YAML, JSON, CSV or Parquet file.
+
+    Parameters
+    ----------
+    cloud
+        Whose regions a table means, and what a document must agree with; empty means what the
+        document says, and aws for a table.
+
+    Raises
+    ------
+    InputError
+        If anything in it is wrong; it lists every mistake that was found.
+    """
+    source = read_source(path)
+    problems = Problems()
+    draft = _draft(source, cloud, problems)
+    problems.raise_if_any()
+    forecast = draft.finish(problems)
+    problems.raise_if_any()
+    assert forecast is not None
+    return forecast
+
+
+def _draft(source: Source, cloud: str, problems: Problems) -> Draft:
+    if source.format in (Format.CSV, Format.PARQUET):
+        return draft_of_table(read_table(source, problems), cloud or "aws", problems)
+    load = load_json if source.format is Format.JSON else load_yaml
+    try:
+        documents = [document for document in load(text_of(source)) if document is not None]
+    except DocumentError as error:
+        raise InputError.of(source.name, str(error)) from None
+    if len(documents) != 1:
+        what = "is empty" if not documents else "holds more than one document"
+        raise InputError.of(source.name, what)
+    return draft_of_document(documents[0], source.name, cloud, problems)

@@ -1,0 +1,225 @@
+"""Forecasts: how many pods of which shape will be wanted where, when, and how surely.
+
+Demand is counted in replicas at the busiest hour. A profile says how much of it each hour of the week
+wants; a band says how sure it is. Money is micro-dollars; shares and discounts are parts per million, so
+that a plan's cost and bound stay exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from binwright_optimizer.model.pods import PodTemplate
+
+HOURS_OF_WEEK = 168
+PPM = 1_000_000
+"""Parts in a million."""
+DAYS_OF_YEAR = 365
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """Days from ``start`` up to but without ``end``; the name does not tell periods apart."""
+
+    start: date
+    end: date
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError(f"period {self.name} ends on {self.end}, not after its start {self.start}")
+
+    @property
+    def hours(self) -> int:
+        """Length in hours, summer time ignored."""
+        return 24 * (self.end - self.start).days
+
+
+def quarter(text: str) -> Period:
+    """The quarter of a name such as ``2027-Q1``.
+
+    Raises
+    ------
+    ValueError
+        If the text names no quarter.
+
+    Examples
+    --------
+    >>> quarter("2027-Q1").hours
+    2160
+    """
+    year, _, number = text.partition("-Q")
+    if len(year) != 4 or not year.isdecimal() or number not in ("1", "2", "3", "4") or year < "2000":
+        raise ValueError("is not a quarter such as 2027-Q1")
+    first = 3 * int(number) - 2
+    after = (int(year) + 1, 1) if first == 10 else (int(year), first + 3)
+    return Period(date(int(year), first, 1), date(*after, 1), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Replicas at the busiest hour: even odds, one chance in ten and one in a hundred to be exceeded."""
+
+    p50: int
+    p90: int
+    p99: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p50 <= self.p90 <= self.p99:
+            raise ValueError(f"must satisfy 0 <= p50 <= p90 <= p99, not {self.p50}, {self.p90}, {self.p99}")
+
+    @classmethod
+    def exactly(cls, replicas: int) -> Band:
+        """Demand that is known."""
+        return cls(replicas, replicas, replicas)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether all quantiles agree."""
+        return self.p50 == self.p99
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Share of the busiest hour's demand in each hour of the week, from Monday 00:00, in ppm."""
+
+    name: str
+    ppm: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.ppm) != HOURS_OF_WEEK:
+            raise ValueError(f"a profile has {HOURS_OF_WEEK} hours, not {len(self.ppm)}")
+        if not all(0 <= share <= PPM for share in self.ppm):
+            raise ValueError("the factors of a profile must be in 0..1")
+
+    @classmethod
+    def weekly(cls, name: str, base_ppm: int, peaks: Iterable[tuple[range, range, int]] = ()) -> Profile:
+        """A base and peaks, each (days 0..6, hours 0..23, ppm); later peaks win."""
+        hours = [base_ppm] * HOURS_OF_WEEK
+        for days, times, ppm in peaks:
+            for day in days:
+                for hour in times:
+                    hours[24 * day + hour] = ppm
+        return cls(name, tuple(hours))
+
+
+FLAT = Profile.weekly("flat", PPM)
+OFFICE = Profile.weekly("office", 400_000, [(range(5), range(8, 20), PPM)])
+EVENING = Profile.weekly("evening", 350_000, [(range(7), range(17, 24), PPM)])
+NIGHT = Profile.weekly("night", 100_000, [(range(7), range(6), PPM)])
+STANDARD_PROFILES = (FLAT, OFFICE, EVENING, NIGHT)
+"""Steady; working days from 8 to 20 h; every evening from 17 h; every night until 6 h."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastWorkload:
+    """Pods of one shape; their template says how they may be bought."""
+
+    name: str
+    template: PodTemplate
+    profile: str = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many pods of a workload one region wants in one period, by indices into the forecast."""
+
+    workload: int
+    region: str
+    period: int
+    band: Band
+
+
+class Upfront(StrEnum):
+    """When a commitment is paid."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentOffer:
+    """A promise to spend dollars an hour for some years, at a discount on every on-demand node.
+
+    A dollar an hour of it pays for on-demand nodes that would cost 1 / (1 - discount) dollars; what is
+    not used is lost.
+
+    Parameters
+    ----------
+    is_estimate
+        The discount is a usual one, not a quoted price.
+    """
+
+    name: str
+    years: int
+    upfront: Upfront
+    discount_ppm: int
+    is_estimate: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.discount_ppm < PPM:
+            raise ValueError(f"{self.name}: the discount must be in (0, 1)")
+        if self.years not in (1, 3):
+            raise ValueError(f"{self.name}: commitments last 1 or 3 years, not {self.years}")
+
+    def end_of(self, start: date) -> date:
+        """When a commitment bought on ``start`` ends."""
+        return start + timedelta(days=DAYS_OF_YEAR * self.years)
+
+
+USUAL_OFFERS = (
+    CommitmentOffer("1 year, no upfront", 1, Upfront.NONE, 270_000, True),
+    CommitmentOffer("1 year, all upfront", 1, Upfront.ALL, 310_000, True),
+    CommitmentOffer("3 years, no upfront", 3, Upfront.NONE, 450_000, True),
+    CommitmentOffer("3 years, all upfront", 3, Upfront.ALL, 490_000, True),
+)
+"""What AWS Compute Savings Plans usually save on common Linux types, in whole per cent; estimates, so state
+the discounts that you are quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCommitment:
+    """A commitment bought before, sunk: it costs nothing more and pays until it ends."""
+
+    name: str
+    microusd_per_hour: int
+    discount_ppm: int
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A whole forecast.
+
+    Parameters
+    ----------
+    periods
+        Consecutive, without gap or overlap.
+    demands
+        One for each workload and region that appear together, and each period.
+    utilisation_ppm
+        Share of a node's CPU and memory that requests may fill.
+    """
+
+    cloud: str
+    regions: tuple[str, ...]
+    periods: tuple[Period, ...]
+    workloads: tuple[ForecastWorkload, ...]
+    demands: tuple[Demand, ...]
+    profiles: tuple[Profile, ...] = STANDARD_PROFILES
+    offers: tuple[CommitmentOffer, ...] = USUAL_OFFERS
+    held: tuple[HeldCommitment, ...] = ()
+    utilisation_ppm: int = 700_000
+
+    def profile_of(self, workload: int) -> Profile:
+        """Profile of a workload; raises KeyError if it is not among the forecast's."""
+        wanted = self.workloads[workload].profile
+        for profile in self.profiles:
+            if profile.name == wanted:
+                return profile
+        raise KeyError(wanted)
