@@ -5,16 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.model import Certificate
+from binwright_optimizer.model import Certificate, Split
 from binwright_optimizer.pricing import MICRO
 
 SCALE_BITS = 20
 """Dual prices are rounded to 2**-20 micro-dollars: the bound loses less than one part in 10**9."""
 
 
+def tree_certificate(instance: Instance, part: Part) -> Certificate:
+    """Integer dual prices for every part that the search split the problem into."""
+    if part.fewer is None or part.more is None:
+        return certificate(instance, part.bound)
+    split = Split(
+        part.level,
+        part.at_most,
+        tree_certificate(instance, part.fewer),
+        tree_certificate(instance, part.more),
+    )
+    return Certificate(SCALE_BITS, (), split=split)
+
+
 def certificate(instance: Instance, bound: Bound) -> Certificate:
-    """Integer dual prices: of each workload's pods, and of limits and minimums.
+    """Integer dual prices: of each workload's pods, and of limits, minimums and price levels.
 
     Rounding is down for pods and minimums and up for limits; whatever the rounding, `verify`
     evaluates the integers for what they are.
@@ -34,5 +48,10 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
             (pools[row.pool].name, int(price * scale))
             for row, price in zip(instance.minimums, bound.duals.minimums, strict=True)
             if price > 0
+        ),
+        level_prices=tuple(
+            (level, int(price * scale))
+            for level, price in zip(bound.levels, bound.duals.levels, strict=False)
+            if price
         ),
     )

@@ -24,6 +24,7 @@ from binwright_optimizer.model import (
     Refusal,
     Resources,
     SolutionStatus,
+    Split,
     StopReason,
     Unschedulable,
 )
@@ -92,6 +93,30 @@ def message() -> decision_pb2.Decision:
 
 def test_decision_survives_the_way_to_a_message_and_back() -> None:
     assert decision_from_message(question(), message()) == held()
+
+
+def split_in_two() -> Decision:
+    """The decision held, with a certificate that tells two cases apart."""
+    fewer = Certificate(20, (5, 6, 7), level_prices=((1_000_000, -3),))
+    more = Certificate(20, (8, 9, 10), level_prices=((1_000_000, 2**50),))
+    return replace(held(), certificate=Certificate(20, (), split=Split(1_000_000, 4, fewer, more)))
+
+
+def test_certificate_of_two_cases_survives_the_way_to_a_message_and_back() -> None:
+    sent = decision_to_message(question(), split_in_two())
+    assert decision_from_message(question(), sent) == split_in_two()
+
+
+def test_mistakes_inside_a_case_are_named_with_their_place() -> None:
+    sent = decision_to_message(question(), split_in_two())
+    sent.certificate.split.at_most = -1
+    sent.certificate.split.more.pod_prices.pop()
+    with pytest.raises(InvalidProblemError) as caught:
+        decision_from_message(question(), sent)
+    assert [v.field for v in caught.value.violations] == [
+        "certificate.split.at_most",
+        "certificate.split.more.pod_prices",
+    ]
 
 
 def test_decision_survives_json() -> None:

@@ -130,6 +130,12 @@ class Certificate:
         is the cap on the number of nodes.
     minimum_prices
         Pairs (NodePool, dual price of its minimum number of nodes).
+    level_prices
+        Pairs (micro-dollars per hour, dual price of the number of nodes bought that cost at least
+        so much). They count where a `Split` above bounds that number: from below if positive, from
+        above if negative.
+    split
+        If any, the prices above are of no account: both sides of the split prove their own.
 
     Notes
     -----
@@ -140,6 +146,30 @@ class Certificate:
     pod_prices: tuple[int, ...]
     limit_prices: tuple[tuple[str, str, int], ...] = ()
     minimum_prices: tuple[tuple[str, int], ...] = ()
+    level_prices: tuple[tuple[int, int], ...] = ()
+    split: Split | None = None
+
+    def leaves(self) -> int:
+        """How many sets of prices it holds."""
+        return 1 if self.split is None else self.split.fewer.leaves() + self.split.more.leaves()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Two cases of which one holds for every decision; the bound is the lower of theirs.
+
+    Parameters
+    ----------
+    level_microusd_per_hour
+        What is counted: nodes bought that cost at least so much.
+    at_most
+        In ``fewer`` there are at most so many of them, in ``more`` at least one more.
+    """
+
+    level_microusd_per_hour: int
+    at_most: int
+    fewer: Certificate
+    more: Certificate
 
 
 @dataclass(frozen=True, slots=True)

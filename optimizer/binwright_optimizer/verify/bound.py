@@ -12,18 +12,24 @@ Sets: pod classes ``i`` with demand ``d_i``; options ``o`` (an offering bought f
          sum_{o of q} n_o        >= m_q       minimum of pool q          z_q  >= 0
          n_o <= k_o,  one pattern per existing node
 
-where ``L`` and ``m`` have the existing nodes taken off and ``n_o`` counts nodes. For any such prices
-let ``T_o = c_o + sum_r y_qr cap_or - z_q`` (what a node of o costs by them) and ``U_o`` an upper
-bound on ``max_x sum_i pi_i x_i`` (what its pods are worth). If T >= 0 and U_o <= T_o for all o in a set
-P, weak duality gives
+         a_l <= sum_{o with c_o >= l} n_o <= b_l  in a part       w_l free
 
-    cost >= sum_i d_i pi_i - sum_qr y_qr L_qr + sum_q z_q m_q
+where ``L`` and ``m`` have the existing nodes taken off and ``n_o`` counts nodes. For any such prices
+let ``T_o = c_o + sum_r y_qr cap_or - z_q - sum_{l <= c_o} w_l`` (what a node of o costs by them)
+and ``U_o`` an upper bound on ``max_x sum_i pi_i x_i`` (what its pods are worth). If T >= 0 and
+U_o <= T_o for all o in a set P, weak duality gives
+
+    cost >= sum_i d_i pi_i - sum_qr y_qr L_qr + sum_q z_q m_q + sum_{w_l > 0} w_l a_l + sum_{w_l < 0} w_l b_l
             - sum_{o not in P} k_o max(0, U_o - T_o) - sum_e U_e.
 
 Prices that violate U_o <= T_o are repaired: dividing pi_i by ``m_i = max U_o / T_o`` over the options
 that can hold a pod of class i makes them satisfy it, since every class on o is then divided by at
 least U_o / T_o (Farley 1990, doi:10.1287/opre.38.5.922, class by class). An option with limited
 supply is instead paid for by its own term where that loses less.
+
+A certificate may split the decisions into parts, by how many of the nodes bought cost at least some
+price: every decision is in one of them, so that the least bound of all parts is one for all. Only a
+part's own splits say what ``a`` and ``b`` are.
 
 So any non-negative prices prove a bound, and the duals of a solved column generation prove its
 value up to rounding. Everything below is integer arithmetic on prices scaled by 2**bits: rounding
@@ -34,7 +40,7 @@ micro-dollars, then to what sums of prices can be: multiples of their greatest c
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +55,9 @@ _MOST_SCALE_BITS = 4096
 
 _TERM_BITS = 56
 """Scaled node prices and limit terms stay below 2**56 each, so that T stays below 2**VALUE_BITS."""
+
+_MOST_LEVELS = 256
+"""Price levels that one part's prices may speak of; further ones count as zero."""
 
 _RATIO_BITS = 64
 
@@ -69,6 +78,8 @@ class _Prices:
         Prices by (pool, resource) and by pool.
     node
         (option,): T, at least zero.
+    levels
+        What the bounds on price levels add to the bound.
     """
 
     bits: int
@@ -76,6 +87,7 @@ class _Prices:
     limit: dict[tuple[int, str], int]
     minimum: list[int]
     node: Int64Array
+    levels: int
 
 
 def prove_bound(
@@ -98,11 +110,39 @@ def prove_bound(
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
     if not len(shop.price):
         return 0
-    prices = _prices(shop, certificate, demand, np.asarray(placed) > 0)
-    scaled = _scaled_bound(shop, prices, demand, deadline)
-    bound = max(_cost_of_minimums(shop), -(-scaled >> prices.bits))
+    scaled = []
+    parts = list(_parts(certificate, {}, {}))
+    for number, (prices_of_part, least, most) in enumerate(parts):
+        prices = _prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
+        now = time.monotonic()
+        until = now + max(0.0, deadline - now) / (len(parts) - number)
+        value = _scaled_bound(shop, prices, demand, until)
+        scaled.append(-(-value >> prices.bits))
+    bound = max(_cost_of_minimums(shop), min(scaled, default=0))
     unit = shop.price_unit
     return -(-bound // unit) * unit if unit else 0
+
+
+def _parts(
+    certificate: Certificate, least: dict[int, int], most: dict[int, int]
+) -> Iterator[tuple[Certificate, dict[int, int], dict[int, int]]]:
+    """Each part's prices, with the least and the most nodes of the price levels in it.
+
+    A part in which a dearer level must hold more nodes than a cheaper one may has no decisions.
+    """
+    open_parts = [(certificate, least, most)]
+    while open_parts:
+        part, least, most = open_parts.pop()
+        split = part.split
+        if split is None:
+            yield part, least, most
+            continue
+        level, count = split.level_microusd_per_hour, split.at_most
+        fewer = {**most, level: min(count, most.get(level, count))}
+        more = {**least, level: max(count + 1, least.get(level, 0))}
+        for side, low, high in ((split.fewer, least, fewer), (split.more, more, most)):
+            if not any(a > b for x, a in low.items() for y, b in high.items() if y <= x):
+                open_parts.append((side, low, high))
 
 
 def _cost_of_minimums(shop: Market) -> int:
@@ -116,7 +156,12 @@ def _cost_of_minimums(shop: Market) -> int:
 
 
 def _prices(
-    shop: Market, certificate: Certificate, demand: Int64Array, is_placed: NDArray[np.bool_]
+    shop: Market,
+    certificate: Certificate,
+    demand: Int64Array,
+    is_placed: NDArray[np.bool_],
+    least: dict[int, int],
+    most: dict[int, int],
 ) -> _Prices:
     """The certificate, rounded down to a scale at which no sum can overflow."""
     bits = certificate.scale_bits
@@ -126,7 +171,7 @@ def _prices(
     finest = max(0, _TERM_BITS - int(shop.price.max()).bit_length())
     coarser = max(0, bits - finest)
     while True:
-        prices = _prices_at(shop, certificate, pods, is_placed, bits, coarser)
+        prices = _prices_at(shop, certificate, pods, is_placed, bits, coarser, least, most)
         worth = sum(int(d) * int(p) for d, p in zip(demand, prices.pod, strict=True))
         excess = worth.bit_length() - VALUE_BITS
         if excess <= 0:
@@ -144,6 +189,8 @@ def _prices_at(
     is_placed: NDArray[np.bool_],
     bits: int,
     coarser: int,
+    least: dict[int, int],
+    most: dict[int, int],
 ) -> _Prices:
     scale = bits - coarser
     limit: dict[tuple[int, str], int] = {}
@@ -166,13 +213,24 @@ def _prices_at(
             accepted = min(price >> coarser, int(node[mine].min()))
             minimum[p] += accepted
             node[mine] -= accepted
+    earned = 0
+    for level, price in certificate.level_prices[:_MOST_LEVELS] if pods else ():
+        counted = shop.price >= level
+        if price < 0 and level in most:
+            accepted = min(-price >> coarser, (1 << _TERM_BITS) // _MOST_LEVELS)
+            node[counted] += accepted
+            earned -= accepted * most[level]
+        elif price > 0 and level in least and counted.any():
+            accepted = min(price >> coarser, int(node[counted].min()))
+            node[counted] -= accepted
+            earned += accepted * least[level]
     # No pod is worth more than the dearest node: its class would be divided down to that anyway.
-    most = int(node.max())
+    dearest = int(node.max())
     pod = [0] * len(shop.classes.requests)
     for i, counts, price in zip(shop.classes.class_of, is_placed, pods, strict=False):
         if counts and price > 0:
-            pod[i] = max(pod[i], min(most, price >> coarser))
-    return _Prices(scale, np.array(pod, dtype=np.int64), limit, minimum, node)
+            pod[i] = max(pod[i], min(dearest, price >> coarser))
+    return _Prices(scale, np.array(pod, dtype=np.int64), limit, minimum, node, earned)
 
 
 def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: float) -> int:
@@ -219,7 +277,7 @@ def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: f
     for (p, resource), price in prices.limit.items():
         paid += price * shop.pools[p].room[resource]
     earned = sum(price * terms.missing for price, terms in zip(prices.minimum, shop.pools, strict=True))
-    return _total(knapsacks.demand, pod) + earned - paid
+    return _total(knapsacks.demand, pod) + earned + prices.levels - paid
 
 
 def _total(counts: Int64Array, values: Int64Array) -> int:

@@ -473,6 +473,8 @@ class Certificate(_message.Message):
     POD_PRICES_FIELD_NUMBER: _builtins.int
     LIMIT_PRICES_FIELD_NUMBER: _builtins.int
     MINIMUM_PRICES_FIELD_NUMBER: _builtins.int
+    LEVEL_PRICES_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
     scale_bits: _builtins.int
     """See above."""
     @_builtins.property
@@ -487,6 +489,16 @@ class Certificate(_message.Message):
     def minimum_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___MinimumPrice]:
         """Prices of NodePool minimums."""
 
+    @_builtins.property
+    def level_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LevelPrice]:
+        """Prices of the number of nodes bought that cost at least some amount, for the splits above."""
+
+    @_builtins.property
+    def split(self) -> Global___Split:
+        """If set, the prices above are of no account: both cases prove their own bound, and the lower of
+        the two holds.
+        """
+
     def __init__(
         self,
         *,
@@ -494,14 +506,80 @@ class Certificate(_message.Message):
         pod_prices: _abc.Iterable[_builtins.int] | None = ...,
         limit_prices: _abc.Iterable[Global___LimitPrice] | None = ...,
         minimum_prices: _abc.Iterable[Global___MinimumPrice] | None = ...,
+        level_prices: _abc.Iterable[Global___LevelPrice] | None = ...,
+        split: Global___Split | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_prices", b"limit_prices", "minimum_prices", b"minimum_prices", "pod_prices", b"pod_prices", "scale_bits", b"scale_bits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level_prices", b"level_prices", "limit_prices", b"limit_prices", "minimum_prices", b"minimum_prices", "pod_prices", b"pod_prices", "scale_bits", b"scale_bits", "split", b"split"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Certificate: _TypeAlias = Certificate  # noqa: Y015
+
+@_typing.final
+class LevelPrice(_message.Message):
+    """Dual price of the number of nodes bought that cost at least some amount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    level_microusd_per_hour: _builtins.int
+    """The amount, in millionths of a US dollar per hour."""
+    price: _builtins.int
+    """Price of one node: positive where a split bounds their number from below, negative where from above."""
+    def __init__(
+        self,
+        *,
+        level_microusd_per_hour: _builtins.int = ...,
+        price: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level_microusd_per_hour", b"level_microusd_per_hour", "price", b"price"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LevelPrice: _TypeAlias = LevelPrice  # noqa: Y015
+
+@_typing.final
+class Split(_message.Message):
+    """Two cases, of which one holds for every decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
+    FEWER_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    level_microusd_per_hour: _builtins.int
+    """What is counted: nodes bought that cost at least so many millionths of a US dollar per hour."""
+    at_most: _builtins.int
+    """There are at most so many of them in the first case, and at least one more in the second."""
+    @_builtins.property
+    def fewer(self) -> Global___Certificate:
+        """Proof for the first case."""
+
+    @_builtins.property
+    def more(self) -> Global___Certificate:
+        """Proof for the second case."""
+
+    def __init__(
+        self,
+        *,
+        level_microusd_per_hour: _builtins.int = ...,
+        at_most: _builtins.int = ...,
+        fewer: Global___Certificate | None = ...,
+        more: Global___Certificate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fewer", b"fewer", "more", b"more"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "fewer", b"fewer", "level_microusd_per_hour", b"level_microusd_per_hour", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Split: _TypeAlias = Split  # noqa: Y015
 
 @_typing.final
 class LimitPrice(_message.Message):

@@ -14,6 +14,7 @@ from binwright_optimizer.model.decision import (
     NodeClaim,
     PodRange,
     SolutionStatus,
+    Split,
     StopReason,
     Unschedulable,
 )
@@ -182,4 +183,18 @@ def _certificate(certificate: Certificate) -> decision_pb2.Certificate:
             decision_pb2.MinimumPrice(node_pool=pool, price=price)
             for pool, price in certificate.minimum_prices
         ],
+        level_prices=[
+            decision_pb2.LevelPrice(level_microusd_per_hour=level, price=price)
+            for level, price in certificate.level_prices
+        ],
+        split=_split(certificate.split) if certificate.split is not None else None,
+    )
+
+
+def _split(split: Split) -> decision_pb2.Split:
+    return decision_pb2.Split(
+        level_microusd_per_hour=split.level_microusd_per_hour,
+        at_most=split.at_most,
+        fewer=_certificate(split.fewer),
+        more=_certificate(split.more),
     )

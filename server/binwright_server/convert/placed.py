@@ -22,6 +22,7 @@ from binwright_optimizer.model.decision import (
     PodRange,
     Refusal,
     SolutionStatus,
+    Split,
     StopReason,
     Unschedulable,
     relative_gap,
@@ -197,15 +198,33 @@ def _unschedulable(
     return tuple(result)
 
 
-def _certificate(message: decision_pb2.Certificate, n_workloads: int, out: Violations) -> Certificate:
+def _certificate(
+    message: decision_pb2.Certificate, n_workloads: int, out: Violations, field: str = "certificate"
+) -> Certificate:
     if not 0 <= message.scale_bits <= MAX_SCALE_BITS:
-        out.add("certificate.scale_bits", message.scale_bits, f"must be in 0..{MAX_SCALE_BITS}")
-    if len(message.pod_prices) != n_workloads:
+        out.add(f"{field}.scale_bits", message.scale_bits, f"must be in 0..{MAX_SCALE_BITS}")
+    split = None
+    if message.HasField("split"):
+        split = _split(message.split, n_workloads, out, f"{field}.split")
+    elif len(message.pod_prices) != n_workloads:
         wanted = f"must hold one price for each of the {n_workloads} workload(s)"
-        out.add("certificate.pod_prices", len(message.pod_prices), wanted)
+        out.add(f"{field}.pod_prices", len(message.pod_prices), wanted)
     return Certificate(
         scale_bits=message.scale_bits,
         pod_prices=tuple(message.pod_prices),
         limit_prices=tuple((p.node_pool, p.resource, p.price) for p in message.limit_prices),
         minimum_prices=tuple((p.node_pool, p.price) for p in message.minimum_prices),
+        level_prices=tuple((p.level_microusd_per_hour, p.price) for p in message.level_prices),
+        split=split,
+    )
+
+
+def _split(message: decision_pb2.Split, n_workloads: int, out: Violations, field: str) -> Split:
+    if message.at_most < 0:
+        out.add(f"{field}.at_most", message.at_most, "must not be negative")
+    return Split(
+        level_microusd_per_hour=message.level_microusd_per_hour,
+        at_most=message.at_most,
+        fewer=_certificate(message.fewer, n_workloads, out, f"{field}.fewer"),
+        more=_certificate(message.more, n_workloads, out, f"{field}.more"),
     )
