@@ -181,7 +181,7 @@ def rows(outcomes: Sequence[Outcome]) -> Sequence[tuple[str, ...]]:
         table.append(
             (
                 name,
-                str(dimensions or "many"),
+                str(dimensions or "by cliques"),
                 f"{items[0]} to {items[-1]}" if len(items) > 1 else str(items[0]),
                 str(len(group)),
                 str(len(known)),
@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
     shown = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for head in ROW_HEADS:
-        shown.add_column(head, justify="left" if head == "Set" else "right", no_wrap=head == "Set")
+        shown.add_column(head, justify="left" if head == "Set" else "right")
     for row in rows(outcomes):
         shown.add_row(*row)
     console = Console(width=100, highlight=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
+from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.start import single_class_columns
+from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, fluid_prices
 from binwright_optimizer.heuristics.repack import Repack
@@ -31,15 +34,22 @@ Float = NDArray[np.float64]
 LEAST_VALUE = 1e-9
 """Share of its penalty that a pod is worth at least, so that no greedy step overlooks it."""
 LP_FAILED = "a linear programme failed to solve: the answer and the bound are the best found before it"
-BOUND_SHARE = 0.3
+BOUND_SHARE = 0.5
 """Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
 the incumbent is worked on; each time around it is this much smaller."""
 NEARLY = 0.01
 """Relative distance of bound and relaxation above which the relaxation always goes first."""
-DIVE_SHARE = 0.3
+DIVE_SHARE = 0.2
 """Share of the time before convergence that dives may take."""
+TURN_SHARE = 0.3
+"""Share of the time so far that a turn of neighbourhood search, or of choosing, may take."""
 LEAST_TURN_S = 0.1
 """Seconds every turn of neighbourhood search may take."""
+SPLIT_SHARE = 0.5
+"""Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
+the solutions are split into parts."""
+MOST_PARTS = 200
+"""Parts into which the solutions may be split."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 PARTIAL_SHARE = 0.5
@@ -49,10 +59,13 @@ proven for the pods it places."""
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search ends with; it is exhausted if it ended before its time was up."""
+    """What a search ends with: the packing, and the bounds of all parts of the solutions.
+
+    It is exhausted if it ended before its time was up.
+    """
 
     packing: Packing
-    bound: Bound
+    proof: Part
     is_exhausted: bool
     warnings: tuple[str, ...] = ()
 
@@ -78,7 +91,14 @@ class _PartialStop:
 
 
 class Search:
-    """One search over one instance."""
+    """One search over one instance.
+
+    Parameters
+    ----------
+    most_parts
+        Tells from the bound of the whole into how many parts the solutions may be split, so that
+        a proof of each is affordable.
+    """
 
     def __init__(
         self,
@@ -86,9 +106,11 @@ class Search:
         params: SolveParams,
         stop: Stop,
         on_progress: Callable[[Progress], None] | None = None,
+        most_parts: Callable[[Bound], int] = lambda _: MOST_PARTS,
     ) -> None:
         self.instance = instance
         self.params = params
+        self._most_parts = most_parts
         self.incumbent = Incumbent(instance, stop, price_step(instance), on_progress)
         self.stop = _PartialStop(stop, self.incumbent)
         self.halt = Halt(self.stop)
@@ -98,6 +120,8 @@ class Search:
         self.penalty = penalties(instance)
         self.generation = Generation(instance, self.pricing, self.penalty, self._cover_at)
         self.rng = np.random.default_rng(params.seed)
+        self.tree: Tree | None = None
+        self._fruitless = 0
         self._began = stop.elapsed_s()
 
     def run(self) -> Found:
@@ -112,18 +136,26 @@ class Search:
         share = BOUND_SHARE
         while not self._is_done():
             self._generate(share)
+            if self._is_worth_splitting():
+                break
             if not self._is_done():
                 self._choose()
             if not self._is_done():
-                self._improve()
-            if self.generation.is_converged:
-                break
+                self._improve(self.generation.bound, Reserved.within(self.stop, self._turn_s()))
             share *= BOUND_SHARE
+        if not self._is_done():
+            self._choose()
+        self._split()
         is_exhausted = self.stop.remaining_s() > 0
         packing = self.incumbent.packing
         assert packing is not None
         warnings = (LP_FAILED,) if self.generation.has_failed else ()
-        return Found(packing, self.generation.bound, is_exhausted, warnings)
+        proof = self.tree.root if self.tree is not None else Part(self.generation.bound, {}, {})
+        return Found(packing, proof, is_exhausted, warnings)
+
+    def _turn_s(self) -> float:
+        """Seconds of a turn that must not take longer than a share of the time so far."""
+        return max(LEAST_TURN_S, TURN_SHARE * (self.stop.elapsed_s() - self._began))
 
     def _is_done(self) -> bool:
         return self.stop.remaining_s() <= 0 or self.incumbent.gap <= self.params.gap
@@ -158,7 +190,7 @@ class Search:
             return
         self.generation.add(*single_class_columns(self.instance))
         self.generation.add(columns[0], columns[2])
-        self.generation.sweep(replace(nothing, pods=prices))
+        self.generation.sweep(replace(nothing, pods=prices), lift=True)
         self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
 
     def _is_bound_better(self, share: float) -> bool:
@@ -190,29 +222,35 @@ class Search:
         if not self._is_done():
             self._dive()
 
-    def _dive(self) -> None:
-        if self.generation.solution is None:
+    def _dive(self, phase: str = "dive") -> None:
+        solution = self.generation.whole_solution(self.stop)
+        if solution is None:
             return
         seconds = max(LEAST_DIVE_S, DIVE_SHARE * (self.stop.elapsed_s() - self._began))
         stop = Reserved.within(self.stop, seconds)
-        columns = self._diver().run(Remainder.whole(self.instance), self.generation.solution, stop)
-        self._offer(columns, "dive")
+        columns = self._diver(self.generation.rows).run(Remainder.whole(self.instance), solution, stop)
+        self._offer(columns, phase)
 
-    def _diver(self) -> Dive:
+    def _diver(self, rows: Rows) -> Dive:
         return Dive(
             self.instance,
-            self.generation.rows,
+            rows,
             self.pricing,
             self.greedy,
             self.penalty,
             self.generation.pool.arrays(),
         )
 
+    @cached_property
+    def _every_pattern(self) -> tuple[NDArray[np.intp], NDArray[np.int32]] | None:
+        """Every maximal pattern, where they are few."""
+        return maximal_patterns(self.instance)
+
     def _choose(self) -> None:
         """The best choice among the columns known, where that is a small programme."""
         packing = self.incumbent.packing
-        every = maximal_patterns(self.instance)
-        limit = min(0.2 * self.stop.remaining_s(), 2.0)
+        every = self._every_pattern
+        limit = min(TURN_SHARE * self.stop.remaining_s(), self._turn_s())
         if every is not None:
             self.generation.add(*every)
         if packing is None or packing.left_out.any():
@@ -232,34 +270,76 @@ class Search:
         if columns is not None:
             self._offer(columns, "choose")
 
-    def _improve(self) -> None:
-        """Neighbourhood search until it runs out of ideas, or of its turn.
-
-        While the relaxation is not solved, a turn is as long as the search so far.
-        """
+    def _is_worth_splitting(self) -> bool:
+        """Whether more of the gap is above the relaxation than below it."""
         generation = self.generation
-        left = self.stop.remaining_s()
-        if not generation.is_converged:
-            left = min(left, max(LEAST_TURN_S, self.stop.elapsed_s() - self._began))
-        turn = Reserved.within(self.stop, left)
-        duals = generation.bound.duals
-        diver = self._diver()
+        if generation.is_converged or generation.solution is None:
+            return generation.is_converged
+        assert self.incumbent.packing is not None
+        objective = generation.solution.objective
+        below = objective - generation.bound.dollars
+        return below <= SPLIT_SHARE * (self.incumbent.packing.cost * MICRO - objective)
+
+    def _split(self) -> None:
+        """Branching and neighbourhood search in turns, until both run out of ideas."""
+        packing = self.incumbent.packing
+        if self._is_done() or packing is None or packing.left_out.any():
+            return
+        root = self.generation.bound
+        self.tree = Tree(self.generation, root)
+        room = self._most_parts(root)
+        turn = LEAST_TURN_S
+        while not self._is_done():
+            has_parts = self._branch(self.tree, room, Reserved.within(self.stop, turn))
+            if self._is_done():
+                return
+            has_ideas = self._improve(root, Reserved.within(self.stop, turn))
+            if not (has_parts or has_ideas):
+                return
+            turn *= 1.5
+
+    def _branch(self, tree: Tree, room: int, turn: Stop) -> bool:
+        """Branching for a turn; False once it cannot raise the bound any more."""
+        while not self._is_done() and turn.remaining_s() > 0:
+            assert self.incumbent.packing is not None
+            cutoff = (self.incumbent.packing.cost - price_step(self.instance)) * MICRO + 1e-9
+            part = tree.next_part(cutoff)
+            if part is None:
+                return False
+            tree.enter(part)
+            solution = tree.solve(part, cutoff, self.stop)
+            self.incumbent.raise_bound(tree.dollars, "branch")
+            if self._is_done() or part.bound.dollars >= cutoff:
+                continue
+            if solution is None:
+                part.is_closed = True  # nothing feasible that the relaxation could tell
+                continue
+            self._dive("branch")
+            if tree.n_leaves >= room or not tree.split(part, solution):
+                part.is_closed = True
+        return True
+
+    def _improve(self, bound: Bound, turn: Stop) -> bool:
+        """Neighbourhood search for a turn; False once it has run out of ideas."""
+        plain = Rows(self.instance)  # without the levels of a part
+        diver = self._diver(plain)
         repack = Repack(
             self.instance,
             lambda remainder: diver.run(remainder, None, self.stop),
-            duals.pods,
-            generation.rows.costs(duals),
+            bound.duals.pods,
+            plain.costs(bound.duals),
             self.rng,
         )
-        fruitless = 0
         while not self._is_done() and turn.remaining_s() > 0:
             packing = self.incumbent.packing
             assert packing is not None
-            if fruitless >= self.params.patience or not packing.nodes:
-                return
+            if self._fruitless >= self.params.patience or not packing.nodes:
+                return False
             size = int(self.rng.integers(2, 16))
             trial = self.downsize.apply(repack.attempt(packing, size))
-            fruitless = 0 if self.incumbent.offer(trial, "improve") else fruitless + 1
+            is_better = self.incumbent.offer(trial, "improve")
+            self._fruitless = 0 if is_better else self._fruitless + 1
+        return True
 
 
 def price_step(instance: Instance) -> int:

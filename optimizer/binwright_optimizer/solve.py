@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from binwright_optimizer.bounds import volume_prices
-from binwright_optimizer.certify import certificate
+from binwright_optimizer.certify import certificate, tree_certificate
+from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.errors import VerificationError
 from binwright_optimizer.explain import explain
 from binwright_optimizer.extract import Placed, extract
@@ -25,7 +26,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import MICRO
-from binwright_optimizer.search import Found, Search, with_demand_of
+from binwright_optimizer.search import MOST_PARTS, Found, Search, with_demand_of
 from binwright_optimizer.stopping import Deadline, Reserved, Stop
 from binwright_optimizer.unenforced import unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare, prove_bound
@@ -97,7 +98,7 @@ def _search(
     instance: Instance, params: SolveParams, stop: Stop, on_progress: Callable[[Progress], None] | None
 ) -> Found:
     """The search; where limits leave pods out, another proves a bound for those placed."""
-    found = Search(instance, params, stop, on_progress).run()
+    found = Search(instance, params, stop, on_progress, _most_parts(instance, stop)).run()
     if not found.packing.left_out.any():
         return found
     placed_only = Search(with_demand_of(instance, found.packing), params, stop).run()
@@ -105,7 +106,7 @@ def _search(
     if not placed_only.packing.left_out.any() and placed_only.packing.cost <= packing.cost:
         packing = placed_only.packing.with_demand(instance)
     is_exhausted = found.is_exhausted and placed_only.is_exhausted
-    return Found(packing, placed_only.bound, is_exhausted, found.warnings or placed_only.warnings)
+    return Found(packing, placed_only.proof, is_exhausted, found.warnings or placed_only.warnings)
 
 
 def _reserve_s(instance: Instance, stop: Stop) -> float:
@@ -113,24 +114,46 @@ def _reserve_s(instance: Instance, stop: Stop) -> float:
     offerings = sum(len(part.rows) for part in instance.origin.shelved)
     pods = sum(workload.replicas for workload in instance.problem.workloads)
     left = max(0.0, stop.remaining_s())
-    proof = min(1.5, 0.08 * left)
-    return min(0.002 + 2e-6 * offerings + PODS_S * pods + proof, 0.5 * left)
+    return min(0.002 + 2e-6 * offerings + PODS_S * pods + _proof_reserve_s(stop), 0.5 * left)
+
+
+def _proof_reserve_s(stop: Stop) -> float:
+    """Seconds kept for the proof."""
+    return min(1.5, 0.08 * max(0.0, stop.remaining_s()))
+
+
+def _most_parts(instance: Instance, stop: Stop) -> Callable[[Bound], int]:
+    """Into how many parts the search may split the solutions: the proof of one is timed."""
+
+    def most(bound: Bound) -> int:
+        began = time.perf_counter()
+        everything = [workload.replicas for workload in instance.problem.workloads]
+        prove_bound(instance.problem, certificate(instance, bound), everything, time_limit_s=LEAST_PROOF_S)
+        seconds = time.perf_counter() - began
+        return min(MOST_PARTS, int(0.5 * _proof_reserve_s(stop) / seconds))
+
+    return most
 
 
 def _prove(instance: Instance, found: Found, placed: list[int], stop: Stop) -> tuple[Certificate, int]:
     """The certificate, and the bound that the independent checker derives from it.
 
-    Where the checker cannot follow the search's dual prices in the time left, prices that are
-    proven at a glance may give the better bound.
+    Where the checker cannot follow the search's dual prices in the time left, prices of the whole
+    instead of its parts, or prices that are proven at a glance, may give the better bound.
     """
-    problem = instance.problem
-    proof = certificate(instance, found.bound)
+    problem, whole = instance.problem, found.proof.bound
+    proof = tree_certificate(instance, found.proof)
     bound = prove_bound(problem, proof, placed, time_limit_s=_proof_time_s(problem, stop))
-    if bound < NEARLY_PROVEN * found.bound.dollars / MICRO:
-        simple = certificate(instance, found.bound.with_pod_prices(volume_prices(instance)))
-        other = prove_bound(problem, simple, placed, time_limit_s=LEAST_PROOF_S)
-        if other > bound:
-            return simple, other
+    others = [whole.with_pod_prices(volume_prices(instance))]
+    if found.proof.fewer is not None:
+        others.insert(0, whole)
+    for other in others:
+        if bound >= NEARLY_PROVEN * whole.dollars / MICRO:
+            break
+        simple = certificate(instance, other)
+        proven = prove_bound(problem, simple, placed, time_limit_s=LEAST_PROOF_S)
+        if proven > bound:
+            proof, bound = simple, proven
     return proof, bound
 
 

@@ -44,7 +44,7 @@ def branched(knapsack: Knapsack, *, floor: float = 0.0, max_branches: int = 1_00
     n, items, limits, shares = knapsack.gathered()
     chosen = np.zeros(len(items), dtype=np.int64)
     halt = np.array([halted], dtype=np.uint8)
-    value, upper = branch(
+    value, upper, _ = branch(
         n, items, limits, shares, knapsack.values, knapsack.requests, knapsack.room, floor, SLACK,
         max_branches, halt, chosen,
     )  # fmt: skip

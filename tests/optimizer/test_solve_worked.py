@@ -294,11 +294,36 @@ def with_a_gap() -> Problem:
     return problem([pod(cpu=5, replicas=3)], kinds)
 
 
-def test_a_search_out_of_ideas_says_so() -> None:
+def test_counting_the_dear_nodes_closes_a_gap_of_the_relaxation() -> None:
+    """At most one node of 10 cpu: 1 + 0.61. At least two: 2. Either way 1.61 at least."""
     decision = solved(with_a_gap())
-    assert dollars(decision) == (1.61, 1.5)
+    assert dollars(decision) == (1.61, 1.61)
+    assert decision.stop_reason is StopReason.OPTIMAL
+    split = decision.certificate.split
+    assert split is not None
+    assert (split.level_microusd_per_hour, split.at_most) == (1_000_000, 1)
+
+
+def with_two_gaps() -> Problem:
+    """Twice the question `with_a_gap`, for pods that go to different types at the same prices.
+
+    The relaxation buys one and a half nodes of 10 cpu of either kind, which are three of $1 together:
+    a whole number, so that counting them does not help. The optimum is 3.22, the bound stays at 3.
+    """
+    kinds = [
+        instance_type(f"{size}-{group}", cpu=cpu, price=price, extra_labels={"group": group})
+        for group in ("a", "b")
+        for size, cpu, price in (("ten", 10, 1), ("five", 5, 0.61))
+    ]
+    pods = [pod(f"pod-{group}", cpu=5, replicas=3, selector={"group": group}) for group in ("a", "b")]
+    return problem(pods, kinds)
+
+
+def test_a_search_out_of_ideas_says_so() -> None:
+    decision = solved(with_two_gaps())
+    assert dollars(decision) == (3.22, 3.0)
     assert decision.stop_reason is StopReason.EXHAUSTED
-    assert decision.gap == pytest.approx(0.11 / 1.61)
+    assert decision.gap == pytest.approx(0.22 / 3.22)
 
 
 def test_a_search_stops_at_the_gap_asked_for() -> None:

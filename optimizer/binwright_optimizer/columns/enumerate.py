@@ -52,15 +52,15 @@ def _patterns_of(instance: Instance, j: int, budget: int) -> tuple[list[list[int
     stack: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), tuple(instance.allocatable[j].tolist()))]
     while stack:
         counts, room = stack.pop()
-        budget -= 1
-        if budget <= 0:
-            return [], 0
         k = len(counts)
         if k < len(classes):
             most = demand[k]
             for need, left in zip(requests[k], room, strict=True):
                 if need:
                     most = min(most, left // need)
+            budget -= most + 1
+            if budget <= 0:
+                return [], 0
             for count in range(most + 1):
                 rest = tuple(r - count * q for r, q in zip(room, requests[k], strict=True))
                 stack.append(((*counts, count), rest))

@@ -1,31 +1,47 @@
 """Column generation with stabilised duals.
 
-Each round solves the restricted master, prices at a blend of its duals and their moving average
-(the stabilisation centre), and derives a bound from the sweep. The moving average damps the
-oscillation of the duals (A. Pessoa et al., Automation and combination of linear-programming based
-stabilization techniques in column generation, 2018, doi:10.1287/ijoc.2017.0784); a centre kept at
-the fluid duals was measured to stall short of the optimum.
+Each round solves the restricted master and prices between its duals and a stabilisation centre: at
+first the best feasible duals known (W. Ben-Ameur and J. Neto, Acceleration of cutting-plane and
+column generation algorithms, 2007, doi:10.1002/net.20137), later the moving average of the master's
+duals (A. Pessoa et al., Automation and combination of linear-programming based stabilization
+techniques in column generation, 2018, doi:10.1287/ijoc.2017.0784). What the sweep finds scales the
+duals to feasible ones, which are then lifted class by class: a better bound, and columns for every
+class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
+from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
+from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 
-CENTRE_STEP = 0.3
-"""How far the stabilisation centre moves to the latest duals in one round."""
 CENTRE_SHARE = 0.5
-"""Share of the centre in the duals that are priced."""
+"""Share of the best feasible duals in the duals that are priced."""
+PRUNE_EVERY = 10
+FIRST_ROUNDS = 4
+"""Rounds in which the centre is the best feasible duals; then it is the average of the master's."""
+CENTRE_STEP = 0.3
+"""How far that average moves to the latest duals in one round."""
+EXCHANGE_GAP = 0.003
+"""Relative distance of bound and master from which exchanges disturb more than they help."""
+STALL_ROUNDS = 6
+"""Rounds after which the progress of the bound is looked at."""
+STALL_SHARE = 0.9
+"""Share of the distance between bound and master that may at most be left after them."""
+"""Rounds between two looks for columns that the master can do without."""
+PRUNE_MARGIN = 0.2
+"""Reduced cost, as a share of its price, above which the master can do without a column."""
 
 COMPLEMENT_MARGIN = 0.05
 """Columns of a greedy cover are kept up to this reduced cost, as a share of their price."""
@@ -47,14 +63,19 @@ class Bound:
         Bound on the cost of placing the whole demand, dollars per hour.
     duals
         Dual feasible up to floating point.
+    levels
+        Micro-dollars per hour of the price levels that the duals speak of.
     """
 
     dollars: float
     duals: Duals
+    levels: tuple[int, ...] = ()
 
     def with_pod_prices(self, pods: Float) -> Bound:
-        """Other prices of pods, and none of limits, minimums and supply; the dollars are unknown."""
-        return Bound(0.0, Duals(pods, *(np.zeros_like(part) for part in self.duals.others())))
+        """Other prices of pods, and none of anything else; the dollars are unknown."""
+        d = self.duals
+        zeros = np.zeros_like
+        return Bound(0.0, Duals(pods, zeros(d.limits), zeros(d.minimums), zeros(d.supply)))
 
 
 class ColumnPool:
@@ -118,7 +139,9 @@ class Generation:
         self.is_converged = False
         self.has_failed = False
         self.rounds = 0
-        self._centre: Duals | None = None
+        self._lift_every = 1
+        self._average: Duals | None = None
+        self._last_distance = np.inf
         self._complement_every = 1
         self._branches = FIRST_BRANCHES
         self._is_truncated = False
@@ -129,7 +152,8 @@ class Generation:
     @cached_property
     def master(self) -> Master:
         """The restricted master, made when first needed: many small solves end before."""
-        return Master(self.rows, self.instance.demand, self._penalty)
+        swaps = exchanges(self.instance, fluid_prices(self.instance))
+        return Master(self.rows, self.instance.demand, self._penalty, swaps)
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> int:
         """Add columns to the pool and the master; returns how many are new."""
@@ -141,21 +165,37 @@ class Generation:
         """One master solve with its sweeps."""
         solution = self.master.solve(stop.remaining_s())
         if solution is None:
-            self.has_failed = stop.remaining_s() > 0
+            self.has_failed |= stop.remaining_s() > 0 and not self.master.is_infeasible
             self.is_converged = True
             return
         self.solution = solution
         self.rounds += 1
-        if self._centre is None:
-            self._centre = solution.duals
-        blend = solution.duals.blended(self._centre, CENTRE_SHARE)
+        if self._average is None:
+            self._average = solution.duals
+        centre = self.bound.duals if self.rounds <= FIRST_ROUNDS else self._average
+        between = solution.duals.blended(centre, CENTRE_SHARE)
+        self._average = self._average.blended(solution.duals, CENTRE_STEP)
         if self.rounds % self._complement_every == 0:
-            self._add_complement(blend)
-        if not self.sweep(blend) and not self.sweep(solution.duals):
+            self._add_complement(between)
+        added = self.sweep(between, lift=self.rounds % self._lift_every == 0)
+        if not added and not self.sweep(solution.duals):
             self._search_longer()
-        self._centre = self._centre.blended(solution.duals, CENTRE_STEP)
-        if solution.objective - self.bound.dollars <= 1e-9 * max(1.0, solution.objective):
+        elif self._is_stalled() and self._is_truncated:
+            self._branches = min(4 * self._branches, MOST_BRANCHES)
+        if self.rounds % PRUNE_EVERY == 0:
+            self.master.prune(PRUNE_MARGIN)
+        distance = solution.objective - self.bound.dollars
+        is_exact = solution.traded == 0.0
+        if distance <= EXCHANGE_GAP * solution.objective:
+            is_exact = not self.master.drop_exchanges() or is_exact
+        if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
+
+    def whole_solution(self, stop: Stop) -> Solution | None:
+        """The master's solution by columns alone: exchanges place pods on no node."""
+        if self.solution is None or self.solution.traded == 0.0:
+            return self.solution
+        return self.master.solve_without_exchanges(stop.remaining_s())
 
     def _add_complement(self, duals: Duals) -> None:
         """Add the columns of a greedy cover at these duals; seldom once few of them improve."""
@@ -168,8 +208,17 @@ class Generation:
         else:
             self._complement_every = max(1, self._complement_every // 2)
 
+    def _is_stalled(self) -> bool:
+        """Whether the last rounds closed next to nothing of the distance to the master."""
+        if self.rounds % STALL_ROUNDS or self.solution is None:
+            return False
+        before, self._last_distance = self._last_distance, self.solution.objective - self.bound.dollars
+        return self._last_distance > STALL_SHARE * before
+
     def _search_longer(self) -> None:
         """Nothing improves at the master's own duals: look closer, or longer, or stop."""
+        if self.solution is not None and self.solution.traded > 0.0 and self.master.drop_exchanges():
+            return
         if self._is_truncated and self._branches < MOST_BRANCHES:
             self._branches *= 4
         elif self._tolerance() > TOLERANCE:
@@ -184,7 +233,7 @@ class Generation:
         gap = 1.0 - self.bound.dollars / self.solution.objective
         return min(max(TOLERANCE_SHARE * gap * self._sharpness, TOLERANCE), 0.01)
 
-    def sweep(self, duals: Duals) -> int:
+    def sweep(self, duals: Duals, lift: bool = False) -> int:
         """Price all candidates at these duals, tighten the bound, add columns; returns their number."""
         instance = self.instance
         bounds = np.empty(instance.n_candidates)
@@ -193,34 +242,88 @@ class Generation:
         priced = self.pricing.price(duals.pods, costs, bounds, branches=self._branches, tolerance=tolerance)
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
         self._is_truncated = bool(np.count_nonzero(bounds > reached) > len(priced.candidates))
-        self._improve_bound(duals, bounds)
-        return self.add(priced.candidates, priced.patterns)
+        added = self.add(priced.candidates, priced.patterns)
+        return added + self._improve_bound(duals, bounds, lift)
 
-    def _improve_bound(self, duals: Duals, worth: Float) -> None:
-        """Keep the bound that these duals prove, if it is the best so far."""
+    def _improve_bound(self, duals: Duals, worth: Float, lift: bool) -> int:
+        """Keep the bound that these duals prove, if it is the best so far; returns columns added."""
         rows = self.rows
-        minimums = duals.minimums
+        duals = self._without_prizes(duals)
         thresholds = rows.costs(duals, with_supply=False)
-        for m in range(len(minimums)):  # an empty node must not be worth buying
-            members = rows.in_pool[:, m]
-            excess = -float(thresholds[members].min(initial=0.0))
-            if excess > 0.0:
-                minimums = minimums.copy()
-                minimums[m] = max(0.0, minimums[m] - excess)
-                thresholds[members] += excess
         pods = feasible_prices(
             self.instance, duals.pods, thresholds * (1.0 + TOLERANCE), worth, self._is_finite
         )
-        value = float(self.instance.demand @ pods - rows.room @ duals.limits + rows.missing @ minimums)
+        constant = rows.constant(duals)
         if len(rows.finite):
             excess_worth = np.maximum(0.0, worth[rows.finite] - thresholds[rows.finite])
-            value -= float(rows.supply @ excess_worth)
-        self.offer_bound(value, Duals(pods, duals.limits, minimums, duals.supply))
+            constant -= float(rows.supply @ excess_worth)
+        added = self._lift(duals.pods, pods, thresholds, worth) if lift else 0
+        value = float(self.instance.demand @ pods) + constant
+        self.offer_bound(value, replace(duals, pods=pods))
+        return added
+
+    def _without_prizes(self, duals: Duals) -> Duals:
+        """Duals under which an empty node is not worth buying: less for minimums and levels."""
+        rows = self.rows
+        levels = duals.levels
+        for level in np.flatnonzero(levels > 0):
+            excess = -float(rows.costs(duals, with_supply=False)[rows.is_counted[:, level]].min(initial=0.0))
+            if excess > 0.0:
+                levels = levels.copy()
+                levels[level] = max(0.0, levels[level] - excess)
+                duals = replace(duals, levels=levels)
+        minimums = duals.minimums
+        for m in range(len(minimums)):
+            members = rows.in_pool[:, m]
+            excess = -float(rows.costs(duals, with_supply=False)[members].min(initial=0.0))
+            if excess > 0.0:
+                minimums = minimums.copy()
+                minimums[m] = max(0.0, minimums[m] - excess)
+                duals = replace(duals, minimums=minimums)
+        return duals
+
+    def _lift(self, targets: Float, pods: Float, thresholds: Float, worth: Float) -> int:
+        """Raise feasible prices in place, to the targets first; returns columns added.
+
+        What a candidate with finite supply is worth beyond its threshold has been paid for.
+        """
+        allowed = np.where(self._is_finite, np.maximum(thresholds, worth), thresholds)
+        reached = np.minimum(worth, allowed)
+        before = float(self.instance.demand @ pods)
+        added = 0
+        for level in (targets, np.full(len(pods), np.inf)):
+            priced = self.pricing.lift(pods, level, allowed, reached)
+            added += self.add(priced.candidates, priced.patterns)
+        gained = float(self.instance.demand @ pods) - before
+        if added or gained > 1e-4 * before:
+            self._lift_every = max(1, self._lift_every // 2)
+        else:
+            self._lift_every = min(2 * self._lift_every, 16)
+        return added
+
+    def add_level(self, level: int) -> None:
+        """Count the nodes that cost at least ``level`` micro-dollars per hour."""
+        self.rows.add_level(level)
+        self.master.add_level()
+        counted = np.flatnonzero(self.rows.is_counted[:, -1])
+        cheapest = counted[[np.argmin(self.instance.price[counted])]]
+        self.add(cheapest, np.zeros((1, self.instance.n_classes), dtype=np.int32))  # a least number may ask
+
+    def restrict(self, least: Float, most: Float, bound: Bound) -> None:
+        """Go on under other bounds on the nodes of each level, from a bound known to hold there."""
+        self.rows.least[:], self.rows.most[:] = least, most
+        self.master.set_levels(least, most)
+        self.bound = bound
+        self.solution = None
+        self.is_converged = False
+        self.rounds = 0
+        self._average = None
+        self._last_distance = np.inf
 
     def offer_bound(self, dollars: float, duals: Duals) -> None:
         """Keep a bound and the dual feasible prices that give it, if it is the best so far."""
         if dollars > self.bound.dollars:
-            self.bound = Bound(dollars, duals)
+            self.bound = Bound(dollars, duals, tuple(self.rows.levels))
 
 
 def penalties(instance: Instance) -> Float:

@@ -9,39 +9,44 @@ minimum rows ``m``, candidates with finite supply ``f``. Variables: ``x_p >= 0``
          sum_p use_j(p)k x_p  <= room_k                y_k  >= 0     NodePool limits
          sum_(p in pool m) x_p >= missing_m            z_m  >= 0     NodePool minimums
          sum_(p on f) x_p     <= supply_f              v_f  >= 0     finite supply
+         lo_l <= sum_(p with c_j(p) >= P_l) x_p <= hi_l   w_l free   nodes of a price level
 
 The pricing problem they imply, for each candidate: ``max_a pi.a`` over patterns, to exceed
-``c_j + sum_k use_jk y_k - z_m(j) + v_j`` (P. C. Gilmore and R. E. Gomory, A linear programming
-approach to the cutting-stock problem, 1961, doi:10.1287/opre.9.6.849; M. E. Luebbecke and
-J. Desrosiers, Selected topics in column generation, 2005, doi:10.1287/opre.1050.0234).
+``c_j + sum_k use_jk y_k - z_m(j) + v_j - sum_(l: c_j >= P_l) w_l`` (P. C. Gilmore and R. E. Gomory,
+A linear programming approach to the cutting-stock problem, 1961, doi:10.1287/opre.9.6.849; M. E.
+Luebbecke and J. Desrosiers, Selected topics in column generation, 2005, doi:10.1287/opre.1050.0234).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.columns.exchange import Exchanges
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.pricing import MICRO
 
 Float = NDArray[np.float64]
+DUAL, PRIMAL = 1, 4
+"""HiGHS's simplex strategies: after right-hand sides changed, and after columns were added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duals:
-    """Dual prices in dollars: of pods (i,), limits (k,), minimums (m,), supply (f,)."""
+    """Dual prices in dollars: of pods (i,), limits (k,), minimums (m,), supply (f,), levels (l,).
+
+    The price of a level is negative where an upper bound on its nodes binds, and may be missing
+    for levels that were added later.
+    """
 
     pods: Float
     limits: Float
     minimums: Float
     supply: Float
-
-    def others(self) -> tuple[Float, Float, Float]:
-        """Prices of limits, minimums and supply."""
-        return self.limits, self.minimums, self.supply
+    levels: Float = field(default_factory=lambda: np.zeros(0))
 
     def blended(self, other: Duals, share: float) -> Duals:
         """``share`` of ``other`` and the rest of these."""
@@ -54,11 +59,25 @@ class Duals:
             mix(self.limits, other.limits),
             mix(self.minimums, other.minimums),
             mix(self.supply, other.supply),
+            mix(*_same_length(self.levels, other.levels)),
         )
 
 
+def _same_length(a: Float, b: Float) -> tuple[Float, Float]:
+    n = max(len(a), len(b))
+    return np.pad(a, (0, n - len(a))), np.pad(b, (0, n - len(b)))
+
+
 class Rows:
-    """Which rows the master has, and what each candidate must be worth under given duals."""
+    """Which rows the master has, and what each candidate must be worth under given duals.
+
+    Attributes
+    ----------
+    levels
+        Price levels: micro-dollars per hour from which a node counts, in the order they were added.
+    least, most
+        Bounds on the nodes of each level, the second maybe infinite.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -72,6 +91,18 @@ class Rows:
         self.finite_index = np.full(instance.n_candidates, -1, dtype=np.intp)
         self.finite_index[self.finite] = np.arange(len(self.finite))
         self.price = instance.price * MICRO
+        self.levels: list[int] = []
+        self.is_counted = np.zeros((instance.n_candidates, 0), dtype=bool)
+        self.least: Float = np.zeros(0)
+        self.most: Float = np.zeros(0)
+
+    def add_level(self, level: int) -> None:
+        """Count the nodes that cost at least ``level`` micro-dollars per hour, without bounds yet."""
+        self.levels.append(level)
+        counted = (self.instance.price >= level)[:, None]
+        self.is_counted = np.concatenate([self.is_counted, counted], axis=1)
+        self.least = np.append(self.least, 0.0)
+        self.most = np.append(self.most, np.inf)
 
     def zero_duals(self) -> Duals:
         """Duals of zero."""
@@ -92,13 +123,22 @@ class Rows:
         costs: Float = self.price + self.instance.limit_use @ duals.limits - self.in_pool @ duals.minimums
         if with_supply and len(self.finite):
             costs[self.finite] += duals.supply
+        if len(duals.levels):
+            costs -= self.is_counted[:, : len(duals.levels)] @ duals.levels
         return costs
+
+    def constant(self, duals: Duals) -> float:
+        """What limits, minimums and levels add to the dual objective, dollars; supplies apart."""
+        total = float(self.missing @ duals.minimums - self.room @ duals.limits)
+        for price, least, most in zip(duals.levels, self.least, self.most, strict=False):
+            total += price * (least if price > 0 else most) if price else 0.0
+        return total
 
     def add_to(self, solver: highspy.Highs, demand: NDArray[np.int64]) -> None:
         """Add these rows, without columns, to an empty programme."""
         n, k, m, f = self.n_classes, len(self.room), len(self.missing), len(self.supply)
-        lower = np.concatenate([demand, np.full(k, -np.inf), self.missing, np.full(f, -np.inf)])
-        upper = np.concatenate([np.full(n, np.inf), self.room, np.full(m, np.inf), self.supply])
+        lower = np.concatenate([demand, np.full(k, -np.inf), self.missing, np.full(f, -np.inf), self.least])
+        upper = np.concatenate([np.full(n, np.inf), self.room, np.full(m, np.inf), self.supply, self.most])
         starts, empty = np.zeros(len(lower), dtype=np.int32), np.zeros(0, dtype=np.int32)
         solver.addRows(len(lower), lower, upper, 0, starts, empty, np.zeros(0))
 
@@ -112,6 +152,7 @@ class Rows:
                 self.instance.limit_use[candidates],
                 self.in_pool[candidates],
                 self.finite_index[candidates][:, None] == np.arange(len(self.supply))[None, :],
+                self.is_counted[candidates],
             ],
             axis=1,
         ).astype(np.float64)
@@ -130,16 +171,34 @@ class Rows:
 
 
 class Master:
-    """The restricted master as a warm linear programme in HiGHS (primal simplex)."""
+    """The restricted master as a warm linear programme in HiGHS (primal simplex).
 
-    def __init__(self, rows: Rows, demand: NDArray[np.int64], penalty: Float) -> None:
+    Parameters
+    ----------
+    exchanges
+        Pods that may take the place of others until `drop_exchanges`; none by default.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        demand: NDArray[np.int64],
+        penalty: Float,
+        exchanges: Exchanges | None = None,
+    ) -> None:
         self.rows = rows
+        self._n_exchanges = 0 if exchanges is None else len(exchanges)
+        self.is_infeasible = False
+        self._is_exact = not self._n_exchanges
+        self._n_columns = 0
+        self._candidates: list[int] = []
+        self._live = np.zeros(0, dtype=np.intp)
         n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
         self._first = (n, n + k, n + k + m, n + k + m + f)
         solver = highspy.Highs()
         solver.silent()
         solver.setOptionValue("threads", 1)
-        solver.setOptionValue("simplex_strategy", 4)
+        solver.setOptionValue("simplex_strategy", PRIMAL)
         rows.add_to(solver, demand)
         solver.addCols(
             n,
@@ -152,12 +211,83 @@ class Master:
             np.ones(n),
         )
         self._solver = solver
+        if exchanges is not None and len(exchanges):
+            e = len(exchanges)
+            solver.addCols(
+                e,
+                np.zeros(e),
+                np.zeros(e),
+                np.full(e, np.inf),
+                len(exchanges.classes),
+                exchanges.starts,
+                exchanges.classes,
+                exchanges.counts,
+            )
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> None:
         """Add columns: intp array (p,) and int32 array (p, i)."""
         if not len(candidates):
             return
         self.rows.add_columns(self._solver, candidates, patterns)
+        fresh = self._n_columns + np.arange(len(candidates), dtype=np.intp)
+        self._live = np.concatenate([self._live, fresh])
+        self._n_columns += len(candidates)
+        self._candidates.extend(candidates.tolist())
+
+    def drop_exchanges(self) -> bool:
+        """Forbid the exchanges for good; returns whether they were allowed."""
+        if self._is_exact:
+            return False
+        self._is_exact = True
+        self._allow_exchanges(0.0)
+        return True
+
+    def solve_without_exchanges(self, time_limit_s: float) -> Solution | None:
+        """`solve` as if there were no exchanges."""
+        if self._is_exact:
+            return self.solve(time_limit_s)
+        self._allow_exchanges(0.0)
+        solution = self.solve_again(time_limit_s)
+        self._allow_exchanges(np.inf)
+        return solution
+
+    def _allow_exchanges(self, most: float) -> None:
+        first = self._first[0]
+        each = np.arange(first, first + self._n_exchanges, dtype=np.int32)
+        self._solver.changeColsBounds(
+            len(each), each, np.zeros(self._n_exchanges), np.full(self._n_exchanges, most)
+        )
+
+    def prune(self, margin: float) -> None:
+        """Take columns out whose reduced cost is more than ``margin`` of their price.
+
+        The programme gets smaller and faster; the columns keep their number, as columns of value 0.
+        """
+        solution = self._solver.getSolution()
+        start = self._first[0] + self._n_exchanges
+        reduced = np.asarray(solution.col_dual)[start:]
+        cost = np.asarray(self._solver.getLp().col_cost_)[start:]
+        stale = np.flatnonzero((reduced > margin * cost) & (np.asarray(solution.col_value)[start:] == 0.0))
+        if len(stale) < 0.3 * len(reduced):
+            return
+        self._solver.deleteCols(len(stale), (start + stale).astype(np.int32))
+        self._live = np.delete(self._live, stale)
+
+    def add_level(self) -> None:
+        """A row for the level added to the rows last."""
+        counted = np.flatnonzero(self.rows.is_counted[self._columns_of(self._live), -1])
+        index = (self._first[0] + self._n_exchanges + counted).astype(np.int32)
+        self._solver.addRow(-np.inf, np.inf, len(index), index, np.ones(len(index)))
+
+    def set_levels(self, least: Float, most: Float) -> None:
+        """Bounds on the nodes of each level."""
+        first = self._first[3]
+        for level, (low, high) in enumerate(zip(least, most, strict=True)):
+            self._solver.changeRowBounds(first + level, float(low), float(high))
+
+    def _columns_of(self, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Candidates of the columns with these numbers."""
+        return np.array(self._candidates, dtype=np.intp)[numbers]
 
     def set_demand(self, demand: NDArray[np.int64], room: Float, missing: Float, supply: Float) -> None:
         """Replace the right-hand sides."""
@@ -170,6 +300,13 @@ class Master:
             self._solver.changeRowBounds(index, float(missing[index - k]), np.inf)
         for index in range(m, f):
             self._solver.changeRowBounds(index, -np.inf, float(supply[index - m]))
+
+    def solve_again(self, time_limit_s: float) -> Solution | None:
+        """`solve` after right-hand sides or bounds changed, which keeps the duals feasible."""
+        self._solver.setOptionValue("simplex_strategy", DUAL)
+        solution = self.solve(time_limit_s)
+        self._solver.setOptionValue("simplex_strategy", PRIMAL)
+        return solution
 
     def solve(self, time_limit_s: float) -> Solution | None:
         """Optimal primal and dual values, or None if the solver did not finish.
@@ -186,7 +323,12 @@ class Master:
                 and solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
             ):
                 return self._solution()
-            if solver.getModelStatus() == highspy.HighsModelStatus.kTimeLimit or attempt:
+            self.is_infeasible = solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible
+            if (
+                self.is_infeasible
+                or solver.getModelStatus() == highspy.HighsModelStatus.kTimeLimit
+                or attempt
+            ):
                 return None
             solver.clearSolver()
         return None
@@ -201,8 +343,12 @@ class Master:
             np.maximum(-dual[n:k], 0.0),
             np.maximum(dual[k:m], 0.0),
             np.maximum(-dual[m:f], 0.0),
+            dual[f:],
         )
-        return Solution(self._solver.getObjectiveValue(), values[n:], values[:n], duals)
+        nodes = np.zeros(self._n_columns)
+        nodes[self._live] = values[n + self._n_exchanges :]
+        traded = float(values[n : n + self._n_exchanges].sum())
+        return Solution(self._solver.getObjectiveValue(), nodes, values[:n], duals, traded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +363,12 @@ class Solution:
         float64 array (p,): nodes of each column, in the order they were added.
     left_out
         float64 array (i,): pods not placed.
+    traded
+        Pods placed by exchange: while there are any, the objective may be below the pattern bound.
     """
 
     objective: float
     nodes: Float
     left_out: Float
     duals: Duals
+    traded: float = 0.0

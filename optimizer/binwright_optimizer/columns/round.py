@@ -7,6 +7,8 @@ et al., Primal heuristics for branch and price, 2019, doi:10.1287/ijoc.2018.0822
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +24,19 @@ WHOLE = 1e-6
 """A value this close below an integer counts as that integer."""
 ROUND_UP = 0.7
 """Fractions from here on are rounded up together; the largest one always is."""
+LEAST_SHARE = 0.05
+"""Share of the nodes that every step fixes at least."""
 PRICING_ROUNDS = 2
 """Rounds of column generation after each fixing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Completed:
+    """A complete choice of columns with its cost, penalties included, and what it leaves out."""
+
+    cost: float
+    columns: Columns
+    remainder: Remainder
 
 
 class Dive:
@@ -50,6 +63,7 @@ class Dive:
         self.greedy = greedy
         self.penalty = penalty
         self.columns = columns
+        self._bought = np.zeros(len(rows.levels))
 
     def run(self, remainder: Remainder, first: Solution | None, stop: Stop) -> Columns:
         """Columns with counts that cover ``remainder`` as far as possible; it is reduced.
@@ -60,6 +74,7 @@ class Dive:
             Solution of the master over ``columns`` for this remainder, if known.
         """
         pool = ColumnPool(self.instance)
+        self._bought[:] = 0.0
         usable: NDArray[np.bool_] = np.all(self.columns[1] <= remainder.demand, axis=1)
         nodes = np.zeros(0)
         if first is not None:  # columns added since that solution was found are not part of it
@@ -70,6 +85,7 @@ class Dive:
         pool.add(self.columns[0][usable], self.columns[1][usable])
         fixed: list[tuple[int, int, NDArray[np.int32]]] = []
         values = first.duals.pods if first is not None else None
+        best: _Completed | None = None
         master: Master | None = None
         while remainder.demand.any() and stop.remaining_s() > 0:
             if first is not None:
@@ -77,6 +93,8 @@ class Dive:
             else:
                 master = master or self._master(pool, remainder)
                 master.set_demand(remainder.demand, *self._sides(remainder))
+                rows = self.rows
+                master.set_levels(np.maximum(rows.least - self._bought, 0.0), rows.most - self._bought)
                 known = self._solve(master, pool, remainder, stop)
                 if known is None:
                     break
@@ -88,10 +106,29 @@ class Dive:
             if not taken:
                 break
             fixed.extend(taken)
-        if values is None or not values.any():
-            values = self.penalty
-        rest = self.greedy.cover(np.maximum(values, 1e-9), remainder, 2_000)
-        return _joined(fixed, rest, self.instance.n_classes)
+            best = self._completed(fixed, values, remainder, best)
+        if best is None:
+            best = self._completed(fixed, self.penalty if values is None else values, remainder, None)
+        remainder.become(best.remainder)
+        return best.columns
+
+    def _completed(
+        self,
+        fixed: list[tuple[int, int, NDArray[np.int32]]],
+        values: Float,
+        remainder: Remainder,
+        best: _Completed | None,
+    ) -> _Completed:
+        """The better of ``best`` and what has been fixed with a greedy cover of the remainder.
+
+        Where replicas are few the later steps of a dive find no good columns for what is left, and a
+        greedy cover after an early one is better.
+        """
+        left = remainder.copy()
+        rest = self.greedy.cover(np.maximum(values if values.any() else self.penalty, 1e-9), left, 2_000)
+        columns = _joined(fixed, rest, self.instance.n_classes)
+        cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
+        return _Completed(cost, columns, left) if best is None or cost < best.cost else best
 
     def _sides(self, remainder: Remainder) -> tuple[Float, Float, Float]:
         return (
@@ -107,7 +144,7 @@ class Dive:
 
     def _solve(self, master: Master, pool: ColumnPool, remainder: Remainder, stop: Stop) -> Solution | None:
         """The master's optimum after a little column generation over the remainder."""
-        solution = master.solve(stop.remaining_s())
+        solution = master.solve_again(stop.remaining_s())
         for _ in range(PRICING_ROUNDS):
             if solution is None or stop.remaining_s() <= 0:
                 return solution
@@ -143,12 +180,11 @@ class Dive:
         order = used[np.argsort(-fractions, kind="stable")]
         fraction_of = dict(zip(used.tolist(), fractions.tolist(), strict=True))
         rounded_up = 0
+        enough = LEAST_SHARE * float(nodes.sum()) - float(whole.sum())
         for p in order:
-            if rounded_up and fraction_of[int(p)] < ROUND_UP:
-                break
-            if fraction_of[int(p)] <= WHOLE or (
-                not rounded_up and whole.any() and fraction_of[int(p)] < ROUND_UP
-            ):
+            fraction = fraction_of[int(p)]
+            is_needed = not taken and not rounded_up
+            if fraction <= WHOLE or (fraction < ROUND_UP and not is_needed and rounded_up >= enough):
                 break
             if (patterns[p] > remainder.demand).any():
                 continue
@@ -165,8 +201,12 @@ class Dive:
         count = min(count, int(remainder.supply[j]))
         for k in np.flatnonzero(use):
             count = min(count, int(remainder.room[k] // use[k]))
+        counted = self.rows.is_counted[j]
+        if counted.any():
+            count = int(min(count, (self.rows.most - self._bought)[counted].min()))
         if count <= 0:
             return j, 0, pattern
+        self._bought[counted] += count
         remainder.demand -= np.minimum(remainder.demand, count * pattern.astype(np.int64))
         remainder.supply[j] -= count
         remainder.room -= count * use

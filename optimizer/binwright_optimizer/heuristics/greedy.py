@@ -44,6 +44,16 @@ class Remainder:
         """An independent copy."""
         return Remainder(self.demand.copy(), self.supply.copy(), self.room.copy(), self.missing.copy())
 
+    def become(self, other: Remainder) -> None:
+        """Take over another's amounts."""
+        for mine, theirs in (
+            (self.demand, other.demand),
+            (self.supply, other.supply),
+            (self.room, other.room),
+            (self.missing, other.missing),
+        ):
+            mine[:] = theirs
+
 
 Columns = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]
 """Candidates (p,), counts (p,) and patterns (p, i)."""

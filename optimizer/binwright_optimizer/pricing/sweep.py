@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.pricing.kernels.lift import fits, lift
 from binwright_optimizer.pricing.kernels.sweep import sweep
 from binwright_optimizer.stopping import Halt
 
@@ -17,8 +21,15 @@ QUICK_BRANCHES = 200
 """Branches per candidate up to which a sweep need not be watched: some milliseconds."""
 TOLERANCE = 1e-9
 """Least relative tolerance: below it, differences are rounding errors."""
+LIFT_NODES = 300
+"""Depth-first nodes per class and candidate in a lift, about 5 us."""
+WORTH_SHARING = 1_000
+"""Microseconds of work from which a sweep is shared between two threads."""
 MICRO = 1e-6
 """Dollars in a micro-dollar: the search works in dollars, answers are exact in micro-dollars."""
+
+_HELPER = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="binwright-pricing")
+"""Threads that take a share of long sweeps; idle, and not even started, before the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,14 @@ class Pricing:
         n_resources = instance.requests.shape[1]
         self.multipliers = np.repeat(scale[:, None] / n_resources, n_resources, axis=1)
         self.multipliers[:, 0] *= 0.1  # pod slots seldom bind
+        self._work = np.zeros(instance.n_candidates, dtype=np.int64)
         self._all = np.arange(instance.n_candidates, dtype=np.intp)
+
+    @cached_property
+    def _most(self) -> NDArray[np.int64]:
+        """Most pods of each class alone on each candidate: int64 array (j, i)."""
+        instance = self.instance
+        return np.asarray(fits(instance.demand, instance.requests, instance.allocatable, self.compatible))
 
     def price(
         self,
@@ -87,22 +105,75 @@ class Pricing:
         if branches > QUICK_BRANCHES:
             self._halt.watch()
         chosen = self._all if candidates is None else candidates
+        limits = self.instance.demand if caps is None else caps
         patterns = np.empty((len(chosen), self.instance.n_classes), dtype=np.int32)
-        sweep(
-            chosen,
-            values,
-            costs,
-            self.instance.demand if caps is None else caps,
-            self.instance.requests,
-            self.instance.allocatable,
-            self.compatible,
-            self.multipliers,
-            DEPTH_FIRST_NODES,
-            branches,
-            max(tolerance, TOLERANCE),
-            self._flag,
-            bounds,
-            patterns,
-        )
+
+        def sweep_some(positions: NDArray[np.intp] | slice) -> None:
+            found = patterns[positions]  # a copy unless all are asked for
+            sweep(
+                chosen[positions], values, costs, limits, self.instance.requests,
+                self.instance.allocatable, self.compatible, self.multipliers, DEPTH_FIRST_NODES,
+                branches, max(tolerance, TOLERANCE), self._flag, bounds, found, self._work,
+            )  # fmt: skip
+            patterns[positions] = found
+
+        shares = self._two_shares(chosen)
+        if shares is None:
+            sweep_some(slice(None))
+        else:
+            other = _HELPER.submit(sweep_some, shares[1])
+            sweep_some(shares[0])
+            other.result()
         improving = np.flatnonzero(patterns.any(axis=1))
         return Priced(chosen[improving], patterns[improving])
+
+    def _two_shares(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+        """Positions of two halves of like work, as the last sweep measured it; None if it was little.
+
+        A candidate's result does not depend on its half, so answers do not depend on threads.
+        """
+        work = self._work[chosen]
+        if work.sum() < WORTH_SHARING or len(chosen) < 2:
+            return None
+        halves: tuple[list[int], list[int]] = ([], [])
+        load = [0, 0]
+        for position in np.argsort(-work, kind="stable").tolist():
+            side = 0 if load[0] <= load[1] else 1
+            halves[side].append(position)
+            load[side] += int(work[position])
+        return np.array(halves[0], dtype=np.intp), np.array(halves[1], dtype=np.intp)
+
+    def lift(
+        self,
+        values: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        costs: NDArray[np.float64],
+        bounds: NDArray[np.float64],
+    ) -> Priced:
+        """Raise dual feasible prices in place, one class after the other; see `kernels.lift`.
+
+        Parameters
+        ----------
+        values, targets
+            float64 arrays (i,): dual feasible prices; how far each may go up. Classes furthest
+            below their target, as a share, go first.
+        costs, bounds
+            float64 arrays (j,): what a pattern may be worth, and at most is worth; the second is
+            kept up to date.
+
+        Returns
+        -------
+        Columns worth more than their cost at the prices tried.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shortfall = np.where(values > 0, targets / values, np.inf)
+        order = np.argsort(-shortfall, kind="stable")
+        order = order[(targets > values)[order] & (self.instance.demand > 0)[order]]
+        room = 4 * len(order) + 64
+        candidates = np.empty(room, dtype=np.int64)
+        patterns = np.empty((room, self.instance.n_classes), dtype=np.int32)
+        used = lift(
+            order, targets, values, costs, self._most, self.instance.requests, self.instance.allocatable,
+            self.multipliers, bounds, LIFT_NODES, self._flag, candidates, patterns,
+        )  # fmt: skip
+        return Priced(candidates[:used].astype(np.intp), patterns[:used])

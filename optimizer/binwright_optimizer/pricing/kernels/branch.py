@@ -28,6 +28,8 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
         Worth of the pattern, or ``floor`` if none is worth more.
     upper
         No pattern is worth more than this; within ``slack`` of ``value`` unless cut short.
+    solved
+        Branches solved.
     """
     n_resources = requests.shape[1]
     size = 2 * max_branches + 2
@@ -48,7 +50,8 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
     room = np.empty(n_resources, dtype=np.int64)
     lows = np.empty(n, dtype=np.int32)
     highs = np.empty(n, dtype=np.int32)
-    for _ in range(max_branches):
+    solved = 0
+    while solved < max_branches:
         if halt[0] != 0:
             break
         top = -1
@@ -58,7 +61,8 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
                 upper = bound[node]
                 top = node
         if top < 0:
-            return best, best + slack
+            return best, best + slack, solved
+        solved += 1
         lows[:] = low[top]
         highs[:] = high[top]
         opened -= 1
@@ -144,4 +148,4 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
     upper = best + slack
     for node in range(opened):
         upper = max(upper, bound[node])
-    return best, upper
+    return best, upper, solved
