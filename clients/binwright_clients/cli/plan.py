@@ -7,6 +7,7 @@ import click
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import CommandGroup
 from binwright_clients.cli.plan_forecast import forecast
+from binwright_clients.cli.plan_history import history
 from binwright_clients.cli.plan_reference import reference
 
 
@@ -39,5 +40,5 @@ def plan() -> None:
     """
 
 
-for command in (forecast, reference):
+for command in (forecast, history, reference):
     plan.add_command(command)

@@ -1,0 +1,178 @@
+"""``binwright plan history``: a forecast table from what was, with the rate at which its bands held."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import click
+from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.model.forecast import Period, quarter
+from rich.console import Group
+from rich.text import Text
+
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.failures import BadInput
+from binwright_clients.cli.output import output_option, print_table, print_yaml
+from binwright_clients.cli.plan_reference_view import plain_table
+from binwright_clients.cli.render.text import literal, percent
+from binwright_clients.forecast.history import History, read_histories
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The band of one workload, region and quarter."""
+
+    history: History
+    period: Period
+    p50: int
+    p90: int
+    p99: int
+
+
+@click.command(
+    epilog=examples(
+        "binwright plan history daily.csv --season 7",
+        "binwright plan history daily.csv --season 7 --quarters 2 -o csv > forecast.csv",
+        "binwright plan history daily.csv --season 7 --backtest 28",
+    )
+)
+@click.argument("path", metavar="HISTORY")
+@click.option(
+    "--season",
+    type=click.IntRange(0, 400),
+    default=0,
+    show_default=True,
+    help="Points after which the pattern repeats, such as 7 days; 0 for none.",
+)
+@click.option(
+    "--quarters",
+    type=click.IntRange(1, 12),
+    default=4,
+    show_default=True,
+    help="Whole quarters after the history to forecast.",
+)
+@click.option(
+    "--backtest",
+    "test_points",
+    type=click.IntRange(1, 400),
+    metavar="POINTS",
+    help="Forecast the last so many points from those before them, and say how often the bands held.",
+)
+@output_option("csv")
+def history(path: str, season: int, quarters: int, test_points: int | None, output: str) -> None:
+    """Turn histories (CSV, Parquet) into bands for the coming quarters.
+
+    Seasonal exponential smoothing gives the middle; the errors that forecasts of the same distance would
+    have made within the history give the bands. A quarter's band is that of its busiest point.
+    """
+    # Imported on first use: the statistics take more than a second.
+    from binwright_optimizer.planning.history import backtest, pooled
+
+    histories = read_histories(path)
+    lines = [line for known in histories for line in _bands(path, known, season, quarters)]
+    coverage = None
+    if test_points is not None:
+        try:
+            coverage = pooled([backtest(known.values, test_points, season) for known in histories])
+        except PlanningError as error:
+            raise BadInput(f"{path}: {error}") from error
+    if output == "csv":
+        click.echo(_forecast_table(lines), nl=False)
+        return
+    document = {
+        "demands": [
+            {
+                "workload": line.history.workload,
+                "region": line.history.region,
+                "period": line.period.name,
+                "p50": line.p50,
+                "p90": line.p90,
+                "p99": line.p99,
+            }
+            for line in lines
+        ],
+        "backtest": None
+        if coverage is None
+        else {"points": coverage.points, "p50": coverage.p50, "p90": coverage.p90, "p99": coverage.p99},
+    }
+    if output == "json":
+        click.echo(json.dumps(document, indent=2))
+    elif output == "yaml":
+        print_yaml(document)
+    else:
+        table = plain_table(
+            ("Workload", False),
+            ("Region", False),
+            ("Period", False),
+            ("p50", True),
+            ("p90", True),
+            ("p99", True),
+        )
+        for line in lines:
+            table.add_row(
+                literal(line.history.workload),
+                literal(line.history.region),
+                line.period.name,
+                *(f"{value:,}" for value in (line.p50, line.p90, line.p99)),
+            )
+        said = (
+            ""
+            if coverage is None
+            else f"\nbacktest over {coverage.points} points: {percent(coverage.p50)} lay at or below p50, "
+            f"{percent(coverage.p90)} below p90, {percent(coverage.p99)} below p99"
+        )
+        print_table(Group(table, Text(said)))
+
+
+def _bands(path: str, known: History, season: int, quarters: int) -> Iterator[_Line]:
+    from binwright_optimizer.planning.history import outlook
+
+    periods = _next_quarters(known.days[-1], quarters)
+    step = known.step.days
+    horizon = math.ceil((periods[-1].end - known.days[-1]).days / step)
+    try:
+        seen = outlook(known.values, horizon, season)
+    except PlanningError as error:
+        raise BadInput(f"{path}: {known.workload} in {known.region}: {error}") from error
+    for period in periods:
+        inside = [
+            at for at in range(horizon) if period.start <= known.days[-1] + (at + 1) * known.step < period.end
+        ]
+        p50, p90, p99 = (
+            max(math.ceil(round(float(quantile[at]), 6)) for at in inside)
+            for quantile in (seen.p50, seen.p90, seen.p99)
+        )
+        yield _Line(known, period, p50, p90, p99)
+
+
+def _next_quarters(last: date, count: int) -> list[Period]:
+    """Whole quarters that begin after a day."""
+    found: list[Period] = []
+    year, number = last.year, (last.month - 1) // 3 + 1
+    while len(found) < count:
+        number += 1
+        if number > 4:
+            year, number = year + 1, 1
+        found.append(quarter(f"{year}-Q{number}"))
+    return found
+
+
+def _forecast_table(lines: Sequence[_Line]) -> str:
+    """A table that ``binwright plan`` reads, where the history has the shapes of the pods."""
+    shape = list(lines[0].history.shape)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["workload", "region", "period", *shape, "p50", "p90", "p99"])
+    for line in lines:
+        known = line.history
+        cells = [known.shape[name] for name in shape]
+        writer.writerow(
+            [known.workload, known.region, line.period.name, *cells, line.p50, line.p90, line.p99]
+        )
+    return buffer.getvalue()
