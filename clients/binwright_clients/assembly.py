@@ -55,3 +55,28 @@ class Assembly:
         """A new, empty DaemonSet of the message."""
         self.origins.daemon_sets.append(origin)
         return self.problem.daemon_sets.add()
+
+    def add_gang(self, origin: Origin) -> problem_pb2.Gang:
+        """A new, empty gang of the message."""
+        self.origins.gangs.append(origin)
+        return self.problem.gangs.add()
+
+    def add_namespace(self, origin: Origin) -> problem_pb2.Namespace:
+        """A new, empty namespace of the message."""
+        self.origins.namespaces.append(origin)
+        return self.problem.namespaces.add()
+
+    def add_node_overlay(self, origin: Origin) -> problem_pb2.NodeOverlay:
+        """A new, empty NodeOverlay of the message."""
+        self.origins.node_overlays.append(origin)
+        return self.problem.node_overlays.add()
+
+    def add_reservation(self, origin: Origin) -> problem_pb2.Reservation:
+        """A new, empty reservation of the message."""
+        self.origins.reservations.append(origin)
+        return self.problem.reservations.add()
+
+    def add_savings_plan(self, origin: Origin) -> problem_pb2.SavingsPlan:
+        """A new, empty savings plan of the message."""
+        self.origins.savings_plans.append(origin)
+        return self.problem.savings_plans.add()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_INDEXED = re.compile(r"^(?:problem\.)?(workloads|node_pools|existing_nodes|daemon_sets)\[(\d+)\]\.?(.*)$")
+_LISTS = (
+    "workloads|node_pools|existing_nodes|daemon_sets|gangs|namespaces"
+    "|node_overlays|reservations|savings_plans"
+)
+_INDEXED = re.compile(rf"^(?:problem\.)?({_LISTS})\[(\d+)\]\.?(.*)$")
 
 
 class Origin(NamedTuple):
@@ -43,13 +47,18 @@ class Origin(NamedTuple):
 
 
 class Origins:
-    """Origin of every workload, NodePool, node and DaemonSet, in the order of the message."""
+    """Origin of every part that a message lists, in the order of the message."""
 
     def __init__(self) -> None:
         self.workloads: list[Origin] = []
         self.node_pools: list[Origin] = []
         self.existing_nodes: list[Origin] = []
         self.daemon_sets: list[Origin] = []
+        self.gangs: list[Origin] = []
+        self.namespaces: list[Origin] = []
+        self.node_overlays: list[Origin] = []
+        self.reservations: list[Origin] = []
+        self.savings_plans: list[Origin] = []
 
     def locate(self, field_path: str) -> str:
         """The place that a field path of the message means; the path itself if it is elsewhere.
@@ -66,13 +75,8 @@ class Origins:
         match = _INDEXED.match(field_path)
         if match is None:
             return field_path
-        lists = {
-            "workloads": self.workloads,
-            "node_pools": self.node_pools,
-            "existing_nodes": self.existing_nodes,
-            "daemon_sets": self.daemon_sets,
-        }
-        origins, index = lists[match[1]], int(match[2])
+        origins: list[Origin] = getattr(self, match[1])
+        index = int(match[2])
         if index >= len(origins):
             return field_path
         return f"{origins[index]}: {match[3]}" if match[3] else str(origins[index])

@@ -203,21 +203,6 @@ def test_labels_and_do_not_disrupt_are_read(read: Read) -> None:
 @pytest.mark.parametrize(
     ("field", "note"),
     [
-        (
-            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule}]",
-            "topologySpreadConstraints",
-        ),
-        (
-            "affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: z}]}}",
-            "podAffinity",
-        ),
-        (
-            "affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: z}]}}",
-            "podAntiAffinity",
-        ),
-        ("initContainers: [{name: i, ports: [{containerPort: 80, hostPort: 80}]}]", "hostPort"),
-        ("volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]", "the zone of persistent volumes"),
-        ("resourceClaims: [{name: r}]", "resourceClaims"),
         ("schedulingGates: [{name: g}]", "schedulingGates"),
         ("runtimeClassName: kata", "runtimeClassName"),
         ("schedulerName: volcano", "schedulerName 'volcano'"),
@@ -232,14 +217,6 @@ def test_labels_and_do_not_disrupt_are_read(read: Read) -> None:
 def test_what_is_not_enforced_is_said_with_its_place(read: Read, field: str, note: str) -> None:
     [line] = read(pod(f"{{containers: [{{name: c}}], {field}}}"), "web.yaml").notes
     assert line.startswith(f"web.yaml, document 1 (Pod default/p): {note}")
-
-
-def test_volume_claim_templates_are_said_not_to_be_enforced(read: Read) -> None:
-    [note] = read(
-        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}, "
-        f"spec: {{volumeClaimTemplates: [{{metadata: {{name: v}}}}], template: {{spec: {POD_SPEC}}}}}}}"
-    ).notes
-    assert note.endswith("the zone of persistent volumes and attach limits are not enforced")
 
 
 def test_the_same_remark_is_counted_after_three_places(read: Read) -> None:

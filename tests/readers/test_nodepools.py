@@ -200,8 +200,9 @@ def test_node_pools_may_be_in_one_file_with_the_pods_under_another_name(tmp_path
     assert len(read_inputs(paths, nodepools=[str(tmp_path / "link.yaml")]).problem.node_pools) == 1
 
 
-def test_soft_taints_are_said_not_to_be_enforced(tmp_path: Path) -> None:
+def test_soft_taints_are_carried(tmp_path: Path) -> None:
     (tmp_path / "pods.csv").write_text(TABLE)
     (tmp_path / "pools.yaml").write_text(pool("{taints: [{key: a, effect: PreferNoSchedule}]}"))
-    [note] = read_inputs([str(tmp_path)]).notes
-    assert note.endswith("(NodePool gpu): the taint effect PreferNoSchedule is not enforced")
+    inputs = read_inputs([str(tmp_path)])
+    assert inputs.problem.node_pools[0].taints[0].effect == "PreferNoSchedule"
+    assert inputs.notes == ()

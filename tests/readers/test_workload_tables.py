@@ -87,9 +87,11 @@ def test_the_alibaba_trace_is_read_as_it_is(read: Read) -> None:
     assert dict(inputs.problem.workloads[1].template.node_selector) == {"binwright.dev/gpu-model": "t4"}
     [term] = inputs.problem.workloads[3].template.node_affinity.required
     assert list(term.match_expressions[0].values) == ["v100-16gb", "v100-32gb"]
-    assert inputs.notes == (
-        "trace.csv: gpu_milli below 1000 is not enforced: a share of a GPU counts as a whole one (rows: 1)",
-    )
+    shares = [
+        w.template.gpu_share.milli for w in inputs.problem.workloads if w.template.HasField("gpu_share")
+    ]
+    assert len(shares) == 1
+    assert inputs.notes == ()
 
 
 def test_gzip_byte_order_mark_and_windows_line_ends_are_no_obstacle(read: Read) -> None:
@@ -203,7 +205,7 @@ def test_a_wrong_cell_is_reported_with_line_column_and_value(
         ),
         (
             "name,num_gpu,cpu_milli,memory_mib,gpu_milli\na,1,1,1,1500\n",
-            "gpu_milli: is too large (at most 1000)",
+            "gpu_milli: must be at most 1000, or a multiple of 1000",
         ),
         ('name,cpu_milli,memory_mib\n"a,1,1\n', "is not a CSV table: unexpected end of data"),
     ],
@@ -229,3 +231,118 @@ def test_a_ragged_row_is_the_only_mistake_of_its_table(
 ) -> None:
     text = mistakes(f"name,cpu_milli,memory_mib\n{row}\n", "pods.csv")
     assert text == f"pods.csv, line 2: the row has {count} cells where the header has 3 (got {row!r})"
+
+
+@pytest.mark.parametrize(
+    ("cells", "gpus", "milli"),
+    [
+        (",500", "1", 500),
+        ("1,500", "1", 500),
+        ("2,250", "2", 250),
+        ("1,1000", "1", None),
+        ("1,", "1", None),
+        (",1000", "1", None),
+        (",3000", "3", None),
+        ("3,3000", "3", None),
+        ("0,0", None, None),
+        (",0", None, None),
+    ],
+)
+def test_gpu_milli_is_a_share_of_each_gpu_or_whole_gpus(
+    read: Read, cells: str, gpus: str | None, milli: int | None
+) -> None:
+    table = f"name,cpu_milli,memory_mib,gpu_count,gpu_milli\na,1,1,{cells}\n"
+    [workload] = read(table, "t.csv").problem.workloads
+    assert workload.template.containers[0].requests.get("nvidia.com/gpu") == gpus
+    assert workload.template.HasField("gpu_share") is (milli is not None)
+    assert workload.template.gpu_share.milli == (milli or 0)
+
+
+def test_gpu_memory_alone_is_a_share_by_memory(read: Read) -> None:
+    [workload] = read(
+        "name,cpu_milli,memory_mib,gpu_count,gpu_memory_mib\na,1,1,1,4096\n", "t.csv"
+    ).problem.workloads
+    assert (workload.template.gpu_share.milli, workload.template.gpu_share.memory_bytes) == (0, 4 * 2**30)
+
+
+RULES = (
+    "name,replicas,cpu_milli,memory_mib,labels,topology_spread,anti_affinity,max_per_node,restart_cost_usd"
+)
+
+
+def test_rules_about_the_rows_own_pods(read: Read) -> None:
+    table = f"{RULES}\nweb,9,1,1,app=web,zone:1|rack:2:ScheduleAnyway,kubernetes.io/hostname,3,0.05\n"
+    [workload] = read(table, "t.csv").problem.workloads
+    template = workload.template
+    spread = [
+        (c.topology_key, c.max_skew, c.when_unsatisfiable) for c in template.topology_spread_constraints
+    ]
+    assert spread == [("zone", 1, "DoNotSchedule"), ("rack", 2, "ScheduleAnyway")]
+    assert template.pod_anti_affinity.required[0].topology_key == "kubernetes.io/hostname"
+    assert template.node_caps[0].max_pods == 3
+    own = {"app": "web"}
+    assert dict(template.labels) == dict(template.node_caps[0].label_selector.match_labels) == own
+    assert template.restart_cost_microusd == 50_000
+
+
+WORKLOAD = (
+    "name,replicas,cpu_milli,memory_mib,gang,gang_min_members,gang_topology,min_on_demand,max_per_spot_pool"
+)
+
+
+def test_gang_and_spot_policy_of_a_row(read: Read) -> None:
+    table = f"{WORKLOAD}\na,1,1,1,ring,4,zone|rack,,\nb,3,1,1,ring,,,30%,2\n"
+    problem = read(table, "t.csv").problem
+    [gang] = problem.gangs
+    assert (gang.name, gang.min_members, [t.topology_key for t in gang.topology]) == (
+        "ring",
+        4,
+        ["zone", "rack"],
+    )
+    assert [workload.gang for workload in problem.workloads] == ["ring", "ring"]
+    assert not problem.workloads[0].HasField("spot")
+    spot = problem.workloads[1].spot
+    assert (spot.min_on_demand, spot.max_per_pool) == ("30%", "2")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (f"{RULES}\nweb,9,1,1,,zone:1,,,\n", "topology_spread: needs the column labels"),
+        (
+            f"{RULES}\nweb,9,1,1,a=b,zone:0,,,\n",
+            "line 2 (web): topology_spread: must be at least 1 (got 'zone:0')",
+        ),
+        (f"{RULES}\nweb,9,1,1,a=b,zone,,,\n", "topology_spread: must look like"),
+        (f"{RULES}\nweb,9,1,1,a=b,zone:-1,,,\n", "topology_spread: must look like"),
+        (f"{RULES}\nweb,9,1,1,a=b,zone:1:Never,,,\n", "'Never' must be one of DoNotSchedule, ScheduleAnyway"),
+        (f"{RULES}\nweb,9,1,1,a=b,zone:1|zone:2,,,\n", "names a key twice"),
+        (f"{RULES}\nweb,9,1,1,a=b,,no key,,\n", "anti_affinity: 'no key' is no node label"),
+        (f"{RULES}\nweb,9,1,1,a=b,,,0,\n", "max_per_node: must be at least 1: the cap counts the pod itself"),
+        (f"{RULES}\nweb,9,1,1,a b=c,,,,\n", "labels: 'a b' is no label key"),
+        (f"{RULES}\nweb,9,1,1,a=b,,,,free\n", "restart_cost_usd: is not a price"),
+        (
+            f"{WORKLOAD}\na,1,1,1,ring,4,,,\n",
+            "line 2 (a): gang_min_members: gang ring has only 1 pod(s) (got '4')",
+        ),
+        (f"{WORKLOAD}\na,1,1,1,ring,0,,,\n", "gang_min_members: must be at least 1"),
+        (f"{WORKLOAD}\na,1,1,1,,4,,,\n", "gang_min_members: goes with a gang"),
+        (
+            f"{WORKLOAD}\na,3,1,1,r,2,,,\nb,3,1,1,r,3,,,\n",
+            "line 3 (b): gang_min_members: differs from line 2 (a)",
+        ),
+        (f"{WORKLOAD}\na,3,1,1,r,,z,,\nb,3,1,1,r,,y,,\n", "gang_topology: differs from line 2 (a)"),
+        (f"{WORKLOAD}\na,1,1,1,,,,half,\n", "min_on_demand: must be a number of pods"),
+        (f"{WORKLOAD}\na,1,1,1,,,,,101%\n", "max_per_spot_pool: must be in 0..1000000"),
+        (
+            "name,cpu_milli,memory_mib,gpu_count,gpu_milli\na,1,1,2,3000\n",
+            "gpu_milli: contradicts gpu_count, 2",
+        ),
+        (
+            "name,cpu_milli,memory_mib,gpu_memory_mib\na,1,1,1\n",
+            "gpu_memory_mib: asks for GPU memory where gpu_count is 0",
+        ),
+    ],
+)
+def test_wrong_rules_name_line_column_and_value(mistakes: Mistakes, table: str, expected: str) -> None:
+    assert expected in mistakes(table, "t.csv")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from binwright_clients.kubernetes.nodepools import NODE_POOL_V1, NODE_POOL_V1BETA1
-from binwright_clients.kubernetes.schema import Model, Schema
+from binwright_clients.kubernetes.nodepools import NODE_OVERLAY, NODE_POOL_V1, NODE_POOL_V1BETA1
+from binwright_clients.kubernetes.own_kinds import API_VERSION, OWN_SCHEMAS
+from binwright_clients.kubernetes.schema import ANY, STRING, MapOf, Model, Record, Schema
 from binwright_clients.spelling import suggestion
+
+_FOREIGN = Record({"apiVersion": STRING, "kind": STRING, "metadata": ANY, "spec": MapOf(ANY), "status": ANY})
+"""A kind of another project, of which we use a few fields and check those."""
 
 SCHEMAS: dict[tuple[str, str], Schema] = {
     ("v1", "Pod"): Model("V1Pod"),
@@ -19,10 +23,59 @@ SCHEMAS: dict[tuple[str, str], Schema] = {
     ("scheduling.k8s.io/v1", "PriorityClass"): Model("V1PriorityClass"),
     ("karpenter.sh/v1", "NodePool"): NODE_POOL_V1,
     ("karpenter.sh/v1beta1", "NodePool"): NODE_POOL_V1BETA1,
+    ("karpenter.sh/v1alpha1", "NodeOverlay"): NODE_OVERLAY,
+    ("v1", "Namespace"): Model("V1Namespace"),
+    ("v1", "PersistentVolume"): Model("V1PersistentVolume"),
+    ("v1", "PersistentVolumeClaim"): Model("V1PersistentVolumeClaim"),
+    ("storage.k8s.io/v1", "StorageClass"): Model("V1StorageClass"),
+    ("storage.k8s.io/v1", "CSINode"): Model("V1CSINode"),
+    ("resource.k8s.io/v1", "DeviceClass"): Model("V1DeviceClass"),
+    ("resource.k8s.io/v1", "ResourceClaim"): Model("ResourceV1ResourceClaim"),
+    ("resource.k8s.io/v1", "ResourceClaimTemplate"): Model("V1ResourceClaimTemplate"),
+    ("resource.k8s.io/v1beta2", "DeviceClass"): Model("V1beta2DeviceClass"),
+    ("resource.k8s.io/v1beta2", "ResourceClaim"): Model("V1beta2ResourceClaim"),
+    ("resource.k8s.io/v1beta2", "ResourceClaimTemplate"): Model("V1beta2ResourceClaimTemplate"),
+    ("resource.k8s.io/v1beta1", "DeviceClass"): Model("V1beta1DeviceClass"),
+    ("resource.k8s.io/v1beta1", "ResourceClaim"): Model("V1beta1ResourceClaim"),
+    ("resource.k8s.io/v1beta1", "ResourceClaimTemplate"): Model("V1beta1ResourceClaimTemplate"),
+    ("scheduling.k8s.io/v1beta1", "PodGroup"): Model("V1beta1PodGroup"),
+    ("scheduling.k8s.io/v1alpha3", "PodGroup"): Model("V1alpha3PodGroup"),
+    ("scheduling.x-k8s.io/v1alpha1", "PodGroup"): _FOREIGN,
+    ("scheduling.volcano.sh/v1beta1", "PodGroup"): _FOREIGN,
+    **OWN_SCHEMAS,
 }
 """Schema by apiVersion and kind."""
 
-CLUSTER_SCOPED = frozenset({"Node", "NodePool", "PriorityClass"})
+CLUSTER_SCOPED = frozenset(
+    {
+        "CSINode",
+        "DeviceClass",
+        "Namespace",
+        "Node",
+        "NodeOverlay",
+        "NodePool",
+        "PersistentVolume",
+        "Policies",
+        "PriorityClass",
+        "Reservation",
+        "SavingsPlan",
+        "StorageClass",
+    }
+)
+
+WITH_PODS = frozenset(
+    {
+        "Pod",
+        "ReplicationController",
+        "Deployment",
+        "StatefulSet",
+        "ReplicaSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+    }
+)
+"""Kinds that stand for pods."""
 
 _PODLESS: dict[str, frozenset[str]] = {
     "v1": frozenset(
@@ -33,9 +86,6 @@ _PODLESS: dict[str, frozenset[str]] = {
             "Endpoints",
             "Event",
             "LimitRange",
-            "Namespace",
-            "PersistentVolume",
-            "PersistentVolumeClaim",
             "PodTemplate",
             "ResourceQuota",
             "Secret",
@@ -47,6 +97,8 @@ _PODLESS: dict[str, frozenset[str]] = {
     "batch/v1": frozenset(),
 }
 """The other kinds of the API groups whose kinds are all known."""
+
+_OUR_GROUPS = ("karpenter.sh", API_VERSION.partition("/")[0])
 
 _VERSIONS: dict[str, list[str]] = {}
 for _version, _kind in SCHEMAS:
@@ -81,7 +133,7 @@ def schema_of(api_version: str, kind: str) -> Schema | None:
             raise UnknownKindError(f"kind {kind} is of apiVersion {' or '.join(_VERSIONS[kind])}")
         raise UnknownKindError(f"apiVersion {api_version} has no kind {kind!r}{suggestion(kind, kinds)}")
     group = api_version.partition("/")[0]
-    is_ours = "." not in group or group.endswith(".k8s.io") or group == "karpenter.sh"
+    is_ours = "." not in group or group.endswith(".k8s.io") or group in _OUR_GROUPS
     if kind in _VERSIONS and is_ours:
         raise UnknownKindError(f"kind {kind} is read in apiVersion {' or '.join(_VERSIONS[kind])} only")
     return None

@@ -15,13 +15,18 @@ _PREFIX = re.compile(r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]
 _LONGEST_PREFIX = 253
 
 
+def is_label_key(key: str) -> bool:
+    """Whether a key obeys the syntax of labels."""
+    prefix, slash, name = key.rpartition("/")
+    is_prefix_sound = not slash or (len(prefix) <= _LONGEST_PREFIX and bool(_PREFIX.match(prefix)))
+    return bool(_NAME.match(name)) and is_prefix_sound
+
+
 def read_labels(labels: Mapping[str, str] | None, path: str, report: Report) -> dict[str, str]:
     """The pairs whose key and value are well formed; others are reported and left out."""
     read = {}
     for key, value in (labels or {}).items():
-        prefix, slash, name = key.rpartition("/")
-        is_prefix_sound = len(prefix) <= _LONGEST_PREFIX and _PREFIX.match(prefix)
-        if not _NAME.match(name) or (slash and not is_prefix_sound):
+        if not is_label_key(key):
             report(f"{path}[{key}]", key, "is no label key such as team or example.com/team")
         elif value and not _NAME.match(value):
             report(

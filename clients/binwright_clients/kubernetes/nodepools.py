@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from binwright.v1 import problem_pb2
+from binwright_optimizer.model.gpu_sharing import GpuSharing, SharingStrategy
 from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import contradiction
 
@@ -29,6 +31,7 @@ from binwright_clients.kubernetes.schema import (
     Record,
     Schema,
 )
+from binwright_clients.kubernetes.selectors import build
 from binwright_clients.spelling import suggestion
 
 MIN_NODES = "binwright.dev/min-nodes"
@@ -38,7 +41,19 @@ MAX_NODES = "binwright.dev/max-nodes"
 """Annotation: most nodes of the pool; the same as Karpenter's ``limits.nodes``."""
 
 _OWN_PREFIX = "binwright.dev/"
-_OWN_ANNOTATIONS = (MIN_NODES, MAX_NODES)
+GPU_SHARING = "binwright.dev/gpu-sharing"
+"""Annotation: how nodes give their GPUs to pods: fraction, exclusive, time-slicing or mps."""
+
+GPU_REPLICAS = "binwright.dev/gpu-replicas"
+"""Annotation: pods per GPU under time-slicing and mps."""
+
+MIG = "binwright.dev/mig"
+"""Annotation: whether GPUs are cut by MIG as pods ask for it: true (default) or false."""
+
+ATTACH_LIMITS = "binwright.dev/attach-limits"
+"""Annotation: volumes by CSI driver that each node takes: ``ebs.csi.aws.com=25,...``."""
+
+_OWN_ANNOTATIONS = (MIN_NODES, MAX_NODES, GPU_SHARING, GPU_REPLICAS, MIG, ATTACH_LIMITS)
 
 _LARGEST_COUNT = 2**31 - 1
 
@@ -111,6 +126,23 @@ def _node_pool(template_spec: dict[str, Schema], disruption: dict[str, Schema]) 
     )
 
 
+NODE_OVERLAY = Record(
+    {
+        "apiVersion": STRING,
+        "kind": STRING,
+        "metadata": Record(_METADATA),
+        "spec": Record(
+            {
+                "requirements": ListOf(_REQUIREMENT),
+                "price": STRING,
+                "priceAdjustment": STRING,
+                "capacity": QUANTITIES,
+                "weight": INTEGER,
+            }
+        ),
+        "status": ANY,
+    }
+)
 NODE_POOL_V1 = _node_pool(_TEMPLATE_SPEC, _DISRUPTION)
 NODE_POOL_V1BETA1 = _node_pool(_TEMPLATE_SPEC_V1BETA1, {**_DISRUPTION, "expireAfter": STRING})
 
@@ -135,8 +167,6 @@ def add_node_pool(pool: ManifestObject) -> None:
             "contradicts itself or the template's labels: no node can match",
         )
     taints = read_taints(spec.get("taints") or [], f"{at}.taints", pool.problem)
-    if not all(taint.repels for taint in taints):
-        pool.note("the taint effect PreferNoSchedule is not enforced")
     startup_taints = read_taints(spec.get("startupTaints") or [], f"{at}.startupTaints", pool.problem)
     message = pool.assembly.add_node_pool(pool.origin)
     message.name = pool.name
@@ -159,10 +189,57 @@ def add_node_pool(pool: ManifestObject) -> None:
     for resource, text in limits.items():
         message.limits[resource] = text
     fewest, most = _node_bounds(pool, caps)
+    _read_gpu_sharing(pool, message)
+    _read_attach_limits(pool, message)
     if fewest:
         message.min_nodes = fewest
     if most is not None:
         message.max_nodes = most
+
+
+def _read_gpu_sharing(pool: ManifestObject, message: problem_pb2.NodePool) -> None:
+    annotations: dict[str, Any] = pool.metadata.get("annotations") or {}
+    if not any(key in annotations for key in (GPU_SHARING, GPU_REPLICAS, MIG)):
+        return
+    known = tuple(map(str, SharingStrategy))
+    strategy = annotations.get(GPU_SHARING, str(SharingStrategy.FRACTION))
+    if strategy not in known:
+        hint = suggestion(strategy, known)
+        pool.problem(
+            f"metadata.annotations[{GPU_SHARING}]", strategy, f"must be one of {', '.join(known)}{hint}"
+        )
+        return
+    mig = annotations.get(MIG, "true")
+    if mig not in ("true", "false"):
+        pool.problem(f"metadata.annotations[{MIG}]", mig, "must be true or false")
+        return
+    replicas = _annotated_count(pool, GPU_REPLICAS)
+    at = f"metadata.annotations[{GPU_REPLICAS if replicas is not None else GPU_SHARING}]"
+    sharing = build(
+        lambda: GpuSharing(SharingStrategy(strategy), 1 if replicas is None else replicas, mig == "true"),
+        "",
+        lambda _, value, description: pool.problem(at, value, description),
+    )
+    if sharing is not None:
+        message.gpu_sharing.strategy = strategy
+        message.gpu_sharing.replicas = sharing.replicas
+        message.gpu_sharing.mig = sharing.mig
+
+
+def _read_attach_limits(pool: ManifestObject, message: problem_pb2.NodePool) -> None:
+    text: str = (pool.metadata.get("annotations") or {}).get(ATTACH_LIMITS) or ""
+    drivers: set[str] = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        driver, equals, count = (piece.strip() for piece in part.partition("="))
+        if not (driver and equals and count.isascii() and count.isdigit() and len(count) <= 6):
+            wanted = "must look like ebs.csi.aws.com=25,efs.csi.aws.com=10"
+            pool.problem(f"metadata.annotations[{ATTACH_LIMITS}]", text, wanted)
+            return
+        if driver in drivers:
+            pool.problem(f"metadata.annotations[{ATTACH_LIMITS}]", text, f"names {driver} twice")
+            return
+        drivers.add(driver)
+        message.attach_limits.add(driver=driver, count=int(count))
 
 
 def _node_caps(pool: ManifestObject, limit: str | None) -> list[int]:

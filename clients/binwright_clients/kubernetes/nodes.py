@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from binwright.v1 import problem_pb2
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 from binwright_optimizer.model.resources import PODS, Resources
 
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
+from binwright_clients.kubernetes.pods import effective_requests
 from binwright_clients.kubernetes.quantities import read_quantities
 from binwright_clients.kubernetes.requirements import read_taints, taint_messages
 
 
-def add_node(node: ManifestObject, used: Resources) -> None:
+class RunningOnNode:
+    """Pods bound to one node: what they take, and what they are to others."""
+
+    def __init__(self) -> None:
+        self.used = Resources()
+        self._pods: dict[tuple[str, str, bytes], problem_pb2.RunningPods] = {}
+        self._attached: dict[str, set[object]] = {}
+
+    def add(self, pod: ManifestObject, template: problem_pb2.PodTemplate, gang: str) -> None:
+        """Count one pod; equal ones of a namespace become one entry."""
+        self.used = self.used + with_slot(effective_requests(template))
+        key = (pod.namespace, gang, template.SerializeToString(deterministic=True))
+        entry = self._pods.get(key)
+        if entry is None:
+            entry = self._pods[key] = problem_pb2.RunningPods(
+                namespace=pod.namespace, template=template, gang=gang, count=0
+            )
+        entry.count += 1
+        for index, volume in enumerate(template.volumes):
+            if volume.driver:
+                shared: object = volume.name or (pod.name, index)
+                self._attached.setdefault(volume.driver, set()).add((pod.namespace, shared))
+
+    def write(self, message: problem_pb2.ExistingNode, limits: Mapping[str, int]) -> None:
+        """Put the pods, and what is left of the attach limits, on the node."""
+        message.pods.extend(self._pods.values())
+        for driver, limit in sorted(limits.items()):
+            attached = len(self._attached.get(driver, ()))
+            message.attach_limits.add(driver=driver, count=max(0, limit - attached))
+
+
+def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mapping[str, int]) -> None:
     """Add a Node to the assembly of its object; mistakes are reported there.
 
     Parameters
     ----------
-    used
-        Sum of the effective requests of the pods bound to it, pod slots included.
+    running
+        Pods bound to it.
+    attach_limits
+        Volumes it takes by CSI driver, those attached included.
     """
     if node.spec.get("unschedulable"):
         node.note("the node is unschedulable and takes no pods: skipped")
@@ -31,19 +67,18 @@ def add_node(node: ManifestObject, used: Resources) -> None:
         node.problem("status.allocatable", "", "is missing: a Node is read as it runs in a cluster")
         return
     taints = read_taints(node.spec.get("taints") or [], "spec.taints", node.problem)
-    if not all(taint.repels for taint in taints):
-        node.note("the taint effect PreferNoSchedule is not enforced")
     message = node.assembly.add_existing_node(node.origin)
     message.name = node.name
     for key, value in read_labels(node.metadata.get("labels"), "metadata.labels", node.problem).items():
         message.labels[key] = value
     message.taints.extend(taint_messages(taints))
-    free = Resources.of(allocatable).minus(used)
+    free = Resources.of(allocatable).minus(running.used)
     for resource in allocatable:
         message.free[resource] = format_quantity(free[resource], resource)
     capacity = _amounts(node, status, "capacity") or allocatable
     for resource, amount in capacity.items():
         message.capacity[resource] = format_quantity(amount, resource)
+    running.write(message, attach_limits)
 
 
 def _amounts(node: ManifestObject, status: dict[str, Any], field: str) -> dict[str, int] | None:

@@ -27,6 +27,8 @@ class ManifestObject:
         ``default`` where the manifest names none; empty for kinds without namespaces.
     owner
         The owner reference that is marked as controller, if any.
+    is_quiet
+        Whether remarks are of no use: the object is not to be placed.
     """
 
     origin: Origin
@@ -36,6 +38,7 @@ class ManifestObject:
     body: dict[str, Any]
     assembly: Assembly = field(repr=False)
     owner: Owner | None = None
+    is_quiet: bool = False
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -55,4 +58,6 @@ class ManifestObject:
 
     def note(self, text: str) -> None:
         """Tell the user something about this object."""
+        if self.is_quiet:
+            return
         self.assembly.notes.add(self.origin.file, text, self.origin.place)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from binwright.v1 import problem_pb2
 from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.resources import CPU, MEMORY, Container, Resources, effective_request
 
+from binwright_clients.kubernetes.annotations import Annotations, read_template_annotations
+from binwright_clients.kubernetes.claims import Claims
+from binwright_clients.kubernetes.constraints import read_pod_rules
+from binwright_clients.kubernetes.gpu_shares import read_gpu_shares
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import read_container_quantities, read_quantities
 from binwright_clients.kubernetes.requirements import read_node_affinity, read_tolerations
 from binwright_clients.kubernetes.schema import Report
-from binwright_clients.kubernetes.workloads import VOLUMES_NOT_ENFORCED
+from binwright_clients.kubernetes.storage import Storage
 from binwright_clients.spelling import suggestion
 
 DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
+_PREEMPTION_POLICIES = ("PreemptLowerPriority", "Never")
 _SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
@@ -27,7 +33,9 @@ class Priorities:
 
     def __init__(self) -> None:
         self._values = dict(_SYSTEM_PRIORITIES)
+        self._policies: dict[str, str] = {}
         self._default = 0
+        self._default_name = ""
 
     def add(self, priority_class: ManifestObject) -> None:
         """Take a PriorityClass of the input."""
@@ -36,18 +44,38 @@ class Priorities:
             priority_class.problem("value", str(value), "must fit into 32 bits")
             value = 0
         self._values[priority_class.name] = value
+        policy = priority_class.body.get("preemptionPolicy") or ""
+        if policy and policy not in _PREEMPTION_POLICIES:
+            hint = suggestion(policy, _PREEMPTION_POLICIES)
+            priority_class.problem(
+                "preemptionPolicy", policy, f"must be one of {', '.join(_PREEMPTION_POLICIES)}{hint}"
+            )
+        self._policies[priority_class.name] = policy
         if priority_class.body.get("globalDefault"):
-            self._default = value
+            self._default, self._default_name = value, priority_class.name
 
-    def of(self, spec: Mapping[str, Any], pod: ManifestObject, path: str) -> int:
-        """Priority of a pod: its own number, its class's, or the global default."""
+    def set_on(
+        self, message: problem_pb2.PodTemplate, spec: Mapping[str, Any], pod: ManifestObject, path: str
+    ) -> None:
+        """Set the priority of a pod: its own number, its class's, or the global default."""
+        name = spec.get("priorityClassName") or ""
+        message.priority_class_name = name
+        message.priority = self._value(spec, name, pod, path)
+        policy = spec.get("preemptionPolicy") or self._policies.get(name or self._default_name, "")
+        if policy and policy not in _PREEMPTION_POLICIES:
+            known = ", ".join(_PREEMPTION_POLICIES)
+            hint = suggestion(policy, _PREEMPTION_POLICIES)
+            pod.problem(f"{path}.preemptionPolicy", policy, f"must be one of {known}{hint}")
+        elif policy == "Never":
+            message.preemption_policy = policy
+
+    def _value(self, spec: Mapping[str, Any], name: str, pod: ManifestObject, path: str) -> int:
         priority = spec.get("priority")
         if priority is not None:
             if abs(priority) >= 2**31:
                 pod.problem(f"{path}.priority", str(priority), "must fit into 32 bits")
                 return 0
             return int(priority)
-        name = spec.get("priorityClassName")
         if not name:
             return self._default
         if name not in self._values:
@@ -55,10 +83,19 @@ class Priorities:
         return self._values.get(name, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Objects of the input that pods refer to."""
+
+    priorities: Priorities
+    storage: Storage
+    claims: Claims
+
+
 def read_pod_template(
-    template: Mapping[str, Any], pod: ManifestObject, path: str, priorities: Priorities
+    template: Mapping[str, Any], pod: ManifestObject, path: str, known: Known
 ) -> problem_pb2.PodTemplate:
-    """The scheduling side of a pod that is to be placed.
+    """The scheduling side of a pod.
 
     Parameters
     ----------
@@ -84,9 +121,21 @@ def read_pod_template(
     prefix = f"{path}." if path else ""
     for key, value in read_labels(metadata.get("labels"), f"{prefix}metadata.labels", report).items():
         message.labels[key] = value
-    message.priority = priorities.of(spec, pod, at)
+    known.priorities.set_on(message, spec, pod, at)
     message.do_not_disrupt = (metadata.get("annotations") or {}).get(DO_NOT_DISRUPT) == "true"
-    for remark in _not_enforced(spec):
+    read_pod_rules(spec, message, at, report)
+    known.storage.add_volumes(pod, spec, message)
+    known.claims.add_claims(pod, spec, at, message)
+    grace = spec.get("terminationGracePeriodSeconds")
+    if grace is not None:
+        if not 0 <= grace < 2**31:
+            report(f"{at}.terminationGracePeriodSeconds", str(grace), "must not be negative")
+        else:
+            message.termination_grace_period_seconds = grace
+    annotations = Annotations(pod, template, path)
+    read_template_annotations(annotations, message)
+    read_gpu_shares(annotations, message)
+    for remark in _not_read(spec):
         pod.note(remark)
     return message
 
@@ -183,32 +232,15 @@ def _read_pod_level(
             message.resources[resource] = text
 
 
-def _not_enforced(spec: Mapping[str, Any]) -> Iterator[str]:
-    """What the spec asks for that no constraint of ours holds yet."""
-    if spec.get("topologySpreadConstraints"):
-        yield "topologySpreadConstraints is not enforced"
-    affinity = spec.get("affinity") or {}
-    for kind in ("podAffinity", "podAntiAffinity"):
-        if affinity.get(kind):
-            yield f"{kind} is not enforced"
-    required = (affinity.get("nodeAffinity") or {}).get(
+def _not_read(spec: Mapping[str, Any]) -> Iterator[str]:
+    """What the spec asks for that no message carries."""
+    required = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     ) or {}
     if any(term.get("matchFields") for term in required.get("nodeSelectorTerms") or []):
         yield "nodeAffinity matchFields is not enforced"
-    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-    ports = [port for container in containers for port in container.get("ports") or []]
-    if any(port.get("hostPort") for port in ports) or (spec.get("hostNetwork") and ports):
-        yield "hostPort is not enforced"
-    volumes = spec.get("volumes") or []
-    if any(volume.get("persistentVolumeClaim") or volume.get("ephemeral") for volume in volumes):
-        yield VOLUMES_NOT_ENFORCED
-    if spec.get("resourceClaims"):
-        yield "resourceClaims is not enforced"
     if spec.get("schedulingGates"):
         yield "schedulingGates is not enforced: the pod is placed as if its gates were open"
-    if spec.get("schedulingGroup"):
-        yield "schedulingGroup is not enforced: pods are placed one by one"
     if (spec.get("os") or {}).get("name") == "windows":
         yield "os.name windows is not enforced; use nodeSelector kubernetes.io/os"
     if spec.get("runtimeClassName") and not spec.get("overhead"):

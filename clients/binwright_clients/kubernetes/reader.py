@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from binwright_optimizer.model.resources import Resources
+from binwright.v1 import problem_pb2
 
 from binwright_clients.assembly import Assembly
 from binwright_clients.errors import InputError
+from binwright_clients.kubernetes.annotations import Annotations, read_spot_policy
+from binwright_clients.kubernetes.claims import Claims
 from binwright_clients.kubernetes.documents import DocumentError, load_json, load_yaml
-from binwright_clients.kubernetes.kinds import CLUSTER_SCOPED, UnknownKindError, schema_of
+from binwright_clients.kubernetes.gangs import Gangs
+from binwright_clients.kubernetes.kinds import CLUSTER_SCOPED, WITH_PODS, UnknownKindError, schema_of
+from binwright_clients.kubernetes.namespaces import add_namespace
 from binwright_clients.kubernetes.nodepools import add_node_pool
-from binwright_clients.kubernetes.nodes import add_node, with_slot
+from binwright_clients.kubernetes.nodes import RunningOnNode, add_node
 from binwright_clients.kubernetes.objects import ManifestObject, Owner
+from binwright_clients.kubernetes.overlays import add_node_overlay
+from binwright_clients.kubernetes.own_kinds import add_reservation, add_savings_plan, set_policies
 from binwright_clients.kubernetes.ownership import Ownership
-from binwright_clients.kubernetes.pods import Priorities, effective_requests, read_pod_template, read_requests
+from binwright_clients.kubernetes.pods import Known, Priorities, read_pod_template
 from binwright_clients.kubernetes.schema import MissingClientError, check, shown
-from binwright_clients.kubernetes.workloads import is_finished, read_pod_set
+from binwright_clients.kubernetes.storage import Storage
+from binwright_clients.kubernetes.workloads import PodSet, is_finished, read_pod_set
 from binwright_clients.origins import Origin
 from binwright_clients.sources import Format, Source, text_of
 
@@ -101,7 +110,7 @@ class ManifestReader:
         except UnknownKindError as error:
             problem("kind", kind, str(error))
             return
-        if schema is None or (only_node_pools and kind != "NodePool"):
+        if schema is None or (only_node_pools and kind not in ("NodePool", "NodeOverlay")):
             self._assembly.notes.add(origin.file, f"skipped: kind {kind} ({api_version}) is not read here")
             return
         before = len(self._assembly.problems)
@@ -146,50 +155,65 @@ class ManifestReader:
         priorities = Priorities()
         for priority_class in self._of_kind("PriorityClass"):
             priorities.add(priority_class)
-        for pool in self._of_kind("NodePool"):
-            add_node_pool(pool)
+        for kind, add in _ADDED_ALONE.items():
+            for thing in self._of_kind(kind):
+                add(thing)
+        self._set_policies()
+        known = Known(priorities, Storage(self._objects), Claims(self._objects))
+        gangs = Gangs(self._of_kind("PodGroup"), self._assembly)
         ownership = Ownership(self._objects)
-        used: dict[str, Resources] = {}
-        nodes = {node.name for node in self._of_kind("Node")}
+        nodes = {node.name: RunningOnNode() for node in self._of_kind("Node")}
         for workload in self._objects:
-            if workload.kind in CLUSTER_SCOPED:
+            if workload.kind not in WITH_PODS:
                 continue
             owner = ownership.root(workload)
             if workload.kind != "Pod":
                 if owner is not None:
                     workload.note("skipped: its owner is among the inputs")
                 else:
-                    self._add_workload(workload, priorities, ownership)
+                    self._add_workload(workload, known, gangs, ownership)
             elif is_finished(workload):
                 workload.note("the pod has ended: skipped")
             elif workload.spec.get("nodeName"):
-                self._bind(workload, nodes, used)
+                self._bind(workload, nodes, known, gangs)
             elif workload.owner is not None and workload.owner.kind == "DaemonSet":
                 workload.note("pods of a DaemonSet follow its nodes: skipped")
             else:
-                self._add_workload(workload, priorities, ownership)
+                self._add_workload(workload, known, gangs, ownership)
+        gangs.finish()
         for node in self._of_kind("Node"):
-            add_node(node, used.get(node.name, Resources()))
+            add_node(node, nodes[node.name], known.storage.attach_limits(node.name))
 
     def _of_kind(self, kind: str) -> list[ManifestObject]:
         return [thing for thing in self._objects if thing.kind == kind]
 
-    def _bind(self, pod: ManifestObject, nodes: set[str], used: dict[str, Resources]) -> None:
+    def _set_policies(self) -> None:
+        policies = self._of_kind("Policies")
+        for second in policies[1:]:
+            second.problem("kind", "Policies", f"only one is read, and {policies[0].origin.place} is one")
+        if policies:
+            set_policies(policies[0])
+
+    def _bind(self, pod: ManifestObject, nodes: dict[str, RunningOnNode], known: Known, gangs: Gangs) -> None:
         """Count a bound pod against its node; it is not to be placed."""
-        node = pod.spec["nodeName"]
-        if node not in nodes:
+        running = nodes.get(pod.spec["nodeName"])
+        if running is None:
             pod.note("runs on a node that is not among the inputs: skipped")
             return
         before = len(self._assembly.problems)
-        template = read_requests(pod.spec, "spec", pod.problem)
+        quiet = dataclasses.replace(pod, is_quiet=True)
+        template = read_pod_template(pod.body, quiet, "", known)
+        gang = gangs.join(quiet, pod.body, Annotations(quiet, pod.body, ""), 1)
         if len(self._assembly.problems) == before:
-            used[node] = used.get(node, Resources()) + with_slot(effective_requests(template))
+            running.add(pod, template, gang)
 
-    def _add_workload(self, workload: ManifestObject, priorities: Priorities, ownership: Ownership) -> None:
+    def _add_workload(
+        self, workload: ManifestObject, known: Known, gangs: Gangs, ownership: Ownership
+    ) -> None:
         pods = read_pod_set(workload)
         if pods is None:
             return
-        template = read_pod_template(pods.template, workload, pods.path, priorities)
+        template = read_pod_template(pods.template, workload, pods.path, known)
         if workload.kind == "DaemonSet":
             daemon_set = self._assembly.add_daemon_set(workload.origin)
             daemon_set.name = workload.name
@@ -202,15 +226,80 @@ class ManifestReader:
         replicas = max(0, pods.replicas - len(present))
         if present and not replicas:
             return
-        message = self._assembly.add_workload(workload.origin)
-        message.name = workload.name
-        message.namespace = workload.namespace
-        message.kind = workload.kind
-        message.replicas = replicas
-        message.template.CopyFrom(template)
-        if workload.kind == "StatefulSet" and (present or pods.first_ordinal):
-            names = (f"{workload.name}-{pods.first_ordinal + n}" for n in range(pods.replicas))
-            message.pod_names.extend([name for name in names if name not in present][:replicas])
+        annotations = Annotations(workload, pods.template, pods.path)
+        spot = read_spot_policy(annotations)
+        gang = gangs.join(workload, pods.template, annotations, replicas)
+        for part in self._parts(workload, pods, present, replicas, known.storage):
+            message = self._assembly.add_workload(workload.origin)
+            message.name = part.name
+            message.namespace = workload.namespace
+            message.kind = workload.kind
+            message.replicas = part.replicas
+            message.pod_names.extend(part.pod_names)
+            message.gang = gang
+            message.template.CopyFrom(template)
+            message.template.volumes.extend(part.volumes)
+            if spot is not None:
+                message.spot.CopyFrom(spot)
+
+    def _parts(
+        self,
+        workload: ManifestObject,
+        pods: PodSet,
+        present: tuple[str, ...],
+        replicas: int,
+        storage: Storage,
+    ) -> list[Part]:
+        """The workload, or the parts of a StatefulSet whose replicas have volumes in different places."""
+        if workload.kind != "StatefulSet":
+            return [Part(workload.name, replicas)]
+        names: list[str] = []
+        if present or pods.first_ordinal:
+            named = (f"{workload.name}-{pods.first_ordinal + n}" for n in range(pods.replicas))
+            names = [name for name in named if name not in present][:replicas]
+        if not storage.has_claims_of(workload):
+            volumes = storage.volumes_of_replica(workload, pods.first_ordinal)
+            return [Part(workload.name, replicas, tuple(names), volumes)]
+        names = names or [f"{workload.name}-{n}" for n in range(replicas)]
+        return parts_by_volumes(workload, names, storage)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """Replicas of a workload whose templates are equal, volumes included."""
+
+    name: str
+    replicas: int
+    pod_names: tuple[str, ...] = ()
+    volumes: tuple[problem_pb2.Volume, ...] = ()
+
+
+def parts_by_volumes(workload: ManifestObject, names: list[str], storage: Storage) -> list[Part]:
+    """Replicas of a StatefulSet, by name, grouped by where their volumes can be attached."""
+    groups: dict[tuple[bytes, ...], tuple[tuple[problem_pb2.Volume, ...], list[str]]] = {}
+    for name in names:
+        volumes = storage.volumes_of_replica(workload, int(name.rpartition("-")[2]))
+        key = tuple(volume.SerializeToString(deterministic=True) for volume in volumes)
+        groups.setdefault(key, (volumes, []))[1].append(name)
+    if len(groups) > 1:
+        workload.note(
+            f"split into {len(groups)} workloads by the places of its volumes; shares of its replicas "
+            "(spot) hold for each"
+        )
+    return [
+        Part(workload.name if k == 0 else f"{workload.name}-part-{k + 1}", len(found), tuple(found), volumes)
+        for k, (volumes, found) in enumerate(groups.values())
+    ]
+
+
+_ADDED_ALONE: Mapping[str, Callable[[ManifestObject], None]] = {
+    "NodePool": add_node_pool,
+    "NodeOverlay": add_node_overlay,
+    "Namespace": add_namespace,
+    "Reservation": add_reservation,
+    "SavingsPlan": add_savings_plan,
+}
+"""Kinds that mean the same whatever else is in the input."""
 
 
 def _controller(body: dict[str, Any]) -> Owner | None:

@@ -10,9 +10,6 @@ from binwright_clients.kubernetes.objects import ManifestObject
 
 MAX_REPLICAS = 2**31 - 1
 
-VOLUMES_NOT_ENFORCED = "the zone of persistent volumes and attach limits are not enforced"
-"""Remark about a pod or workload that claims volumes."""
-
 _FINISHED = ("Succeeded", "Failed")
 
 
@@ -58,8 +55,6 @@ def read_pod_set(workload: ManifestObject) -> PodSet | None:
     first = (workload.spec.get("ordinals") or {}).get("start") or 0
     if first < 0:
         workload.problem("spec.ordinals.start", str(first), "must not be negative")
-    if workload.spec.get("volumeClaimTemplates"):
-        workload.note(VOLUMES_NOT_ENFORCED)
     return _with_template(workload, workload.spec, "spec", replicas, first)
 
 

@@ -2,9 +2,14 @@
 
 Columns: ``name``; ``replicas`` (1), ``namespace`` (default); requests ``cpu_milli``,
 ``memory_mib`` (decimals round up to milli-CPU and bytes), ``gpu_count`` (whole
-``nvidia.com/gpu``) and ``resource:<name>``; placement ``gpu_models``, ``arch``, ``zone``,
+``nvidia.com/gpu``) and ``resource:<name>``; ``gpu_milli`` (thousandths of each GPU, or whole GPUs in
+thousands) and ``gpu_memory_mib`` (of each GPU); placement ``gpu_models``, ``arch``, ``zone``,
 ``capacity_type`` (alternatives between ``|`` or ``;``), ``node_selector``
-(``key=value|key=value``), ``tolerations`` (``key=value:Effect|key:Effect|*``); ``priority``.
+(``key=value|key=value``), ``tolerations`` (``key=value:Effect|key:Effect|*``); ``priority``; on the row's
+own pods, which ``labels`` (``key=value|key=value``) tell from others, ``topology_spread``
+(``key:maxSkew|key:maxSkew:ScheduleAnyway``), ``anti_affinity`` (``key|key``) and ``max_per_node``;
+``gang`` (a name), ``gang_min_members`` and ``gang_topology`` (``key|key``); ``min_on_demand`` and
+``max_per_spot_pool`` (``3`` or ``30%``) and ``restart_cost_usd``.
 An empty cell of an optional column means that nothing is said.
 
 The columns of the Alibaba GPU traces are read as they are.
@@ -17,28 +22,40 @@ from operator import itemgetter
 from typing import TypeVar
 
 from binwright.v1 import problem_pb2
+from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.gpus import canonical_gpu_models
 from binwright_optimizer.model.offerings import CapacityType
-from binwright_optimizer.model.quantity import format_quantity, parse_quantity
+from binwright_optimizer.model.quantity import format_quantity, parse_price, parse_quantity
 from binwright_optimizer.model.requirements import Operator, Requirement, contradiction
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU
 from binwright_optimizer.model.taints import TaintEffect
 
 from binwright_clients.assembly import Assembly
 from binwright_clients.errors import InputError
+from binwright_clients.kubernetes.labels import read_labels
+from binwright_clients.kubernetes.selectors import selector_message
 from binwright_clients.origins import Origin
 from binwright_clients.tables import cells
 from binwright_clients.tables.columns import RESOURCE_PREFIX, Columns, find_columns
+from binwright_clients.tables.members import WORKLOAD_COLUMNS, WorkloadCells
 from binwright_clients.tables.rows import Table
+from binwright_clients.tables.rules import (
+    RULE_COLUMNS,
+    add_anti_affinity,
+    add_spread,
+    parse_anti_affinity,
+    parse_max_per_node,
+    parse_spread,
+)
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
 
 _REQUESTS = frozenset({"cpu_milli", "memory_mib", "gpu_count"})
 _PLACEMENT = frozenset({"gpu_models", "arch", "zone", "capacity_type", "node_selector", "tolerations"})
-_SHAPE = _REQUESTS | _PLACEMENT | {"priority", "gpu_milli"}
-_KNOWN = _SHAPE | {"name", "replicas", "namespace"}
+_SHAPE = _REQUESTS | _PLACEMENT | RULE_COLUMNS | {"priority", "gpu_milli", "gpu_memory_mib"}
+_KNOWN = _SHAPE | WORKLOAD_COLUMNS | {"name", "replicas", "namespace"}
 _ALIASES = {"num_gpu": "gpu_count", "gpu_spec": "gpu_models"}
 _UNUSED = frozenset({"qos", "pod_phase", "creation_time", "deletion_time", "scheduled_time"})
 
@@ -67,7 +84,7 @@ def add_workload_table(table: Table, assembly: Assembly) -> None:
     name_of = itemgetter(columns.index["name"])
     replicas_at = columns.index.get("replicas")
     namespace_at = columns.index.get("namespace")
-    shared_gpu_rows = 0
+    beside = WorkloadCells(columns, assembly) if WORKLOAD_COLUMNS & columns.index.keys() else None
     for line, row in table.rows:
         name = name_of(row).strip()
         origin = Origin(table.file, 0, 0, line, name)
@@ -81,14 +98,13 @@ def add_workload_table(table: Table, assembly: Assembly) -> None:
             except ValueError as error:
                 bad.append(("replicas", row[replicas_at], str(error)))
         try:
-            template, has_shared_gpu = shapes.template(row)
+            template = shapes.template(row)
         except _BadCellsError as error:
             bad.extend(error.bad)
         if bad:
             for column, value, description in bad:
                 problems.add(table.file, description, place=origin.place, field=column, value=value)
             continue
-        shared_gpu_rows += has_shared_gpu
         namespace = "" if namespace_at is None else row[namespace_at].strip()
         if not assembly.claim_name("Pod", namespace or "default", name, origin):
             continue
@@ -98,12 +114,10 @@ def add_workload_table(table: Table, assembly: Assembly) -> None:
         if namespace:
             workload.namespace = namespace
         workload.template.CopyFrom(template)
-    if shared_gpu_rows:
-        assembly.notes.add(
-            table.file,
-            f"gpu_milli below {_WHOLE_GPU_MILLI} is not enforced: a share of a GPU counts as a whole one "
-            f"(rows: {shared_gpu_rows})",
-        )
+        if beside is not None:
+            beside.add(row, origin, workload)
+    if beside is not None:
+        beside.finish()
 
 
 def _check_columns(table: Table, columns: Columns) -> None:
@@ -130,10 +144,10 @@ class _Shapes:
         positions = [at for name, at in columns.index.items() if name in _SHAPE]
         positions.extend(at for _, at in columns.resources)
         self._key: Callable[[Sequence[str]], object] = itemgetter(*positions) if positions else lambda _: ()
-        self._templates: dict[object, tuple[problem_pb2.PodTemplate, bool]] = {}
+        self._templates: dict[object, problem_pb2.PodTemplate] = {}
 
-    def template(self, row: Sequence[str]) -> tuple[problem_pb2.PodTemplate, bool]:
-        """The template of a row, and whether the row asks for a share of a GPU."""
+    def template(self, row: Sequence[str]) -> problem_pb2.PodTemplate:
+        """The template of a row; raises _BadCellsError."""
         key = self._key(row)
         known = self._templates.get(key)
         if known is None:
@@ -149,17 +163,18 @@ class _Shape:
         self._row = row
         self._bad: list[tuple[str, str, str]] = []
 
-    def build(self) -> tuple[problem_pb2.PodTemplate, bool]:
-        """The template, and whether it asks for a share of a GPU; raises _BadCellsError."""
+    def build(self) -> problem_pb2.PodTemplate:
+        """The template; raises _BadCellsError."""
         template = problem_pb2.PodTemplate()
-        has_shared_gpu = self._add_requests(template)
+        self._add_requests(template)
         self._add_placement(template)
+        self._add_rules(template)
         template.priority = self._parse("priority", cells.parse_integer, 0)
         for toleration in self._parse("tolerations", parse_tolerations, ()):
             template.tolerations.append(toleration)
         if self._bad:
             raise _BadCellsError(self._bad)
-        return template, has_shared_gpu
+        return template
 
     def _cell(self, column: str) -> str:
         at = self._columns.index.get(column)
@@ -176,12 +191,14 @@ class _Shape:
             return default
         try:
             return parse(text)
+        except WrongFieldError as error:
+            self._fail(column, text, error.description)
         except ValueError as error:
             self._fail(column, text, str(error))
-            return default
+        return default
 
-    def _add_requests(self, template: problem_pb2.PodTemplate) -> bool:
-        gpus = self._parse("gpu_count", cells.parse_count, 0)
+    def _add_requests(self, template: problem_pb2.PodTemplate) -> None:
+        gpus, milli = self._gpus()
         amounts = {
             CPU: self._parse("cpu_milli", cells.parse_amount, 0, required=True),
             MEMORY: self._parse(
@@ -200,12 +217,47 @@ class _Shape:
             if amount:
                 container.requests[resource] = format_quantity(amount, resource)
         gpus = amounts[NVIDIA_GPU]
-        share = self._parse("gpu_milli", lambda text: cells.parse_count(text, _WHOLE_GPU_MILLI), None)
-        if share and not gpus:
+        memory = self._parse("gpu_memory_mib", lambda text: cells.parse_amount(text, cells.MIB), 0)
+        for column, is_asked in (("gpu_models", self._cell("gpu_models")), ("gpu_memory_mib", memory)):
+            if is_asked and not gpus:
+                what = "names GPU models" if column == "gpu_models" else "asks for GPU memory"
+                self._fail(column, self._cell(column), f"{what} where gpu_count is 0")
+        if gpus and (milli < _WHOLE_GPU_MILLI or memory):
+            template.gpu_share.milli = milli if milli < _WHOLE_GPU_MILLI else 0
+            template.gpu_share.memory_bytes = memory
+
+    def _gpus(self) -> tuple[int, int]:
+        """GPUs requested, and thousandths needed of each.
+
+        ``gpu_milli`` is what is needed of each GPU, or a whole multiple of 1,000 for all of them; without
+        ``gpu_count`` it says how many there are.
+        """
+        count = self._parse("gpu_count", cells.parse_count, None)
+        milli = self._parse("gpu_milli", cells.parse_count, None)
+        if not milli:
+            return count or 0, _WHOLE_GPU_MILLI
+        if count == 0:
             self._fail("gpu_milli", self._cell("gpu_milli"), "asks for a share of a GPU where gpu_count is 0")
-        if self._cell("gpu_models") and not gpus:
-            self._fail("gpu_models", self._cell("gpu_models"), "names GPU models where gpu_count is 0")
-        return bool(gpus) and share is not None and share < _WHOLE_GPU_MILLI
+        if milli <= _WHOLE_GPU_MILLI:
+            return 1 if count is None else count, milli
+        whole, rest = divmod(milli, _WHOLE_GPU_MILLI)
+        if rest:
+            self._fail("gpu_milli", self._cell("gpu_milli"), "must be at most 1000, or a multiple of 1000")
+        elif count and whole != count:
+            self._fail("gpu_milli", self._cell("gpu_milli"), f"contradicts gpu_count, {count}")
+        return whole, _WHOLE_GPU_MILLI
+
+    def _add_rules(self, template: problem_pb2.PodTemplate) -> None:
+        labels = dict(self._parse("labels", parse_labels, ()))
+        for key, value in labels.items():
+            template.labels[key] = value
+        add_spread(self._parse("topology_spread", lambda text: parse_spread(text, labels), ()), template)
+        terms = self._parse("anti_affinity", lambda text: parse_anti_affinity(text, labels), ())
+        add_anti_affinity(terms, template)
+        cap = self._parse("max_per_node", lambda text: parse_max_per_node(text, labels), None)
+        if cap is not None:
+            template.node_caps.add(label_selector=selector_message(cap.selector), max_pods=cap.max_pods)
+        template.restart_cost_microusd = self._parse("restart_cost_usd", parse_price, 0)
 
     def _add_placement(self, template: problem_pb2.PodTemplate) -> None:
         requirements = [
@@ -271,6 +323,16 @@ def parse_node_selector(text: str) -> tuple[tuple[str, str], ...]:
         if pairs.setdefault(key, value) != value:
             raise ValueError(f"gives {key} two values")
     return tuple(pairs.items())
+
+
+def parse_labels(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of ``key=value|key=value`` that obey the syntax of labels."""
+    pairs = parse_node_selector(text)
+    wrong: list[str] = []
+    read_labels(dict(pairs), "", lambda _, value, description: wrong.append(f"{value!r} {description}"))
+    if wrong:
+        raise ValueError(wrong[0])
+    return pairs
 
 
 def parse_tolerations(text: str) -> list[problem_pb2.Toleration]:
