@@ -134,32 +134,35 @@ def run_quality(
     warm_up()
     warm_up_baselines()
     cases: list[Case] = []
+    memory: list[Memory] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
-    for chosen in (name for group in groups for name in group.instances):
-        (instance,) = instances(chosen)
-        for seed in range(
-            first_seed, first_seed + (seeds if instance.is_seeded else min(seeds, UNSEEDED_RUNS))
-        ):
+    try:
+        for chosen in (name for group in groups for name in group.instances):
+            (instance,) = instances(chosen)
+            runs = seeds if instance.is_seeded else min(seeds, UNSEEDED_RUNS)
             try:
-                if seed == first_seed:
-                    # A catalogue is read when it is first needed; a server has it.
-                    solve_timed(instance.build(first_seed - 1, data), min(deadlines_s), seed)
-                case = run_case(instance, seed, data, deadlines_s, with_baselines)
+                # A catalogue is read when it is first needed; a server has it.
+                solve_timed(instance.build(first_seed - 1, data), min(deadlines_s), first_seed)
             except MissingDataError as reason:
                 skipped[chosen] = str(reason)
-                break
-            except (BinwrightError, BrokenBaselineError) as error:
-                failed[f"{chosen} seed {seed}"] = str(error)
                 continue
-            cases.append(case)
-            gaps = "  ".join(f"{a.deadline_s:g} s: {a.gap:.4%}" for a in case.answers)
-            notes.print(f"{chosen:<24} seed {seed}  {gaps}", markup=False)
-    memory = []
-    for chosen in memory_of:
-        measured = peak_memory(chosen, first_seed, max(deadlines_s))
-        memory.append(measured)
-        notes.print(f"{chosen:<24} peak memory {measured.peak_mib:,.0f} MiB", markup=False)
+            for seed in range(first_seed, first_seed + runs):
+                try:
+                    case = run_case(instance, seed, data, deadlines_s, with_baselines)
+                except (BinwrightError, BrokenBaselineError) as error:
+                    failed[f"{chosen} seed {seed}"] = str(error)
+                    continue
+                cases.append(case)
+                gaps = "  ".join(f"{a.deadline_s:g} s: {a.gap:.4%}" for a in case.answers)
+                notes.print(f"{chosen:<24} seed {seed}  {gaps}", markup=False)
+        for chosen in memory_of:
+            measured = peak_memory(chosen, first_seed, max(deadlines_s))
+            memory.append(measured)
+            notes.print(f"{chosen:<24} peak memory {measured.peak_mib:,.0f} MiB", markup=False)
+    except KeyboardInterrupt:
+        # An hour of measurements is worth keeping.
+        failed["the rest"] = "interrupted"
     return Quality(name, tuple(sorted(deadlines_s)), tuple(cases), tuple(memory), skipped, failed)
 
 

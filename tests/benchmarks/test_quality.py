@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from binwright_benchmarks import quality
@@ -149,6 +150,21 @@ def test_missing_data_are_reported_and_the_rest_is_measured() -> None:
     assert list(measured.skipped) == ["manifests"]
     assert {c.instance for c in measured.cases} == {"worked-t4-pair"}
     assert measured.failed == {}
+
+
+def test_an_interrupted_run_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = quality.run_case
+
+    def stop_at_the_second(*arguments: Any) -> Case:
+        if arguments[0].name == "worked-t4-five":
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(quality, "run_case", stop_at_the_second)
+    groups = [Group("a", ("worked-t4-pair", "worked-t4-five"))]
+    measured = run_quality("all", groups, SharedData(), deadlines_s=(0.2,), with_baselines=False)
+    assert {c.instance for c in measured.cases} == {"worked-t4-pair"}
+    assert measured.failed == {"the rest": "interrupted"}
 
 
 def test_results_are_read_back_as_they_were() -> None:
