@@ -7,6 +7,7 @@ answered as etcd would. What it does not do: admission, garbage collection, stat
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 import re
 import threading
@@ -60,7 +61,8 @@ class KubeDouble:
 
     ``token`` is the only bearer token accepted; ``forbidden`` resources answer 403; ``missing`` ones
     404; ``expire_pages`` continue tokens fail with 410 before one works; ``too_new`` resources do not
-    know other resources' versions; ``fail_next`` statuses are answered to the next writes, in order.
+    know other resources' versions; ``gone_watches`` watches end with 410;
+    ``fail_next`` statuses are answered to the next writes, in order.
     """
 
     url: str = ""
@@ -70,6 +72,7 @@ class KubeDouble:
     too_new: set[str] = field(default_factory=set)
     expire_pages: int = 0
     compacted: int = 0
+    gone_watches: int = 0
     fail_next: list[int] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     version: int = 100
@@ -115,7 +118,8 @@ class KubeDouble:
         metadata = kept["metadata"]
         metadata["resourceVersion"] = str(self.version)
         metadata.setdefault("uid", str(uuid.uuid4()))
-        metadata.setdefault("creationTimestamp", "2026-11-23T12:00:00Z")
+        now = datetime.datetime.now(datetime.UTC)
+        metadata.setdefault("creationTimestamp", now.strftime("%Y-%m-%dT%H:%M:%SZ"))
         self.history.append((self.version, change, key, kept))
         self.changed.notify_all()
         return kept
@@ -223,7 +227,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         ends = time.monotonic() + min(5.0, float(query.get("timeoutSeconds", 5)))
-        if since < double.compacted:
+        if since < double.compacted or double.gone_watches:
+            double.gone_watches = max(0, double.gone_watches - 1)
             gone = {"kind": "Status", "code": 410, "message": "too old resource version"}
             self._send_line({"type": "ERROR", "object": gone})
             return
@@ -236,8 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
                     continue
             for version, change, _, body in fresh:
                 since = version
-                if selected(body, query):
-                    self._send_line({"type": change, "object": body})
+                # An object that no longer fits the selector leaves the watch.
+                self._send_line({"type": change if selected(body, query) else "DELETED", "object": body})
 
     def _send_line(self, event: Json) -> None:
         self.wfile.write(json.dumps(event).encode() + b"\n")
@@ -266,13 +271,13 @@ def merged(body: Json, patch: Json) -> Json:
 
 
 def selected(body: Json, query: dict[str, str]) -> bool:
-    """Whether the object passes a field selector of ``path!=value`` terms."""
+    """Whether the object passes a field selector of ``path=value`` and ``path!=value`` terms."""
     for term in filter(None, query.get("fieldSelector", "").split(",")):
-        path, value = term.split("!=")
+        path, value = re.split("!?=", term)
         at: Any = body
         for step in path.split("."):
             at = (at or {}).get(step)
-        if at == value:
+        if ((at or "") == value) == ("!=" in term):
             return False
     return True
 

@@ -6,6 +6,7 @@ import click
 
 from binwright_clients.cli.benchmark import benchmark
 from binwright_clients.cli.catalog import catalog
+from binwright_clients.cli.controller import controller
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.extender import extender
 from binwright_clients.cli.failures import CommandGroup
@@ -39,7 +40,19 @@ def main() -> None:
     """
 
 
-for command in (solve, verify, plan, flavors, snapshot, serve, extender, catalog, benchmark, version):
+for command in (
+    solve,
+    verify,
+    plan,
+    flavors,
+    snapshot,
+    controller,
+    serve,
+    extender,
+    catalog,
+    benchmark,
+    version,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def snapshot(
 
     Pods, Nodes, DaemonSets, PriorityClasses, Namespaces, volumes and their claims and classes,
     device claims, gangs, PodDisruptionBudgets, and Karpenter's NodePools and NodeOverlays.
-    Environments, commands and probes of containers are left out. -o json and -o yaml print the manifests, -o table counts them.
+    Environments, commands and probes of containers are left out. -o json and -o yaml print the
+    manifests, -o table counts them.
     """
     if print_rbac:
         print_yaml(*snapshot_permissions())

@@ -42,6 +42,8 @@ def node_claim_manifests(
     node_pools: Iterable[problem_pb2.NodePool] = (),
     node_classes: Mapping[str, NodeClassRef] | None = None,
     cloud: str = "aws",
+    *,
+    most_types: int = MAX_INSTANCE_TYPES,
 ) -> Iterator[Manifest]:
     """NodeClaim manifests in the order of the decision.
 
@@ -53,20 +55,25 @@ def node_claim_manifests(
         Node class by NodePool name, as far as known.
     cloud
         Whose default node class the other NodePools get; an unknown cloud counts as ``aws``.
+    most_types
+        Instance types a claim may name, the chosen one first.
     """
     pools = {pool.name: pool for pool in node_pools}
     known = node_classes or {}
     default = DEFAULT_NODE_CLASSES.get(cloud, DEFAULT_NODE_CLASSES["aws"])
     for claim in decision.node_claims:
-        yield _manifest(claim, pools.get(claim.node_pool), known.get(claim.node_pool, default))
+        yield _manifest(claim, pools.get(claim.node_pool), known.get(claim.node_pool, default), most_types)
 
 
 def _manifest(
-    claim: decision_pb2.NodeClaim, pool: problem_pb2.NodePool | None, node_class: NodeClassRef
+    claim: decision_pb2.NodeClaim,
+    pool: problem_pb2.NodePool | None,
+    node_class: NodeClassRef,
+    most_types: int,
 ) -> Manifest:
     spec: Manifest = {
         "nodeClassRef": {"group": node_class.group, "kind": node_class.kind, "name": node_class.name},
-        "requirements": list(_requirements(claim)),
+        "requirements": list(_requirements(claim, most_types)),
         "resources": {"requests": _sum(claim.requests, claim.daemon_overhead)},
     }
     if pool is not None and pool.taints:
@@ -88,10 +95,10 @@ def _manifest(
     }
 
 
-def _requirements(claim: decision_pb2.NodeClaim) -> Iterator[Manifest]:
+def _requirements(claim: decision_pb2.NodeClaim, most_types: int) -> Iterator[Manifest]:
     # dict.fromkeys keeps the order and the chosen type once, even if the ranking lacks it.
     ranked = dict.fromkeys([claim.instance_type, *(ranked.name for ranked in claim.instance_types)])
-    yield _is_in(labels.INSTANCE_TYPE, list(ranked)[:MAX_INSTANCE_TYPES])
+    yield _is_in(labels.INSTANCE_TYPE, list(ranked)[:most_types])
     yield _is_in(labels.ZONE, [claim.zone])
     yield _is_in(labels.CAPACITY_TYPE, [claim.capacity_type])
     for key in (labels.ARCH, labels.OS):

@@ -10,8 +10,11 @@ NAME = "binwright-snapshot"
 
 Manifest = dict[str, object]
 
+DEFAULT_NAMESPACE = "kube-system"
+"""Exists everywhere."""
 
-def snapshot_permissions(namespace: str = "binwright") -> tuple[Manifest, ...]:
+
+def snapshot_permissions(namespace: str = DEFAULT_NAMESPACE) -> tuple[Manifest, ...]:
     """Service account, read-only role and binding."""
     return (
         service_account(NAME, namespace),

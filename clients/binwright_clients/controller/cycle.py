@@ -1,0 +1,218 @@
+"""What the controller does next: batches, solves, creates; pure but for the ports it is given.
+
+A round looks at the whole cluster at one moment and plans for the pods that wait and that no NodeClaim
+is on its way for. All it remembers between rounds is a convenience: after a restart the NodeClaims say
+which pods they are for. So that one pod never gets two nodes,
+
+- NodeClaims are read in the same moment as pods, after everything written before;
+- a claim whose fate is unknown (the answer was lost) ends the round, and the next one looks;
+- a claim's name is made from its pods, so that even a second leader meets the first one's claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from binwright_clients.cluster.errors import ConflictError, InvalidError
+from binwright_clients.controller.claims import PlannedClaim
+from binwright_clients.controller.nomination import Patience, is_launching, nominated
+from binwright_clients.controller.observation import Observation, PendingPod
+from binwright_clients.controller.window import Window
+
+SOLD_OUT_S = 180.0
+"""How long a type that could not be launched is left out, as Karpenter keeps insufficient capacity."""
+
+RESYNC_S = 10.0
+"""Pods that wait for a claim are looked at again this often, in case it failed."""
+
+UNPLACED_S = 60.0
+"""Pods that no claim can be made for are planned for again this often."""
+
+RETRY_S = 1.0
+"""Pause after a round that could not be finished."""
+
+
+class Outcome(StrEnum):
+    """What came of a planned NodeClaim."""
+
+    CREATED = "created"
+    EXISTED = "existed"
+    REFUSED = "refused"
+    PLANNED = "planned"
+    """Not created: dry run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done about some pods.
+
+    Parameters
+    ----------
+    unplaced
+        Pods without any possible node, and why.
+    on_existing
+        Pods that fit nodes that exist, with the node's name; kube-scheduler will find them.
+    """
+
+    claims: tuple[PlannedClaim, ...]
+    unplaced: tuple[tuple[PendingPod, str], ...] = ()
+    on_existing: tuple[tuple[PendingPod, str], ...] = ()
+
+
+class ClusterPort(Protocol):
+    """The cluster as the cycle sees it."""
+
+    def waiting(self) -> frozenset[str]:
+        """UIDs of the pods that wait, as far as the watch has told."""
+        ...
+
+    def observe(self) -> Observation:
+        """The cluster at one moment, now; raises ClusterError."""
+        ...
+
+    def create_claim(self, claim: PlannedClaim) -> None:
+        """Create a NodeClaim; raises ConflictError if it exists, ClusterError."""
+        ...
+
+    def may_write(self) -> bool:
+        """Whether we still lead."""
+        ...
+
+
+class Reporter(Protocol):
+    """Where the cycle tells what it does."""
+
+    def claim(self, claim: PlannedClaim, outcome: Outcome, message: str = "") -> None:
+        """A NodeClaim was handled."""
+        ...
+
+    def unplaced(self, pod: PendingPod, reason: str) -> None:
+        """A pod has no possible node."""
+        ...
+
+    def remark(self, message: str) -> None:
+        """Anything else worth a line."""
+        ...
+
+
+Planner = Callable[[Observation, Iterable[PendingPod], Iterable[str]], Plan]
+"""Plans for pods in an observed cluster, without some instance types; raises BinwrightError."""
+
+
+@dataclass(slots=True)
+class Cycle:
+    """The controller without its threads.
+
+    Parameters
+    ----------
+    apply
+        Create NodeClaims; otherwise every plan is only reported, once.
+    now_s
+        Seconds since the epoch.
+    """
+
+    cluster: ClusterPort
+    plan: Planner
+    reporter: Reporter
+    now_s: Callable[[], float]
+    apply: bool = False
+    window: Window = field(default_factory=Window)
+    patience: Patience = Patience()
+    _covered: frozenset[str] = frozenset()
+    """Pods that a claim was on its way for at the last look."""
+    _deferred: dict[str, float] = field(default_factory=dict)
+    """Pods that no claim is made for, and until when."""
+    _told: dict[str, str] = field(default_factory=dict)
+    """What was said last of a pod without a node; not said again."""
+    _sold_out: dict[str, float] = field(default_factory=dict)
+    """Types that are left out, and until when."""
+    _unlaunched: dict[str, str] = field(default_factory=dict)
+    """Types of our claims that had no machine when last seen, by name."""
+    _looked_s: float = float("-inf")
+    _not_before_s: float = float("-inf")
+
+    def tick(self) -> bool:
+        """Do what is due; whether a round was made. Raises BinwrightError if one failed."""
+        now = self.now_s()
+        waiting = self.cluster.waiting()
+        self._deferred = {uid: until for uid, until in self._deferred.items() if until > now}
+        self.window.observe(waiting - self._covered - self._deferred.keys(), now)
+        is_due = self.window.is_due(now) or (not self.window.is_open and now - self._looked_s >= RESYNC_S)
+        if not waiting or not is_due or now < self._not_before_s:
+            return False
+        self._not_before_s = now + RETRY_S
+        if self._round(now):
+            self.window.close()
+            self._looked_s = now
+        return True
+
+    def _round(self, now: float) -> bool:
+        """Look, plan, act; whether every pod that waits is accounted for."""
+        seen = self.cluster.observe()
+        self._note_failures(seen, now)
+        self._covered = nominated(seen.claims, now, self.patience)
+        self._told = {uid: reason for uid, reason in self._told.items() if uid in seen.pending}
+        pods = [
+            pod
+            for uid, pod in sorted(seen.pending.items())
+            if uid not in self._covered and uid not in self._deferred
+        ]
+        if not pods:
+            return True
+        if any(is_launching(claim, now, self.patience) for claim in seen.claims):
+            return False
+        plan = self.plan(seen, pods, sorted(self._sold_out))
+        for pod, reason in plan.unplaced:
+            self._deferred[pod.uid] = now + UNPLACED_S
+            if self._told.get(pod.uid) != reason:
+                self._told[pod.uid] = reason
+                self.reporter.unplaced(pod, reason)
+        for pod, _ in plan.on_existing:
+            self._deferred[pod.uid] = now + UNPLACED_S
+        for claim in plan.claims:
+            if self.apply and not self.cluster.may_write():
+                self.reporter.remark("leadership was lost; the rest of the decision is dropped")
+                return False
+            self._carry_out(claim, now)
+        return True
+
+    def _carry_out(self, claim: PlannedClaim, now: float) -> None:
+        """Create one claim; raises ClusterError if it is not known whether it exists now."""
+        uids = frozenset(pod.uid for pod in claim.pods)
+        if not self.apply:
+            self._deferred |= dict.fromkeys(uids, float("inf"))
+            self.reporter.claim(claim, Outcome.PLANNED)
+            return
+        try:
+            self.cluster.create_claim(claim)
+        except InvalidError as error:
+            self._deferred |= dict.fromkeys(uids, now + UNPLACED_S)
+            self.reporter.claim(claim, Outcome.REFUSED, str(error))
+            return
+        except ConflictError:
+            outcome = Outcome.EXISTED
+        else:
+            outcome = Outcome.CREATED
+            self._unlaunched[claim.name] = claim.instance_type
+        self._covered |= uids
+        self.reporter.claim(claim, outcome)
+
+    def _note_failures(self, seen: Observation, now: float) -> None:
+        """Leave out types whose claims went away before there was a machine."""
+        alive = {claim.name for claim in seen.claims if not claim.is_deleting}
+        for name, instance_type in self._unlaunched.items():
+            if name not in alive and instance_type:
+                self._sold_out[instance_type] = now + SOLD_OUT_S
+                self.reporter.remark(
+                    f"NodeClaim {name} was given up before it launched: "
+                    f"{instance_type} is left out for {SOLD_OUT_S:.0f} s"
+                )
+        self._sold_out = {name: until for name, until in self._sold_out.items() if until > now}
+        self._unlaunched = {
+            claim.name: claim.instance_type
+            for claim in seen.claims
+            if claim.name in alive and not claim.is_launched
+        }

@@ -1,0 +1,51 @@
+"""Which pods a NodeClaim is already on its way for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from binwright_clients.controller.observation import ClaimView
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a NodeClaim counts as on its way.
+
+    Parameters
+    ----------
+    launch_s
+        Until a machine exists; Karpenter gives a claim up after as long.
+    register_s
+        Until its node is initialised; Karpenter deletes a claim that has not registered by then.
+    bind_s
+        From then on until its pods should be bound. What is still pending goes into the next batch:
+        kube-scheduler may have put other pods there.
+    """
+
+    launch_s: float = 300.0
+    register_s: float = 900.0
+    bind_s: float = 120.0
+
+
+def is_on_its_way(claim: ClaimView, now_s: float, patience: Patience) -> bool:
+    """Whether the pods of a claim should wait for it."""
+    if claim.is_deleting:
+        return False
+    if claim.ready_s is not None:
+        return now_s - claim.ready_s < patience.bind_s
+    limit = patience.register_s if claim.is_launched else patience.launch_s
+    return now_s - claim.created_s < limit
+
+
+def is_launching(claim: ClaimView, now_s: float, patience: Patience) -> bool:
+    """Whether what it will be is not known yet: its room and its share of a limit are not in the books.
+
+    Karpenter, too, solves nothing while there is such a claim (``Cluster.Synced``).
+    """
+    return not claim.is_launched and claim.ready_s is None and is_on_its_way(claim, now_s, patience)
+
+
+def nominated(claims: Iterable[ClaimView], now_s: float, patience: Patience) -> frozenset[str]:
+    """UIDs of the pods that some claim is on its way for."""
+    return frozenset(uid for claim in claims if is_on_its_way(claim, now_s, patience) for uid in claim.pods)

@@ -1,0 +1,263 @@
+"""What the controller needs to know of a cluster, out of its objects."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from binwright_optimizer.model import labels
+from binwright_optimizer.model.quantity import format_quantity, parse_quantity
+
+from binwright_clients.cluster.api import Json
+
+NOMINATED_ANNOTATION = "binwright.dev/nominated-pods"
+"""On a NodeClaim: UIDs of the pods it is for, as a JSON list."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "binwright"
+"""Label and value of our NodeClaims."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPod:
+    """A pod for which kube-scheduler found no node."""
+
+    uid: str
+    namespace: str
+    name: str
+
+    @property
+    def decision_name(self) -> str:
+        """What decisions call it."""
+        return self.name if self.namespace == "default" else f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """A NodeClaim of ours.
+
+    Parameters
+    ----------
+    pods
+        UIDs of the pods it is for.
+    created_s
+        Seconds since the epoch, as the API server says.
+    is_deleting
+        Karpenter gives it up, for want of capacity perhaps, or the node is being removed.
+    is_launched
+        A machine exists.
+    ready_s
+        Since when its node is initialised; None before.
+    instance_type
+        The one chosen.
+    """
+
+    name: str
+    pods: frozenset[str]
+    created_s: float
+    is_deleting: bool = False
+    is_launched: bool = False
+    ready_s: float | None = None
+    instance_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A cluster at one moment.
+
+    Parameters
+    ----------
+    objects
+        Everything, NodeClaims included.
+    pending
+        Pods that wait, by UID.
+    claims
+        Our NodeClaims.
+    node_pools
+        NodePools that nodes may be made from, by name.
+    """
+
+    objects: tuple[Json, ...]
+    pending: Mapping[str, PendingPod]
+    claims: tuple[ClaimView, ...]
+    node_pools: Mapping[str, Json]
+
+
+def observe(objects: Iterable[Json]) -> Observation:
+    """The view of a cluster's objects."""
+    kept = tuple(objects)
+    pending = (pending_pod(item) for item in kept if item.get("kind") == "Pod")
+    claims = [item for item in kept if item.get("kind") == "NodeClaim"]
+    pools = [item for item in kept if item.get("kind") == "NodePool"]
+    return Observation(
+        objects=kept,
+        pending={pod.uid: pod for pod in pending if pod is not None},
+        claims=tuple(view for item in claims if (view := claim_view(item)) is not None),
+        node_pools={str(_at(item, "metadata", "name")): item for item in pools if is_provisioning(item)},
+    )
+
+
+def pending_pod(pod: Json) -> PendingPod | None:
+    """The pod if it waits for a node that does not exist; Karpenter's ``IsProvisionable``.
+
+    Not those bound, deleted or ended, those about to preempt others, those of daemons and static
+    ones, and those that kube-scheduler has not looked at yet or that are gated.
+    """
+    metadata, spec, status = (_mapping(pod.get(part)) for part in ("metadata", "spec", "status"))
+    uid, name = metadata.get("uid"), metadata.get("name")
+    if not uid or not name or spec.get("nodeName") or metadata.get("deletionTimestamp"):
+        return None
+    if status.get("nominatedNodeName") or status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    owners = metadata.get("ownerReferences") or []
+    if any(_mapping(owner).get("kind") in ("DaemonSet", "Node") for owner in owners):
+        return None
+    is_refused = any(
+        _mapping(condition).get("type") == "PodScheduled"
+        and condition.get("status") == "False"
+        and condition.get("reason") == "Unschedulable"
+        for condition in status.get("conditions") or []
+    )
+    if not is_refused:
+        return None
+    return PendingPod(str(uid), str(metadata.get("namespace") or "default"), str(name))
+
+
+def claim_view(claim: Json) -> ClaimView | None:
+    """Our view of a NodeClaim; None if it is not ours."""
+    metadata, status = _mapping(claim.get("metadata")), _mapping(claim.get("status"))
+    if _mapping(metadata.get("labels")).get(MANAGED_BY) != MANAGER:
+        return None
+    return ClaimView(
+        name=str(metadata.get("name")),
+        pods=frozenset(_nominated(metadata)),
+        created_s=seconds_of(metadata.get("creationTimestamp")) or 0.0,
+        is_deleting=bool(metadata.get("deletionTimestamp")),
+        is_launched=bool(status.get("providerID")),
+        ready_s=_true_since(status, "Initialized"),
+        instance_type=instance_type_of(claim),
+    )
+
+
+def is_provisioning(pool: Json) -> bool:
+    """Whether nodes are made from a NodePool on demand: not if static, deleted, or not ready."""
+    if _at(pool, "metadata", "deletionTimestamp") or _at(pool, "spec", "replicas") is not None:
+        return False
+    conditions = _at(pool, "status", "conditions") or []
+    return not any(
+        _mapping(condition).get("type") == "Ready" and condition.get("status") == "False"
+        for condition in conditions
+    )
+
+
+def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[Json]:
+    """The objects of the question where ``pods`` (UIDs) are to go.
+
+    Bound pods take their room; other pods that wait are somebody else's business. A machine that is
+    launched but has no Node yet takes part as the node it will be.
+    """
+    wanted = frozenset(pods)
+    nodes = {_at(item, "metadata", "name") for item in observation.objects if item.get("kind") == "Node"}
+    for item in observation.objects:
+        kind = item.get("kind")
+        if kind == "Pod":
+            if _at(item, "spec", "nodeName") or _at(item, "metadata", "uid") in wanted:
+                yield item
+        elif kind == "NodePool":
+            if _at(item, "metadata", "name") in observation.node_pools:
+                yield item
+        elif kind == "NodeClaim":
+            if _at(item, "status", "nodeName") not in nodes:
+                yield from _coming_node(item)
+        else:
+            yield item
+
+
+def _coming_node(claim: Json) -> Iterator[Json]:
+    """The Node that a launched NodeClaim will be, with the room its own pods and daemons leave."""
+    status, spec = _mapping(claim.get("status")), _mapping(claim.get("spec"))
+    allocatable, name = _mapping(status.get("allocatable")), _at(claim, "metadata", "name")
+    if not status.get("providerID") or not allocatable or _at(claim, "metadata", "deletionTimestamp"):
+        return
+    requests = _mapping(_at(spec, "resources", "requests"))
+    free = {
+        resource: format_quantity(
+            max(0, _amount(resource, amount) - _amount(resource, requests.get(resource, "0"))), resource
+        )
+        for resource, amount in allocatable.items()
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": f"nodeclaim-{name}",
+            "labels": {**_single_values(spec), **_mapping(_at(claim, "metadata", "labels"))},
+        },
+        "spec": {"taints": spec.get("taints") or []},
+        "status": {"allocatable": free, "capacity": status.get("capacity") or allocatable},
+    }
+
+
+def _single_values(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Labels that requirements of one value imply."""
+    return {
+        str(each["key"]): str(each["values"][0])
+        for each in spec.get("requirements") or []
+        if _mapping(each).get("operator") == "In" and len(each.get("values") or []) == 1
+    }
+
+
+def _amount(resource: str, quantity: object) -> int:
+    try:
+        return parse_quantity(str(quantity), resource)
+    except ValueError:
+        return 0  # what cannot be read is no room
+
+
+def _nominated(metadata: Mapping[str, Any]) -> list[str]:
+    text = _mapping(metadata.get("annotations")).get(NOMINATED_ANNOTATION, "[]")
+    try:
+        uids = json.loads(text)
+    except (TypeError, ValueError):
+        return []  # somebody edited it; the pods are solved again, and names keep nodes apart
+    return [str(uid) for uid in uids] if isinstance(uids, list) else []
+
+
+def instance_type_of(claim: Json) -> str:
+    """The first instance type that a NodeClaim names; empty if it names none."""
+    for requirement in _at(claim, "spec", "requirements") or []:
+        if _mapping(requirement).get("key") == labels.INSTANCE_TYPE:
+            return str((requirement.get("values") or [""])[0])
+    return ""
+
+
+def _true_since(status: Mapping[str, Any], condition_type: str) -> float | None:
+    for condition in status.get("conditions") or []:
+        if _mapping(condition).get("type") == condition_type and condition.get("status") == "True":
+            return seconds_of(condition.get("lastTransitionTime")) or 0.0
+    return None
+
+
+def seconds_of(timestamp: object) -> float | None:
+    """Seconds since the epoch of a Kubernetes timestamp; None if it is none.
+
+    >>> seconds_of("1970-01-01T00:01:00Z")
+    60.0
+    """
+    try:
+        return datetime.datetime.fromisoformat(str(timestamp).replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _at(value: object, *path: str) -> Any:
+    for step in path:
+        value = _mapping(value).get(step)
+    return value

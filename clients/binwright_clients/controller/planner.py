@@ -1,0 +1,127 @@
+"""Asks the optimizer where pods that wait should go."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from binwright.v1 import decision_pb2, provisioning_service_pb2
+from binwright_optimizer.errors import InvalidProblemError
+
+from binwright_clients.cluster.api import Json
+from binwright_clients.controller.claims import planned_claims
+from binwright_clients.controller.cycle import Plan
+from binwright_clients.controller.observation import Observation, PendingPod, problem_objects
+from binwright_clients.errors import InputError
+from binwright_clients.karpenter.nodeclasses import NodeClassRef
+from binwright_clients.sources import Format, Source
+
+_ITEM = re.compile(r"item (\d+)")
+_SOURCE = "cluster"
+_ROUNDS = 20
+"""Times that malformed objects are dropped; each round drops every one that is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, and what is needed to carry out its decision."""
+
+    request: provisioning_service_pb2.SolveRequest
+    node_classes: dict[str, NodeClassRef]
+    cloud: str
+
+
+AskFor = Callable[[Source, Sequence[str]], Asked]
+"""The request for a cluster's objects without some instance types; raises InputError."""
+
+Solve = Callable[[provisioning_service_pb2.SolveRequest], decision_pb2.Decision]
+"""The decision; raises BinwrightError."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizingPlanner:
+    """A `cycle.Planner` over the readers and an engine.
+
+    Parameters
+    ----------
+    most_types
+        Instance types a NodeClaim may name.
+    on_remark
+        Called about objects that cannot be read and are left out.
+    """
+
+    ask_for: AskFor
+    solve: Solve
+    on_remark: Callable[[str], None]
+    most_types: int = 1
+
+    def __call__(self, seen: Observation, pods: Iterable[PendingPod], without_types: Iterable[str]) -> Plan:
+        """The plan for some pods; raises BinwrightError."""
+        wanted = list(pods)
+        if not seen.node_pools:
+            return Plan((), tuple((pod, "there is no NodePool that nodes are made from") for pod in wanted))
+        objects = list(problem_objects(seen, (pod.uid for pod in wanted)))
+        asked = self._request(objects, list(without_types))
+        try:
+            decision = self.solve(asked.request)
+        except InvalidProblemError:
+            # A NodePool of which nothing is left to buy; better a type that may be sold out than none.
+            if not without_types:
+                raise
+            asked = self._request(objects, [])
+            decision = self.solve(asked.request)
+        claims = planned_claims(
+            decision,
+            wanted,
+            seen.node_pools,
+            asked.request.problem.node_pools,
+            asked.node_classes,
+            seen.claims,
+            cloud=asked.cloud,
+            most_types=self.most_types,
+        )
+        return Plan(claims, _unplaced(decision, wanted), _on_existing(decision, wanted))
+
+    def _request(self, objects: list[Json], without_types: Sequence[str]) -> Asked:
+        """The request, without objects that cannot be read: one bad pod must not stop the others."""
+        for _ in range(_ROUNDS):
+            manifest = {"apiVersion": "v1", "kind": "List", "items": objects}
+            try:
+                return self.ask_for(
+                    Source(_SOURCE, Format.JSON, json.dumps(manifest).encode()), without_types
+                )
+            except InputError as error:
+                bad = {int(match[1]) - 1 for p in error.problems if (match := _ITEM.search(p.place))}
+                if not bad:
+                    raise
+                for problem in error.problems:
+                    self.on_remark(f"left out: {problem}")
+                objects[:] = [item for k, item in enumerate(objects) if k not in bad]
+        raise InputError.of(_SOURCE, "holds too many objects that cannot be read")
+
+
+def _unplaced(
+    decision: decision_pb2.Decision, pods: Sequence[PendingPod]
+) -> tuple[tuple[PendingPod, str], ...]:
+    by_name = {pod.decision_name: pod for pod in pods}
+    found = []
+    for refused in decision.unschedulable_pods:
+        reasons = "; ".join(f"{each.message} ({each.refused})" for each in refused.reasons)
+        near = f"; nearest: {refused.nearest_miss}" if refused.nearest_miss else ""
+        if refused.pod in by_name:
+            found.append((by_name[refused.pod], f"{reasons or 'no node would hold it'}{near}"))
+    return tuple(found)
+
+
+def _on_existing(
+    decision: decision_pb2.Decision, pods: Sequence[PendingPod]
+) -> tuple[tuple[PendingPod, str], ...]:
+    by_name = {pod.decision_name: pod for pod in pods}
+    return tuple(
+        (by_name[name], placement.node)
+        for placement in decision.existing_placements
+        for name in placement.pods
+        if name in by_name
+    )

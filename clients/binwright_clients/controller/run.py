@@ -1,0 +1,114 @@
+"""The controller at work: a feed, an election and a cycle until it is told to stop."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from binwright_optimizer.errors import BinwrightError
+
+from binwright_clients.cluster.api import ClusterApi, Json
+from binwright_clients.controller.cluster_port import LiveCluster
+from binwright_clients.controller.cycle import Cycle, Planner
+from binwright_clients.controller.feed import PendingFeed
+from binwright_clients.controller.leader import Election, LeaderThread
+from binwright_clients.controller.nomination import Patience
+from binwright_clients.controller.reports import Reports
+from binwright_clients.controller.window import Window
+
+TICK_S = 0.2
+"""How finely the window's times are kept."""
+
+LONGEST_PAUSE_S = 30.0
+"""After failures of the same kind one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the controller behaves.
+
+    Parameters
+    ----------
+    apply
+        Create NodeClaims; otherwise only say what would be created.
+    namespace
+        Of the Lease.
+    identity
+        Name of this process in the Lease and in events.
+    """
+
+    apply: bool
+    namespace: str
+    identity: str
+    idle_s: float = 1.0
+    max_s: float = 10.0
+    patience: Patience = Patience()
+
+
+def run_controller(
+    api: ClusterApi,
+    planner: Planner,
+    settings: Settings,
+    stop: threading.Event,
+    record: Callable[[Json], None],
+) -> None:
+    """Work until ``stop`` is set; then give the Lease back and return.
+
+    No failure of the cluster or of a solve ends it: each is recorded, and tried again after a pause.
+
+    Parameters
+    ----------
+    record
+        Takes one mapping for each step, from any thread.
+    """
+
+    def failed(error: BinwrightError) -> None:
+        record({"event": "error", "reason": str(error)})
+
+    def leading(is_leading: bool) -> None:
+        record({"event": "leading" if is_leading else "standing-by", "reason": settings.identity})
+
+    def utc_now() -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC)
+
+    election = Election(api, settings.namespace, settings.identity, time.monotonic, utc_now)
+    leader = LeaderThread(election, leading, failed)
+    feed = PendingFeed(api, failed, lambda: None)
+    cycle = Cycle(
+        cluster=LiveCluster(api, feed.waiting, election.is_leading),
+        plan=planner,
+        reporter=Reports(record, api if settings.apply else None, settings.identity),
+        now_s=time.time,
+        apply=settings.apply,
+        window=Window(settings.idle_s, settings.max_s),
+        patience=settings.patience,
+    )
+    feed.start()
+    if settings.apply:
+        leader.start()
+    try:
+        _work(cycle, stop, failed, may_act=election.is_leading if settings.apply else lambda: True)
+    finally:
+        feed.stop()
+        if settings.apply:
+            leader.stop()
+
+
+def _work(
+    cycle: Cycle, stop: threading.Event, failed: Callable[[BinwrightError], None], may_act: Callable[[], bool]
+) -> None:
+    pause_s = TICK_S
+    while not stop.wait(pause_s):
+        if not may_act():
+            continue
+        try:
+            if cycle.tick():
+                pause_s = TICK_S
+        except BinwrightError as error:
+            if stop.is_set():
+                return
+            failed(error)
+            pause_s = min(LONGEST_PAUSE_S, max(1.0, 2 * pause_s))

@@ -1,0 +1,343 @@
+"""The whole controller against an API server over HTTP, with the real optimizer."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from binwright_clients.cli.controller import _solver
+from binwright_clients.cli.engines import LocalEngine
+from binwright_clients.cli.exports import cloud_of
+from binwright_clients.cli.main import main
+from binwright_clients.cli.question import build_question
+from binwright_clients.cluster.access import open_cluster
+from binwright_clients.cluster.api import ClusterApi
+from binwright_clients.cluster.errors import ClusterError
+from binwright_clients.controller.feed import PendingFeed
+from binwright_clients.controller.leader import DURATION_S, NAME, Election
+from binwright_clients.controller.permissions import controller_permissions
+from binwright_clients.controller.planner import Asked, OptimizingPlanner
+from binwright_clients.controller.run import Settings, run_controller
+from click.testing import CliRunner
+from kube_double import KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
+from published_schemas import expect_kubernetes, expect_node_claim
+
+
+@pytest.fixture
+def double() -> Iterator[KubeDouble]:
+    """A node with 4 CPU free and a NodePool of c5.2xlarge."""
+    with kube_double() as running:
+        running.put("nodes", node("n1"))
+        running.put("pods", pod("web-1", on="n1", cpu="4"))
+        pool = node_pool()
+        pool["metadata"]["annotations"] = {"karpenter.sh/nodepool-hash": "123"}
+        pool["spec"]["template"]["spec"]["taints"] = [{"key": "team", "value": "a", "effect": "NoSchedule"}]
+        pool["spec"]["template"]["spec"]["terminationGracePeriod"] = "1h"
+        running.put("nodepools", pool)
+        yield running
+
+
+def big(name: str, **more: Any) -> dict[str, Any]:
+    """A pod of 6 CPU that only a node of its own holds."""
+    tolerated = [{"key": "team", "operator": "Exists"}]
+    return pod(name, cpu="6", memory="4Gi", tolerations=tolerated, **more)
+
+
+@pytest.fixture
+def api(double: KubeDouble, tmp_path: Path) -> ClusterApi:
+    return open_cluster(write_kubeconfig(double, tmp_path / "kubeconfig"))
+
+
+@contextlib.contextmanager
+def controller(api: ClusterApi, *, apply: bool = True, name: str = "one") -> Iterator[list[dict[str, Any]]]:
+    """A controller in a thread while the block runs; yields its records."""
+    records: list[dict[str, Any]] = []
+    stop = threading.Event()
+
+    def ask_for(source: Any, without: Any) -> Asked:
+        question = build_question((), snapshot=source, exclude=without, deadline_s=2.0)
+        return Asked(
+            question.request, dict(question.node_classes), cloud_of(question.request.problem.catalog)
+        )
+
+    def remark(message: str) -> None:
+        records.append({"event": "remark", "reason": message})
+
+    planner = OptimizingPlanner(ask_for, _solver(LocalEngine(), stop), remark)
+    settings = Settings(apply, "kube-system", name, idle_s=0.3, max_s=3.0)
+    thread = threading.Thread(
+        target=run_controller, args=(api, planner, settings, stop, records.append), daemon=True
+    )
+    thread.start()
+    try:
+        yield records
+    finally:
+        stop.set()
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What the condition gives once it is true."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def events_of(records: list[dict[str, Any]]) -> list[str]:
+    return [record["event"] for record in records]
+
+
+def test_pending_pods_get_exact_node_claims_with_events(api: ClusterApi, double: KubeDouble) -> None:
+    """4 CPU are free on n1: each pod of 6 CPU needs a c5.2xlarge, 0.34 $/h on demand."""
+    double.put("pods", big("big-1"))
+    double.put("pods", big("big-2"))
+    double.put("pods", pod("small", cpu="1"))
+    with controller(api) as records:
+        claims = until(lambda: len(double.all("nodeclaims")) == 2 and double.all("nodeclaims"))
+        events = until(lambda: len(double.all("events")) >= 4 and double.all("events"))
+    for claim in claims:
+        expect_node_claim(claim)
+        wanted = {each["key"]: each["values"] for each in claim["spec"]["requirements"]}
+        assert wanted["node.kubernetes.io/instance-type"] == ["c5.2xlarge"]
+        assert wanted["topology.kubernetes.io/zone"][0].startswith("us-east-1")
+        assert wanted["karpenter.sh/capacity-type"] == ["on-demand"]
+        assert claim["spec"]["expireAfter"] == "Never"
+        assert claim["spec"]["terminationGracePeriod"] == "1h"
+        assert claim["spec"]["taints"] == [{"key": "team", "value": "a", "effect": "NoSchedule"}]
+        (owner,) = claim["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"]) == ("NodePool", "general")
+        annotations = claim["metadata"]["annotations"]
+        assert annotations["karpenter.sh/nodepool-hash"] == "123"
+        assert annotations["binwright.dev/hourly-cost-usd"] == "0.340000"
+        assert annotations["binwright.dev/decision-lower-bound-usd"] == "0.680000"
+    assert len({claim["metadata"]["annotations"]["binwright.dev/decision"] for claim in claims}) == 1
+    for event in events:
+        expect_kubernetes(event)
+    told = {(event["involvedObject"]["kind"], event["reason"]) for event in events}
+    assert told == {("NodeClaim", "Decided"), ("Pod", "Nominated")}
+    assert all("0.6800 $/h, proven bound 0.6800 $/h" in event["message"] for event in events)
+    assert events_of(records).count("node-claim-created") == 2
+
+
+def test_a_restart_makes_no_second_node(api: ClusterApi, double: KubeDouble) -> None:
+    double.put("pods", big("big-1"))
+    with controller(api):
+        until(lambda: double.all("nodeclaims"))
+    with controller(api, name="two") as records:
+        until(lambda: "leading" in events_of(records))
+        looks = len(double.requests)
+        time.sleep(2.0)
+        assert len(double.requests) > looks
+    assert len(double.all("nodeclaims")) == 1
+
+
+def test_a_pod_that_comes_later_gets_its_own_batch(api: ClusterApi, double: KubeDouble) -> None:
+    with controller(api):
+        double.put("pods", big("big-1"))
+        (claim,) = until(lambda: double.all("nodeclaims"))
+        claim["status"] = {
+            "providerID": "i-1",
+            "allocatable": {"cpu": "7910m", "memory": "14Gi", "pods": "58"},
+        }
+        double.put("nodeclaims", claim)
+        double.put("pods", big("big-2"))
+        until(lambda: len(double.all("nodeclaims")) == 2)
+
+
+def test_a_dry_run_writes_nothing(api: ClusterApi, double: KubeDouble) -> None:
+    double.put("pods", big("big-1"))
+    with controller(api, apply=False) as records:
+        until(lambda: "node-claim-planned" in events_of(records))
+    assert {method for method, _, _ in double.requests} == {"GET"}
+
+
+def test_limits_of_a_node_pool_hold_and_are_told(api: ClusterApi, double: KubeDouble) -> None:
+    double.put("nodepools", node_pool(limits={"nodes": "1"}))
+    double.put("pods", pod("big-1", cpu="6"))
+    double.put("pods", pod("big-2", cpu="6"))
+    with controller(api):
+        warning = until(lambda: [e for e in double.all("events") if e["type"] == "Warning"])
+        until(lambda: double.all("nodeclaims"))
+        time.sleep(1.0)
+    assert len(double.all("nodeclaims")) == 1
+    assert warning[0]["reason"] == "NoNodeWouldHelp"
+    assert "NodePool general may add at most nodes 1" in warning[0]["message"]
+
+
+def test_one_malformed_object_does_not_stop_the_others(api: ClusterApi, double: KubeDouble) -> None:
+    broken = big("broken")
+    broken["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "lots"
+    double.put("pods", broken)
+    double.put("pods", big("big-1"))
+    with controller(api) as records:
+        until(lambda: double.all("nodeclaims"))
+    assert any("left out:" in r["reason"] and "lots" in r["reason"] for r in records)
+
+
+def test_a_cluster_without_node_pools_is_told_for_each_pod(api: ClusterApi, double: KubeDouble) -> None:
+    double.remove("nodepools", "general")
+    double.put("pods", big("big-1"))
+    with controller(api) as records:
+        until(lambda: "pod-unschedulable" in events_of(records))
+    assert any("there is no NodePool" in record["reason"] for record in records)
+
+
+def test_failures_of_the_server_are_recorded_and_outlived(api: ClusterApi, double: KubeDouble) -> None:
+    double.put("pods", big("big-1"))
+    double.forbidden = {"nodeclaims"}
+    with controller(api) as records:
+        until(lambda: any("no permission to list nodeclaims" in r["reason"] for r in records))
+        double.forbidden = set()
+        until(lambda: double.all("nodeclaims"))
+
+
+def test_a_write_that_fails_is_tried_again(api: ClusterApi, double: KubeDouble) -> None:
+    with controller(api) as records:
+        until(lambda: "leading" in events_of(records))
+        double.fail_next = [500]
+        double.put("pods", big("big-1"))
+        until(lambda: double.all("nodeclaims"))
+    assert len(double.all("nodeclaims")) == 1
+
+
+def test_the_feed_follows_pods_that_come_and_are_bound(api: ClusterApi, double: KubeDouble) -> None:
+    errors: list[ClusterError] = []
+    feed = PendingFeed(api, errors.append, lambda: None)
+    feed.start()
+    double.put("pods", big("big-1"))
+    until(lambda: feed.waiting() == {"uid-default-big-1"})
+    double.put("pods", big("big-1", on="n1"))
+    until(lambda: feed.waiting() == frozenset())
+    feed.stop()
+    assert errors == []
+
+
+def test_the_feed_lists_again_when_its_version_is_gone(api: ClusterApi, double: KubeDouble) -> None:
+    errors: list[ClusterError] = []
+    double.put("pods", big("big-1"))
+    double.gone_watches = 1
+    feed = PendingFeed(api, errors.append, lambda: None)
+    feed.start()
+
+    def lists() -> int:
+        with double.changed:
+            return sum(1 for _, path, query in double.requests if path.endswith("pods") and "limit" in query)
+
+    until(lambda: lists() == 2)
+    double.put("pods", big("big-2"))
+    until(lambda: len(feed.waiting()) == 2)
+    feed.stop()
+    assert errors == []
+
+
+def candidate(api: ClusterApi, identity: str, clock: list[float]) -> Election:
+    return Election(
+        api, "kube-system", identity, lambda: clock[0], lambda: datetime.datetime.now(datetime.UTC)
+    )
+
+
+def test_one_of_two_candidates_leads_until_it_stops_renewing(api: ClusterApi, double: KubeDouble) -> None:
+    clock = [100.0]
+    one, two = candidate(api, "one", clock), candidate(api, "two", clock)
+    assert one.try_once()
+    assert not two.try_once()
+    for _ in range(10):
+        clock[0] += 5.0
+        assert one.try_once()
+        assert not two.try_once()
+    assert one.is_leading()
+    clock[0] += DURATION_S - 1
+    assert not one.is_leading()  # it must stop before another may begin
+    assert not two.try_once()
+    clock[0] += 2
+    assert two.try_once()
+    assert not one.try_once()
+    (lease,) = double.all("leases")
+    expect_kubernetes(lease)
+    assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 1)
+
+
+def test_a_released_lease_is_taken_at_once(api: ClusterApi) -> None:
+    clock = [100.0]
+    one, two = candidate(api, "one", clock), candidate(api, "two", clock)
+    assert one.try_once()
+    assert not two.try_once()
+    one.release()
+    assert not one.is_leading()
+    assert two.try_once()
+
+
+def test_a_lease_that_somebody_else_just_took_is_not_ours(api: ClusterApi, double: KubeDouble) -> None:
+    one = candidate(api, "one", [100.0])
+    double.fail_next = [409]
+    assert not one.try_once()
+    assert one.try_once()
+
+
+def test_the_command_ends_cleanly_on_sigterm(double: KubeDouble, tmp_path: Path) -> None:
+    double.put("pods", big("big-1"))
+    kubeconfig = write_kubeconfig(double, tmp_path / "kubeconfig")
+    arguments = ["--kubeconfig", str(kubeconfig), "--apply", "--deadline", "1s", "-o", "json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "binwright_clients.cli.main", "controller", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        until(lambda: double.all("nodeclaims"), seconds=60)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert errors == ""
+    steps = [json.loads(line) for line in output.splitlines()]
+    assert {"leading", "node-claim-created"} <= set(events_of(steps))
+    (lease,) = double.all("leases")
+    assert lease["metadata"]["name"] == NAME
+    assert lease["spec"]["holderIdentity"] == ""
+
+
+def test_the_controller_needs_no_permission_beyond_those_printed(api: ClusterApi, double: KubeDouble) -> None:
+    double.put("pods", big("big-1"))
+    with controller(api):
+        until(lambda: double.all("events"))
+    allowed: set[tuple[str, str]] = set()
+    for manifest in controller_permissions():
+        expect_kubernetes(manifest)
+        rules: Any = manifest.get("rules") or []
+        for rule in rules:
+            allowed |= {(resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
+    for method, path, query in double.requests:
+        parts = path.split("/")
+        resource = parts[-2] if path.endswith(f"/{NAME}") else parts[-1]
+        verb = {"POST": "create", "PUT": "update"}.get(method, "get" if path.endswith(NAME) else "list")
+        assert (resource, "watch" if "watch" in query else verb) in allowed, (method, path)
+
+
+def test_the_shipped_controller_permissions_are_those_that_are_printed() -> None:
+    printed = CliRunner().invoke(main, ["controller", "--print-rbac"]).stdout
+    shipped = (Path(__file__).parents[2] / "examples" / "controller.yaml").read_text()
+    documents = list(yaml.safe_load_all(shipped))
+    assert documents[:-1] == list(yaml.safe_load_all(printed))
+    assert documents[-1]["kind"] == "Deployment"
+    expect_kubernetes(documents[-1])
