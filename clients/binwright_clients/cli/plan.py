@@ -9,6 +9,7 @@ from binwright_clients.cli.failures import CommandGroup
 from binwright_clients.cli.plan_forecast import forecast
 from binwright_clients.cli.plan_history import history
 from binwright_clients.cli.plan_reference import reference
+from binwright_clients.cli.plan_replicas import replicas
 
 
 class _PlanGroup(CommandGroup):
@@ -40,5 +41,5 @@ def plan() -> None:
     """
 
 
-for command in (forecast, history, reference):
+for command in (forecast, history, reference, replicas):
     plan.add_command(command)
