@@ -43,11 +43,12 @@ p3.2xlarge,p3,2xlarge,,,amd64,8,62464,,,1,v100,nvidia,16384,,,,0,,,,,1,,,,,,58,0
 p2.xlarge,p2,xlarge,,,amd64,4,62464,,,1,k80,nvidia,12288,,,,0,,,,,1,,,,,,,0,0
 cc2.8xlarge,cc2,8xlarge,,,,,,,,,,,,,,,,,,,,,,,,,,,0,
 """,
-    "aws_offerings.csv.gz": """region,instance_type,on_demand_usd_h,on_demand_source,spot_usd_h,spot_source
-r-1,p3.2xlarge,3.06,vantage_2024-04-03,,
-r-1,m5.large,0.0960005,karpenter_2026-07-20,0.0312344999,advisor_2025-06-28
-r-1,p2.xlarge,0.9,vantage_2024-04-03,,
-r-1,cc2.8xlarge,2.0,vantage_2024-04-03,,
+    "aws_offerings.csv.gz": """region,instance_type,on_demand_usd_h,on_demand_source,spot_usd_h,spot_source"""
+    """,interruption_band
+r-1,p3.2xlarge,3.06,vantage_2024-04-03,,,4
+r-1,m5.large,0.0960005,karpenter_2026-07-20,0.0312344999,advisor_2025-06-28,1
+r-1,p2.xlarge,0.9,vantage_2024-04-03,,,
+r-1,cc2.8xlarge,2.0,vantage_2024-04-03,,,
 """,
     "aws_zone_availability_2021-06.csv.gz": """region,zone_id,instance_type,available
 r-1,z1,m5.large,1
@@ -113,10 +114,13 @@ def lines(file: Path) -> list[str]:
 
 
 def test_aws_rows_need_a_price_a_shape_and_eni_limits(built: Path) -> None:
-    """Prices round half up; zones of 2021 count only where they leave some of the region out."""
+    """Prices round half up; zones of 2021 count only where they leave some of the region out.
+
+    p3.2xlarge has no spot price, so that its interruption band says nothing.
+    """
     assert lines(built / "aws_offerings.csv.gz") == [
-        "r-1,m5.large,96001,a0,31234,a3,",
-        "r-1,p3.2xlarge,3060000,a2,,,b",
+        "r-1,m5.large,96001,a0,31234,a3,,1",
+        "r-1,p3.2xlarge,3060000,a2,,,b,",
     ]
     types = [line.split(",")[:5] for line in lines(built / "aws_instance_types.csv.gz")]
     assert types == [["m5.large", "m5", "large", "5", "m"], ["p3.2xlarge", "p3", "2xlarge", "3", "p"]]

@@ -275,3 +275,13 @@ def test_loading_a_region_cold_is_fast() -> None:
         for _ in range(3)
     ]
     assert min(runs) < 0.4
+
+
+def test_spot_offerings_of_aws_carry_the_interruption_rate_of_their_band() -> None:
+    """g4dn.xlarge in us-east-1 is in a band; on-demand capacity and other clouds have no rate."""
+    [sold] = embedded_catalog("aws", ["us-east-1"], ["g4dn.xlarge"]).instance_types
+    rates = {offering.capacity_type.value: offering.interruption_ppm_per_month for offering in sold.offerings}
+    assert rates["on-demand"] is None
+    assert rates["spot"] in (25_000, 75_000, 125_000, 175_000, 250_000)
+    for kind in embedded_catalog("gcp", ["us-central1"]).instance_types:
+        assert all(offering.interruption_ppm_per_month is None for offering in kind.offerings)

@@ -133,3 +133,26 @@ def test_a_wrong_catalogue_is_reported(write: Write, name: str, text: str | None
     with pytest.raises(InputError) as caught:
         read_catalog(name)
     assert expected in str(caught.value)
+
+
+def test_interruption_rate_of_spot_rows_is_read(write: Write) -> None:
+    header = "instance_type,price_usd_h,cpu_milli,memory_mib,capacity_type,interruption_percent\n"
+    catalog = read_catalog(write(header + "a,1,1,1,spot,7.5\na,2,1,1,on-demand,\n", "my.csv"))
+    spot, on_demand = catalog.instance_types[0].offerings
+    assert spot.interruption_ppm_per_month == 75_000
+    assert not on_demand.HasField("interruption_ppm_per_month")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("a,1,1,1,on-demand,5", "line 2: interruption_percent: is understood of spot offerings only"),
+        ("a,1,1,1,spot,101", "interruption_percent: must be at most 100 (got '101')"),
+        ("a,1,1,1,spot,often", "interruption_percent: is not a finite decimal number"),
+    ],
+)
+def test_wrong_interruption_rates_are_refused(write: Write, row: str, expected: str) -> None:
+    header = "instance_type,price_usd_h,cpu_milli,memory_mib,capacity_type,interruption_percent\n"
+    with pytest.raises(InputError) as caught:
+        read_catalog(write(f"{header}{row}\n", "my.csv"))
+    assert expected in str(caught.value)

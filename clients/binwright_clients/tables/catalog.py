@@ -2,7 +2,8 @@
 
 Columns: ``instance_type`` and ``price_usd_h``; capacities ``cpu_milli``, ``memory_mib``,
 ``gpu_count``, ``max_pods`` and ``resource:<name>``, taken as allocatable; ``gpu_model``, ``arch``,
-``os``, ``region``, ``zone``, ``capacity_type`` (on-demand) and ``available``, the nodes left to buy.
+``os``, ``region``, ``zone``, ``capacity_type`` (on-demand), ``available``, the nodes left to buy, and
+``interruption_percent``, the expected share of spot nodes that are taken back within a month.
 Rows of one instance type are its offerings and agree in everything else.
 """
 
@@ -28,7 +29,7 @@ _D = TypeVar("_D")
 
 _REQUIRED = ("instance_type", "price_usd_h")
 _SHAPE = ("cpu_milli", "memory_mib", "gpu_count", "gpu_model", "arch", "max_pods", "os")
-_OFFERING = ("zone", "capacity_type", "available", "region")
+_OFFERING = ("zone", "capacity_type", "available", "region", "interruption_percent")
 _CAPACITY_TYPES = tuple(str(capacity_type) for capacity_type in CapacityType)
 
 
@@ -177,6 +178,11 @@ class _Row:
         available = self._parse("available", cells.parse_count, None)
         if available is not None:
             message.available = available
+        rate = self._parse("interruption_percent", _parse_percent, None)
+        if rate is not None:
+            message.interruption_ppm_per_month = rate
+            if message.capacity_type != CapacityType.SPOT:
+                self.fail("interruption_percent", "is understood of spot offerings only")
         return message
 
     def _parse(self, column: str, parse: Callable[[str], _T], default: _D) -> _T | _D:
@@ -188,6 +194,14 @@ class _Row:
         except ValueError as error:
             self.fail(column, str(error))
             return default
+
+
+def _parse_percent(text: str) -> int:
+    """Parts per million of a percentage, with or without its sign."""
+    value = cells.parse_number(text.removesuffix("%").strip())
+    if value > 100:
+        raise ValueError("must be at most 100")
+    return round(value * 10_000)
 
 
 def _parse_capacity_type(text: str) -> str:

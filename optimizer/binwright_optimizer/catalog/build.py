@@ -58,6 +58,7 @@ _OFFERING_COLUMNS = (
     "region", "instance_type", "on_demand_microusd", "on_demand_source", "spot_microusd",
     "spot_source", "zone_suffixes",
 )  # fmt: skip
+_AWS_OFFERING_COLUMNS = (*_OFFERING_COLUMNS, "interruption_band")
 
 _AWS_NAME = re.compile(r"^([a-z]+)(?:-\d+tb)?(\d+).*\.")
 
@@ -72,16 +73,16 @@ def build(source: Path, target: Path = DATA) -> None:
     ))  # fmt: skip
     columns = ("code", "cloud", "name", "date", "is_estimate")
     _write(target / PRICE_SOURCES, columns, (dict(zip(columns, s, strict=True)) for s in _SOURCES))
-    for cloud, type_columns, (types, offerings) in (
-        ("aws", _AWS_COLUMNS, _aws(source, zones)),
-        ("azure", _AZURE_COLUMNS, _azure(source)),
-        ("gcp", _GCP_COLUMNS, _gcp(source, zones)),
+    for cloud, type_columns, offering_columns, (types, offerings) in (
+        ("aws", _AWS_COLUMNS, _AWS_OFFERING_COLUMNS, _aws(source, zones)),
+        ("azure", _AZURE_COLUMNS, _OFFERING_COLUMNS, _azure(source)),
+        ("gcp", _GCP_COLUMNS, _OFFERING_COLUMNS, _gcp(source, zones)),
     ):
         sold = {row["instance_type"] for row in offerings}
         kept = sorted((t for t in types if t["instance_type"] in sold), key=lambda t: t["instance_type"])
         offerings.sort(key=lambda row: (row["region"], row["instance_type"]))
         _write(target / INSTANCE_TYPES.format(cloud=cloud), type_columns, kept)
-        _write(target / OFFERINGS.format(cloud=cloud), _OFFERING_COLUMNS, offerings)
+        _write(target / OFFERINGS.format(cloud=cloud), offering_columns, offerings)
 
 
 def _zones(source: Path) -> dict[tuple[str, str], list[str]]:
@@ -155,7 +156,9 @@ def _aws(source: Path, zones: Mapping[tuple[str, str], list[str]]) -> tuple[list
         where = available.get((region, name), set())
         suffixes = [s for s in zones["aws", region] if region + s in where]
         everywhere = len(suffixes) in (0, len(zones["aws", region]))
-        offerings.append(_offering(region, name, prices, "" if everywhere else " ".join(suffixes)))
+        offering = _offering(region, name, prices, "" if everywhere else " ".join(suffixes))
+        # The band is a word about spot capacity: without a spot offering there is nothing to say it of.
+        offerings.append(offering | {"interruption_band": row["interruption_band"] if spot else ""})
     return types, offerings
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from binwright_optimizer.catalog import aws, azure, gcp
+from binwright_optimizer.catalog.interruptions import interruption_ppm
 from binwright_optimizer.catalog.select import Globs, unknown
 from binwright_optimizer.catalog.sources import sources_by_code, sources_of
 from binwright_optimizer.catalog.tables import (
@@ -163,15 +164,18 @@ def _types_in_region(cloud: str, region: str) -> tuple[InstanceType, ...]:
     types, sources = _types_by_name(cloud), sources_by_code()
     sold = []
     for line in _lines_by_region(cloud)[region]:
-        _, name, on_demand, on_demand_source, spot, spot_source, suffixes = line.split(",")
+        _, name, on_demand, on_demand_source, spot, spot_source, suffixes, *more = line.split(",")
         zones = offered_zones(cloud, region, suffixes)
-        bought = [(CapacityType.ON_DEMAND, int(on_demand), sources[on_demand_source])]
+        bought: list[tuple[CapacityType, int, PriceSource, int | None]] = [
+            (CapacityType.ON_DEMAND, int(on_demand), sources[on_demand_source], None)
+        ]
         if spot:
-            bought.append((CapacityType.SPOT, int(spot), sources[spot_source]))
+            rate = interruption_ppm(more[0]) if more else None
+            bought.append((CapacityType.SPOT, int(spot), sources[spot_source], rate))
         offerings = tuple(
-            Offering(region, zone, capacity_type, price, source)
+            Offering(region, zone, capacity_type, price, source, interruption_ppm_per_month=rate)
             for zone in zones
-            for capacity_type, price, source in bought
+            for capacity_type, price, source, rate in bought
         )
         sold.append(replace(types[name], offerings=offerings))
     return tuple(sold)
