@@ -65,7 +65,7 @@ def test_the_run_writes_a_report_and_ends_with_0(tmp_path: Path, capsys: pytest.
     assert known_optima.main(arguments) == 0
     assert "100.0% solved to it within 2 s" in capsys.readouterr().out
     (report,) = tmp_path.glob("known-optima-*.md")
-    assert "| new | 3 | 20 to 60 | 2 | 2 | 2 | 2 |" in report.read_text()
+    assert "| new | 3 | 20-60 | 2 | 2 | 2 | 2 |" in report.read_text()
     (result,) = tmp_path.glob("known-optima-*.json")
     assert len(json.loads(result.read_text())["outcomes"]) == 2
 
