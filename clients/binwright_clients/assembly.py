@@ -5,6 +5,7 @@ from __future__ import annotations
 from binwright.v1 import problem_pb2
 
 from binwright_clients.errors import Problems
+from binwright_clients.karpenter.lifetimes import NodeLifetime
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.notes import Notes
 from binwright_clients.origins import Origin, Origins
@@ -19,6 +20,7 @@ class Assembly:
         self.problems = Problems()
         self.notes = Notes()
         self.node_classes: dict[str, NodeClassRef] = {}
+        self.node_lifetimes: dict[str, NodeLifetime] = {}
         self._origin_by_name: dict[tuple[str, str, str], Origin] = {}
 
     def claim_name(self, kind: str, namespace: str, name: str, origin: Origin) -> bool:

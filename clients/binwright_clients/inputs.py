@@ -11,6 +11,7 @@ from binwright.v1 import problem_pb2
 from binwright_clients.assembly import Assembly
 from binwright_clients.catalogs import read_catalog
 from binwright_clients.errors import InputError
+from binwright_clients.karpenter.lifetimes import NodeLifetime
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.kubernetes.reader import ManifestReader
 from binwright_clients.origins import Origins
@@ -36,12 +37,15 @@ class Inputs:
         Which file and document each part comes from.
     node_classes
         Node class by NodePool name, where the manifest names one.
+    node_lifetimes
+        How long its nodes live, by NodePool name.
     """
 
     problem: problem_pb2.Problem
     notes: tuple[str, ...]
     origins: Origins
     node_classes: Mapping[str, NodeClassRef]
+    node_lifetimes: Mapping[str, NodeLifetime]
 
     def locate(self, field_path: str) -> str:
         """The place in the files that a field path such as ``workloads[3].replicas`` means."""
@@ -91,7 +95,13 @@ def read_inputs(
         where = ", ".join([*([snapshot.name] if snapshot is not None else []), *paths])
         raise InputError.of(where, f"there are no pods to place{skipped}")
     separate_pod_names(assembly.problem)
-    return Inputs(assembly.problem, assembly.notes.lines(), assembly.origins, assembly.node_classes)
+    return Inputs(
+        assembly.problem,
+        assembly.notes.lines(),
+        assembly.origins,
+        assembly.node_classes,
+        assembly.node_lifetimes,
+    )
 
 
 def _read_node_pools(path: str, manifests: ManifestReader, files: dict[str, str], assembly: Assembly) -> None:

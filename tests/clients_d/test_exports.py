@@ -225,6 +225,55 @@ def test_node_claims_fit_karpenter_s_crd() -> None:
         expect_node_claim(manifest)
 
 
+def test_a_label_that_only_the_node_pool_requires_comes_with_the_claim() -> None:
+    """The pool allows teams a and b; the decision chose a. The type's own labels are the provider's."""
+    problem = gpu_problem()
+    for key in ("team", "karpenter.k8s.aws/instance-category"):
+        problem.node_pools[0].requirements.add(key=key, operator="In", values=["a", "b"])
+    decision = decided(
+        ("gpu", "g4dn.xlarge", "us-east-1b", "on-demand"), labels={"karpenter.k8s.aws/instance-category": "g"}
+    )
+    manifest: Any = next(node_claim_manifests(decision, problem.node_pools))
+    assert manifest["metadata"]["labels"] == {
+        "karpenter.sh/nodepool": "gpu",
+        "team": "a",
+        "workload": "gpu",
+    }
+
+
+def test_a_claim_lives_as_long_as_its_node_pool_says(tmp_path: Path) -> None:
+    manifests = tmp_path / "pool.yaml"
+    pool = {
+        "apiVersion": "karpenter.sh/v1",
+        "kind": "NodePool",
+        "metadata": {"name": "p"},
+        "spec": {
+            "template": {
+                "spec": {
+                    "expireAfter": "Never",
+                    "terminationGracePeriod": "1h",
+                    "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "c"},
+                    "requirements": [
+                        {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]}
+                    ],
+                }
+            }
+        },
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]},
+    }
+    manifests.write_text(yaml.safe_dump_all([pool, pod]))
+    result = CliRunner().invoke(main, ["solve", "-f", str(manifests), "-o", "karpenter", "--deadline", "1s"])
+    assert result.exit_code == 0, result.output
+    claim = yaml.safe_load(result.stdout)
+    expect_node_claim(claim)
+    assert (claim["spec"]["expireAfter"], claim["spec"]["terminationGracePeriod"]) == ("Never", "1h")
+
+
 def test_the_crd_check_can_fail() -> None:
     manifest: Any = next(node_claim_manifests(TWO_AND_ONE))
     manifest["spec"]["requirement"] = []

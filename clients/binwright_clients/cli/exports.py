@@ -58,7 +58,10 @@ def print_export(
     problem = question.request.problem
     cloud = cloud_of(problem.catalog)
     if output == "karpenter":
-        print_yaml(*node_claim_manifests(decision, problem.node_pools, question.node_classes, cloud))
+        manifests = node_claim_manifests(
+            decision, problem.node_pools, question.node_classes, cloud, lifetimes=question.node_lifetimes
+        )
+        print_yaml(*manifests)
         return
     groups = node_groups(decision, problem)
     if not groups:

@@ -14,6 +14,7 @@ from binwright_optimizer.model import labels
 
 from binwright_clients.errors import InputError
 from binwright_clients.inputs import read_catalog, read_inputs
+from binwright_clients.karpenter.lifetimes import NodeLifetime
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.sources import Source
 
@@ -49,12 +50,15 @@ class Question:
         Where the user wrote the field that a path such as ``workloads[3].replicas`` means.
     node_classes
         Node class by NodePool, where the manifests name one.
+    node_lifetimes
+        How long nodes live, by NodePool.
     """
 
     request: provisioning_service_pb2.SolveRequest
     notes: tuple[str, ...]
     locate: Callable[[str], str]
     node_classes: Mapping[str, NodeClassRef]
+    node_lifetimes: Mapping[str, NodeLifetime]
 
 
 def build_question(
@@ -121,7 +125,7 @@ def build_question(
             return f"{catalog}: {field.removeprefix('catalog.inline').lstrip('.')}"
         return inputs.locate(field)
 
-    return Question(request, notes, locate, inputs.node_classes)
+    return Question(request, notes, locate, inputs.node_classes, inputs.node_lifetimes)
 
 
 def _home_of(nodes: Iterable[problem_pb2.ExistingNode]) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ that expire, certificates, proxies); its connection pool carries our requests.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,19 +51,22 @@ def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
 
 
 def _load(config: Any, configuration: Any, kubeconfig: Path | None, context: str | None) -> str:
-    if kubeconfig is None and context is None:
+    if kubeconfig is None and context is None and not _has_kubeconfig():
         try:
             config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException:
-            pass  # not in a pod
-        else:
-            return IN_CLUSTER
+        except config.ConfigException as error:
+            raise ValueError("there is neither a kubeconfig nor a pod's service account") from error
+        return IN_CLUSTER
     file = None if kubeconfig is None else str(kubeconfig)
     config.load_kube_config(
         config_file=file, context=context, client_configuration=configuration, persist_config=False
     )
     _, active = config.list_kube_config_contexts(config_file=file)
     return context or str(active["name"])
+
+
+def _has_kubeconfig() -> bool:
+    return bool(os.environ.get("KUBECONFIG")) or (Path.home() / ".kube" / "config").exists()
 
 
 class _PoolTransport:

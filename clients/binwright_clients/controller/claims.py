@@ -24,6 +24,7 @@ from binwright_clients.controller.observation import (
     PendingPod,
     instance_type_of,
 )
+from binwright_clients.karpenter.lifetimes import lifetime_of
 from binwright_clients.karpenter.nodeclaims import node_claim_manifests
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 
@@ -93,7 +94,14 @@ def planned_claims(
     """
     by_name = {pod.decision_name: pod for pod in pods}
     lapsed = tuple(earlier)
-    manifests = node_claim_manifests(decision, problem_pools, node_classes, cloud, most_types=most_types)
+    manifests = node_claim_manifests(
+        decision,
+        problem_pools,
+        node_classes,
+        cloud,
+        lifetimes={name: lifetime_of(_template_spec(pool)) for name, pool in node_pools.items()},
+        most_types=most_types,
+    )
     found = [
         (claim, manifest, tuple(by_name[name] for name in claim.pods))
         for claim, manifest in zip(decision.node_claims, manifests, strict=True)
@@ -139,16 +147,17 @@ def _planned(
                 "blockOwnerDeletion": True,
             }
         ]
-    template = ((pool.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for field in ("expireAfter", "terminationGracePeriod"):
-        if template.get(field) is not None:
-            manifest["spec"][field] = template[field]
     reason = (
         f"{claim.instance_type} in {claim.zone}, {claim.capacity_type}, {claim.hourly_price_usd:.4f} $/h "
         f"for {len(pods)} pod{'s' if len(pods) > 1 else ''}; decision {decision_id}: "
         f"{decision.hourly_cost_usd:.4f} $/h, proven bound {decision.lower_bound_usd:.4f} $/h"
     )
     return PlannedClaim(manifest, pods, reason)
+
+
+def _template_spec(pool: Json) -> Json:
+    template: Json = ((pool.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return template
 
 
 def claim_name(node_pool: str, pods: Iterable[PendingPod], earlier: Iterable[ClaimView]) -> str:

@@ -17,12 +17,14 @@ What Karpenter's provisioner would write had it come to the same decision
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from binwright.v1 import decision_pb2, problem_pb2
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 
+from binwright_clients.karpenter.lifetimes import NodeLifetime
 from binwright_clients.karpenter.nodeclasses import DEFAULT_NODE_CLASSES, NodeClassRef
 
 API_VERSION = "karpenter.sh/v1"
@@ -34,6 +36,12 @@ pkg/providers/instance), and thousands of NodeClaims with every type would be me
 COST_ANNOTATION = "binwright.dev/hourly-cost-usd"
 PODS_ANNOTATION = "binwright.dev/pods"
 
+_PROVIDED = re.compile(
+    r"^([^/]+\.)?(kubernetes\.io|k8s\.io|karpenter\.sh|karpenter\.k8s\.aws|karpenter\.azure\.com"
+    r"|karpenter\.k8s\.gcp|cloud\.google\.com|kubernetes\.azure\.com)/"
+)
+"""Labels that Kubernetes, Karpenter or its providers put on nodes."""
+
 Manifest = dict[str, object]
 
 
@@ -43,6 +51,7 @@ def node_claim_manifests(
     node_classes: Mapping[str, NodeClassRef] | None = None,
     cloud: str = "aws",
     *,
+    lifetimes: Mapping[str, NodeLifetime] | None = None,
     most_types: int = MAX_INSTANCE_TYPES,
 ) -> Iterator[Manifest]:
     """NodeClaim manifests in the order of the decision.
@@ -55,6 +64,8 @@ def node_claim_manifests(
         Node class by NodePool name, as far as known.
     cloud
         Whose default node class the other NodePools get; an unknown cloud counts as ``aws``.
+    lifetimes
+        How long nodes live, by NodePool name; Karpenter's default elsewhere.
     most_types
         Instance types a claim may name, the chosen one first.
     """
@@ -62,13 +73,17 @@ def node_claim_manifests(
     known = node_classes or {}
     default = DEFAULT_NODE_CLASSES.get(cloud, DEFAULT_NODE_CLASSES["aws"])
     for claim in decision.node_claims:
-        yield _manifest(claim, pools.get(claim.node_pool), known.get(claim.node_pool, default), most_types)
+        lifetime = (lifetimes or {}).get(claim.node_pool, NodeLifetime())
+        yield _manifest(
+            claim, pools.get(claim.node_pool), known.get(claim.node_pool, default), lifetime, most_types
+        )
 
 
 def _manifest(
     claim: decision_pb2.NodeClaim,
     pool: problem_pb2.NodePool | None,
     node_class: NodeClassRef,
+    lifetime: NodeLifetime,
     most_types: int,
 ) -> Manifest:
     spec: Manifest = {
@@ -80,6 +95,7 @@ def _manifest(
         spec["taints"] = [_taint(taint) for taint in pool.taints]
     if pool is not None and pool.startup_taints:
         spec["startupTaints"] = [_taint(taint) for taint in pool.startup_taints]
+    spec |= lifetime.fields()
     return {
         "apiVersion": API_VERSION,
         "kind": "NodeClaim",
@@ -112,8 +128,15 @@ def _is_in(key: str, values: list[str]) -> Manifest:
 
 
 def _labels(claim: decision_pb2.NodeClaim, pool: problem_pb2.NodePool | None) -> dict[str, str]:
-    """The NodePool's own labels and its name; the provider adds those of the instance type."""
+    """The NodePool's own labels and its name; the provider adds those of the instance type.
+
+    A label that is nobody else's but which the NodePool requires (``team In [a, b]``) has the value that
+    the decision chose; without it on the node, the pods that asked for it would not be scheduled.
+    """
     own = dict(pool.labels) if pool is not None else {}
+    for requirement in pool.requirements if pool is not None else ():
+        if requirement.key in claim.labels and not _PROVIDED.search(requirement.key):
+            own[requirement.key] = claim.labels[requirement.key]
     return {**{key: own[key] for key in sorted(own)}, labels.NODE_POOL: claim.node_pool}
 
 

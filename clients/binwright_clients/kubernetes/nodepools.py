@@ -9,6 +9,7 @@ from binwright_optimizer.model.gpu_sharing import GpuSharing, SharingStrategy
 from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import contradiction
 
+from binwright_clients.karpenter.lifetimes import lifetime_of
 from binwright_clients.karpenter.nodeclasses import node_class_of
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
@@ -170,6 +171,7 @@ def add_node_pool(pool: ManifestObject) -> None:
     startup_taints = read_taints(spec.get("startupTaints") or [], f"{at}.startupTaints", pool.problem)
     message = pool.assembly.add_node_pool(pool.origin)
     message.name = pool.name
+    pool.assembly.node_lifetimes[pool.name] = lifetime_of(spec)
     node_class = node_class_of(spec.get("nodeClassRef") or {})
     if node_class is not None:
         pool.assembly.node_classes[pool.name] = node_class
