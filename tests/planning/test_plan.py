@@ -295,6 +295,21 @@ def extensive_form(asked: Forecast, prices: dict[str, float]) -> float:
     return float(model.getObjectiveValue())
 
 
+def test_whole_term_charged_keeps_commitments_that_outlast_the_forecast_from_being_bought() -> None:
+    """Half price for a year is dear where it is needed for a quarter: nothing is bought."""
+    asked = forecast([Band.exactly(10)], (HALF,), profile="flat")
+    params = PlanParams(20.0, charges_whole_term=True)
+    found = make_plan(asked, params, catalogs=market(c4=0.10))
+    assert not found.commitments
+    assert found.total == found.bound == 2160 * 1_000_000
+    year = forecast([Band.exactly(10)] * 4, (HALF,), profile="flat")
+    whole = make_plan(year, params, catalogs=market(c4=0.10))
+    assert [c.microusd_per_hour for c in whole.commitments] == [500_000]
+    assert whole.total == 8760 * 500_000
+    assert whole.bound >= whole.total - 1
+    assert sum(whole.by_period) == whole.total
+
+
 def test_demand_that_nothing_sold_can_serve_is_an_error() -> None:
     with pytest.raises(PlanningError, match="nothing sold there can serve"):
         make_plan(forecast([Band.exactly(2)], cpu=(64_000,)), PlanParams(5.0), catalogs=market(c4=0.10))

@@ -52,6 +52,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Probability at which the tail begins.",
 )
+@click.option(
+    "--whole-term",
+    is_flag=True,
+    help="Count what commitments cost after the last period; without it, demand is taken to go on.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
 @output_option()
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
@@ -61,6 +66,7 @@ def forecast(
     deadline: float,
     risk_aversion: float,
     tail: float,
+    whole_term: bool,
     seed: int,
     output: str,
     quiet: bool,
@@ -79,7 +85,7 @@ def forecast(
     risk = Risk(Fraction(str(risk_aversion)), Fraction(str(tail)))
     try:
         with answer_only_on_stdout():
-            found = _planned(asked, PlanParams(deadline, risk, seed), quiet)
+            found = _planned(asked, PlanParams(deadline, risk, seed, whole_term), quiet)
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
     if output == "table":
@@ -159,7 +165,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
                 "start": str(bought.start),
                 "end": str(bought.end),
                 "usd_per_hour": bought.microusd_per_hour / 1e6,
-                "cost_in_horizon_usd": bought.cost_microusd / 1e6,
+                "counted_cost_usd": bought.cost_microusd / 1e6,
                 "obligation_usd": bought.obligation_microusd / 1e6,
             }
             for bought in found.commitments

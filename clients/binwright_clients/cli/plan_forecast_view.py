@@ -90,8 +90,8 @@ def _commitments(found: Plan) -> Table:
         ("$/h", True),
         ("Discount", True),
         ("Until", False),
-        ("$ in these periods", True),
-        ("$ in all", True),
+        ("$ counted", True),
+        ("$ of the term", True),
     )
     for bought in found.commitments:
         mark = "~" if bought.offer.is_estimate else ""
@@ -110,8 +110,11 @@ def _commitments(found: Plan) -> Table:
 def _notes(found: Plan) -> list[str]:
     end = found.forecast.periods[-1].end
     notes = []
-    if any(bought.end > end for bought in found.commitments):
-        notes.append(f"what these cost after {end} is not in the total")
+    later = sum(bought.obligation_microusd - bought.cost_microusd for bought in found.commitments)
+    if later:
+        notes.append(
+            f"${usd(later)} of it fall after {end}: not counted, as if demand went on (--whole-term counts it)"
+        )
     if any(bought.offer.is_estimate for bought in found.commitments):
         notes.append("~ an estimate: state the discounts that you are offered in the forecast")
     return notes

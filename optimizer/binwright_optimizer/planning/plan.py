@@ -52,8 +52,7 @@ class BlockMix:
 class Purchase:
     """A commitment to buy at the start of a period.
 
-    ``cost_microusd`` is what falls into the horizon; what a longer term costs after it is left to the
-    plans that follow, and ``obligation_microusd`` counts it.
+    ``cost_microusd`` is what the plan's total counts, ``obligation_microusd`` what the whole term costs.
     """
 
     offer: CommitmentOffer
@@ -121,11 +120,15 @@ class PlanParams:
     ----------
     deadline_s
         Seconds for all solves together; at least `LEAST_SOLVE_S` each, so very many blocks take longer.
+    charges_whole_term
+        Count what commitments cost after the last period, as if nothing would use them then; without
+        it that is left to the plans that follow, as if demand went on.
     """
 
     deadline_s: float = 50.0
     risk: Risk = Risk()
     seed: int = 0
+    charges_whole_term: bool = False
 
 
 def make_plan(
@@ -247,7 +250,7 @@ def _assemble(
     periods = forecast.periods
     cells = _cells(periods, blocks, mixes)
     purchasables = tuple(
-        _purchasable(periods, at, bought, offer)
+        _purchasable(periods, at, bought, offer, params.charges_whole_term)
         for at, offer in enumerate(forecast.offers)
         for bought in range(len(periods))
     )
@@ -290,19 +293,18 @@ def _cells(
     )
 
 
-def _overlap_hours(period: Period, start: date, end: date) -> int:
-    return 24 * max(0, (min(period.end, end) - max(period.start, start)).days)
-
-
 def _covered(periods: tuple[Period, ...], start: date, end: date) -> frozenset[int]:
     """Periods within a term from start to end; a term that ends or begins within one does not count there."""
     return frozenset(at for at, period in enumerate(periods) if start <= period.start and period.end <= end)
 
 
-def _purchasable(periods: tuple[Period, ...], at: int, bought: int, offer: CommitmentOffer) -> Purchasable:
+def _purchasable(
+    periods: tuple[Period, ...], at: int, bought: int, offer: CommitmentOffer, charges_whole_term: bool
+) -> Purchasable:
     start = periods[bought].start
     end = offer.end_of(start)
-    hours = sum(_overlap_hours(period, start, end) for period in periods)
+    until = end if charges_whole_term else min(end, periods[-1].end)
+    hours = 24 * (until - start).days
     return Purchasable(at, bought, offer.discount_ppm, hours * HOURS_OF_WEEK, _covered(periods, start, end))
 
 
@@ -340,11 +342,14 @@ def _by_period(
 
 
 def _hours_in(periods: tuple[Period, ...], period: Period, purchasable: Purchasable) -> int:
-    """Hours of a purchase that fall into one period: its term runs without a break from its start."""
+    """Hours of a purchase that one period bears: those that fall into it, the last one also what follows."""
     start = periods[purchasable.bought].start
-    before = sum(p.hours for p in periods if start <= p.start < period.start)
-    left = purchasable.hours // HOURS_OF_WEEK - before
-    return max(0, min(period.hours, left)) if period.start >= start else 0
+    if period.start < start:
+        return 0
+    left = purchasable.hours // HOURS_OF_WEEK - sum(
+        p.hours for p in periods if start <= p.start < period.start
+    )
+    return max(0, left if period == periods[-1] else min(period.hours, left))
 
 
 def _sizing_rule(forecast: Forecast, scenario: Scenario) -> int | None:
