@@ -59,7 +59,7 @@ def write_dated(
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = when.isoformat(timespec="seconds")
-    base = folder / f"{stem}-{when:%Y-%m-%dT%H%M}"
+    base = folder / f"{stem}-{when:%Y-%m-%dT%H%M%S}"
     as_json, as_markdown = base.with_suffix(".json"), base.with_suffix(".md")
     as_json.write_text(json.dumps({"run": run, "machine": machine, **payload}) + "\n", encoding="utf-8")
     note = (

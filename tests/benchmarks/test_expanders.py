@@ -97,9 +97,9 @@ def test_a_small_cluster_pays_for_small_nodes_and_a_large_one_does_not() -> None
     large = instance_type("large", cpu=8, memory_gib=32, price=0.40)
     pods = [pod(cpu=1, memory_gib=2, replicas=8)]
     assert costs("price", problem(pods, [small, large])) == {microusd(0.48)}
-    # Nodes without pods of ours still count where they hold some.
-    full = [existing_node(f"n{k:03d}", cpu=1, memory_gib=2) for k in range(201)]
-    many = problem([pod(cpu=1, memory_gib=2, replicas=209)], [small, large], existing=full)
+    # All running nodes count, full ones too.
+    full = [existing_node(f"n{k:03d}", cpu=0, memory_gib=0) for k in range(201)]
+    many = problem(pods, [small, large], existing=full)
     assert costs("price", many) == {microusd(0.40)}
 
 

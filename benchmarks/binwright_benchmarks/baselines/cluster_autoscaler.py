@@ -51,7 +51,8 @@ class ClusterAutoscaler:
         room = standing.room
         filled = standing.filled
         while options := self._estimator.options(demand, room):
-            best = self._expander(options, len(filled.candidates))
+            bought = int((filled.candidates < market.n_bought).sum())
+            best = self._expander(options, len(instance.problem.existing_nodes) + bought)
             groups = sorted(group for option in best for group in option.groups)
             if not groups:
                 break  # "Expander filtered out all options": the real loop ends here too
