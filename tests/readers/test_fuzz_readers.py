@@ -19,7 +19,18 @@ MANIFEST = (EXAMPLES / "web.yaml").read_text()
 POOLS = (EXAMPLES / "nodepools.yaml").read_text()
 TABLE = (EXAMPLES / "workloads.csv").read_text()
 CATALOG = (EXAMPLES / "catalog.csv").read_text()
-DOCUMENTS = [document for document in load_yaml(MANIFEST + "\n---\n" + POOLS) if document is not None]
+RULES = (EXAMPLES / "constraints.yaml").read_text()
+DOCUMENTS = [
+    document
+    for text in (MANIFEST, POOLS, RULES, RULES)  # twice: it has the most kinds
+    for document in load_yaml(text)
+    if document is not None
+]
+RULE_TABLE = (
+    "name,replicas,cpu_milli,memory_mib,gpu_count,gpu_milli,gpu_memory_mib,labels,topology_spread,"
+    "anti_affinity,max_per_node,gang,gang_min_members,gang_topology,min_on_demand,max_per_spot_pool\n"
+    "a,3,100,100,1,500,1024,app=a,zone:1|rack:2,rack,2,ring,3,zone,30%,2\n"
+)
 
 fuzzing = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -66,7 +77,8 @@ def test_random_yaml_punctuation(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("f.yaml", MANIFEST), ("f.yaml", POOLS), ("f.csv", TABLE), ("f.csv", CATALOG)]
+    ("name", "text"),
+    [("f.yaml", MANIFEST), ("f.yaml", POOLS), ("f.yaml", RULES), ("f.csv", TABLE), ("f.csv", CATALOG)],
 )
 @settings(parent=fuzzing, max_examples=60)
 @given(data=st.data())
@@ -109,7 +121,7 @@ def test_valid_manifests_with_any_value_replaced(tmp_path: Path, data: Any) -> N
 @settings(parent=fuzzing, max_examples=300)
 @given(data=st.data())
 def test_valid_tables_with_any_cell_replaced(tmp_path: Path, data: Any) -> None:
-    text = data.draw(st.sampled_from([TABLE, CATALOG]))
+    text = data.draw(st.sampled_from([TABLE, CATALOG, RULE_TABLE]))
     rows = [line.split(",") for line in text.splitlines()]
     row = data.draw(st.sampled_from(rows))
     cell = st.sampled_from(
