@@ -51,6 +51,15 @@ def test_bound_pods_take_room_on_their_node_and_are_not_placed(read: Read) -> No
     assert [w.name for w in inputs.problem.workloads] == ["pending"]
 
 
+def test_a_capacity_below_the_allocatable_amount_is_raised_to_it(read: Read) -> None:
+    """As Karpenter's kwok provider reports it: the requests of the NodeClaim as capacity."""
+    kwok = "{allocatable: {cpu: 7910m, memory: 29Gi, pods: 58}, capacity: {cpu: 7500m, pods: 5, x/y: 2}}"
+    inputs = read(stream(node(status=kwok), PENDING))
+    [existing] = inputs.problem.existing_nodes
+    assert dict(existing.capacity) == {"cpu": "7910m", "pods": "58", "x/y": "2"}
+    assert "capacity of cpu, pods is less than what is allocatable" in inputs.notes[0]
+
+
 def test_a_bound_pod_takes_its_effective_request_with_limits_standing_in(read: Read) -> None:
     """Sidecar 1 + init 2 = 3 CPUs while starting beat sidecar 1 + container 0.5."""
     bound = """{apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {nodeName: n1,

@@ -76,6 +76,12 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
     for resource in allocatable:
         message.free[resource] = format_quantity(free[resource], resource)
     capacity = _amounts(node, status, "capacity") or allocatable
+    less = [name for name, amount in allocatable.items() if amount > capacity.get(name, amount)]
+    if less:
+        # Karpenter's kwok provider reports the requests of the NodeClaim as the capacity of its nodes.
+        names = ", ".join(sorted(less))
+        node.note(f"status.capacity of {names} is less than what is allocatable, which is taken instead")
+        capacity = capacity | {name: allocatable[name] for name in less}
     for resource, amount in capacity.items():
         message.capacity[resource] = format_quantity(amount, resource)
     running.write(message, attach_limits)
