@@ -103,6 +103,10 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object]], ...] = (
         ),
     ),
     (
+        "host ports of daemons are not kept free",
+        lambda problem: any(daemon.template.host_ports for daemon in problem.daemon_sets),
+    ),
+    (
         "reservations for any zone, and instance reservations, are not used",
         lambda problem: problem.reservations,
     ),

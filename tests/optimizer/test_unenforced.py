@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from binwright_optimizer.model import (
+    DaemonSet,
     Gang,
     GpuShare,
     HostPort,
@@ -72,6 +73,10 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
     ("warning", "parts"),
     [
         ("reservations for any zone", {"reservations": (Reservation("r", "small", "r1", 1),)}),
+        (
+            "host ports of daemons",
+            {"daemon_sets": (DaemonSet("d", PodTemplate(host_ports=(HostPort(9100),))),)},
+        ),
         ("savings plans", {"savings_plans": (SavingsPlan("s", 1, 1),)}),
         ("the problem's bounds on spot", {"policies": Policies(spot=SpotPolicy(max_per_pool=Share(1)))}),
         ("preferences are not weighed", {"policies": Policies(microusd_per_weight_hour=1)}),

@@ -124,6 +124,13 @@ S = {"commitment": "1", "discount": "10%"}
         (overlay(price="1", priceAdjustment="+1"), "spec.priceAdjustment: goes without a price"),
         (overlay(price="free"), "(NodeOverlay o): spec.price: is not a price in dollars such as 0.526"),
         (overlay(price="1", weight=0), "spec.weight: must be from 1 to 10000 (got '0')"),
+        (
+            overlay(priceAdjustment="10%"),
+            "spec.priceAdjustment: must begin with + or -, such as +10% or -0.5",
+        ),
+        (overlay(priceAdjustment="-101%"), "spec.priceAdjustment: must be -100% or more (got '-101%')"),
+        (overlay(priceAdjustment="+x%"), "spec.priceAdjustment: is no percentage such as"),
+        (overlay(priceAdjustment="+x"), "spec.priceAdjustment: is not a price in dollars"),
         (overlay(price=1), "spec.price: must be a string; put it in quotes (got '1')"),
         (overlay(prize="1"), "spec.prize: unknown field; did you mean 'price'?"),
         (

@@ -207,3 +207,8 @@ def test_wrong_operator_of_a_volume_is_told_where_it_is(mistakes: Mistakes) -> N
     assert (
         "(PersistentVolume pv): spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0]" in text
     )
+
+
+def test_more_replicas_than_can_be_named_are_refused_before_they_are(mistakes: Mistakes) -> None:
+    text = mistakes(documents(stateful_set(2_000_000_000), storage_class("fast"), claim("data-db-0")))
+    assert "spec.replicas: must be at most 1000000 where its replicas are told apart" in text

@@ -514,3 +514,21 @@ def test_a_selector_that_is_not_given_selects_nothing_and_an_empty_one_everythin
     nothing, everything = read(change).workloads[0].template.topology_spread
     assert not nothing.selects({}, {"app": "web"})
     assert everything.selects({}, {"app": "web"})
+
+
+def test_reserved_capacity_is_used_without_being_asked_for() -> None:
+    """Pods that are silent may be on demand or on what is held; without reservations, on demand only."""
+
+    def on_embedded(message: problem_pb2.Problem) -> None:
+        message.catalog.embedded.cloud = "aws"
+        message.catalog.embedded.regions.append("us-east-1")
+
+    def with_reservation(message: problem_pb2.Problem) -> None:
+        on_embedded(message)
+        message.reservations.add(
+            name="r", instance_type="m5.large", region="us-east-1", zone="us-east-1a", count=1
+        )
+
+    for change, expected in ((on_embedded, {"on-demand"}), (with_reservation, {"on-demand", "reserved"})):
+        chosen = {r.key: set(r.values) for r in read(change).workloads[0].template.node_selector}
+        assert chosen["karpenter.sh/capacity-type"] == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binwright_optimizer.model.overlays import PriceChange
 from binwright_optimizer.model.quantity import parse_price
 
 from binwright_clients.kubernetes.objects import ManifestObject
@@ -33,6 +34,12 @@ def add_node_overlay(overlay: ManifestObject) -> None:
             message.price = price
         except ValueError as error:
             overlay.problem("spec.price", price, str(error))
-    message.price_adjustment = adjustment if not price else ""
+    elif adjustment:
+        try:
+            PriceChange.parse(adjustment)
+            message.price_adjustment = adjustment
+        except ValueError as error:
+            description = getattr(error, "description", str(error))
+            overlay.problem("spec.priceAdjustment", adjustment, description)
     for resource, text in read_quantities(spec.get("capacity"), "spec.capacity", overlay.problem).items():
         message.capacity[resource] = text

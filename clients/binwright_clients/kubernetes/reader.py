@@ -253,15 +253,24 @@ class ManifestReader:
         """The workload, or the parts of a StatefulSet whose replicas have volumes in different places."""
         if workload.kind != "StatefulSet":
             return [Part(workload.name, replicas)]
+        has_claims = storage.has_claims_of(workload)
+        if replicas > _MOST_NAMED and (has_claims or present or pods.first_ordinal):
+            at_most = f"must be at most {_MOST_NAMED} where its replicas are told apart"
+            workload.problem("spec.replicas", str(pods.replicas), at_most)
+            return []
         names: list[str] = []
         if present or pods.first_ordinal:
             named = (f"{workload.name}-{pods.first_ordinal + n}" for n in range(pods.replicas))
             names = [name for name in named if name not in present][:replicas]
-        if not storage.has_claims_of(workload):
+        if not has_claims:
             volumes = storage.volumes_of_replica(workload, pods.first_ordinal)
             return [Part(workload.name, replicas, tuple(names), volumes)]
         names = names or [f"{workload.name}-{n}" for n in range(replicas)]
         return parts_by_volumes(workload, names, storage)
+
+
+_MOST_NAMED = 1_000_000
+"""Most replicas that are named one by one: no problem may have more pods."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

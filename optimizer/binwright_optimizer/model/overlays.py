@@ -7,19 +7,22 @@ They are applied to the catalogue when a problem is read, so that nothing below 
 from __future__ import annotations
 
 import hashlib
+import re
 import weakref
 from dataclasses import dataclass, replace
 
 from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.offerings import Catalog, InstanceType, Offering, PriceSource
-from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
+from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD, parse_price
 from binwright_optimizer.model.requirements import Requirement
 from binwright_optimizer.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS, Resources
 from binwright_optimizer.model.spot import PPM
 
 STANDARD_RESOURCES = (CPU, MEMORY, EPHEMERAL_STORAGE, PODS)
 """Resources that an overlay must leave alone."""
+
+_PERCENT = re.compile(r"^[+-](\d{1,5})(?:\.(\d{1,4}))?%$", re.ASCII)
 
 MOST_OVERLAID = 16
 """Overlaid forms kept per catalogue."""
@@ -48,6 +51,30 @@ class PriceChange:
             raise WrongFieldError("price_adjustment", f"{self.ppm / 10_000:g}%", "must be -100% or more")
         if abs(self.microusd) > MAX_PRICE_MICROUSD:
             raise WrongFieldError("price_adjustment", self.microusd, "is too large")
+
+    @classmethod
+    def parse(cls, text: str) -> PriceChange:
+        """The change that Karpenter's ``priceAdjustment`` spells: ``+10%``, ``-0.5``.
+
+        Raises
+        ------
+        ValueError
+            If the text is neither, or out of range.
+
+        Examples
+        --------
+        >>> PriceChange.parse("-12.5%").applied_to(1_000_000), PriceChange.parse("+0.5").applied_to(0)
+        (875000, 500000)
+        """
+        if text[:1] not in ("+", "-"):
+            raise ValueError("must begin with + or -, such as +10% or -0.5")
+        sign = -1 if text[0] == "-" else 1
+        if not text.endswith("%"):
+            return cls(microusd=sign * parse_price(text[1:]))
+        match = _PERCENT.match(text)
+        if match is None:
+            raise ValueError("is no percentage such as +10% or -2.5%")
+        return cls(ppm=sign * (int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0"))))
 
     def applied_to(self, price: int) -> int:
         """The price after it, micro-dollars, rounded half up and never below zero."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +20,6 @@ from binwright_server.convert.amounts import amounts_from_map
 from binwright_server.convert.selection import refuse_contradiction, requirement_from_message
 from binwright_server.convert.violations import Violations
 
-_PERCENT = re.compile(r"^([+-])(\d{1,5})(?:\.(\d{1,4}))?%$", re.ASCII)
 _CAPACITY_TYPES = {kind.value: kind for kind in (CapacityType.RESERVED, CapacityType.ON_DEMAND)}
 
 HELD = PriceSource("reservation held", "")
@@ -60,26 +58,13 @@ def _price_change(message: problem_pb2.NodeOverlay, path: str, out: Violations) 
         if message.price:
             return PriceChange(absolute_microusd=parse_price(message.price))
         if message.price_adjustment:
-            return _adjustment(message.price_adjustment)
+            return PriceChange.parse(message.price_adjustment)
     except WrongFieldError as error:
         out.add(f"{path}.{error.field}", message.price or message.price_adjustment, error.description)
     except ValueError as error:
         field = "price" if message.price else "price_adjustment"
         out.add(f"{path}.{field}", message.price or message.price_adjustment, str(error))
     return None
-
-
-def _adjustment(text: str) -> PriceChange:
-    """The change that ``+10%``, ``-0.5`` and the like spell."""
-    if text[:1] not in ("+", "-"):
-        raise ValueError("must begin with + or -, such as +10% or -0.5")
-    sign = -1 if text[0] == "-" else 1
-    if text.endswith("%"):
-        match = _PERCENT.match(text)
-        if match is None:
-            raise ValueError("is no percentage such as +10% or -2.5%")
-        return PriceChange(ppm=sign * (int(match[2]) * 10_000 + int((match[3] or "").ljust(4, "0"))))
-    return PriceChange(microusd=sign * parse_price(text[1:]))
 
 
 def _requirements(

@@ -138,7 +138,16 @@ def _pod_defaults(
         return ()
     if capacity_types:
         return tuple(r for r in EMBEDDED_CATALOG_DEFAULTS if r.key != label_keys.CAPACITY_TYPE)
+    if message.reservations:
+        return tuple(_or_reserved(r) for r in EMBEDDED_CATALOG_DEFAULTS)
     return EMBEDDED_CATALOG_DEFAULTS
+
+
+def _or_reserved(default: Requirement) -> Requirement:
+    """What is held is used without being asked for: it is on-demand capacity that is paid already."""
+    if default.key != label_keys.CAPACITY_TYPE:
+        return default
+    return replace(default, values=(*default.values, CapacityType.RESERVED.value))
 
 
 def _is_of_a_cloud(message: catalog_pb2.CatalogSource) -> bool:
