@@ -73,6 +73,7 @@ class KubeDouble:
     expire_pages: int = 0
     compacted: int = 0
     gone_watches: int = 0
+    is_chunked: bool = True
     fail_next: list[int] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     version: int = 100
@@ -132,6 +133,7 @@ class RefusedError(Exception):
 
 class _Handler(BaseHTTPRequestHandler):
     double: KubeDouble
+    protocol_version = "HTTP/1.1"
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
@@ -225,7 +227,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _watch(self, resource: str, query: dict[str, str]) -> None:
         double, since = self.double, int(query["resourceVersion"])
         self.send_response(200)
+        if double.is_chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Connection", "close")
         self.end_headers()
+        try:
+            self._send_events(resource, query, since)
+        finally:
+            if double.is_chunked:
+                self.wfile.write(b"0\r\n\r\n")
+
+    def _send_events(self, resource: str, query: dict[str, str], since: int) -> None:
+        double = self.double
         ends = time.monotonic() + min(5.0, float(query.get("timeoutSeconds", 5)))
         if since < double.compacted or double.gone_watches:
             double.gone_watches = max(0, double.gone_watches - 1)
@@ -245,7 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_line({"type": change if selected(body, query) else "DELETED", "object": body})
 
     def _send_line(self, event: Json) -> None:
-        self.wfile.write(json.dumps(event).encode() + b"\n")
+        line = json.dumps(event).encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line) if self.double.is_chunked else line)
         self.wfile.flush()
 
     def _answer(self, status: int, body: Json) -> None:

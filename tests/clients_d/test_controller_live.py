@@ -217,14 +217,19 @@ def test_a_write_that_fails_is_tried_again(api: ClusterApi, double: KubeDouble) 
     assert len(double.all("nodeclaims")) == 1
 
 
-def test_the_feed_follows_pods_that_come_and_are_bound(api: ClusterApi, double: KubeDouble) -> None:
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_the_feed_follows_pods_that_come_and_are_bound(
+    api: ClusterApi, double: KubeDouble, is_chunked: bool
+) -> None:
+    """At once, whether the watch comes in chunks or, through a proxy, as one long answer."""
+    double.is_chunked = is_chunked
     errors: list[ClusterError] = []
     feed = PendingFeed(api, errors.append, lambda: None)
     feed.start()
     double.put("pods", big("big-1"))
-    until(lambda: feed.waiting() == {"uid-default-big-1"})
+    until(lambda: feed.waiting() == {"uid-default-big-1"}, seconds=3.0)
     double.put("pods", big("big-1", on="n1"))
-    until(lambda: feed.waiting() == frozenset())
+    until(lambda: feed.waiting() == frozenset(), seconds=3.0)
     feed.stop()
     assert errors == []
 

@@ -151,7 +151,28 @@ def test_what_has_no_price_is_left_out_and_told(refreshed: RefreshedCatalog) -> 
     assert any("that cannot be nodes" in note for note in refreshed.notes)
 
 
-def test_refusal_names_the_permission() -> None:
+@pytest.fixture
+def one_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EC2 tells one type only, which is quicker than all."""
+    described = {
+        "InstanceType": "c5.2xlarge",
+        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+        "VCpuInfo": {"DefaultVCpus": 8},
+        "MemoryInfo": {"SizeInMiB": 16_384},
+        "NetworkInfo": {"MaximumNetworkInterfaces": 4, "Ipv4AddressesPerInterface": 15},
+    }
+    monkeypatch.setattr(Aws, "instance_types", lambda _self: [described])
+
+
+def test_a_type_told_in_the_fewest_words_is_a_node(one_type: None) -> None:
+    """4 interfaces x 14 addresses + 2 = 58 pods."""
+    with mock_aws():
+        catalog = refresh_aws(PricedSession(), ["us-east-1"], now=NOW, cache=NO_CACHE).catalog
+    (sold,) = catalog.instance_types
+    assert (sold.allocatable["pods"], sold.arch) == (58, "amd64")
+
+
+def test_refusal_names_the_permission(one_type: None) -> None:
     with (
         mock_aws(),
         pytest.raises(RefreshError, match=r"pricing:GetProducts was refused: AccessDeniedException"),
@@ -168,7 +189,7 @@ def test_no_network_is_one_clear_error() -> None:
         refresh_aws(Unreachable(), ["us-east-1"], now=NOW, cache=NO_CACHE)
 
 
-def test_a_region_without_any_price_is_refused() -> None:
+def test_a_region_without_any_price_is_refused(one_type: None) -> None:
     with mock_aws(), pytest.raises(RefreshError, match="told no price of any known instance type"):
         refresh_aws(PricedSession({}), ["us-east-1"], now=NOW, cache=NO_CACHE, with_spot=False)
 

@@ -166,6 +166,8 @@ def solve(
         raise click.UsageError("Missing option '-f' / '--filename', or --cluster.")
     if not from_cluster and (kubeconfig is not None or context is not None):
         raise click.UsageError("--kubeconfig and --context need --cluster.")
+    if expander_url and output != "clusterautoscaler":
+        raise click.UsageError("--expander-url needs -o clusterautoscaler.")
     for path in (save_problem, save_decision):
         if path is not None:
             check_writable(path)

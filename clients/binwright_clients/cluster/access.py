@@ -18,6 +18,10 @@ from binwright_clients.cluster.errors import ClusterError, UnreachableError
 from binwright_clients.errors import InputError
 
 IN_CLUSTER = "in-cluster"
+USER_AGENT = "binwright"
+"""Who the audit log and ``managedFields`` say we are."""
+
+_PART_BYTES = 65_536
 
 
 def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> ClusterApi:
@@ -86,7 +90,7 @@ class _PoolTransport:
                 method,
                 self._configuration.host.rstrip("/") + path,
                 body=body,
-                headers={**headers, **self._credentials()},
+                headers={**headers, "User-Agent": USER_AGENT, **self._credentials()},
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s),
                 preload_content=False,
                 retries=False,
@@ -127,8 +131,13 @@ class _PoolResponse:
         import urllib3
 
         rest = b""
+        # Without chunks, as some proxies send it, `stream` would wait for the end of the watch.
+        is_chunked = getattr(self._answer, "chunked", False) or not hasattr(self._answer, "read1")
+        parts = (
+            self._answer.stream(None) if is_chunked else iter(lambda: self._answer.read1(_PART_BYTES), b"")
+        )
         try:
-            for part in self._answer.stream(None, decode_content=True):
+            for part in parts:
                 *whole, rest = (rest + part).split(b"\n")
                 yield from whole
         except urllib3.exceptions.HTTPError as error:

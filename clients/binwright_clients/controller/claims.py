@@ -144,7 +144,6 @@ def _planned(
                 "kind": "NodePool",
                 "name": claim.node_pool,
                 "uid": pool_metadata["uid"],
-                "blockOwnerDeletion": True,
             }
         ]
     reason = (
