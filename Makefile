@@ -66,7 +66,7 @@ benchmark-table: setup ## proven gaps at 0.1, 1 and 10 s against their aims, sav
 benchmark-all: setup ## the same for every family (3 hours; some need BINWRIGHT_SHARED_DATA)
 	$(BIN)/python -m binwright_benchmarks.quality --suite all
 
-benchmark-optima: setup ## bin packing with known optima through the command (BINWRIGHT_SHARED_DATA; 10 minutes)
+benchmark-optima: setup ## bin packing with known optima through the command (BINWRIGHT_SHARED_DATA; 5 minutes)
 	$(BIN)/python -m binwright_benchmarks.known_optima
 
 benchmark-heuristics: setup ## all sizes of them against the best published answers (BINWRIGHT_SHARED_DATA; 2 hours)

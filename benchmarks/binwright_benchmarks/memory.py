@@ -50,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--deadline", type=float, default=10.0, help="seconds")
     options = parser.parse_args(arguments)
-    (instance,) = instances(options.instance)
+    found = instances(options.instance)
+    if len(found) != 1:
+        parser.error(f"{len(found)} instances are called {options.instance!r}")
+    (instance,) = found
     warm_up()
     problem = instance.build(options.seed, SharedData())
     before = _resident_mib("VmRSS")

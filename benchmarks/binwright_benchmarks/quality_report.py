@@ -107,10 +107,10 @@ def _targets(quality: Quality) -> Section:
                 cells.append("-")
                 continue
             gap, name = worst
-            verdict = "met" if gap <= target else f"MISSED x {gap / target:.1f}"
+            verdict = "met" if gap <= target else f"MISSED x{gap / target:.1f}"
             aim = "feasible" if target == 1.0 else gap_text(target)
             where = f" ({name})" if len(measured) > 1 else ""
-            cells.append(f"{gap_text(gap)}, aim {aim}: {verdict}{where}")
+            cells.append(f"{gap_text(gap)} / {aim} {verdict}{where}")
         rows.append(tuple(cells))
     heads = ("Family", *(f"{deadline:g} s" for deadline in DEADLINES_S))
     count = min((len(cases) for cases in by_instance.values()), default=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from binwright_benchmarks import quality
+from binwright_benchmarks import memory, quality
 from binwright_benchmarks.families import DEADLINES_S, MARKETS, MEMORY, SUITES, Group
 from binwright_benchmarks.measure import Answer, BaselineFigures, Step
 from binwright_benchmarks.memory import Memory, peak_memory
@@ -64,9 +64,9 @@ def test_a_target_is_met_by_the_ninth_of_ten_seeds() -> None:
     (row,) = table(quality_with(*cases), "Targets")
     assert row == (
         "1k GPU trace samples",
-        "0.4 %, aim 0.5 %: met",
-        "0.1 %, aim 0.05 %: MISSED x 2.0",
-        "0, aim 0.01 %: met",
+        "0.4 % / 0.5 % met",
+        "0.1 % / 0.05 % MISSED x2.0",
+        "0 / 0.01 % met",
     )
 
 
@@ -74,7 +74,7 @@ def test_a_family_is_judged_by_its_worst_member() -> None:
     good = case(0, (0.0, 0.0, 0.0), "micro-1k-25c-eu")
     bad = case(0, (0.02, 0.0, 0.0), "micro-1k-300c-eu")
     (row,) = table(quality_with(good, bad), "Targets")
-    assert row[1] == "2 %, aim 5 %: met (micro-1k-300c-eu)"
+    assert row[1] == "2 % / 5 % met (micro-1k-300c-eu)"
 
 
 def test_losses_name_case_deadline_and_rule() -> None:
@@ -180,7 +180,7 @@ def test_the_run_keeps_dated_files(
     assert quality.main(arguments) == 0
     assert "Targets" in capsys.readouterr().out
     (report,) = tmp_path.glob("quality-*.md")
-    assert "| T4 | 0, aim 1 %: met | - | - |" in report.read_text()
+    assert "| T4 | 0 / 1 % met | - | - |" in report.read_text()
     (result,) = tmp_path.glob("quality-*.json")
     assert quality_of(json.loads(result.read_text())).suite == "smoke"
 
@@ -207,3 +207,10 @@ def test_a_wrong_option_ends_with_code_2_and_says_which(
         quality.main(arguments)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_memory_wants_one_instance_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        memory.main(["nothing"])
+    assert ended.value.code == 2
+    assert "0 instances are called 'nothing'" in capsys.readouterr().err
