@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def install_crds(api: client.ApiClient) -> None:
     wait(lambda: _serves_node_claims(api), "the API server to serve NodeClaims")
 
 
-def install_karpenter(cluster: Cluster, catalog: Catalog) -> Process:
+def install_karpenter(cluster: Cluster, catalog: Catalog, **environment: str) -> Process:
     """Karpenter with its CRDs, selling exactly what the catalogue sells."""
     with cluster.api() as api:
         install_crds(api)
@@ -48,6 +48,7 @@ def install_karpenter(cluster: Cluster, catalog: Catalog) -> Process:
         SYSTEM_NAMESPACE="kube-system",
         METRICS_PORT=str(metrics),
         HEALTH_PROBE_PORT=str(health),
+        **environment,
     )
 
 
@@ -76,7 +77,7 @@ def _kwok_type(kind: InstanceType) -> Json:
     }
 
 
-def node_pool(name: str, *requirements: Json) -> Json:
+def node_pool(name: str, *requirements: Json, taints: Sequence[Json] = ()) -> Json:
     """A NodePool of kwok nodes that are never consolidated while the test looks."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
@@ -93,6 +94,7 @@ def node_pool(name: str, *requirements: Json) -> Json:
                     },
                     "expireAfter": "Never",
                     "requirements": list(requirements),
+                    **({"taints": list(taints)} if taints else {}),
                 }
             },
         },

@@ -76,6 +76,11 @@ class Process:
                 self._child.wait()
         self._out.close()
 
+    def kill(self) -> None:
+        """End it as a crash would."""
+        os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+
     def tail(self, lines: int = 15) -> str:
         """Last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
