@@ -114,9 +114,7 @@ def _targets(quality: Quality) -> Section:
         rows.append(tuple(cells))
     heads = ("Family", *(f"{deadline:g} s" for deadline in DEADLINES_S))
     count = min((len(cases) for cases in by_instance.values()), default=0)
-    note = (
-        f"p90 of the proven gap over the seeds (at least {count}) in the family's worst member, and the aim."
-    )
+    note = f"Proven gap / aim: p90 over the seeds (at least {count}) in the family's worst member."
     return Section("Targets", heads, tuple(rows), note)
 
 
