@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
+from binwright_clients.cli.files import check_writable
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_forecast_view import plan_view
 from binwright_clients.cli.plan_reference import mix_document, source_document
+from binwright_clients.cli.plan_report import plan_page
 from binwright_clients.cli.plan_stdout import answer_only_on_stdout
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_forecast
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples(
-        "binwright plan examples/forecast.yaml",
+        "binwright plan examples/forecast.yaml --report plan.html",
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
         "binwright plan demand.csv --cloud gcp --deadline 20s -o json > plan.json",
     )
@@ -58,6 +61,12 @@ if TYPE_CHECKING:
     help="Count what commitments cost after the last period; without it, demand is taken to go on.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write a page of HTML with charts, which needs no network.",
+)
 @output_option()
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 def forecast(
@@ -68,6 +77,7 @@ def forecast(
     tail: float,
     whole_term: bool,
     seed: int,
+    report: Path | None,
     output: str,
     quiet: bool,
 ) -> None:
@@ -77,6 +87,8 @@ def forecast(
     chosen over all of them. The plan serves all demand of every scenario, p99 included, and its bound
     is proven: no plan of this form is cheaper than that.
     """
+    if report is not None:
+        check_writable(report)
     asked = read_forecast(path, cloud or "")
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.commit import Risk
@@ -94,6 +106,8 @@ def forecast(
         click.echo(json.dumps(plan_document(found), indent=2))
     else:
         print_yaml(plan_document(found))
+    if report is not None:
+        report.write_text(plan_page(found, f"Capacity plan for {path}"), encoding="utf-8")
 
 
 def _planned(asked: Forecast, params: PlanParams, quiet: bool) -> Plan:

@@ -24,7 +24,7 @@ def plan_view(found: Plan) -> RenderableType:
     lines += [_periods(found), ""]
     if found.commitments:
         lines += [Text("Commit to", style="bold"), _commitments(found)]
-        lines += [Text(note) for note in _notes(found)]
+        lines += [Text(note) for note in plan_notes(found)]
     else:
         lines.append(Text("No commitment pays.", style="bold"))
     lines += ["", Text("Nodes at the busiest hours", style="bold"), _nodes(found), ""]
@@ -107,13 +107,14 @@ def _commitments(found: Plan) -> Table:
     return table
 
 
-def _notes(found: Plan) -> list[str]:
+def plan_notes(found: Plan) -> list[str]:
+    """What one should know about the commitments."""
     end = found.forecast.periods[-1].end
     notes = []
     later = sum(bought.obligation_microusd - bought.cost_microusd for bought in found.commitments)
     if later:
         notes.append(
-            f"${usd(later)} of it fall after {end}: not counted, as if demand went on (--whole-term counts it)"
+            f"${usd(later)} fall after {end} and are not counted, as if demand went on; --whole-term does"
         )
     if any(bought.offer.is_estimate for bought in found.commitments):
         notes.append("~ an estimate: state the discounts that you are offered in the forecast")

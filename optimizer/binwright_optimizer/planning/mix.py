@@ -57,13 +57,14 @@ MAX_NODE_CPU_MILLI = 32_000
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """Nodes of one kind, each at the same price."""
+    """Nodes of one kind, each at the same price; ``cpu_milli`` is what one has, daemons' share included."""
 
     instance_type: str
     capacity_type: CapacityType
     nodes: int
     price_microusd_per_hour: int
     source: PriceSource
+    cpu_milli: int = 0
 
     @property
     def cost_microusd_per_hour(self) -> int:
@@ -188,7 +189,8 @@ def _purchases(decision: Decision, catalog: Catalog) -> tuple[Purchase, ...]:
             for offering in types[name].offerings
             if (offering.zone, offering.capacity_type) == (zone, capacity_type)
         )
-        merged[key] = Purchase(name, capacity_type, nodes, price, offering.source)
+        cpu = types[name].allocatable[CPU]
+        merged[key] = Purchase(name, capacity_type, nodes, price, offering.source, cpu)
     return tuple(
         sorted(merged.values(), key=lambda p: (-p.cost_microusd_per_hour, p.instance_type, p.capacity_type))
     )

@@ -1,0 +1,258 @@
+"""A plan as one page of HTML: no script, no request to anywhere, every price with its source and date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from binwright_optimizer.model.forecast import HOURS_OF_WEEK
+
+from binwright_clients.cli.plan_charts import Series, bars
+from binwright_clients.cli.plan_forecast_view import plan_notes, usd
+from binwright_clients.cli.render.text import dollars, percent, printable
+
+if TYPE_CHECKING:
+    from binwright_optimizer.planning.mix import Mix
+    from binwright_optimizer.planning.plan import BlockMix, Plan
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
+svg { width: 100%; height: auto; } svg text { fill: currentColor; font-size: 12px; }
+svg .grid { stroke: var(--line); } .lead { font-size: 1.1rem; } .note { opacity: .8; }
+"""
+
+
+def plan_page(found: Plan, title: str) -> str:
+    """The page; names from the forecast are escaped."""
+    periods = found.forecast.periods
+    names = [period.name or f"{period.start}" for period in periods]
+    sections = [
+        f"<h1>{escape(printable(title))}</h1>",
+        _lead(found),
+        "<h2>Cost by period</h2>",
+        bars("Expected cost by period", names, _costs(found), "$", stacked=True),
+        "<h2>Commitments</h2>",
+        bars(
+            "On-demand value by period: what commitments pay for, and what is left",
+            names,
+            _coverage(found),
+            "$",
+            stacked=True,
+        ),
+        _commitments(found),
+        "<h2>Demand and capacity</h2>",
+        bars("Pods wanted at the busiest hour, all regions", names, _demand(found), "", stacked=False),
+        bars(
+            "vCPU wanted at the busiest hour, and vCPU bought for it",
+            names,
+            _capacity(found),
+            "",
+            stacked=False,
+        ),
+        "<h2>Nodes at the busiest hours, in the likeliest scenario</h2>",
+        _nodes(found),
+        "<h2>Where the prices come from</h2>",
+        _table(
+            (("Source", False), ("Date", False), ("", False)),
+            ((s.name, s.date, "estimate" if s.is_estimate else "") for s in found.price_sources),
+        ),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(printable(title))}</title><style>{_STYLE}</style></head><body>\n"
+        + "\n".join(sections)
+        + "\n</body></html>\n"
+    )
+
+
+def _lead(found: Plan) -> str:
+    periods = found.forecast.periods
+    saving = 1 - found.total / found.without_commitments if found.without_commitments else 0.0
+    span = f"from {periods[0].start} to {periods[-1].end}"
+    bound = f"no plan of this form costs less than ${usd(found.bound)} (gap {percent(found.gap)})"
+    lines = [
+        f"<strong>${usd(found.total)}</strong> {span}; {bound}.",
+        f"Without commitments ${usd(found.without_commitments)}; the plan saves {percent(saving)}.",
+    ]
+    if found.sizing_rule:
+        lines.append(f"The simple sizing rule would spend ${usd(found.sizing_rule)}.")
+    scenarios = ", ".join(
+        f"{s.name} ({s.permille / 10:g} %) ${usd(cost)}"
+        for s, cost in zip(found.scenarios, found.by_scenario, strict=True)
+    )
+    lines.append(f"Scenarios: {scenarios}. All demand of every one is served.")
+    return "".join(f'<p class="lead">{line}</p>' for line in lines)
+
+
+def _weighted(found: Plan, period: int, amount: str) -> float:
+    """Expected dollars of a period for one part of the mixes, without commitments."""
+    hours = found.forecast.periods[period].hours
+    total = 0.0
+    for block in found.mixes:
+        if block.period == period:
+            chance = found.scenarios[block.scenario].permille / 1000
+            share = found.blocks[block.block].hours / HOURS_OF_WEEK
+            mix: Mix = getattr(block, amount)
+            total += chance * share * hours * mix.cost_microusd_per_hour / 1e6
+    return total
+
+
+def _costs(found: Plan) -> tuple[Series, ...]:
+    periods = range(len(found.forecast.periods))
+    spot = tuple(_weighted(found, at, "spot") for at in periods)
+    rest = tuple(found.by_period[at] / 1e6 - spot[at] for at in periods)
+    return Series("on demand and commitments", rest), Series("spot", spot)
+
+
+def _coverage(found: Plan) -> tuple[Series, ...]:
+    """On-demand value in all, and what is covered: commitments at their worth, but no more than is used."""
+    covered, left = [], []
+    for at, period in enumerate(found.forecast.periods):
+        worth = sum(
+            bought.microusd_per_hour / (1 - bought.offer.discount_ppm / 1e6)
+            for bought in found.commitments
+            if bought.start <= period.start and period.end <= bought.end
+        ) + sum(
+            held.microusd_per_hour / (1 - held.discount_ppm / 1e6)
+            for held in found.forecast.held
+            if held.start <= period.start and period.end <= held.end
+        )
+        values: dict[tuple[int, int], float] = {}
+        for mix in found.mixes:
+            if mix.period == at:
+                key = mix.scenario, mix.block
+                values[key] = values.get(key, 0.0) + mix.on_demand.cost_microusd_per_hour
+        used = total = 0.0
+        for (scenario, block), value in values.items():
+            weight = found.scenarios[scenario].permille / 1000 * found.blocks[block].hours / HOURS_OF_WEEK
+            total += weight * value * period.hours / 1e6
+            used += weight * min(value, worth) * period.hours / 1e6
+        covered.append(used)
+        left.append(total - used)
+    return Series("paid for by commitments", tuple(covered)), Series("on demand", tuple(left))
+
+
+def _demand(found: Plan) -> tuple[Series, ...]:
+    forecast = found.forecast
+    return tuple(
+        Series(
+            quantile,
+            tuple(
+                float(sum(getattr(d.band, quantile) for d in forecast.demands if d.period == at))
+                for at in range(len(forecast.periods))
+            ),
+        )
+        for quantile in ("p50", "p90", "p99")
+    )
+
+
+def _capacity(found: Plan) -> tuple[Series, ...]:
+    """Requested vCPU by quantile, and what the nodes of the busiest block hold in each scenario's place."""
+    forecast = found.forecast
+    wanted = [
+        Series(
+            f"wanted {quantile}",
+            tuple(
+                sum(
+                    getattr(d.band, quantile) * forecast.workloads[d.workload].template.requests["cpu"] / 1000
+                    for d in forecast.demands
+                    if d.period == at
+                )
+                for at in range(len(forecast.periods))
+            ),
+        )
+        for quantile in ("p50", "p99")
+    ]
+    worst = len(found.scenarios) - 1
+    bought = Series(
+        f"bought in scenario {found.scenarios[worst].name}",
+        tuple(
+            sum(
+                _busiest_cpu(
+                    [m for m in found.mixes if (m.period, m.scenario, m.region) == (at, worst, region)]
+                )
+                for region in forecast.regions
+            )
+            for at in range(len(forecast.periods))
+        ),
+    )
+    return (*wanted, bought)
+
+
+def _busiest_cpu(mixes: Sequence[BlockMix]) -> float:
+    return max(
+        sum(p.nodes * p.cpu_milli / 1000 for mix in (m.on_demand, m.spot) for p in mix.purchases)
+        for m in mixes
+    )
+
+
+def _commitments(found: Plan) -> str:
+    if not found.commitments:
+        return "<p>No commitment pays.</p>"
+    rows = (
+        (
+            str(bought.start),
+            bought.offer.name,
+            dollars(bought.microusd_per_hour, 2),
+            ("~" if bought.offer.is_estimate else "") + percent(bought.offer.discount_ppm / 1e6),
+            str(bought.end),
+            usd(bought.cost_microusd),
+            usd(bought.obligation_microusd),
+        )
+        for bought in found.commitments
+    )
+    heads = (
+        ("From", False), ("Offer", False), ("$/h", True), ("Discount", True), ("Until", False),
+        ("$ counted", True), ("$ of the term", True),
+    )  # fmt: skip
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in plan_notes(found))
+    return _table(heads, rows) + notes
+
+
+def _nodes(found: Plan) -> str:
+    likeliest = max(range(len(found.scenarios)), key=lambda at: found.scenarios[at].permille)
+    rows = []
+    for at, period in enumerate(found.forecast.periods):
+        for region in found.forecast.regions:
+            here = [m for m in found.mixes if (m.period, m.scenario, m.region) == (at, likeliest, region)]
+            busiest = max(
+                here, key=lambda m: m.on_demand.cost_microusd_per_hour + m.spot.cost_microusd_per_hour
+            )
+            rows += [
+                (
+                    period.name or f"{period.start}",
+                    region,
+                    purchase.instance_type,
+                    str(purchase.capacity_type),
+                    f"{purchase.nodes:,}",
+                    ("~" if purchase.source.is_estimate else "") + dollars(purchase.price_microusd_per_hour),
+                    f"{purchase.source.name}, {purchase.source.date}",
+                )
+                for purchase in (*busiest.on_demand.purchases, *busiest.spot.purchases)
+            ]
+    heads = (
+        ("Period", False), ("Region", False), ("Instance type", False), ("Capacity", False), ("Nodes", True),
+        ("each $/h", True), ("Price of", False),
+    )  # fmt: skip
+    return _table(heads, rows)
+
+
+def _table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> str:
+    """A table; heads are (text, is a number)."""
+    kinds = [' class="n"' if is_number else "" for _, is_number in heads]
+    head = "".join(f"<th{kind}>{escape(text)}</th>" for kind, (text, _) in zip(kinds, heads, strict=True))
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{kind}>{escape(printable(cell))}</td>" for kind, cell in zip(kinds, row, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
