@@ -1,51 +1,41 @@
-"""Capacity planning: from a forecast to the mix to buy, across regions, clouds and scenarios.
+"""Capacity planning: from a forecast to the mix to buy, across regions, periods and scenarios.
 
 The pieces, in the order in which data flow::
 
-    demand      what must run: workloads x regions x periods, as numbers, bands, history or load (`hpa`)
+    demand      what must run: `model.forecast`; bands from `history`, replicas under load from `hpa`
       |
-    scenarios   quantiles of the bands with probabilities, times the hour blocks of a week
+    scenarios   `scenarios`: quantiles of the bands with probabilities; `blocks`: hours of the week
       |
-    blocks      k = (region, period, scenario, hour block): one engine `Problem` each, with weight w_k,
-      |         its hours times its probability
-    mixes       node counts by offering that serve a block, found and proven by the engine at given prices
+    blocks      k = (region, period, scenario, hour block): one engine `Problem` for each way of buying
       |
-    plan        commitments x bought now, one mix per block then: a two-stage stochastic programme
+    mixes       `mix`: node counts by offering that serve a block, verified, with the engine's proven bound
       |
-    resilience  the plan with a zone, a spot pool or a region taken away, replayed by the engine
+    plan        `commit`: commitments bought now, mixes then, a two-stage stochastic programme; `plan`
       |
-    report      cost by quarter and pool, coverage, bands against capacity, every price with its source
+    report      the command line: tables, JSON, a page
 
-**The programme.** Sets: blocks k, offerings o, commitments c (instances or dollars an hour of some
-offerings, for 1 or 3 years), node mixes m of block k, with n_mo nodes of offering o. Variables: x_c >= 0
-integer, commitments bought; l_km in {0, 1}, the mix of a block; u_kco >= 0, nodes of offering o that
-commitment c pays for in block k.
+Beside it: `sizing`, the simple rule that plans are held against; `reference`, the platform of 300 nodes;
+`flavors`, ways to have Kubernetes.
 
-    minimise    sum_c F_c x_c + sum_k w_k sum_o p_o (sum_m n_mo l_km - sum_c u_kco) + w_k sum_co q_co u_kco
-    convexity   sum_m l_km = 1                        for every k        dual s_k, free
-    use         sum_c u_kco <= sum_m n_mo l_km        for every k, o     dual v_ko >= 0
-    commitment  sum_o e_co u_kco <= x_c + held_c      for every k, c     dual w_k mu_kc >= 0, in its term
+**What is built.** Commitments discount every on-demand node of the platform alike, so that they change
+what is paid for a block and not its mix: each block is solved once, `commit` decides over all of them,
+and `commit.prove` joins the engine's bounds B_k in place of costs and dual prices of the commitments to
+one bound on the whole plan, in exact arithmetic.
 
-F_c is what the commitment costs over the horizon, p_o the price without it, q_co the price of a node that
-it pays for, e_co how much of it a node takes (1 for instances, dollars an hour for spend).
+**What the design allows next**, with the same parts. A commitment c that pays for some types or regions
+only (instance reservations) takes e_co of itself for a node of offering o and leaves q_co to be paid. It
+does change mixes, so blocks get several, l_km in {0, 1} choosing one of m, and u_kco <= sum_m n_mo l_km
+nodes of o paid for by c. Relaxing the rows sum_o e_co u_kco <= x_c + held_c with prices mu_kc >= 0 leaves
+an ordinary packing problem for each block at the prices p'_ko = min(p_o, min_c q_co + e_co mu_kc), which
+the engine bounds as any other:
 
-**The bound.** Relax the commitment rows with any mu >= 0. What is left falls apart: block k is an
-ordinary packing problem at the prices p'_ko = min(p_o, min_c q_co + e_co mu_kc), whose lower bound B_k
-the engine's own certificate proves in exact integers (`verify.prove_bound`, over the original offerings);
-and each x_c costs at least min(0, F_c - sum_k w_k mu_kc) times its cap, which is zero wherever mu
-respects F_c. So
+    LB = sum_k w_k (B_k(mu) - sum_c mu_kc held_c) + sum_c cap_c min(0, F_c - sum_k w_k mu_kc)
 
-    LB = sum_k w_k (B_k - sum_c mu_kc held_c) + sum_c cap_c min(0, F_c - sum_k w_k mu_kc)
-
-for any mu: the certificate of a plan is mu in integers and one engine certificate per block, checked from
-files as `verify` checks a decision. Dantzig-Wolfe finds good mu: the linear relaxation over the mixes
-known prices the commitments, the engine solves each block at these prices, its mixes join as columns.
-Blocks are independent, so they fan out over processes or a cluster and give the same answer anywhere; a
-checkpoint is the list of mixes. The plan is the integer programme over the mixes found. Risk: CVaR enters
-as one variable and one row per scenario (Rockafellar and Uryasev 2000, doi:10.21314/JOR.2000.038), its
-dual reweights the scenarios, and the bound holds with those weights. On small instances the extensive
-form, one integer programme over all patterns of all blocks, must give the same optimum.
-
-**Resilience and headroom** are constraints of the blocks: demand over target utilisation, and, per
-protected failure f, a block (k, f) without the lost zone or pool that shares x and the mix that survives.
+for weights w_k and costs F_c, whatever mu. Dantzig-Wolfe finds good mu: the relaxation over the mixes
+known prices the commitments, the engine solves each block at these prices, its mixes join as columns. The
+certificate of a plan is then mu in integers and one engine certificate for each block. Blocks are
+independent, so they fan out over processes or a cluster and give the same answer anywhere; a checkpoint
+is the list of mixes. A protected failure f (a zone, a spot pool, a region) is a further block (k, f)
+without what is lost that shares x and the mix that survives, so that resilience is a constraint as
+headroom is.
 """
