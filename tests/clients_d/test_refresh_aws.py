@@ -172,6 +172,25 @@ def test_a_type_told_in_the_fewest_words_is_a_node(one_type: None) -> None:
     assert (sold.allocatable["pods"], sold.arch) == (58, "amd64")
 
 
+def test_an_accelerator_of_tomorrow_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = {
+        "InstanceType": "c5.2xlarge",
+        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+        "VCpuInfo": {"DefaultVCpus": 8},
+        "MemoryInfo": {"SizeInMiB": 16_384},
+        "NetworkInfo": {"MaximumNetworkInterfaces": 4, "Ipv4AddressesPerInterface": 15},
+    }
+    gpu = {"Name": "Z900", "Manufacturer": "NVIDIA", "Count": 1, "MemoryInfo": {"SizeInMiB": 500_000}}
+    tomorrow = {**plain, "InstanceType": "g4dn.xlarge", "GpuInfo": {"Gpus": [gpu]}}
+    monkeypatch.setattr(Aws, "instance_types", lambda _self: [plain, tomorrow])
+    with mock_aws():
+        refreshed = refresh_aws(PricedSession(), ["us-east-1"], now=NOW, cache=NO_CACHE)
+    assert [sold.name for sold in refreshed.catalog.instance_types] == ["c5.2xlarge"]
+    assert refreshed.notes == (
+        "left out: 1 instance type with an accelerator that is not known here (g4dn.xlarge)",
+    )
+
+
 def test_refusal_names_the_permission(one_type: None) -> None:
     with (
         mock_aws(),

@@ -166,6 +166,7 @@ SKUS = [
     sku("Commitment v1: N2 Cpu in Americas for 1 Year", 1, usage="Commit1Yr"),
     sku("N1 Predefined Instance Core running in Americas", 31_611_000),
     sku("N1 Predefined Instance Ram running in Americas", 4_237_000, unit="GiBy.h"),
+    sku("Nvidia Z900 500GB GPU running in Americas", 350_000_000),
     sku("Nvidia Tesla T4 GPU running in Americas", 350_000_000),
     sku("Spot Preemptible N2 Instance Core running in Americas", 7_000_000, usage="Preemptible"),
     sku("Spot Preemptible N2 Instance Ram running in Americas", 1_000_000, "Preemptible", "GiBy.h"),

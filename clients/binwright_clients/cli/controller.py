@@ -21,7 +21,7 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exports import cloud_of
 from binwright_clients.cli.failures import Failure
 from binwright_clients.cli.output import output_option, print_yaml
-from binwright_clients.cli.question import ANY_CAPACITY_TYPE, CAPACITY_TYPES, build_question
+from binwright_clients.cli.question import ANY_CAPACITY_TYPE, CAPACITY_TYPES, build_question, check_catalog
 from binwright_clients.cli.render.text import printable
 from binwright_clients.cli.values import DURATION, RATIO
 from binwright_clients.cluster.api import Json
@@ -112,6 +112,7 @@ def controller(
     if print_rbac:
         print_yaml(*controller_permissions(namespace))
         return
+    check_catalog(catalog)
     stop = threading.Event()
     record = _recorder(output)
     noted: set[str] = set()

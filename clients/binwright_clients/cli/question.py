@@ -128,6 +128,17 @@ def build_question(
     return Question(request, notes, locate, inputs.node_classes, inputs.node_lifetimes)
 
 
+def check_catalog(catalog: str | None) -> None:
+    """Read a catalogue file, to fail early if it is wrong; the clouds' own are always there.
+
+    Raises
+    ------
+    InputError
+        With every mistake in the file.
+    """
+    _catalog_source(catalog, (), (), ())
+
+
 def _home_of(nodes: Iterable[problem_pb2.ExistingNode]) -> tuple[str, str] | None:
     """Cloud and region of running nodes; None unless all lie in one region of a known cloud."""
     regions = {node.labels.get(labels.REGION, "") for node in nodes}

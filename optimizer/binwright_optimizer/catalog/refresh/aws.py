@@ -55,6 +55,7 @@ def refresh_aws(
     types: dict[str, InstanceType] = {}
     offerings: dict[str, list[Offering]] = {}
     no_node: set[str] = set()
+    unnamed: set[str] = set()
     unpriced: set[str] = set()
     extra = _columns_ec2_does_not_tell()
     for region in dict.fromkeys(regions):
@@ -71,7 +72,10 @@ def refresh_aws(
                 no_node.add(described["InstanceType"])
                 continue
             row |= extra.get(row["instance_type"], {})
-            types.setdefault(row["instance_type"], nodes.instance_type(row))
+            try:
+                types.setdefault(row["instance_type"], nodes.instance_type(row))
+            except ValueError:  # an accelerator newer than this program
+                unnamed.add(row["instance_type"])
         zones = _zones(region, told("zones", aws.zones))
         on_demand = told("on-demand prices", aws.on_demand_prices)
         spot = {}
@@ -84,6 +88,7 @@ def refresh_aws(
             if not found:
                 unpriced.add(name)
     notes = count_note(sorted(no_node), "that cannot be nodes")
+    notes += count_note(sorted(unnamed), "with an accelerator that is not known here")
     notes += count_note(sorted(unpriced), "without a price")
     return RefreshedCatalog(assemble("aws", regions, types.values(), offerings, date), notes)
 

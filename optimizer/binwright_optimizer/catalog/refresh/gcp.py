@@ -164,7 +164,10 @@ def _priced(description: str) -> tuple[str, str] | None:
     memory = next((word for word in words if word.upper().endswith("GB")), "")
     name = "-".join(word for word in words if word != memory)
     mib = int(memory[:-2]) * 1024 if memory[:-2].isdigit() else 0
-    return gpu_model_with_memory(name, mib or _USUAL_MEMORY_MIB.get(name.lower(), 0)).name, "Gpu"
+    try:
+        return gpu_model_with_memory(name, mib or _USUAL_MEMORY_MIB.get(name.lower(), 0)).name, "Gpu"
+    except ValueError:
+        return None  # newer than this program; no machine type it knows has one
 
 
 _USUAL_MEMORY_MIB = {"v100": 16 * 1024, "a100": 40 * 1024}

@@ -1,0 +1,117 @@
+"""From an observed cluster to a plan, with a stand-in for the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from binwright.v1 import decision_pb2, provisioning_service_pb2
+from binwright_clients.cli.main import main
+from binwright_clients.cli.question import build_question
+from binwright_clients.cluster.errors import UnreachableError
+from binwright_clients.controller.observation import Observation, observe
+from binwright_clients.controller.planner import Asked, OptimizingPlanner
+from binwright_clients.errors import InputError
+from binwright_clients.sources import Source
+from binwright_optimizer.errors import InvalidProblemError
+from click.testing import CliRunner
+from kube_double import node, node_pool, pod
+
+
+def ask_for(source: Source, without: Sequence[str]) -> Asked:
+    question = build_question((), snapshot=source, exclude=without)
+    return Asked(question.request, dict(question.node_classes), "aws")
+
+
+def cluster(*pods: str) -> Observation:
+    waiting = [{"apiVersion": "v1", "kind": "Pod", **pod(name)} for name in pods]
+    pool = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **node_pool()}
+    return observe([{"apiVersion": "v1", "kind": "Node", **node("n1")}, pool, *waiting])
+
+
+def test_a_decision_becomes_claims_reasons_and_placements() -> None:
+    decision = decision_pb2.Decision(hourly_cost_usd=0.34, lower_bound_usd=0.34)
+    claim = decision.node_claims.add(
+        name="general-00000", node_pool="general", instance_type="c5.2xlarge", zone="z", pods=["a"]
+    )
+    claim.capacity_type, claim.hourly_price_usd = "on-demand", 0.34
+    decision.node_claims.add(name="general-00001", node_pool="general", instance_type="c5.2xlarge")
+    refused = decision.unschedulable_pods.add(pod="b", nearest_miss="n1 lacks 2 CPU")
+    refused.reasons.add(constraint="cpu", refused=3, message="requests cpu 10")
+    decision.existing_placements.add(node="n1", pods=["c", "somebody-elses"])
+    seen = cluster("a", "b", "c")
+    plan = OptimizingPlanner(ask_for, lambda _request: decision, print)(seen, seen.pending.values(), ())
+    (planned,) = plan.claims  # not the node without pods, which only a minimum asks for
+    assert [each.name for each in planned.pods] == ["a"]
+    assert planned.instance_type == "c5.2xlarge"
+    assert [(each.name, why) for each, why in plan.unplaced] == [
+        ("b", "requests cpu 10 (3); nearest: n1 lacks 2 CPU")
+    ]
+    assert [(each.name, where) for each, where in plan.on_existing] == [("c", "n1")]
+
+
+def test_a_pool_of_which_nothing_else_is_sold_gets_its_type_all_the_same() -> None:
+    """The NodePool allows c5.2xlarge only, and c5.2xlarge is to be left out."""
+    asked: list[list[str]] = []
+
+    def solve(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        asked.append(list(request.problem.catalog.embedded.exclude))
+        if request.problem.catalog.embedded.exclude:
+            raise InvalidProblemError.of("node_pools[0]", "general", "asks for what nobody sells")
+        return decision_pb2.Decision()
+
+    seen = cluster("a")
+    OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ["c5.2xlarge"])
+    assert asked == [["c5.2xlarge"], []]
+
+
+def test_a_problem_that_is_wrong_without_exclusions_is_an_error() -> None:
+    def solve(_request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        raise InvalidProblemError.of("node_pools[0]", "general", "asks for what nobody sells")
+
+    seen = cluster("a")
+    with pytest.raises(InvalidProblemError):
+        OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ())
+
+
+def test_a_server_that_is_down_is_an_error_of_the_round() -> None:
+    def solve(_request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        raise UnreachableError("server 127.0.0.1:1: connection refused")
+
+    seen = cluster("a")
+    with pytest.raises(UnreachableError):
+        OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ())
+
+
+def test_objects_that_cannot_be_read_are_left_out_one_round_after_the_other() -> None:
+    seen = cluster("a", "b")
+    for item in seen.objects:
+        if item["metadata"]["name"] == "b":
+            item["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "lots"
+    told: list[str] = []
+    requests: list[provisioning_service_pb2.SolveRequest] = []
+
+    def solve(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        requests.append(request)
+        return decision_pb2.Decision()
+
+    OptimizingPlanner(ask_for, solve, told.append)(seen, seen.pending.values(), ())
+    assert [workload.name for workload in requests[0].problem.workloads] == ["a"]
+    assert len(told) == 1
+    assert "Pod default/b" in told[0]
+
+
+def test_nothing_readable_at_all_is_an_error() -> None:
+    seen = cluster("a")
+    for item in seen.objects:
+        if item["kind"] == "Pod":
+            item["spec"]["containers"] = []
+    with pytest.raises(InputError, match="no pods to place"):
+        OptimizingPlanner(ask_for, lambda _r: decision_pb2.Decision(), print)(seen, seen.pending.values(), ())
+
+
+def test_a_wrong_catalogue_ends_the_controller_at_once(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["controller", "--catalog", str(tmp_path / "gone.json")])
+    assert result.exit_code == 2
+    assert "gone.json" in result.stderr
