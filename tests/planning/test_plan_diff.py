@@ -1,0 +1,89 @@
+"""``binwright plan diff``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from binwright_clients.cli.main import main
+from click.testing import CliRunner
+
+
+def plan(total: float, nodes: int, *, bought: float = 0.0) -> dict[str, Any]:
+    purchase = {"instance_type": "m5.large", "capacity_type": "on-demand", "nodes": nodes}
+    mix = {
+        "region": "us-east-1",
+        "scenario": "certain",
+        "hours_of_week": 168,
+        "on_demand": {"purchases": [purchase]},
+        "spot": {"purchases": []},
+    }
+    return {
+        "total_cost_usd": total,
+        "lower_bound_usd": total,
+        "expected_cost_usd": total,
+        "without_commitments_usd": total,
+        "scenarios": [{"name": "certain", "probability": 1.0, "cost_usd": total}],
+        "periods": [{"name": "2027-Q1", "expected_cost_usd": total, "mixes": [mix]}],
+        "commitments": [
+            {"start": "2027-01-01", "end": "2028-01-01", "offer": "1 year", "usd_per_hour": bought}
+        ]
+        if bought
+        else [],
+    }
+
+
+def saved(tmp_path: Path, name: str, document: object) -> str:
+    file = tmp_path / name
+    file.write_text(json.dumps(document), encoding="utf-8")
+    return str(file)
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["plan", "diff", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_changes_are_told_by_figure_commitment_and_type(tmp_path: Path) -> None:
+    """Two nodes become three, for all 168 hours; 1.50 $/h are committed to."""
+    before = saved(tmp_path, "a.json", plan(1000, 2))
+    after = saved(tmp_path, "b.json", plan(900, 3, bought=1.5))
+    code, out, error = run(before, after, "-o", "json")
+    assert code == 0, error
+    document = json.loads(out)
+    totals = {row["figure"]: row["change"] for row in document["figures"]}
+    assert totals["total_cost"] == -100
+    assert document["commitments_usd_per_hour"][0]["after"] == 1.5
+    assert document["node_hours_per_week"] == [
+        {
+            "period": "2027-Q1",
+            "region": "us-east-1",
+            "instance_type": "m5.large",
+            "capacity_type": "on-demand",
+            "before": 336.0,
+            "after": 504.0,
+            "change": 168.0,
+        }
+    ]
+    code, out, _ = run(before, after)
+    assert code == 0
+    assert "+168" in out
+    assert "-100" in out
+
+
+def test_equal_plans_agree(tmp_path: Path) -> None:
+    file = saved(tmp_path, "a.json", plan(1000, 2))
+    code, out, _ = run(file, file)
+    assert (code, out.strip()) == (0, "the plans agree")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"total_cost_usd": "x"}', '"plan"'])
+def test_file_that_holds_no_plan_is_bad_input(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(text, encoding="utf-8")
+    code, _, error = run(str(file), str(file))
+    assert code == 2
+    assert "a.json" in error
+    assert "Traceback" not in error
