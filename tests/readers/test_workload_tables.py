@@ -333,7 +333,7 @@ def test_gang_and_spot_policy_of_a_row(read: Read) -> None:
         ),
         (f"{WORKLOAD}\na,3,1,1,r,,z,,\nb,3,1,1,r,,y,,\n", "gang_topology: differs from line 2 (a)"),
         (f"{WORKLOAD}\na,1,1,1,,,,half,\n", "min_on_demand: must be a number of pods"),
-        (f"{WORKLOAD}\na,1,1,1,,,,,101%\n", "max_per_spot_pool: must be in 0..1000000"),
+        (f"{WORKLOAD}\na,1,1,1,,,,,101%\n", "max_per_spot_pool: must be at most 100%"),
         (
             "name,cpu_milli,memory_mib,gpu_count,gpu_milli\na,1,1,2,3000\n",
             "gpu_milli: contradicts gpu_count, 2",

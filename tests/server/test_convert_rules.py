@@ -97,7 +97,7 @@ WRONG_TEMPLATES: list[tuple[str, str, dict[str, object]]] = [
     ("pod_affinity.required[0].namespace_selector", "contradict", near(namespace_selector=CLASH)),
     (
         "pod_affinity.required[0].mismatch_label_keys",
-        "is among match_label_keys",
+        "is among the keys to match",
         near(match_label_keys=["v"], mismatch_label_keys=["v"]),
     ),
     (
@@ -322,7 +322,7 @@ WRONG_PROBLEMS: list[tuple[str, str, dict[str, object]]] = [
     ),
     (
         "savings_plans[0].microusd_per_hour",
-        "must not be negative",
+        "must be in 0..",
         {"savings_plans": [{"name": "s", "microusd_per_hour": "-1"}]},
     ),
     (
@@ -345,7 +345,7 @@ WRONG_PROBLEMS: list[tuple[str, str, dict[str, object]]] = [
         "must be a number of pods",
         {"policies": {"spot": {"min_on_demand": "half"}}},
     ),
-    ("policies.spot.max_per_pool", "must be in 0..1000000", {"policies": {"spot": {"max_per_pool": "101%"}}}),
+    ("policies.spot.max_per_pool", "must be at most 100%", {"policies": {"spot": {"max_per_pool": "101%"}}}),
     (
         "policies.spot.loss.share",
         "must say how much",

@@ -192,7 +192,8 @@ def _read_ports(spec: Mapping[str, Any], message: problem_pb2.PodTemplate, path:
                 protocol = _choice(body, "protocol", Protocol, Protocol.TCP, at, report)
                 if protocol is None:
                     continue
-                port = build(_port_maker(wanted, protocol, body.get("hostIP") or ""), at, report)
+                maker = _port_maker(wanted, protocol, body.get("hostIP") or "")
+                port = build(maker, "", _reporting_at(f"{at}.hostPort", report))
                 if port is None:
                     continue
                 if any(port.clashes_with(other) for other in taken):
@@ -204,6 +205,11 @@ def _read_ports(spec: Mapping[str, Any], message: problem_pb2.PodTemplate, path:
             protocol="" if port.protocol is Protocol.TCP else str(port.protocol),
             host_ip="" if port.host_ip == ANY_IP else port.host_ip,
         )
+
+
+def _reporting_at(path: str, report: Report) -> Report:
+    """A report that names this path, whatever field is wrong."""
+    return lambda _, value, description: report(path, value, description)
 
 
 def _port_maker(port: int, protocol: Protocol, host_ip: str) -> Callable[[], HostPort]:

@@ -61,7 +61,7 @@ class PodAffinityTerm:
         check_label_keys(self.mismatch_label_keys, "mismatch_label_keys", self.selector)
         both = set(self.match_label_keys) & set(self.mismatch_label_keys)
         if both:
-            raise WrongFieldError("mismatch_label_keys", min(both), "is among match_label_keys too")
+            raise WrongFieldError("mismatch_label_keys", min(both), "is among the keys to match too")
         for field in ("namespaces", "match_label_keys", "mismatch_label_keys"):
             object.__setattr__(self, field, tuple(sorted(set(getattr(self, field)))))
 

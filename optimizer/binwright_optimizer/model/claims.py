@@ -9,7 +9,7 @@ joined by ``&&``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from binwright_optimizer.errors import WrongFieldError
@@ -165,7 +165,7 @@ class DeviceClaim:
     """
 
     name: str = ""
-    requests: tuple[tuple[DeviceRequest, ...], ...] = field(default=())
+    requests: tuple[tuple[DeviceRequest, ...], ...] = ()
     match_attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

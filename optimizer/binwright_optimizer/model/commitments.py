@@ -14,6 +14,9 @@ from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
 from binwright_optimizer.model.requirements import Requirement
 from binwright_optimizer.model.spot import PPM
 
+MOST_COMMITTED = 1_000 * MAX_PRICE_MICROUSD
+"""Largest committed spend, micro-dollars per hour: ten billion dollars."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -85,8 +88,9 @@ class SavingsPlan:
     def __post_init__(self) -> None:
         if not self.name:
             raise WrongFieldError("name", "", "must not be empty")
-        if not 0 <= self.microusd_per_hour <= 10**6 * MAX_PRICE_MICROUSD:
-            raise WrongFieldError("microusd_per_hour", self.microusd_per_hour, "must not be negative")
+        if not 0 <= self.microusd_per_hour <= MOST_COMMITTED:
+            wanted = f"must be in 0..{MOST_COMMITTED}"
+            raise WrongFieldError("microusd_per_hour", self.microusd_per_hour, wanted)
         if not 0 <= self.discount_ppm < PPM:
             raise WrongFieldError("discount_ppm", self.discount_ppm, f"must be in 0..{PPM - 1}")
         for index, requirement in enumerate(self.requirements):

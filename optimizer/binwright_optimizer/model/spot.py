@@ -62,7 +62,10 @@ class Share:
         if match is None:
             raise ValueError("must be a number of pods such as 3, or a percentage such as 30% or 12.5%")
         if match[3]:
-            return cls(ppm=int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0")))
+            ppm = int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0"))
+            if ppm > PPM:
+                raise ValueError("must be at most 100%")
+            return cls(ppm=ppm)
         if match[2] is not None:
             raise ValueError("must be a whole number of pods, or a percentage")
         return cls(count=int(match[1]))

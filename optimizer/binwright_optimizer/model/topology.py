@@ -74,9 +74,7 @@ class TopologySpread:
         if not 1 <= self.min_domains < 2**31:
             raise WrongFieldError("min_domains", self.min_domains, "must be at least 1")
         if self.min_domains > 1 and not self.is_required:
-            raise WrongFieldError(
-                "min_domains", self.min_domains, "goes with when_unsatisfiable DoNotSchedule only"
-            )
+            raise WrongFieldError("min_domains", self.min_domains, "goes with DoNotSchedule only")
         check_label_keys(self.match_label_keys, "match_label_keys", self.selector)
         object.__setattr__(self, "match_label_keys", tuple(sorted(set(self.match_label_keys))))
 
