@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
+from binwright_optimizer.model import HOURS_PER_MONTH
 
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
@@ -79,6 +80,8 @@ def reference(split: str, utilisation: float, deadline: float, output: str, quie
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
     """The comparison as plain values; money in dollars a month unless the key says otherwise."""
+    from binwright_optimizer.planning.reference import BUDGET, STATED_TOTAL_USD
+
     regions = [
         {
             "region": r.region.name,
@@ -94,13 +97,13 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     return {
         "split": str(found.split),
         "target_utilisation": float(found.utilisation),
-        "stated_total_usd": 55_219,
-        "stated_nodes_usd": 45_000,
+        "stated_total_usd": STATED_TOTAL_USD,
+        "stated_nodes_usd": next(line.usd_per_month for line in BUDGET if line.name == "nodes"),
         "catalog_nodes_usd": _total(found, "stated"),
         "same_types_usd": _total(found, "same_types"),
         "whole_catalog_usd": _total(found, "whole_catalog"),
         "whole_catalog_lower_bound_usd": _dollars(
-            730 * sum(r.whole_catalog.bound_microusd_per_hour for r in found.regions)
+            HOURS_PER_MONTH * sum(r.whole_catalog.bound_microusd_per_hour for r in found.regions)
         ),
         "sizing_rule_usd": _dollars(found.sizing.microusd_per_month),
         "sizing_rule_as_written_usd": _dollars(found.sizing_as_written.microusd_per_month),
@@ -118,7 +121,7 @@ def mix_document(mix: Mix) -> dict[str, Any]:
     return {
         "nodes": mix.nodes,
         "hourly_cost_usd": _dollars(mix.cost_microusd_per_hour),
-        "monthly_cost_usd": _dollars(730 * mix.cost_microusd_per_hour),
+        "monthly_cost_usd": _dollars(HOURS_PER_MONTH * mix.cost_microusd_per_hour),
         "lower_bound_usd": _dollars(mix.bound_microusd_per_hour),
         "gap": mix.gap,
         "purchases": [
@@ -143,7 +146,7 @@ def source_document(source: PriceSource) -> dict[str, Any]:
 
 def _total(found: Comparison, which: str) -> float:
     mixes: list[Mix] = [getattr(region, which) for region in found.regions]
-    return _dollars(730 * sum(mix.cost_microusd_per_hour for mix in mixes))
+    return _dollars(HOURS_PER_MONTH * sum(mix.cost_microusd_per_hour for mix in mixes))
 
 
 def _dollars(microusd: int) -> float:
