@@ -21,19 +21,18 @@ class RunningOnNode:
 
     def __init__(self) -> None:
         self.used = Resources()
-        self._pods: dict[tuple[str, str, bytes], problem_pb2.RunningPods] = {}
+        self._pods: dict[tuple[str, str, bytes], tuple[problem_pb2.RunningPods, Resources]] = {}
         self._attached: dict[str, set[object]] = {}
 
     def add(self, pod: ManifestObject, template: problem_pb2.PodTemplate, gang: str) -> None:
         """Count one pod; equal ones of a namespace become one entry."""
-        self.used = self.used + with_slot(effective_requests(template))
         key = (pod.namespace, gang, template.SerializeToString(deterministic=True))
-        entry = self._pods.get(key)
-        if entry is None:
-            entry = self._pods[key] = problem_pb2.RunningPods(
-                namespace=pod.namespace, template=template, gang=gang, count=0
-            )
+        if key not in self._pods:
+            entry = problem_pb2.RunningPods(namespace=pod.namespace, template=template, gang=gang, count=0)
+            self._pods[key] = (entry, with_slot(effective_requests(template)))
+        entry, requests = self._pods[key]
         entry.count += 1
+        self.used = self.used + requests
         for index, volume in enumerate(template.volumes):
             if volume.driver:
                 shared: object = volume.name or (pod.name, index)
@@ -41,7 +40,7 @@ class RunningOnNode:
 
     def write(self, message: problem_pb2.ExistingNode, limits: Mapping[str, int]) -> None:
         """Put the pods, and what is left of the attach limits, on the node."""
-        message.pods.extend(self._pods.values())
+        message.pods.extend(entry for entry, _ in self._pods.values())
         for driver, limit in sorted(limits.items()):
             attached = len(self._attached.get(driver, ()))
             message.attach_limits.add(driver=driver, count=max(0, limit - attached))
