@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 from cluster import Cluster
+from karpenter_cluster import apply
 from kubernetes import client
 
 BINWRIGHT = Path(sys.executable).with_name("binwright")
@@ -22,14 +23,19 @@ def binwright(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def account_kubeconfig(cluster: Cluster, namespace: str, name: str) -> Path:
-    """A kubeconfig with a token of a service account, so that its permissions apply and no others."""
-    with cluster.api() as api:
-        body = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
-        asked = client.CoreV1Api(api).create_namespaced_service_account_token(name, namespace, body)
+def install_account(cluster: Cluster, api: client.ApiClient, rbac: str) -> Path:
+    """Create what ``--print-rbac`` prints; the kubeconfig of its service account, with no rights beside."""
+    manifests = list(yaml.safe_load_all(rbac))
+    (account,) = [m["metadata"] for m in manifests if m["kind"] == "ServiceAccount"]
+    core = client.CoreV1Api(api)
+    if account["namespace"] not in {found.metadata.name for found in core.list_namespace().items}:
+        core.create_namespace({"metadata": {"name": account["namespace"]}})
+    apply(api, manifests)
+    body = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
+    asked = core.create_namespaced_service_account_token(account["name"], account["namespace"], body)
     known = yaml.safe_load(cluster.kubeconfig.read_text())
     known["users"][0]["user"] = {"token": asked.status.token}
-    path = cluster.folder / f"kubeconfig-{name}"
+    path = cluster.folder / f"kubeconfig-{account['name']}"
     path.write_text(yaml.safe_dump(known))
     path.chmod(0o600)
     return path

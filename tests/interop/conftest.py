@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from binwright_benchmarks.peers.components import ComponentUnavailableError, component
+from availability import require
 from cluster import Cluster
 from transcript import Transcript, results_folder
 
@@ -18,15 +18,6 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-scheduler", "kwok")
 def scenario(request: pytest.FixtureRequest) -> str:
     """What the test is called in the results folder."""
     return re.sub(r"\W+", "-", request.node.name.removeprefix("test").replace("_", "-")).strip("-")
-
-
-def require(*programs: str) -> None:
-    """Skip the test if one of the programs is not built."""
-    try:
-        for program in programs:
-            component(program)
-    except ComponentUnavailableError as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
+from availability import require
 from binwright_optimizer.catalog import embedded_catalog
 from cluster import Cluster
-from commands import BINWRIGHT, account_kubeconfig, binwright
-from conftest import require
+from commands import BINWRIGHT, binwright, install_account
 from karpenter_cluster import (
     apply,
     bound_pods,
@@ -68,7 +68,7 @@ def shop(cluster: Cluster) -> Cluster:
     install_karpenter(cluster, SOLD, **NOT_IN_THE_WAY)
     with cluster.api() as api:
         apply(api, [node_class(), *POOLS])
-        apply(api, yaml.safe_load_all(binwright(cluster.folder, "controller", "--print-rbac")))
+        install_account(cluster, api, binwright(cluster.folder, "controller", "--print-rbac"))
         wait(lambda: pools_are_ready(api), "the NodePools to be ready")
     return cluster
 
@@ -81,7 +81,7 @@ def pools_are_ready(api: client.ApiClient) -> bool:
 
 def start_controller(cluster: Cluster, log: str, *options: str) -> Process:
     """The controller as its service account."""
-    account = account_kubeconfig(cluster, "kube-system", "binwright-controller")
+    account = cluster.folder / "kubeconfig-binwright-controller"
     sold = [word for name in TYPES for word in ("--instance-types", name)]
     return cluster.adopt(
         BINWRIGHT, "controller", "--kubeconfig", str(account), "--catalog", "aws", "--region", REGION,

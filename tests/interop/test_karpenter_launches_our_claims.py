@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from availability import require
 from binwright_optimizer.catalog import embedded_catalog
 from cluster import Cluster
-from conftest import require
 from karpenter_cluster import (
     apply,
     bound_pods,

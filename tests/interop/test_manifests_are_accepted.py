@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from availability import require
 from cluster import Cluster
-from conftest import require
 from karpenter_cluster import install_crds
 from kubernetes import client, dynamic
 from transcript import Transcript

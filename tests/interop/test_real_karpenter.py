@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from availability import require
 from binwright_benchmarks.baselines import karpenter, open_market
 from binwright_benchmarks.peers.karpenter import Karpenter
 from binwright_benchmarks.peers.side_by_side import mix
 from binwright_benchmarks.registry import BenchmarkInstance, SharedData, instances
 from binwright_optimizer.model import Problem
 from builders import daemon_set, instance_type, microusd, node_pool, offering, pod, problem, resources
-from conftest import require
 from transcript import Transcript
 
 pytestmark = pytest.mark.interop

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from availability import require
 from cluster import Cluster
-from commands import account_kubeconfig, binwright
-from conftest import require
+from commands import binwright, install_account
 from karpenter_cluster import apply, bound_pods, install_crds, node_pool, pod, start_scheduler, wait
 from kubernetes import client
 from kubernetes.config import new_client_from_config
@@ -52,9 +51,7 @@ def test_a_snapshot_solved_elsewhere_gives_the_same_decision(
         waiting = [pod(f"large-{n}", {"cpu": "3", "memory": "4Gi"}) for n in range(8)]
         waiting += [pod(f"t4-{n}", {"cpu": "2", "memory": "13Gi", "nvidia.com/gpu": "1"}) for n in range(2)]
         apply(api, waiting)
-        apply(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "binwright"}}])
-        apply(api, yaml.safe_load_all(binwright(elsewhere, "snapshot", "--print-rbac")))
-    account = account_kubeconfig(cluster, "binwright", "binwright-snapshot")
+        account = install_account(cluster, api, binwright(elsewhere, "snapshot", "--print-rbac"))
     with (
         new_client_from_config(str(account)) as reader,
         pytest.raises(client.ApiException, match="Forbidden"),
