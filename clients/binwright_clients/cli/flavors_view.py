@@ -99,7 +99,7 @@ def _parts(row: Sequence[FlavorCost]) -> Table:
             _usd(cost.support_microusd),
             _usd(cost.operations_microusd),
             f"{cost.operations_hours:.0f}",
-            _usd(cost.total_microusd),
+            _usd(cost.total_microusd) if not cost.missing else "-",
         )
     return table
 

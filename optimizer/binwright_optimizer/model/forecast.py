@@ -177,8 +177,8 @@ USUAL_OFFERS = (
     CommitmentOffer("3 years, no upfront", 3, Upfront.NONE, 450_000, True),
     CommitmentOffer("3 years, all upfront", 3, Upfront.ALL, 490_000, True),
 )
-"""What AWS Compute Savings Plans usually save on common Linux types, in whole per cent; estimates, so state
-the discounts that you are quoted."""
+"""What AWS Compute Savings Plans usually save on common Linux types; other clouds' flexible commitments are
+of that order. Estimates, so state the discounts that you are quoted."""
 
 
 @dataclass(frozen=True, slots=True)
