@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,17 @@ def test_without_go_components_are_unavailable_rather_than_broken(tmp_path: Path
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == UNAVAILABLE
     assert "Go is not installed" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
+def test_without_a_network_components_are_unavailable_rather_than_broken(tmp_path: Path) -> None:
+    nowhere = {"GOMODCACHE": str(tmp_path / "mod"), "GOPROXY": "off", "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "binwright_benchmarks.peers.components", "kwok"]
+    done = subprocess.run(
+        command, env={**os.environ, **nowhere}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == UNAVAILABLE
+    assert "cannot be downloaded" in done.stdout
 
 
 def test_a_peer_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[3]
 DEFAULT_LIMIT_S = 3600.0
 _POLL_S = 1.0
+_OFFLINE = "modules-missing"
+"""File that says that the last build ended for want of modules."""
 _TAIL = 20
 """Last lines of a failed build that are shown."""
 
@@ -119,7 +121,8 @@ def build(names: Sequence[str], limit_s: float, tell: Callable[[str], None]) -> 
     Raises
     ------
     ComponentUnavailableError
-        If Go is missing, or ``limit_s`` seconds pass; then the build goes on.
+        If Go is missing, modules cannot be downloaded, or ``limit_s`` seconds pass; in the last case the
+        build goes on.
     BuildError
         If it fails.
     """
@@ -151,6 +154,10 @@ def _follow(module: GoModule, folder: Path, deadline: float, tell: Callable[[str
             tell(f"{module.name}: ready in {folder}")
             return
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        if not is_running and (folder / _OFFLINE).exists():
+            raise ComponentUnavailableError(
+                "\n".join([f"modules of {module.name} cannot be downloaded:", *lines[-_TAIL:]])
+            )
         if not is_running:
             raise BuildError("\n".join([f"building {module.name} failed:", *lines[-_TAIL:]]))
         current = f"{module.name}: {len(lines)} steps done, at {lines[-1] if lines else 'the start'}"
@@ -167,8 +174,16 @@ def _follow(module: GoModule, folder: Path, deadline: float, tell: Callable[[str
 def _work(module: GoModule) -> int:
     """Build one module, holding its lock; the exit code."""
     folder = _folder(module)
+    offline = folder / _OFFLINE
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        packages = [binary.package for binary in module.binaries]
+        # Downloads what the programs need and nothing else.
+        listing = [_go(), "list", "-deps", "-f", "{{if .Error}}{{.ImportPath}}{{end}}", *packages]
+        if subprocess.run(listing, cwd=module.folder, env=_environment()).returncode:
+            offline.touch()
+            return UNAVAILABLE
+        offline.unlink(missing_ok=True)
         for binary in module.binaries:
             if (folder / binary.name).is_file():
                 continue
