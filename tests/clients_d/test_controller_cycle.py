@@ -87,7 +87,7 @@ class World:
         seen = observe([*self.claims.values(), {"kind": "NodePool", **node_pool()}])
         return Observation(seen.objects, dict(self.pods), seen.claims, seen.node_pools)
 
-    def create_claim(self, claim: PlannedClaim) -> None:
+    def create_claim(self, claim: PlannedClaim) -> str:
         if self.fail_writes:
             self.fail_writes -= 1
             raise UnreachableError("never arrived")
@@ -100,10 +100,11 @@ class World:
         if self.lose_answers:
             self.lose_answers -= 1
             raise UnreachableError("the answer broke off")
+        return f"uid-{claim.name}"
 
     # the reporter
 
-    def claim(self, claim: PlannedClaim, outcome: Outcome, message: str = "") -> None:  # noqa: ARG002
+    def claim(self, claim: PlannedClaim, outcome: Outcome, *, uid: str = "", message: str = "") -> None:  # noqa: ARG002
         self.told.append((outcome, claim.name))
 
     def unplaced(self, pod: PendingPod, reason: str) -> None:  # noqa: ARG002

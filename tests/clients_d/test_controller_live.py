@@ -130,6 +130,9 @@ def test_pending_pods_get_exact_node_claims_with_events(api: ClusterApi, double:
     assert len({claim["metadata"]["annotations"]["binwright.dev/decision"] for claim in claims}) == 1
     for event in events:
         expect_kubernetes(event)
+    uids = {claim["metadata"]["uid"] for claim in claims}
+    about_claims = [e["involvedObject"] for e in events if e["involvedObject"]["kind"] == "NodeClaim"]
+    assert {about["uid"] for about in about_claims} <= uids
     told = {(event["involvedObject"]["kind"], event["reason"]) for event in events}
     assert told == {("NodeClaim", "Decided"), ("Pod", "Nominated")}
     assert all("0.6800 $/h, proven bound 0.6800 $/h" in event["message"] for event in events)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 import yaml
 from binwright_clients.cli.main import main
@@ -182,6 +183,34 @@ def test_an_unusable_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
     kubeconfig.write_text(text)
     with pytest.raises(InputError, match="kubeconfig: gives no access to a cluster"):
         open_cluster(kubeconfig)
+
+
+def test_without_any_configuration_both_places_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(InputError, match="neither a kubeconfig nor a pod's service account"):
+        open_cluster()
+
+
+def test_in_a_pod_its_service_account_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token is read from where the kubelet puts it, and sent as a bearer token."""
+    from kubernetes.config import incluster_config
+
+    token = tmp_path / "token"
+    token.write_text("of-the-pod")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", certifi.where())
+    api = open_cluster()
+    with pytest.raises(UnreachableError, match=r"in-cluster: https://127.0.0.1:9 does not answer"):
+        take_snapshot(api)
+    assert api._transport._credentials() == {"authorization": "bearer of-the-pod"}
 
 
 def test_an_unknown_context_is_named(double: KubeDouble, tmp_path: Path) -> None:

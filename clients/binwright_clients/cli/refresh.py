@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -88,7 +89,7 @@ def refresh(
     check_writable(save)
     from binwright_optimizer.catalog.refresh.cache import AnswerCache
 
-    cache = AnswerCache(cache_dir or _default_cache(), max_age, time.time)
+    cache = AnswerCache((cache_dir or _default_cache()) / _asker(cloud, profile), max_age, time.time)
     refreshed = _refreshed(
         cloud, regions or (DEFAULT_REGIONS[cloud],), spot, profile, api_key_file, endpoint, cache, quiet
     )
@@ -164,6 +165,15 @@ def _api_key(file: Path | None) -> str:
     if not key:
         raise BadInput(f"--api-key-file: gcp needs an API key, in this file or in {_KEY_VARIABLE}")
     return key
+
+
+def _asker(cloud: str, profile: str | None) -> str:
+    """Folder of whoever asks: accounts have zones of their own, and endpoints prices."""
+    if cloud != "aws":
+        return cloud
+    names = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL")
+    who = " ".join([profile or "", *(os.environ.get(name, "") for name in names)])
+    return f"aws-{hashlib.sha256(who.encode()).hexdigest()[:12]}"
 
 
 def _default_cache() -> Path:

@@ -33,6 +33,7 @@ class LiveCluster:
         """Everything at one moment, NodeClaims too; raises ClusterError."""
         return observe(take_snapshot(self._api, (*SNAPSHOT_KINDS, NODE_CLAIMS)).objects)
 
-    def create_claim(self, claim: PlannedClaim) -> None:
-        """Create a NodeClaim; raises ClusterError."""
-        self._api.create(NODE_CLAIMS.path, claim.manifest)
+    def create_claim(self, claim: PlannedClaim) -> str:
+        """Create a NodeClaim and return its UID; raises ClusterError."""
+        created = self._api.create(NODE_CLAIMS.path, claim.manifest)
+        return str((created.get("metadata") or {}).get("uid") or "")

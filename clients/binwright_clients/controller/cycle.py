@@ -73,8 +73,8 @@ class ClusterPort(Protocol):
         """The cluster at one moment, now; raises ClusterError."""
         ...
 
-    def create_claim(self, claim: PlannedClaim) -> None:
-        """Create a NodeClaim; raises ConflictError if it exists, ClusterError."""
+    def create_claim(self, claim: PlannedClaim) -> str:
+        """UID of the NodeClaim created; raises ConflictError if it exists, ClusterError."""
         ...
 
     def may_write(self) -> bool:
@@ -85,8 +85,8 @@ class ClusterPort(Protocol):
 class Reporter(Protocol):
     """Where the cycle tells what it does."""
 
-    def claim(self, claim: PlannedClaim, outcome: Outcome, message: str = "") -> None:
-        """A NodeClaim was handled."""
+    def claim(self, claim: PlannedClaim, outcome: Outcome, *, uid: str = "", message: str = "") -> None:
+        """A NodeClaim was handled; ``uid`` is that of a new one."""
         ...
 
     def unplaced(self, pod: PendingPod, reason: str) -> None:
@@ -186,11 +186,12 @@ class Cycle:
             self._deferred |= dict.fromkeys(uids, float("inf"))
             self.reporter.claim(claim, Outcome.PLANNED)
             return
+        uid = ""
         try:
-            self.cluster.create_claim(claim)
+            uid = self.cluster.create_claim(claim)
         except InvalidError as error:
             self._deferred |= dict.fromkeys(uids, now + UNPLACED_S)
-            self.reporter.claim(claim, Outcome.REFUSED, str(error))
+            self.reporter.claim(claim, Outcome.REFUSED, message=str(error))
             return
         except ConflictError:
             outcome = Outcome.EXISTED
@@ -198,7 +199,7 @@ class Cycle:
             outcome = Outcome.CREATED
             self._unlaunched[claim.name] = claim.instance_type
         self._covered |= uids
-        self.reporter.claim(claim, outcome)
+        self.reporter.claim(claim, outcome, uid=uid)
 
     def _note_failures(self, seen: Observation, now: float) -> None:
         """Leave out types whose claims went away before there was a machine."""

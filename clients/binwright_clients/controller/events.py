@@ -30,9 +30,9 @@ def unplaced_event(pod: PendingPod, reason: str, now: datetime.datetime, identit
     return _event(about, pod.namespace, "NoNodeWouldHelp", "Warning", reason, now, identity)
 
 
-def created_event(claim: PlannedClaim, now: datetime.datetime, identity: str) -> Json:
-    """A NodeClaim was created, at this cost, with this bound."""
-    about = {"kind": "NodeClaim", "apiVersion": "karpenter.sh/v1", "name": claim.name}
+def created_event(claim: PlannedClaim, uid: str, now: datetime.datetime, identity: str) -> Json:
+    """A NodeClaim was created, at this cost, with this bound; kubectl finds events by UID."""
+    about = {"kind": "NodeClaim", "apiVersion": "karpenter.sh/v1", "name": claim.name, "uid": uid}
     return _event(about, CLUSTER_NAMESPACE, "Decided", "Normal", claim.reason, now, identity)
 
 

@@ -32,7 +32,7 @@ class Reports:
         self._api = api
         self._identity = identity
 
-    def claim(self, claim: PlannedClaim, outcome: Outcome, message: str = "") -> None:
+    def claim(self, claim: PlannedClaim, outcome: Outcome, *, uid: str = "", message: str = "") -> None:
         """A NodeClaim was handled."""
         self._record(
             {
@@ -45,7 +45,7 @@ class Reports:
         )
         if outcome is Outcome.CREATED:
             now = datetime.datetime.now(datetime.UTC)
-            self._emit(created_event(claim, now, self._identity))
+            self._emit(created_event(claim, uid, now, self._identity))
             for pod in claim.pods[:MAX_POD_EVENTS]:
                 self._emit(nominated_event(pod, claim, now, self._identity))
 
