@@ -1,6 +1,6 @@
 """``binwright controller`` with its shipped permissions, Karpenter's real CRDs and controllers, kwok nodes.
 
-Karpenter's own provisioner is kept waiting by a long batch window, so that what is bought is ours.
+Karpenter's own provisioner is kept waiting by a longer batch window, so that what is bought is ours.
 """
 
 from __future__ import annotations
@@ -56,16 +56,29 @@ PODS = [
     *(pod(f"t4-{n}", {"cpu": "2", "memory": "13Gi", "nvidia.com/gpu": "1"}, **TOLERATING) for n in range(2)),
     *(pod(f"web-{n:02}", {"cpu": "1500m", "memory": "2Gi"}) for n in range(20)),
 ]
-NOT_IN_THE_WAY = {"BATCH_IDLE_DURATION": "10m", "BATCH_MAX_DURATION": "10m"}
+AS_DOCUMENTED = {"BATCH_IDLE_DURATION": "15s", "BATCH_MAX_DURATION": "60s"}
+"""What the README tells users to set, so that Karpenter's own provisioner comes second."""
+SILENT = {"BATCH_IDLE_DURATION": "10m", "BATCH_MAX_DURATION": "10m"}
 
 
 @pytest.fixture
 def shop(cluster: Cluster) -> Cluster:
-    """A cluster with Karpenter, a NodePool, and the controller's account."""
+    """A cluster with Karpenter as we document it, NodePools, and the controller's account."""
+    return open_shop(cluster, AS_DOCUMENTED)
+
+
+@pytest.fixture
+def quiet_shop(cluster: Cluster) -> Cluster:
+    """The same, with a Karpenter that never buys for pods itself."""
+    return open_shop(cluster, SILENT)
+
+
+def open_shop(cluster: Cluster, window: dict[str, str]) -> Cluster:
+    """Start everything but the controller."""
     require("karpenter-kwok")
     cluster.start_kwok()
     start_scheduler(cluster)
-    install_karpenter(cluster, SOLD, **NOT_IN_THE_WAY)
+    install_karpenter(cluster, SOLD, **window)
     with cluster.api() as api:
         apply(api, [node_class(), *POOLS])
         install_account(cluster, api, binwright(cluster.folder, "controller", "--print-rbac"))
@@ -135,6 +148,8 @@ def test_pending_pods_get_the_cheapest_nodes_through_karpenter(
             assert [own[ZONE]] == required(claim, ZONE)
             assert [own[CAPACITY]] == required(claim, CAPACITY)
         transcript.saw(f"Karpenter launched {dict(types(claims))}; every pod is bound")
+        time.sleep(20)  # past Karpenter's own window
+        assert len(node_claims(api)) == len(claims)
         assert types(claims) == optimum(tmp_path)
         assert types(claims)["g4dn.xlarge"] == 2
         events = client.CoreV1Api(api).list_event_for_all_namespaces().items
@@ -145,17 +160,17 @@ def test_pending_pods_get_the_cheapest_nodes_through_karpenter(
 
 
 def test_a_killed_controller_buys_nothing_twice(
-    shop: Cluster, tmp_path: Path, transcript: Transcript
+    quiet_shop: Cluster, tmp_path: Path, transcript: Transcript
 ) -> None:
     """Killed as soon as its first NodeClaim exists; the next one completes the decision and no more."""
-    first = start_controller(shop, "controller-1.log", "--apply")
-    with shop.api() as api:
+    first = start_controller(quiet_shop, "controller-1.log", "--apply")
+    with quiet_shop.api() as api:
         wait(lambda: any(r["event"] == "leading" for r in records(first)), "the controller to lead")
         apply(api, PODS)
         wait(lambda: bool(node_claims(api)), "the first NodeClaim")
         first.kill()
         transcript.ask(f"the controller: die, with {len(node_claims(api))} NodeClaims created")
-        second = start_controller(shop, "controller-2.log", "--apply")
+        second = start_controller(quiet_shop, "controller-2.log", "--apply")
         wait(lambda: any(r["event"] == "leading" for r in records(second)), "the next one to lead")
         transcript.saw("the next one leads, once the Lease of the first has run out")
         wait(lambda: len(bound_pods(api)) == len(PODS), "every pod to be bound")
@@ -166,10 +181,10 @@ def test_a_killed_controller_buys_nothing_twice(
 
 
 def test_a_dry_run_says_what_it_would_create_and_creates_nothing(
-    shop: Cluster, transcript: Transcript
+    quiet_shop: Cluster, transcript: Transcript
 ) -> None:
-    process = start_controller(shop, "controller.log")
-    with shop.api() as api:
+    process = start_controller(quiet_shop, "controller.log")
+    with quiet_shop.api() as api:
         apply(api, PODS)
         wait(lambda: len(records(process)) >= 2, "the controller to say something")
         time.sleep(5)
