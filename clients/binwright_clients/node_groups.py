@@ -51,7 +51,7 @@ class NodeGroup:
     Parameters
     ----------
     name
-        Unique in the decision; lower case letters, digits and dashes.
+        Unique in the decision; lower case letters, digits and dashes, a letter first.
     zone
         Empty in a catalogue without zones.
     desired, min_size, max_size
@@ -191,7 +191,9 @@ def _name(claim: decision_pb2.NodeClaim) -> str:
     bought = "spot" if claim.capacity_type == CapacityType.SPOT else claim.capacity_type
     zone = claim.zone or claim.region or _ZONELESS
     text = "-".join((claim.node_pool, claim.instance_type, zone, bought))
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    # Terraform and Google want a letter first; a NodePool may begin with a digit.
+    return name if name[:1].isalpha() else f"pool-{name}"
 
 
 def fitted_name(name: str, limit: int) -> str:

@@ -281,7 +281,7 @@ def test_the_crd_check_can_fail() -> None:
         expect_node_claim(manifest)
 
 
-_names = st.from_regex(r"[a-z][a-z0-9.-]{0,60}[a-z0-9]", fullmatch=True)
+_names = st.from_regex(r"[a-z0-9][a-z0-9.-]{0,60}[a-z0-9]", fullmatch=True)
 
 
 @settings(max_examples=60, deadline=None)
@@ -309,6 +309,7 @@ def test_every_decision_is_written_whole_and_valid(claims: list[tuple[str, str, 
     for cloud, kind in RESOURCES.items():
         configuration: Any = terraform_configuration(groups, cloud, "prod")
         assert len(configuration["resource"][kind]) == len(groups)
+        assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) for name in configuration["resource"][kind])
         for resource in configuration["resource"][kind].values():
             expect_valid(resource, "terraform_node_groups.json", kind)
 
@@ -332,6 +333,19 @@ def test_the_command_writes_one_eksctl_document(tmp_path: Path) -> None:
     config = yaml.safe_load(result.stdout)
     expect_valid(config, "eksctl_v1alpha5.json")
     assert len(config["availabilityZones"]) == 2
+
+
+@pytest.mark.parametrize("output", ["karpenter", "eksctl", "terraform", "clusterautoscaler"])
+def test_warnings_go_to_standard_error_where_the_format_has_no_place_for_them(
+    output: str, tmp_path: Path
+) -> None:
+    pods = tmp_path / "pods.csv"
+    pods.write_text("name,replicas,cpu_milli,memory_mib\nweb,2,1000,1024\n")
+    arguments = ["solve", "-f", str(pods), "-o", output, "--deadline", "1s", "--max-price-age", "0"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "warning: on-demand prices are up to" in result.stderr
+    assert "warning" not in result.stdout
 
 
 @pytest.mark.parametrize("output", ["eksctl", "clusterautoscaler"])

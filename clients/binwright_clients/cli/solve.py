@@ -221,7 +221,10 @@ def _print(
     if not quiet:
         console = stderr_console()
         unplaced = len(decision.unschedulable_pods)
-        for note in (*notes, *(f"prices: {line}" for line in price_lines(sources))):
+        # JSON and YAML hold the warnings; the formats of other programs have no place for them.
+        warnings = decision.warnings if output in FORMATS else ()
+        prices = (f"prices: {line}" for line in price_lines(sources))
+        for note in (*(f"warning: {line}" for line in warnings), *notes, *prices):
             console.print(note, markup=False)
         if unplaced:
             console.print(f"{counted(unplaced, 'pod')} unschedulable; the decision says why", markup=False)
