@@ -349,6 +349,47 @@ def test_a_machine_without_a_node_yet_takes_part_with_the_room_it_will_have() ->
     assert [item["metadata"]["name"] for item in both] == ["n1"]
 
 
+def test_the_room_of_pods_that_are_not_bound_yet_is_taken() -> None:
+    """Pod a was promised the node n1; pod b, which is to be placed, must not find that room free."""
+    claim = claim_json("general-a", ["uid-default-a"], 0.0)
+    claim["status"] = {"providerID": "i-1", "nodeName": "n1"}
+    waiting = [{"kind": "Pod", **pod(name)} for name in ("a", "b", "c")]
+    seen = observe([claim, {"kind": "Node", **node("n1")}, *waiting])
+    pods = {
+        item["metadata"]["name"]: item["spec"].get("nodeName", "")
+        for item in problem_objects(seen, {"uid-default-b"})
+        if item["kind"] == "Pod"
+    }
+    assert pods == {"a": "n1", "b": ""}
+
+
+def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() -> None:
+    claim = claim_json("karpenter-x", ["a"], 0.0)
+    del claim["metadata"]["labels"]
+    claim["spec"]["resources"] = {"requests": {"cpu": "6"}}
+    claim["status"] = {"providerID": "i-1", "allocatable": {"cpu": "7910m", "pods": "58"}}
+    seen = observe([claim])
+    assert not seen.claims[0].is_ours
+    assert seen.claims[0].pods == frozenset()
+    (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
+    assert coming["status"]["allocatable"]["cpu"] == "7910m"
+
+
+def test_nothing_is_solved_while_karpenter_launches_a_claim_of_its_own() -> None:
+    world = World()
+    world.add("a")
+    claim = claim_json("karpenter-x", [], world.now)
+    del claim["metadata"]["labels"]
+    world.claims["karpenter-x"] = claim
+    cycle = cycle_of(world)
+    let_pass(world, cycle, 20)
+    assert world.plans == []
+    del world.claims["karpenter-x"]
+    let_pass(world, cycle, 3)
+    assert world.plans == [["a"]]
+    assert world.without == [[]]  # what Karpenter gave up says nothing of our types
+
+
 def test_static_deleted_and_unready_pools_make_no_nodes() -> None:
     static = {"kind": "NodePool", **node_pool("static", replicas=3)}
     going = {"kind": "NodePool", **node_pool("going")}

@@ -88,7 +88,7 @@ def planned_claims(
     problem_pools
         The same as the question had them.
     earlier
-        Our NodeClaims in the cluster; what is on its way is not for these pods.
+        NodeClaims in the cluster; what is on its way is not for these pods.
     most_types
         Instance types a claim may name: the chosen one, then dearer ones that hold the same pods.
     """

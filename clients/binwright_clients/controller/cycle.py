@@ -215,5 +215,5 @@ class Cycle:
         self._unlaunched = {
             claim.name: claim.instance_type
             for claim in seen.claims
-            if claim.name in alive and not claim.is_launched
+            if claim.name in alive and claim.is_ours and not claim.is_launched
         }

@@ -37,12 +37,12 @@ class PendingPod:
 
 @dataclass(frozen=True, slots=True)
 class ClaimView:
-    """A NodeClaim of ours.
+    """A NodeClaim.
 
     Parameters
     ----------
     pods
-        UIDs of the pods it is for.
+        UIDs of the pods it is for; none where it is not ours.
     created_s
         Seconds since the epoch, as the API server says.
     is_deleting
@@ -53,6 +53,10 @@ class ClaimView:
         Since when its node is initialised; None before.
     instance_type
         The one chosen.
+    node_name
+        Its Node; empty before that has registered.
+    is_ours
+        Whether we created it, rather than Karpenter itself or somebody else.
     """
 
     name: str
@@ -62,6 +66,8 @@ class ClaimView:
     is_launched: bool = False
     ready_s: float | None = None
     instance_type: str = ""
+    node_name: str = ""
+    is_ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class Observation:
     pending
         Pods that wait, by UID.
     claims
-        Our NodeClaims.
+        NodeClaims, ours and others'.
     node_pools
         NodePools that nodes may be made from, by name.
     """
@@ -95,7 +101,7 @@ def observe(objects: Iterable[Json]) -> Observation:
     return Observation(
         objects=kept,
         pending={pod.uid: pod for pod in pending if pod is not None},
-        claims=tuple(view for item in claims if (view := claim_view(item)) is not None),
+        claims=tuple(claim_view(item) for item in claims),
         node_pools={str(_at(item, "metadata", "name")): item for item in pools if is_provisioning(item)},
     )
 
@@ -126,20 +132,25 @@ def pending_pod(pod: Json) -> PendingPod | None:
     return PendingPod(str(uid), str(metadata.get("namespace") or "default"), str(name))
 
 
-def claim_view(claim: Json) -> ClaimView | None:
-    """Our view of a NodeClaim; None if it is not ours."""
+def claim_view(claim: Json) -> ClaimView:
+    """Our view of a NodeClaim."""
     metadata, status = _mapping(claim.get("metadata")), _mapping(claim.get("status"))
-    if _mapping(metadata.get("labels")).get(MANAGED_BY) != MANAGER:
-        return None
+    is_ours = _is_ours(claim)
     return ClaimView(
         name=str(metadata.get("name")),
-        pods=frozenset(_nominated(metadata)),
+        pods=frozenset(_nominated(metadata)) if is_ours else frozenset(),
         created_s=seconds_of(metadata.get("creationTimestamp")) or 0.0,
         is_deleting=bool(metadata.get("deletionTimestamp")),
         is_launched=bool(status.get("providerID")),
         ready_s=_true_since(status, "Initialized"),
         instance_type=instance_type_of(claim),
+        node_name=str(status.get("nodeName") or ""),
+        is_ours=is_ours,
     )
+
+
+def _is_ours(claim: Json) -> bool:
+    return bool(_mapping(_at(claim, "metadata", "labels")).get(MANAGED_BY) == MANAGER)
 
 
 def is_provisioning(pool: Json) -> bool:
@@ -156,16 +167,21 @@ def is_provisioning(pool: Json) -> bool:
 def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[Json]:
     """The objects of the question where ``pods`` (UIDs) are to go.
 
-    Bound pods take their room; other pods that wait are somebody else's business. A machine that is
-    launched but has no Node yet takes part as the node it will be.
+    Bound pods take their room, and so do pods on the node that was bought for them before they are
+    bound; other pods that wait are somebody else's business. A machine that is launched but has no Node
+    yet takes part as the node it will be.
     """
     wanted = frozenset(pods)
+    bought = {uid: claim.node_name for claim in observation.claims if claim.node_name for uid in claim.pods}
     nodes = {_at(item, "metadata", "name") for item in observation.objects if item.get("kind") == "Node"}
     for item in observation.objects:
         kind = item.get("kind")
         if kind == "Pod":
-            if _at(item, "spec", "nodeName") or _at(item, "metadata", "uid") in wanted:
+            uid = _at(item, "metadata", "uid")
+            if _at(item, "spec", "nodeName") or uid in wanted:
                 yield item
+            elif uid in bought and uid in observation.pending:
+                yield {**item, "spec": {**item["spec"], "nodeName": bought[uid]}}
         elif kind == "NodePool":
             if _at(item, "metadata", "name") in observation.node_pools:
                 yield item
@@ -177,12 +193,15 @@ def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[J
 
 
 def _coming_node(claim: Json) -> Iterator[Json]:
-    """The Node that a launched NodeClaim will be, with the room its own pods and daemons leave."""
+    """The Node that a launched NodeClaim will be, with the room its own pods and daemons leave.
+
+    Claims that are not ours do not say which pods they are for; those still wait and may find room there.
+    """
     status, spec = _mapping(claim.get("status")), _mapping(claim.get("spec"))
     allocatable, name = _mapping(status.get("allocatable")), _at(claim, "metadata", "name")
     if not status.get("providerID") or not allocatable or _at(claim, "metadata", "deletionTimestamp"):
         return
-    requests = _mapping(_at(spec, "resources", "requests"))
+    requests = _mapping(_at(spec, "resources", "requests")) if _is_ours(claim) else {}
     free = {
         resource: format_quantity(
             max(0, _amount(resource, amount) - _amount(resource, requests.get(resource, "0"))), resource
