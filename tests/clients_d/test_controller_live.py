@@ -85,7 +85,7 @@ def controller(api: ClusterApi, *, apply: bool = True, name: str = "one") -> Ite
         yield records
     finally:
         stop.set()
-        thread.join(timeout=20)
+        thread.join(timeout=90)
         assert not thread.is_alive()
 
 

@@ -12,13 +12,14 @@ import boto3
 import pytest
 from binwright_clients.cli.main import main
 from binwright_clients.inputs import read_catalog
+from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.catalog.refresh import RefreshedCatalog, RefreshError
 from binwright_optimizer.catalog.refresh.aws import refresh_aws
 from binwright_optimizer.catalog.refresh.aws_instance_types import row_of
 from binwright_optimizer.catalog.refresh.aws_questions import Aws
 from binwright_optimizer.catalog.refresh.cache import AnswerCache
 from binwright_optimizer.catalog.tables import read_rows
-from binwright_optimizer.model.offerings import CapacityType, PriceSource
+from binwright_optimizer.model.offerings import CapacityType, Catalog, PriceSource
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 from click.testing import CliRunner
@@ -144,6 +145,21 @@ def test_spot_prices_are_per_zone_and_dated(refreshed: RefreshedCatalog) -> None
     assert spot
     assert {offering.source for offering in spot} == {PriceSource("EC2 spot price history", "2026-11-23")}
     assert all(offering.zone.startswith("us-east-1") for offering in spot)
+
+
+def test_spot_offerings_keep_the_interruption_rate_of_the_spot_advisor(refreshed: RefreshedCatalog) -> None:
+    def rates(catalog: Catalog) -> dict[str, int | None]:
+        return {
+            sold.name: offering.interruption_ppm_per_month
+            for sold in catalog.instance_types
+            for offering in sold.offerings
+            if offering.capacity_type is CapacityType.SPOT
+        }
+
+    known = rates(embedded_catalog("aws", ["us-east-1"]))
+    kept = rates(refreshed.catalog)
+    assert kept["g4dn.xlarge"] == known["g4dn.xlarge"] is not None
+    assert all(kept[name] == rate for name, rate in known.items() if name in kept)
 
 
 def test_what_has_no_price_is_left_out_and_told(refreshed: RefreshedCatalog) -> None:

@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 from binwright_optimizer.catalog import aws as nodes
+from binwright_optimizer.catalog.embedded import embedded_catalog
 from binwright_optimizer.catalog.refresh.aws_instance_types import row_of
 from binwright_optimizer.catalog.refresh.aws_questions import Aws, Session
 from binwright_optimizer.catalog.refresh.cache import AnswerCache
 from binwright_optimizer.catalog.refresh.refreshed import RefreshedCatalog, assemble, count_note
 from binwright_optimizer.catalog.tables import INSTANCE_TYPES, read_rows
+from binwright_optimizer.errors import CatalogError
 from binwright_optimizer.model.offerings import CapacityType, InstanceType, Offering, PriceSource
 from binwright_optimizer.model.quantity import parse_price
 
@@ -82,8 +84,9 @@ def refresh_aws(
         if with_spot:
             listed = told("spot prices", partial(aws.spot_prices, now))
             spot = {(name, zone): dollars for name, zone, dollars in listed}
+        rates = _interruption_rates(region)
         for name in sorted(zones.keys() & types.keys()):
-            found = list(_offerings(name, region, zones[name], on_demand, spot, date))
+            found = _offerings(name, region, zones[name], on_demand, spot, date, rates.get(name))
             offerings.setdefault(name, []).extend(found)
             if not found:
                 unpriced.add(name)
@@ -100,6 +103,7 @@ def _offerings(
     on_demand: Mapping[str, str],
     spot: Mapping[tuple[str, str], str],
     date: str,
+    interruption_ppm_per_month: int | None,
 ) -> list[Offering]:
     bought = []
     for zone in zones:
@@ -109,8 +113,33 @@ def _offerings(
         ):
             if dollars is not None:
                 price = parse_price(dollars)
-                bought.append(Offering(region, zone, capacity_type, price, PriceSource(source, date)))
+                bought.append(
+                    Offering(
+                        region,
+                        zone,
+                        capacity_type,
+                        price,
+                        PriceSource(source, date),
+                        interruption_ppm_per_month=interruption_ppm_per_month
+                        if capacity_type is CapacityType.SPOT
+                        else None,
+                    )
+                )
     return bought
+
+
+def _interruption_rates(region: str) -> dict[str, int]:
+    """Rates of the Spot Advisor by type, which no interface of AWS tells: those of the embedded catalogue."""
+    try:
+        sold = embedded_catalog("aws", [region]).instance_types
+    except CatalogError:
+        return {}  # a region newer than this program
+    return {
+        each.name: offering.interruption_ppm_per_month
+        for each in sold
+        for offering in each.offerings
+        if offering.interruption_ppm_per_month is not None
+    }
 
 
 def _zones(region: str, pairs: Sequence[Sequence[str]]) -> dict[str, list[str]]:
