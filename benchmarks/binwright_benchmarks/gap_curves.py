@@ -26,7 +26,7 @@ from binwright_benchmarks.style import (
 )
 
 LEAST_S = 3e-3
-COLUMNS = 4
+COLUMNS = 5
 POINTS = 300
 TARGET = "#d1495b"
 
@@ -52,8 +52,8 @@ def write_gap_curves(path: Path, quality: Quality) -> Path:
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     figure = new_figure(
-        max(7.0, 3.6 * columns),
-        1.3 + 2.6 * rows,
+        max(7.0, 3.2 * columns),
+        1.3 + 2.4 * rows,
         "How the gap closes",
         "line: median over the seeds; band: up to the 90th percentile; dots: proven gap of a solve with that "
         "deadline, 90th percentile; red: aim",
@@ -108,6 +108,6 @@ def _panel(
                 solid_capstyle="butt", zorder=4,
             )  # fmt: skip
     axes.text(
-        0.98, 0.97, f"{cases[0].pods:,} pods, {cases[0].classes} classes\n{cases[0].offerings:,} offerings",
-        transform=axes.transAxes, ha="right", va="top", fontsize=7.5, color=GREY,
+        0.03, 0.04, f"{cases[0].pods:,} pods\n{cases[0].classes} classes\n{cases[0].offerings:,} offerings",
+        transform=axes.transAxes, ha="left", va="bottom", fontsize=7.5, color=GREY,
     )  # fmt: skip
