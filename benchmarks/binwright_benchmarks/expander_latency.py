@@ -8,10 +8,12 @@ as Kubernetes does, so that the question carries the pods once per option, as Cl
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,19 +100,21 @@ def question(options: int, pods: int, padding: int, seed: int) -> expander_pb2.B
     data = [(shape, serialized_pod(shape, name, padding)) for shape, name in pending]
     request = expander_pb2.BestOptionsRequest()
     for kind in chosen:
-        fitting = [pod for shape, pod in data if shape.requests.fits_in(kind.allocatable)]
-        count = sum(
-            -(-(pods // CLASSES) // nodes_worth)
-            for shape in shapes
-            if (nodes_worth := _pods_per_node(shape, kind)) > 0
-        )
+        held = [(shape, pod) for shape, pod in data if shape.requests.fits_in(kind.allocatable)]
+        fitting = [pod for _, pod in held]
+        count = _node_count([shape for shape, _ in held], kind)
         request.options.add(nodeGroupId=f"group-{kind.name}", nodeCount=count, podBytes=fitting)
         request.nodeBytesMap[f"group-{kind.name}"] = serialized_node(kind)
     return request
 
 
-def _pods_per_node(shape: PodShape, kind: InstanceType) -> int:
-    return min(kind.allocatable[name] // amount for name, amount in shape.requests)
+def _node_count(held: Sequence[PodShape], kind: InstanceType) -> int:
+    """About what the autoscaler's estimator would say: the scarcest resource, filled to 90 %."""
+    totals = Counter[str]()
+    for shape, times in Counter(held).items():
+        for name, amount in shape.requests:
+            totals[name] += amount * times
+    return max(1, *(math.ceil(total / (0.9 * kind.allocatable[name])) for name, total in totals.items()))
 
 
 def measure(request: expander_pb2.BestOptionsRequest, calls: int) -> tuple[list[float], str]:

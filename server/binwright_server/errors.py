@@ -7,6 +7,7 @@
     +-- BusyError             all workers are taken and the queue is full
     +-- TooLateError          the caller's deadline leaves no time to solve
     +-- NoStateError          the server lacks the cluster's state that the call builds on
+    +-- LaneError             a process beside the server's own does not start
     +-- AbandonedError        the caller gave up before the solve began or ended
 """
 
@@ -29,6 +30,10 @@ class TooLateError(BinwrightError):
 
 class NoStateError(BinwrightError):
     """The server holds no snapshot of the cluster, or another than the call builds on; it wants one."""
+
+
+class LaneError(BinwrightError):
+    """A process beside the server's own does not start."""
 
 
 class AbandonedError(BinwrightError):

@@ -100,6 +100,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     async def _abort(self, name: str, error: Exception, context: Context, start: float) -> None:
+        if isinstance(error, grpc.aio.AioRpcError):  # a lane's own answer, which is complete
+            details = error.details() or ""
+            self._record(name, error.code(), start, details)
+            await context.abort(error.code(), details, tuple(error.trailing_metadata() or ()))
         failure = status_of(error)
         self._record(name, failure.code, start, failure.status.message)
         if failure.error_id:

@@ -60,39 +60,47 @@ def configure_logging(log_format: str, level: str) -> None:
 
 
 class Metrics:
-    """The server's Prometheus metrics, in a registry of their own.
+    """The server's Prometheus metrics, in registries of their own.
 
     Parameters
     ----------
     running, waiting
         Solves in flight and solves in the queue, read at each scrape.
+
+    Attributes
+    ----------
+    calls
+        Registry of what happens to calls, in the process that callers reach.
+    solves
+        Registry of what happens to solves, in the process that solves.
     """
 
     def __init__(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
-        self.registry = CollectorRegistry()
+        self.calls = CollectorRegistry()
+        self.solves = CollectorRegistry()
         self.requests = Counter(
             "binwright_requests",
             "Calls by method and status code.",
             ("method", "code"),
-            registry=self.registry,
+            registry=self.calls,
         )
         self.latency_s = Histogram(
             "binwright_request_seconds",
             "Seconds from the arrival of a call to its end.",
             ("method",),
             buckets=_LATENCY_BUCKETS_S,
-            registry=self.registry,
+            registry=self.calls,
         )
         self.gap = Histogram(
             "binwright_solve_gap",
             "Gap of each decision: (cost - bound) / cost.",
             buckets=_GAP_BUCKETS,
-            registry=self.registry,
+            registry=self.solves,
         )
         self.pods = Counter(
-            "binwright_pods", "Pods decided on, by outcome.", ("outcome",), registry=self.registry
+            "binwright_pods", "Pods decided on, by outcome.", ("outcome",), registry=self.solves
         )
-        in_flight = Gauge("binwright_solves_in_flight", "Solves that run now.", registry=self.registry)
+        in_flight = Gauge("binwright_solves_in_flight", "Solves that run now.", registry=self.solves)
         in_flight.set_function(running)
-        queued = Gauge("binwright_queue_length", "Solves that wait for a worker.", registry=self.registry)
+        queued = Gauge("binwright_queue_length", "Solves that wait for a worker.", registry=self.solves)
         queued.set_function(waiting)

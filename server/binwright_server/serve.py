@@ -14,29 +14,22 @@ import grpc
 import structlog
 from binwright.v1 import (
     catalog_service_pb2,
-    catalog_service_pb2_grpc,
     provisioning_service_pb2,
-    provisioning_service_pb2_grpc,
     scheduling_service_pb2,
-    scheduling_service_pb2_grpc,
 )
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import generate_latest
 
 from binwright_server.answer import Solver
 from binwright_server.auth import AuthInterceptor, TokenFile
-from binwright_server.catalog_service import CatalogService
 from binwright_server.config import ServerConfig, split_address
 from binwright_server.errors import ConfigError
 from binwright_server.expansion.service import SERVICE as EXPANDER
-from binwright_server.expansion.service import ExpanderService
 from binwright_server.interceptor import CallInterceptor
 from binwright_server.observe import Metrics, configure_logging
-from binwright_server.scheduling.planner import Planner
-from binwright_server.scheduling.service import SchedulingService
-from binwright_server.scheduling.state import ClusterState
-from binwright_server.service import ProvisioningService
 from binwright_server.sideport import SidePort
+from binwright_server.work import LaneWork, LocalWork, Work
 from binwright_server.workers import Workers
 
 SERVICES = (
@@ -45,9 +38,6 @@ SERVICES = (
     scheduling_service_pb2.DESCRIPTOR.services_by_name["SchedulingService"].full_name,
     EXPANDER,
 )
-
-EXPANDER_QUEUE = 8
-"""Cluster Autoscaler asks one question at a time; a few autoscalers may share a server."""
 
 MIB = 2**20
 
@@ -60,9 +50,10 @@ class Server:
     Parameters
     ----------
     solver
-        The optimizer's ``solve``, or a stand-in.
+        The optimizer's ``solve``, or a stand-in, to be run in threads of this process. None leaves
+        solving to lanes, processes of their own.
     warm_up
-        Called in a worker thread before the server reports that it serves.
+        Called in a worker thread before the server reports that it serves; lanes warm up themselves.
     interceptors
         Run before our own, the first outermost, but after the check of tokens.
 
@@ -75,12 +66,11 @@ class Server:
     def __init__(
         self,
         config: ServerConfig,
-        solver: Solver,
+        solver: Solver | None,
         warm_up: Callable[[], object] = lambda: None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
         self._config = config
-        self._warm_up = warm_up
         self.workers = Workers(config.workers, config.max_queue)
         self.metrics = Metrics(running=lambda: self.workers.running, waiting=lambda: self.workers.waiting)
         self._grpc = grpc.aio.server(
@@ -91,16 +81,12 @@ class Server:
                 ("grpc.so_reuseport", 0),  # a second server on the port fails instead of sharing it
             ),
         )
-        service = ProvisioningService(solver, self.workers, config.limits, self.metrics)
-        provisioning_service_pb2_grpc.add_ProvisioningServiceServicer_to_server(service, self._grpc)
-        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), self._grpc)
-        self._expander_workers = Workers(1, EXPANDER_QUEUE, "expander")
-        ExpanderService(solver, self._expander_workers).add_to(self._grpc)
-        self._planning_workers = Workers(1, 1, "plan")
-        state = ClusterState()
-        scheduling = SchedulingService(state, lambda: self._planner.note_change())
-        self._planner = Planner(state, solver, self._planning_workers, scheduling.put_plan)
-        scheduling_service_pb2_grpc.add_SchedulingServiceServicer_to_server(scheduling, self._grpc)
+        self._work: Work
+        if solver is None:
+            self._work = LaneWork(config)
+        else:
+            self._work = LocalWork(config, solver, warm_up, self.workers, self.metrics)
+        self._work.add_to(self._grpc)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         self.service_names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -127,13 +113,14 @@ class Server:
         ------
         ConfigError
             If an address is taken or a TLS file cannot be used.
+        LaneError
+            If a lane does not start.
         """
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self.address = self._listen()
         self._side_port = self._open_side_port()
         await self._grpc.start()
-        await self.workers.run(lambda _cancel: self._warm_up())
-        self._planner.start()
+        await self._work.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._is_serving = True
         _log.info("serving", address=self.address, metrics_address=self.metrics_address or None)
@@ -149,11 +136,17 @@ class Server:
         await self._grpc.stop(grace_s)
         if not self._is_closed:
             self._is_closed = True
-            await self._planner.close()
-            for workers in (self.workers, self._expander_workers, self._planning_workers):
-                await asyncio.to_thread(workers.shut_down)
+            await self._work.close()
             if self._side_port is not None:
                 await asyncio.to_thread(self._side_port.close)
+
+    def add_internal_service(self) -> None:
+        """Let a front ask what only it may: for lanes, before they start."""
+        assert isinstance(self._work, LocalWork), "a lane has no lanes"
+        self._work.add_internal_to(self._grpc)
+
+    def _collect(self) -> bytes:
+        return generate_latest(self.metrics.calls) + self._work.collect()
 
     async def _set_health(self, status: int) -> None:
         for name in ("", *SERVICES):
@@ -178,7 +171,7 @@ class Server:
         if parts is None:
             return None
         try:
-            side_port = SidePort(*parts, self.metrics.registry, lambda: self._is_serving)
+            side_port = SidePort(*parts, self._collect, lambda: self._is_serving)
         except OSError as error:
             where = self._config.metrics_address
             raise ConfigError(f"metrics_address: cannot listen on {where}: {error.strerror}") from error
@@ -230,14 +223,11 @@ def run(config: ServerConfig) -> None:
     ------
     ConfigError
         If an address is taken or a TLS file cannot be used.
+    LaneError
+        If a lane does not start.
     """
-    # Imported here: they load the solver libraries and compiled kernels.
-    from binwright_optimizer.solve import solve
-
-    from binwright_server.warmup import warm_up
-
     configure_logging(config.log_format, config.log_level)
-    asyncio.run(serve_until_signal(lambda: Server(config, solve, warm_up), config.grace_s))
+    asyncio.run(serve_until_signal(lambda: Server(config, None), config.grace_s))
 
 
 async def serve_until_signal(build: Callable[[], Server], grace_s: float) -> None:

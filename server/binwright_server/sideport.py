@@ -7,7 +7,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 
@@ -18,18 +17,20 @@ class SidePort:
     ----------
     host, port
         Where to listen; port 0 takes a free one.
+    collect
+        The metrics as text, called from the threads of the side port.
     is_serving
         Whether the gRPC server takes requests: ``/healthz`` is 200 if so, else 503.
     """
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, is_serving: Callable[[], bool]
+        self, host: str, port: int, collect: Callable[[], bytes], is_serving: Callable[[], bool]
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 match self.path.partition("?")[0]:
                     case "/metrics":
-                        self._reply(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
+                        self._reply(HTTPStatus.OK, CONTENT_TYPE_LATEST, collect())
                     case "/healthz" if is_serving():
                         self._reply(HTTPStatus.OK, "text/plain", b"ok\n")
                     case "/healthz":

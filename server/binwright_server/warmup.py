@@ -11,7 +11,8 @@ import time
 from binwright.vendor.autoscaler import expander_pb2
 from binwright_optimizer import warmup
 
-from binwright_server.convert.expansion import scale_up_question_from_bytes
+from binwright_server.convert.expansion import scale_up_question
+from binwright_server.expansion.scanned import ScannedRequest
 
 
 def warm_up() -> float:
@@ -20,7 +21,7 @@ def warm_up() -> float:
     warmup.warm_up()
     request = expander_pb2.BestOptionsRequest()
     request.options.add(nodeGroupId="group", podBytes=[b"", b""])
-    scale_up_question_from_bytes(request.SerializeToString())
+    scale_up_question(ScannedRequest.of(request.SerializeToString()))
     return time.perf_counter() - began
 
 

@@ -12,11 +12,18 @@ from binwright.vendor.autoscaler import expander_pb2, expander_pb2_grpc
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
-from binwright_server.convert.expansion import scale_up_question_from_bytes
+from binwright_server.convert.expansion import scale_up_question
 from binwright_server.expansion.choose import Choice, choose
+from binwright_server.expansion.question import ScaleUpQuestion
+from binwright_server.expansion.scanned import ScannedRequest
 from harness import ServerThread, SlowSolver, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+
+def scale_up_question_from_bytes(data: bytes) -> ScaleUpQuestion:
+    """The question as a front scans it and a lane reads it."""
+    return scale_up_question(ScannedRequest.unpacked(ScannedRequest.of(data).packed()))
 
 
 def chosen(request: expander_pb2.BestOptionsRequest) -> Choice | None:
@@ -238,18 +245,16 @@ pods_of_options = st.lists(
 @given(pods_of_options, st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_pods_are_told_apart_as_protobuf_reads_them(options: list[list[bytes]], is_old: bool) -> None:
-    from binwright_server.convert.expansion import _Scanned
-
     request = expander_pb2.BestOptionsRequest()
     for k, pods in enumerate(options):
         name = "pod" if is_old else "podBytes"
         request.options.add(nodeGroupId=str(k), nodeCount=k, debug="x" * k, **{name: pods})
     data = request.SerializeToString()
-    scanned = _Scanned.of(data)
-    assert [o.nodeGroupId for o in scanned.options] == [o.nodeGroupId for o in request.options]
-    distinct = [data[a:b] for a, b in zip(scanned.starts, scanned.stops, strict=True)]
-    assert [[distinct[p] for p in scanned.pods_of(k)] for k in range(len(options))] == options
-    assert len(set(distinct)) == len(distinct)
+    for scanned in (ScannedRequest.of(data), ScannedRequest.unpacked(ScannedRequest.of(data).packed())):
+        assert [o.nodeGroupId for o in scanned.options()] == [o.nodeGroupId for o in request.options]
+        distinct = [scanned.pod_bytes(pod) for pod in range(scanned.n_pods)]
+        assert [[distinct[p] for p in scanned.pods_of(k)] for k in range(len(options))] == options
+        assert len(set(distinct)) == len(distinct)
 
 
 # --- through a server -------------------------------------------------------------------------------

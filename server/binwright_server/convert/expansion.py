@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from binwright.vendor.autoscaler import expander_pb2
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model import labels as label_keys
-from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 
 from binwright_server.convert.kubernetes import (
     TemplateNode,
@@ -22,8 +19,8 @@ from binwright_server.convert.kubernetes import (
 )
 from binwright_server.convert.templates import template_from_message
 from binwright_server.convert.violations import Violations
-from binwright_server.expansion.kernels import scan
 from binwright_server.expansion.question import PodKind, ScaleUpOption, ScaleUpQuestion
+from binwright_server.expansion.scanned import ScannedRequest
 from binwright_server.prices import node_price
 
 MOST_REMARKS = 5
@@ -32,8 +29,8 @@ MOST_REMARKS = 5
 _NOT_JUDGED = -1
 
 
-def scale_up_question_from_bytes(data: bytes) -> ScaleUpQuestion:
-    """The question of a serialized ``BestOptionsRequest``.
+def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
+    """The question of a request.
 
     Pods are told apart by their bytes: an autoscaler writes a pod alike in every option. An option
     whose template node is missing or wrong, and pods whose fields contradict each other, cannot be
@@ -42,16 +39,16 @@ def scale_up_question_from_bytes(data: bytes) -> ScaleUpQuestion:
     Raises
     ------
     InvalidProblemError
-        If the bytes are no request, or some in it are no pod or no node, or a node group is named twice.
+        If bytes in it are no option, no pod or no node, or a node group is named twice.
     """
-    request = _Scanned.of(data)
-    _refuse_repeated_ids(request.options)
+    asked, nodes = request.options(), request.nodes()
+    _refuse_repeated_ids(asked)
     kinds = _Kinds()
-    kind_of = np.array([kinds.kind(data, request, pod) for pod in range(len(request.starts))], dtype=np.intp)
+    kind_of = np.array([kinds.kind(request, pod) for pod in range(request.n_pods)], dtype=np.intp)
     remarks = list(kinds.remarks)
     options = []
-    for index, option in enumerate(request.options):
-        node, remark = _template_node(request.nodes, option.nodeGroupId)
+    for index, option in enumerate(asked):
+        node, remark = _template_node(nodes, option.nodeGroupId)
         if node is None:
             remarks.append(remark)
             continue
@@ -79,55 +76,6 @@ def scale_up_question_from_bytes(data: bytes) -> ScaleUpQuestion:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Scanned:
-    """A request whose pods are still bytes; arrays as in `scan.tell_apart`."""
-
-    options: tuple[expander_pb2.Option, ...]
-    nodes: expander_pb2.BestOptionsRequest
-    offsets: NDArray[np.int64]
-    pod: NDArray[np.int64]
-    field: NDArray[np.uint8]
-    starts: NDArray[np.int64]
-    stops: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, data: bytes) -> _Scanned:
-        array = np.frombuffer(data, dtype=np.uint8)
-        n_options, *sizes = scan.count(array)
-        if n_options < 0:
-            raise InvalidProblemError.of("", f"{len(data)} bytes", "is no serialized BestOptionsRequest")
-        offsets, pod, field, starts, stops, rest, ends, others = scan.tell_apart(array, n_options, *sizes)
-        text = rest.tobytes()
-        try:
-            options = tuple(
-                expander_pb2.Option.FromString(text[ends[k] : ends[k + 1]]) for k in range(n_options)
-            )
-            nodes = expander_pb2.BestOptionsRequest.FromString(others.tobytes())
-        except DecodeError as error:
-            raise InvalidProblemError.of(
-                "", f"{len(data)} bytes", "is no serialized BestOptionsRequest"
-            ) from error
-        return cls(options, nodes, offsets, pod, field, starts, stops)
-
-    def pods_of(self, option: int) -> NDArray[np.int64]:
-        """Distinct pods of an option, with repetitions."""
-        span = slice(self.offsets[option], self.offsets[option + 1])
-        pods, fields = self.pod[span], self.field[span]
-        # Writers of both forms fill both; the deprecated one is read only where it is alone.
-        current = fields == scan.POD_BYTES_FIELD
-        return pods[current] if current.any() else pods
-
-    def path_of(self, pod: int) -> str:
-        """Where a distinct pod stands first."""
-        position = int(np.argmax(self.pod == pod))
-        option = int(np.searchsorted(self.offsets, position, side="right")) - 1
-        name = "podBytes" if self.field[position] == scan.POD_BYTES_FIELD else "pod"
-        span = slice(self.offsets[option], position)
-        index = int(np.count_nonzero(self.field[span] == self.field[position]))
-        return f"options[{option}].{name}[{index}]"
-
-
 class _Kinds:
     """Kinds of pods met so far, by what decides where a pod may run."""
 
@@ -136,11 +84,11 @@ class _Kinds:
         self.remarks: list[str] = []
         self._known: dict[bytes, int] = {}
 
-    def kind(self, data: bytes, request: _Scanned, pod: int) -> int:
+    def kind(self, request: ScannedRequest, pod: int) -> int:
         """Index of the kind of a distinct pod, or `_NOT_JUDGED`."""
-        start, stop = request.starts[pod], request.stops[pod]
+        data = request.pod_bytes(pod)
         try:
-            decoded = decode_pod(data[start:stop])
+            decoded = decode_pod(data)
             shown = decoded.metadata
             decoded.ClearField("metadata")
             decoded.spec.ClearField("nodeName")
@@ -149,7 +97,7 @@ class _Kinds:
             if known is None:
                 known = self._known[key] = self._add(key, shown.namespace, shown.name)
         except UndecodableError as error:
-            raise InvalidProblemError.of(request.path_of(pod), f"{stop - start} bytes", str(error)) from error
+            raise InvalidProblemError.of(request.path_of(pod), f"{len(data)} bytes", str(error)) from error
         return known
 
     def _add(self, key: bytes, namespace: str, name: str) -> int:

@@ -158,8 +158,10 @@ def plan_to_message(plan: Plan) -> scheduling_service_pb2.Plan:
     return message
 
 
-def plan_from_message(message: scheduling_service_pb2.Plan, reader: ClusterReader) -> Plan:
-    """The plan that another process of ours made."""
+def plan_from_message(
+    message: scheduling_service_pb2.Plan, reader: ClusterReader, number: int | None = None
+) -> Plan:
+    """The plan that another process of ours made; ``number`` takes the place of its own."""
     kinds = []
     for pods in message.pods:
         kind, template = reader.template(pods.template)
@@ -179,5 +181,5 @@ def plan_from_message(message: scheduling_service_pb2.Plan, reader: ClusterReade
         cost=round(message.hourly_cost_usd * MICROUSD),
         bound=round(message.lower_bound_usd * MICROUSD),
         unplaced=message.unplaced_pods,
-        number=message.number,
+        number=message.number if number is None else number,
     )

@@ -37,6 +37,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.stopping import Stop
 
 from binwright_server.answer import Solver
+from binwright_server.duals import pod_worths
 from binwright_server.expansion.question import ScaleUpOption, ScaleUpQuestion
 
 NODE_GROUP = "binwright.dev/node-group"
@@ -166,15 +167,13 @@ def _best(question: ScaleUpQuestion, options: Sequence[ScaleUpOption], decision:
 def _pod_worth(
     question: ScaleUpQuestion, options: Sequence[ScaleUpOption], decision: Decision
 ) -> list[float]:
-    """Dual price of a pod of each kind, in micro-dollars an hour, scaled so that they sum to the bound."""
+    """Dual price of a pod of each kind, micro-dollars an hour; 0 for kinds that no option helps."""
     reached = sorted({kind for option in options for kind, _ in option.helps})
-    prices = decision.certificate.pod_prices
     worth = [0.0] * len(question.kinds)
-    for kind, price in zip(reached, prices, strict=True):
-        worth[kind] = price / 2**decision.certificate.scale_bits
-    total = sum(value * kind.count for value, kind in zip(worth, question.kinds, strict=True))
-    scale = decision.bound_microusd_per_hour / total if total > 0 else 0.0
-    return [value * scale for value in worth]
+    counts = [question.kinds[kind].count for kind in reached]
+    for kind, price in zip(reached, pod_worths(decision, counts), strict=True):
+        worth[kind] = price
+    return worth
 
 
 def _cheapest(question: ScaleUpQuestion) -> Choice | None:

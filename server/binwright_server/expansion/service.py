@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -11,12 +12,13 @@ import structlog
 from binwright.vendor.autoscaler import expander_pb2
 
 from binwright_server.answer import Solver, UntilAbandoned
-from binwright_server.convert.expansion import scale_up_question_from_bytes
+from binwright_server.convert.expansion import scale_up_question
 from binwright_server.errors import TooLateError
 from binwright_server.expansion.choose import choose
+from binwright_server.expansion.scanned import ScannedRequest
 from binwright_server.workers import Workers
 
-SOLVE_S = 0.3
+SOLVE_S = 0.25
 """Longest solve. Cluster Autoscaler waits 5 s in all and its main loop waits with it; on 100 options
 the gap is below 1 % by then."""
 
@@ -24,6 +26,8 @@ REPLY_S = 0.1
 """Kept back from the caller's deadline for the answer."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Weigh = Callable[[ScannedRequest, Context], Awaitable[Any]]
+"""Answers a request with a response, or with one that is serialized already."""
 
 _log = structlog.get_logger(__name__)
 
@@ -31,10 +35,26 @@ _log = structlog.get_logger(__name__)
 SERVICE = expander_pb2.DESCRIPTOR.services_by_name["Expander"].full_name
 
 
+def expander_handlers(workers: Workers, weigh: Weigh) -> grpc.GenericRpcHandler:
+    """Handlers of the service.
+
+    Requests come as bytes and are scanned in a thread before any object is made of them: parsing a
+    message of 100 MB would hold up the event loop.
+    """
+
+    async def best_options(request: bytes, context: Context) -> Any:
+        return await weigh(await workers.run(lambda _cancel: ScannedRequest.of(request)), context)
+
+    def serialized(response: Any) -> bytes:
+        return response if isinstance(response, bytes) else bytes(response.SerializeToString())
+
+    handler: grpc.RpcMethodHandler[bytes, Any]
+    handler = grpc.unary_unary_rpc_method_handler(best_options, response_serializer=serialized)
+    return grpc.method_handlers_generic_handler(SERVICE, {"BestOptions": handler})
+
+
 class ExpanderService:
     """Answers with one option, never with none unless none can be judged.
-
-    Requests come as bytes: their pods are told apart before any object is made of them.
 
     Parameters
     ----------
@@ -46,26 +66,23 @@ class ExpanderService:
         self._solver = solver
         self._workers = workers
 
-    def add_to(self, server: grpc.aio.Server) -> None:
-        """Register the service."""
-        handler: grpc.RpcMethodHandler[bytes, expander_pb2.BestOptionsResponse]
-        handler = grpc.unary_unary_rpc_method_handler(
-            self.best_options, response_serializer=expander_pb2.BestOptionsResponse.SerializeToString
-        )
-        methods = grpc.method_handlers_generic_handler(SERVICE, {"BestOptions": handler})
-        server.add_generic_rpc_handlers((methods,))
-
-    async def best_options(self, request: bytes, context: Context) -> expander_pb2.BestOptionsResponse:
+    async def best_options(
+        self, request: ScannedRequest, context: Context
+    ) -> expander_pb2.BestOptionsResponse:
         """The option to grow, with the reason in ``debug``."""
         remaining = context.time_remaining()
         ends_at = None if remaining is None else time.monotonic() + remaining
         return await self._workers.run(lambda cancel: self._answer(request, ends_at, cancel))
 
+    async def best_of_packed(self, request: bytes, context: Context) -> expander_pb2.BestOptionsResponse:
+        """The same for a front that has scanned the request."""
+        return await self.best_options(ScannedRequest.unpacked(request), context)
+
     def _answer(
-        self, request: bytes, ends_at: float | None, cancel: threading.Event
+        self, request: ScannedRequest, ends_at: float | None, cancel: threading.Event
     ) -> expander_pb2.BestOptionsResponse:
         began = time.monotonic()
-        question = scale_up_question_from_bytes(request)
+        question = scale_up_question(request)
         seconds = SOLVE_S
         if ends_at is not None:
             seconds = min(seconds, ends_at - time.monotonic() - REPLY_S)

@@ -32,6 +32,7 @@ from binwright_optimizer.model import (
 from binwright_optimizer.model import labels as label_keys
 from binwright_optimizer.model.resources import PODS
 
+from binwright_server.duals import pod_worths
 from binwright_server.scheduling.records import NodeRecord, PodKey, PodRecord
 
 TAINTS = "binwright.dev/taint-set"
@@ -166,7 +167,7 @@ class PlanningProblem:
         for placement in decision.existing_placements:
             note(placement.pods, positions[placement.node])
         pinned_cost = sum(self._nodes[name].price_microusd_per_hour for name in self._kept)
-        scale = 2**decision.certificate.scale_bits
+        worths = pod_worths(decision, [self._counts[kind] for kind in self._kinds])
         return Plan(
             nodes=tuple(nodes),
             kinds=tuple(
@@ -175,7 +176,7 @@ class PlanningProblem:
                     requests=self._templates[kind].requests + Resources.of({PODS: 1}),
                     count=self._counts[kind],
                     groups=frozenset(groups.get(k, ())),
-                    worth_microusd=decision.certificate.pod_prices[k] / scale,
+                    worth_microusd=worths[k],
                 )
                 for k, kind in enumerate(self._kinds)
             ),

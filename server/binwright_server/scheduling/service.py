@@ -31,13 +31,17 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
 
     Parameters
     ----------
-    on_change
-        Called after each update that changed the state.
+    on_update
+        Called with each update that was taken.
     """
 
-    def __init__(self, state: ClusterState, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        state: ClusterState,
+        on_update: Callable[[scheduling_service_pb2.UpdateClusterRequest], None] = lambda _: None,
+    ) -> None:
         self.state = state
-        self._on_change = on_change
+        self._on_update = on_update
         self._reader = ClusterReader()
         self._plan: Plan | None = None
         self._in_force = PlanInForce(state.table, None)
@@ -58,7 +62,7 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
     ) -> scheduling_service_pb2.UpdateClusterResponse:
         """Replaces the state, or changes it."""
         ignored = self.state.apply(self._reader.update(request))
-        self._on_change()
+        self._on_update(request)
         return scheduling_service_pb2.UpdateClusterResponse(
             nodes=len(self.state.nodes), pods=len(self.state.pods), ignored=ignored
         )

@@ -25,11 +25,17 @@ class ClusterState:
         """Counts up with every update that changed something."""
         self._pods_on: dict[str, dict[PodKey, PodRecord]] = {}
         self._epoch: str | None = None
+        self._wants_snapshot = False
 
     @property
     def has_snapshot(self) -> bool:
         """Whether there is anything to answer from."""
         return self._epoch is not None
+
+    def want_snapshot(self) -> None:
+        """Refuse the next delta, so that whoever sends it sends a snapshot; questions are still answered."""
+        if self._epoch is not None:
+            self._wants_snapshot = True
 
     def check(self) -> None:
         """Raise NoStateError if there is nothing to answer from."""
@@ -52,8 +58,9 @@ class ClusterState:
             self.table, self.nodes, self.pods = fresh.table, fresh.nodes, fresh.pods
             self._pods_on = fresh._pods_on
             self._epoch = update.epoch
-        elif update.epoch != self._epoch:
-            held = "none" if self._epoch is None else f"{self._epoch!r}"
+            self._wants_snapshot = False
+        elif update.epoch != self._epoch or self._wants_snapshot:
+            held = "none" if self._epoch is None or self._wants_snapshot else f"{self._epoch!r}"
             raise NoStateError(
                 f"a delta on snapshot {update.epoch!r}, but the last one here is {held}: send a snapshot"
             )
