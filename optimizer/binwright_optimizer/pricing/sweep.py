@@ -165,6 +165,7 @@ class Pricing:
         -------
         Columns worth more than their cost at the prices tried.
         """
+        self._halt.watch()
         with np.errstate(divide="ignore", invalid="ignore"):
             shortfall = np.where(values > 0, targets / values, np.inf)
         order = np.argsort(-shortfall, kind="stable")

@@ -53,6 +53,8 @@ def nearest(requests, may_stand, worth, by_worth, is_slot, most, seeds, most_pod
                 m += 1
         singles = 0
         for a in range(m):
+            if singles == most:
+                break
             i = smaller[a]
             is_between = False
             for b in range(a):
@@ -61,7 +63,7 @@ def nearest(requests, may_stand, worth, by_worth, is_slot, most, seeds, most_pod
                 for r in range(n_resources):
                     covered = covered and requests[i, r] <= requests[other, r]
                 is_between = is_between or covered
-            if not is_between and singles < most:
+            if not is_between:
                 starts[e] = q
                 classes[q], counts[q] = k, -1.0
                 classes[q + 1], counts[q + 1] = i, 1.0
