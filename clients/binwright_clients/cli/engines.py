@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from binwright.v1 import catalog_pb2, catalog_service_pb2, decision_pb2, provisioning_service_pb2
 
+from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.connection import Connection
 from binwright_clients.cli.failures import BadInput, Failure
 
@@ -93,7 +94,8 @@ class LocalEngine:
         from binwright_server.local import solve_locally
 
         try:
-            return solve_locally(request, on_progress, cancel)
+            with answer_only_on_stdout():
+                return solve_locally(request, on_progress, cancel)
         except AbandonedError as error:
             raise KeyboardInterrupt from error
 

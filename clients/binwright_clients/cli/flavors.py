@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from binwright_optimizer.errors import PlanningError
 
+from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput, CommandGroup
 from binwright_clients.cli.flavors_view import compare_view, recommend_view
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_reference import mix_document, source_document
-from binwright_clients.cli.plan_stdout import answer_only_on_stdout
 from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:

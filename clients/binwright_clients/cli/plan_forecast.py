@@ -11,6 +11,7 @@ import click
 from binwright_optimizer.errors import PlanningError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.files import check_writable
@@ -18,7 +19,6 @@ from binwright_clients.cli.output import output_option, print_table, print_yaml,
 from binwright_clients.cli.plan_forecast_view import plan_view
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
-from binwright_clients.cli.plan_stdout import answer_only_on_stdout
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_forecast
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from binwright_optimizer.model import HOURS_PER_MONTH
 
+from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_reference_view import reference_view
-from binwright_clients.cli.plan_stdout import answer_only_on_stdout
 from binwright_clients.cli.values import DURATION
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 import sys
 
 import pytest
-from binwright_clients.cli.plan_stdout import answer_only_on_stdout
+from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 
 
 def test_what_libraries_print_meanwhile_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
