@@ -22,6 +22,7 @@ class FakeApiServer:
         self._loop = loop
         self._objects: dict[str, dict[str, dict[str, Any]]] = {"nodes": {}, "pods": {}}
         self._watches: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = {"nodes": [], "pods": []}
+        self._history: dict[str, list[tuple[int, dict[str, Any]]]] = {"nodes": [], "pods": []}
         self._version = 10
         self.lists = 0
         self.port = 0
@@ -66,8 +67,11 @@ class FakeApiServer:
             elif change != "ERROR":
                 item["metadata"]["resourceVersion"] = str(self._version)
                 self._objects[kind][name] = item
+            event = {"type": change, "object": item}
+            if change != "ERROR":
+                self._history[kind].append((self._version, event))
             for queue in self._watches[kind]:
-                queue.put_nowait({"type": change, "object": item})
+                queue.put_nowait(event)
 
         self._loop.call_soon_threadsafe(apply)
 
@@ -81,6 +85,10 @@ class FakeApiServer:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        since = int(request.query["resourceVersion"])
+        for version, event in self._history[kind]:  # what happened between the list and the watch
+            if version > since:
+                queue.put_nowait(event)
         self._watches[kind].append(queue)
         try:
             while (event := await queue.get()) is not None:

@@ -36,6 +36,7 @@ async def serve_lane(config: ServerConfig) -> None:
     gc.freeze()
     sys.stdout.write(READY + "\n")
     sys.stdout.flush()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads on; a library that prints must not block
     await asyncio.to_thread(sys.stdin.read)
     # The front has let its calls end and nothing here outlives it. A close in good order would wait for
     # abandoned solves, and take leave of a connection that is no longer read, which gRPC complains about.

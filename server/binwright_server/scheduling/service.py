@@ -22,6 +22,10 @@ from binwright_server.scheduling.view import PASSED, PodView
 MOST_VIEWS = 256
 """Kinds of pods whose verdicts and scores are kept, the latest used; a view of 5,000 nodes is 100 KB."""
 
+MOST_AT_ONCE = 500
+"""Objects of an update that are read in the event loop; a snapshot of 25,000 takes 0.4 s to read, in a thread
+that lets questions in between."""
+
 Context = grpc.aio.ServicerContext[Any, Any]
 Question = scheduling_service_pb2.FilterRequest | scheduling_service_pb2.PrioritizeRequest
 
@@ -43,6 +47,8 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         self.state = state
         self._on_update = on_update
         self._reader = ClusterReader()
+        self._update_reader = ClusterReader()
+        self._updating = asyncio.Lock()
         self._plan: Plan | None = None
         self._in_force = PlanInForce(state.table, None)
         self._views: OrderedDict[bytes, tuple[PodView, PodScores]] = OrderedDict()
@@ -61,7 +67,12 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         context: Context,  # noqa: ARG002 - named by the proto
     ) -> scheduling_service_pb2.UpdateClusterResponse:
         """Replaces the state, or changes it."""
-        ignored = self.state.apply(self._reader.update(request))
+        async with self._updating:  # updates are taken in the order in which they came
+            if len(request.nodes) + len(request.pods) > MOST_AT_ONCE:
+                update = await asyncio.to_thread(self._update_reader.update, request)
+            else:
+                update = self._update_reader.update(request)
+            ignored = self.state.apply(update)
         self._on_update(request)
         return scheduling_service_pb2.UpdateClusterResponse(
             nodes=len(self.state.nodes), pods=len(self.state.pods), ignored=ignored
