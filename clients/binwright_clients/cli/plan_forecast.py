@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "binwright plan examples/forecast.yaml --report plan.html",
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
-        "binwright plan demand.csv --cloud gcp --deadline 20s -o json > plan.json",
+        "binwright plan forecast demand.csv --cloud gcp --deadline 20s -o json > plan.json",
     )
 )
 @click.argument("path", metavar="FORECAST")
