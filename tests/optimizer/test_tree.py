@@ -1,0 +1,213 @@
+"""Branching on numbers of nodes: the parts, their bounds, and the certificate they make."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pytest
+from binwright_optimizer.certify import tree_certificate
+from binwright_optimizer.columns.generate import Generation
+from binwright_optimizer.columns.master import Solution
+from binwright_optimizer.columns.tree import MOST_DEPTH, Part, Tree
+from binwright_optimizer.instance import Instance, build_instance
+from binwright_optimizer.model import Problem
+from binwright_optimizer.stopping import Deadline
+from binwright_optimizer.verify import prove_bound
+from builders import instance_type, microusd, pod, problem
+from exhaustive import cheapest_cost
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from solver_parts import candidate, converged_generation
+from tiny_problems import tiny_problems
+
+SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
+CLOSE = 1e-6
+"""Dollars by which floating point may err."""
+
+
+def tens_and_fives() -> Problem:
+    """Three pods of 5 cpu; a ten for 1.00 holds two, a five for 0.61 one: 1.61, relaxed 1.50."""
+    kinds = [instance_type("ten", cpu=10, price=1.00), instance_type("five", cpu=5, price=0.61)]
+    return problem([pod(cpu=5, replicas=3)], kinds)
+
+
+def tree_of(instance: Instance) -> Tree:
+    generation = converged_generation(instance)
+    return Tree(generation, generation.bound)
+
+
+def grown(tree: Tree, cutoff: float, most_leaves: int = 20) -> list[float]:
+    """Branch as `search` does; the tree's bound after each part."""
+    stop = Deadline(60.0)
+    bounds = [tree.dollars]
+    while (part := tree.next_part(cutoff)) is not None:
+        tree.enter(part)
+        solution = tree.solve(part, cutoff, stop)
+        bounds.append(tree.dollars)
+        if part.bound.dollars >= cutoff:
+            continue
+        if solution is None or tree.n_leaves >= most_leaves or not tree.split(part, solution):
+            part.is_closed = True
+    return bounds
+
+
+def solution_of(generation: Generation, nodes_of: dict[int, float]) -> Solution:
+    """A made-up solution that buys so many nodes of these candidates, empty ones if need be."""
+    empty = np.zeros((len(nodes_of), generation.instance.n_classes), dtype=np.int32)
+    generation.add(np.array(list(nodes_of), dtype=np.intp), empty)
+    candidates, _ = generation.pool.arrays()
+    nodes = np.zeros(len(candidates))
+    for j, count in nodes_of.items():
+        nodes[np.flatnonzero(candidates == j)[0]] = count
+    return Solution(0.0, nodes, np.zeros(0), generation.rows.zero_duals())
+
+
+def optimum(question: Problem, instance: Instance) -> int:
+    """Cheapest cost of the pods that the instance has, in micro-dollars."""
+    held = [w.replicas if i >= 0 else 0 for w, i in zip(question.workloads, instance.class_of, strict=True)]
+    cost = cheapest_cost(question, held)
+    assume(cost is not None)
+    assert cost is not None
+    return cost
+
+
+def test_branching_proves_the_optimum_that_the_relaxation_misses() -> None:
+    question = tens_and_fives()
+    instance = build_instance(question)
+    tree = tree_of(instance)
+    assert tree.dollars == pytest.approx(1.50)
+    bounds = grown(tree, cutoff=1.60 + CLOSE)
+    assert bounds == sorted(bounds)
+    assert tree.dollars == pytest.approx(1.61)
+    root = tree.root
+    assert (root.level, root.at_most) == (microusd(1), 1)
+    assert root.fewer is not None
+    assert root.more is not None
+    assert root.fewer.bound.dollars == pytest.approx(1.61)
+    assert root.more.bound.dollars >= 1.60
+    certificate = tree_certificate(instance, root)
+    assert certificate.leaves() == tree.n_leaves == 2
+    assert prove_bound(question, certificate, [3]) == microusd(1.61)
+
+
+def test_a_whole_solution_is_not_split() -> None:
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    ten = candidate(instance, "ten")
+    assert not tree.split(tree.root, solution_of(tree.generation, {ten: 2.0}))
+    assert tree.root.is_closed
+    assert tree.next_part(math.inf) is None
+    assert tree.n_leaves == 1
+
+
+def test_the_dearest_fraction_of_a_node_is_split() -> None:
+    """Half a ten is worth 0.50; from 0.61 on there are 0.9 nodes, a tenth of one off at 0.061."""
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    ten, five = candidate(instance, "ten"), candidate(instance, "five")
+    assert tree.split(tree.root, solution_of(tree.generation, {ten: 0.5, five: 0.4}))
+    assert (tree.root.level, tree.root.at_most) == (microusd(1), 0)
+
+
+def test_a_part_as_deep_as_certificates_nest_is_not_split() -> None:
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    deep = Part(tree.root.bound, {}, {}, depth=MOST_DEPTH)
+    assert not tree.split(deep, solution_of(tree.generation, {candidate(instance, "ten"): 0.5}))
+    assert deep.is_closed
+
+
+def test_a_part_that_contradicts_itself_is_closed_and_bounds_nothing() -> None:
+    """At most one node from 0.61 on: then there cannot be two from 1.00 on."""
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    ten, five = candidate(instance, "ten"), candidate(instance, "five")
+    assert tree.split(tree.root, solution_of(tree.generation, {five: 1.5}))
+    few = tree.root.fewer
+    assert few is not None
+    assert few.most == {microusd(0.61): 1}
+    assert tree.split(few, solution_of(tree.generation, {ten: 1.5}))
+    assert few.fewer is not None
+    assert few.more is not None
+    assert few.more.is_closed
+    assert few.more.bound.dollars == math.inf
+    assert not few.fewer.is_closed
+
+
+def test_a_part_restricts_the_generation_to_its_own_bounds() -> None:
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    assert tree.split(tree.root, solution_of(tree.generation, {candidate(instance, "ten"): 1.5}))
+    fewer, more = tree.root.fewer, tree.root.more
+    assert fewer is not None
+    assert more is not None
+    rows = tree.generation.rows
+    for part, least, most in ((fewer, 0.0, 1.0), (more, 2.0, math.inf), (tree.root, 0.0, math.inf)):
+        tree.enter(part)
+        assert (rows.least.tolist(), rows.most.tolist()) == ([least], [most])
+        assert tree.generation.bound is part.bound
+
+
+@given(tiny_problems())
+@SETTINGS
+def test_bounds_never_fall_nor_pass_the_optimum(tiny: Problem) -> None:
+    """Neither the tree's, from split to split, nor a part's below that of the part it came from."""
+    instance = build_instance(tiny)
+    assume(instance.n_classes)
+    best = optimum(tiny, instance)
+    tree = tree_of(instance)
+    bounds = grown(tree, cutoff=best * 1e-6 - CLOSE)
+    assert all(after >= before for before, after in itertools.pairwise(bounds))
+    assert tree.dollars <= best * 1e-6 + CLOSE
+    pending = [tree.root]
+    while pending:
+        part = pending.pop()
+        for child in (part.fewer, part.more):
+            if child is not None:
+                assert child.bound.dollars >= part.bound.dollars
+                pending.append(child)
+    held = [w.replicas if i >= 0 else 0 for w, i in zip(tiny.workloads, instance.class_of, strict=True)]
+    assert prove_bound(tiny, tree_certificate(instance, tree.root), held) <= best
+
+
+@functools.cache
+def twos_threes_and_fours() -> Generation:
+    """Nine pods of 1 cpu on nodes of 2, 3 and 4 cpu for 1.00, 2.00 and 3.00."""
+    kinds = [instance_type(f"type-{k}", cpu=k + 2, price=k + 1) for k in range(3)]
+    return converged_generation(build_instance(problem([pod(cpu=1, replicas=9)], kinds)))
+
+
+def counted(prices: list[int], nodes: list[float]) -> dict[int, float]:
+    """Nodes from each price on."""
+    return {p: sum(n for q, n in zip(prices, nodes, strict=True) if q >= p) for p in prices}
+
+
+def admits(part: Part, count: dict[int, float]) -> bool:
+    return all(count[level] >= n for level, n in part.least.items()) and all(
+        count[level] <= n for level, n in part.most.items()
+    )
+
+
+@given(st.data())
+@SETTINGS
+def test_every_purchase_is_in_exactly_one_part(data: st.DataObject) -> None:
+    """Split at random, as no solution would; contradictory parts admit no purchase."""
+    generation = twos_threes_and_fours()
+    tree = Tree(generation, generation.bound)
+    prices = [int(p) for p in generation.instance.price]
+    for _ in range(data.draw(st.integers(0, 6))):
+        leaves = [leaf for leaf in tree.root.leaves() if not leaf.is_closed]
+        if not leaves:
+            break
+        part = data.draw(st.sampled_from(leaves))
+        halves = data.draw(st.tuples(*(st.integers(0, 6) for _ in prices)))
+        nodes = {j: count / 2 for j, count in enumerate(halves)}
+        if admits(part, counted(prices, list(nodes.values()))):
+            tree.split(part, solution_of(generation, nodes))
+    for bought in np.ndindex(4, 4, 4):
+        homes = [leaf for leaf in tree.root.leaves() if admits(leaf, counted(prices, list(bought)))]
+        assert len(homes) == 1
+        assert homes[0].bound.dollars < math.inf
