@@ -22,12 +22,8 @@ def listed(found: Exchanges) -> list[tuple[int, dict[int, int]]]:
         assert found.counts[first] == -1.0
         classes = found.classes[first + 1 : end].tolist()
         assert len(set(classes)) == len(classes)
-        result.append(
-            (
-                int(found.classes[first]),
-                dict(zip(classes, found.counts[first + 1 : end].tolist(), strict=True)),
-            )
-        )
+        counts = found.counts[first + 1 : end].tolist()
+        result.append((int(found.classes[first]), dict(zip(classes, counts, strict=True))))
     return result
 
 

@@ -155,6 +155,12 @@ def test_a_split_repeated_below_itself_changes_nothing() -> None:
     assert proven(certificate) == microusd(1.61)
 
 
+def test_a_looser_split_below_a_tighter_one_changes_nothing() -> None:
+    """At most one ten, and of those decisions the ones with at most three: at most one still."""
+    below = split(DOLLAR, 3, FEWER, leaf())
+    assert proven(split(DOLLAR, 1, below, MORE)) == microusd(1.61)
+
+
 def test_existing_nodes_are_not_counted() -> None:
     """A ten that runs already takes two pods for nothing; the third needs a five, and no ten.
 
@@ -229,7 +235,7 @@ def test_no_prices_prove_more_of_a_part_than_its_own_optimum(data: st.DataObject
     assert bound_of_part(question, data.draw(prices(question)), least, most) <= optimum
 
 
-@SETTINGS
+@settings(SETTINGS, max_examples=80)
 @given(st.data())
 def test_whatever_the_tree_the_bound_never_exceeds_the_optimum(data: st.DataObject) -> None:
     question = data.draw(tiny_problems())
