@@ -11,7 +11,7 @@ from builders import instance_type, node_pool, pod, problem, requires
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def listed(found: Exchanges) -> list[tuple[int, dict[int, int]]]:

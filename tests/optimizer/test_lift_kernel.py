@@ -17,7 +17,7 @@ from solver_parts import pricing_of
 from tiny_problems import tiny_problems
 
 Float = NDArray[np.float64]
-SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=100, deadline=None, derandomize=True)
 CLOSE = 1e-7
 """Searches overlook a relative 1e-9; the rest is rounding."""
 MAXIMAL = 1e-4

@@ -140,7 +140,7 @@ def test_blended_duals_fill_up_levels_that_one_side_lacks() -> None:
 
 
 @given(tiny_problems(), st.data())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_duals_with_levels_are_worth_the_objective_and_price_out_every_column(tiny, data) -> None:
     """Strong duality, with the signs by which `Rows` reads the duals."""
     instance = build_instance(tiny)
@@ -274,7 +274,7 @@ def test_columns_beside_exchanges_keep_their_numbers_when_pruned() -> None:
 
 
 @given(tiny_problems())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_exchanges_only_relax_the_master(tiny) -> None:
     instance = build_instance(tiny)
     assume(instance.n_classes)

@@ -107,7 +107,7 @@ def test_the_same_sweeps_are_shared_each_time(helper: InThisThread) -> None:
 
 
 @given(tiny_problems(), st.lists(st.integers(0, 12), min_size=3, max_size=3))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_halves_of_any_sweep_add_up_to_the_whole(tiny, worth: list[int]) -> None:
     instance = build_instance(tiny)
     assume(instance.n_classes)

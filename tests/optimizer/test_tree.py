@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from solver_parts import candidate, converged_generation
 from tiny_problems import tiny_problems
 
-SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
 CLOSE = 1e-6
 """Dollars by which floating point may err."""
 

@@ -24,7 +24,7 @@ TENS_AND_FIVES = problem([pod(cpu=5, replicas=3)], [TEN, FIVE])
 """Three pods of 5 cpu. One ten and one five hold them for 1.61; the relaxation buys 1.5 tens."""
 
 SETTINGS = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
@@ -235,11 +235,13 @@ def test_no_prices_prove_more_of_a_part_than_its_own_optimum(data: st.DataObject
     assert bound_of_part(question, data.draw(prices(question)), least, most) <= optimum
 
 
-@settings(SETTINGS, max_examples=80)
+@settings(SETTINGS, max_examples=50)
 @given(st.data())
 def test_whatever_the_tree_the_bound_never_exceeds_the_optimum(data: st.DataObject) -> None:
     question = data.draw(tiny_problems())
     demand = [w.replicas for w in question.workloads]
+    choices = len(question.node_pools) * sum(len(kind.offerings) for kind in question.catalog.instance_types)
+    assume(choices * sum(demand) <= 18)  # beyond this, enumeration takes seconds
     optimum = cheapest_cost(question, demand)
     assume(optimum is not None)
     assert 0 <= prove_bound(question, data.draw(trees(question, prices(question))), demand) <= optimum
