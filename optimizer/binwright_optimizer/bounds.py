@@ -34,6 +34,7 @@ def feasible_prices(
     finite
         bool array (j,): candidates whose excess is paid for by their supply instead.
     """
+    thresholds = np.maximum(thresholds, 0.0)  # rounding errors of prizes may leave less
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(worth > thresholds, worth / thresholds, 1.0)
     ratio[finite] = 1.0

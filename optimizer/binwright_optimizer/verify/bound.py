@@ -204,33 +204,45 @@ def _prices_at(
         use = shop.use[key]
         limit[key] = min(price, (1 << _TERM_BITS) // max(1, int(use.max()) * len(limit)))
         node += use * limit[key]
+    # First whatever makes nodes dearer, so that the prices that make them cheaper have room.
+    earned = 0
+    spoken = certificate.level_prices[:_MOST_LEVELS] if pods else ()
+    for level, price in spoken:
+        if price < 0 and level in most:
+            accepted = min(-price >> coarser, (1 << _TERM_BITS) // _MOST_LEVELS)
+            node[shop.price >= level] += accepted
+            earned -= accepted * most[level]
     minimum = [0] * len(shop.pools)
     for pool, price in certificate.minimum_prices if pods else ():
         p = index.get(pool, -1)
         mine = shop.pool_of == p
         if p >= 0 and price > 0 and shop.pools[p].missing and mine.any():
-            # T must not fall below zero; a smaller price of the minimum is as valid.
-            accepted = min(price >> coarser, int(node[mine].min()))
+            accepted = min(price >> coarser, _most_prize(shop, node, mine, len(certificate.minimum_prices)))
             minimum[p] += accepted
             node[mine] -= accepted
-    earned = 0
-    for level, price in certificate.level_prices[:_MOST_LEVELS] if pods else ():
+    for level, price in spoken:
         counted = shop.price >= level
-        if price < 0 and level in most:
-            accepted = min(-price >> coarser, (1 << _TERM_BITS) // _MOST_LEVELS)
-            node[counted] += accepted
-            earned -= accepted * most[level]
-        elif price > 0 and level in least and counted.any():
-            accepted = min(price >> coarser, int(node[counted].min()))
+        if price > 0 and level in least and counted.any():
+            accepted = min(price >> coarser, _most_prize(shop, node, counted, _MOST_LEVELS))
             node[counted] -= accepted
             earned += accepted * least[level]
-    # No pod is worth more than the dearest node: its class would be divided down to that anyway.
-    dearest = int(node.max())
+    # No pod is worth more than the dearest node where its class would be divided down to that anyway;
+    # one that only nodes of limited supply hold may be worth more. Beyond this, prices are not sensible.
+    dearest = min(int(node.max()) << 6, 1 << VALUE_BITS)
     pod = [0] * len(shop.classes.requests)
     for i, counts, price in zip(shop.classes.class_of, is_placed, pods, strict=False):
         if counts and price > 0:
             pod[i] = max(pod[i], min(dearest, price >> coarser))
     return _Prices(scale, np.array(pod, dtype=np.int64), limit, minimum, node, earned)
+
+
+def _most_prize(shop: Market, node: Int64Array, counted: NDArray[np.bool_], n_prizes: int) -> int:
+    """Most that nodes may be rewarded with: T of what can be bought without limit stays above zero.
+
+    A smaller price is as valid. Where supply is limited its own term pays for a T below zero.
+    """
+    unlimited = node[counted & (shop.available < 0)]
+    return min(int(unlimited.min(initial=1 << _TERM_BITS)), (1 << _TERM_BITS) // n_prizes)
 
 
 def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: float) -> int:
@@ -258,14 +270,19 @@ def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: f
     )
 
     paid = 0
-    worth = knapsacks.most_worth(pod, shop.room[limited], shop.row_of[limited], prices.node[limited])
+    worth = knapsacks.most_worth(
+        pod, shop.room[limited], shop.row_of[limited], np.maximum(0, prices.node[limited])
+    )
     for o, value in zip(limited, worth, strict=True):
         cost = prices.node[o]
         if value > cost:
+            supply_term = int(shop.available[o]) * int(value - cost)
+            if cost < 0:  # even an empty one is worth buying
+                paid += supply_term
+                continue
             held = knapsacks.can_hold(shop.room[o], shop.row_of[o])
             cheaper = _divided(pod, np.array([cost]), np.array([value]), held[np.newaxis])
             loss = _total(knapsacks.demand, pod) - _total(knapsacks.demand, cheaper)
-            supply_term = int(shop.available[o]) * int(value - cost)
             if supply_term <= loss:
                 paid += supply_term
             else:
