@@ -16,7 +16,7 @@ from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
-from binwright_optimizer.columns.master import Rows
+from binwright_optimizer.columns.master import Rows, Solution
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.tree import Part, Tree
@@ -111,7 +111,8 @@ class Search:
         self.instance = instance
         self.params = params
         self._most_parts = most_parts
-        self.incumbent = Incumbent(instance, stop, price_step(instance), on_progress)
+        self._price_step = price_step(instance)
+        self.incumbent = Incumbent(instance, stop, self._price_step, on_progress)
         self.stop = _PartialStop(stop, self.incumbent)
         self.halt = Halt(self.stop)
         self.pricing = Pricing(instance, self.halt)
@@ -202,9 +203,13 @@ class Search:
         solution, packing = self.generation.solution, self.incumbent.packing
         if solution is None or packing is None or packing.left_out.any():
             return False
-        below = solution.objective - self.generation.bound.dollars
-        above = packing.cost * MICRO - solution.objective
+        below, above = self._distances(solution, packing)
         return below <= share * above and below <= NEARLY * solution.objective
+
+    def _distances(self, solution: Solution, packing: Packing) -> tuple[float, float]:
+        """Dollars from the bound up to the relaxation, and from there up to the incumbent."""
+        below = solution.objective - self.generation.bound.dollars
+        return below, packing.cost * MICRO - solution.objective
 
     def _generate(self, share: float) -> None:
         """Columns until the relaxation is solved well enough, with a dive now and then."""
@@ -263,7 +268,7 @@ class Search:
             self.generation.rows,
             self.generation.pool.arrays(),
             self.generation.bound,
-            packing.cost * 1e-6,
+            packing.cost * MICRO,
             limit,
             self.halt,
         )
@@ -272,13 +277,12 @@ class Search:
 
     def _is_worth_splitting(self) -> bool:
         """Whether more of the gap is above the relaxation than below it."""
-        generation = self.generation
-        if generation.is_converged or generation.solution is None:
-            return generation.is_converged
-        assert self.incumbent.packing is not None
-        objective = generation.solution.objective
-        below = objective - generation.bound.dollars
-        return below <= SPLIT_SHARE * (self.incumbent.packing.cost * MICRO - objective)
+        solution, packing = self.generation.solution, self.incumbent.packing
+        if self.generation.is_converged or solution is None:
+            return self.generation.is_converged
+        assert packing is not None
+        below, above = self._distances(solution, packing)
+        return below <= SPLIT_SHARE * above
 
     def _split(self) -> None:
         """Branching and neighbourhood search in turns, until both run out of ideas."""
@@ -302,7 +306,7 @@ class Search:
         """Branching for a turn; False once it cannot raise the bound any more."""
         while not self._is_done() and turn.remaining_s() > 0:
             assert self.incumbent.packing is not None
-            cutoff = (self.incumbent.packing.cost - price_step(self.instance)) * MICRO + 1e-9
+            cutoff = (self.incumbent.packing.cost - self._price_step) * MICRO + 1e-9
             part = tree.next_part(cutoff)
             if part is None:
                 return False

@@ -27,8 +27,7 @@ from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 
 CENTRE_SHARE = 0.5
-"""Share of the best feasible duals in the duals that are priced."""
-PRUNE_EVERY = 10
+"""Share of the stabilisation centre in the duals that are priced."""
 FIRST_ROUNDS = 4
 """Rounds in which the centre is the best feasible duals; then it is the average of the master's."""
 CENTRE_STEP = 0.3
@@ -39,6 +38,7 @@ STALL_ROUNDS = 6
 """Rounds after which the progress of the bound is looked at."""
 STALL_SHARE = 0.9
 """Share of the distance between bound and master that may at most be left after them."""
+PRUNE_EVERY = 10
 """Rounds between two looks for columns that the master can do without."""
 PRUNE_MARGIN = 0.2
 """Reduced cost, as a share of its price, above which the master can do without a column."""

@@ -190,7 +190,6 @@ class Master:
         self._n_exchanges = 0 if exchanges is None else len(exchanges)
         self.is_infeasible = False
         self._is_exact = not self._n_exchanges
-        self._n_columns = 0
         self._candidates: list[int] = []
         self._live = np.zeros(0, dtype=np.intp)
         n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
@@ -229,9 +228,8 @@ class Master:
         if not len(candidates):
             return
         self.rows.add_columns(self._solver, candidates, patterns)
-        fresh = self._n_columns + np.arange(len(candidates), dtype=np.intp)
+        fresh = len(self._candidates) + np.arange(len(candidates), dtype=np.intp)
         self._live = np.concatenate([self._live, fresh])
-        self._n_columns += len(candidates)
         self._candidates.extend(candidates.tolist())
 
     def drop_exchanges(self) -> bool:
@@ -275,7 +273,8 @@ class Master:
 
     def add_level(self) -> None:
         """A row for the level added to the rows last."""
-        counted = np.flatnonzero(self.rows.is_counted[self._columns_of(self._live), -1])
+        candidates = np.array(self._candidates, dtype=np.intp)[self._live]
+        counted = np.flatnonzero(self.rows.is_counted[candidates, -1])
         index = (self._first[0] + self._n_exchanges + counted).astype(np.int32)
         self._solver.addRow(-np.inf, np.inf, len(index), index, np.ones(len(index)))
 
@@ -284,10 +283,6 @@ class Master:
         first = self._first[3]
         for level, (low, high) in enumerate(zip(least, most, strict=True)):
             self._solver.changeRowBounds(first + level, float(low), float(high))
-
-    def _columns_of(self, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Candidates of the columns with these numbers."""
-        return np.array(self._candidates, dtype=np.intp)[numbers]
 
     def set_demand(self, demand: NDArray[np.int64], room: Float, missing: Float, supply: Float) -> None:
         """Replace the right-hand sides."""
@@ -345,7 +340,7 @@ class Master:
             np.maximum(-dual[m:f], 0.0),
             dual[f:],
         )
-        nodes = np.zeros(self._n_columns)
+        nodes = np.zeros(len(self._candidates))
         nodes[self._live] = values[n + self._n_exchanges :]
         traded = float(values[n : n + self._n_exchanges].sum())
         return Solution(self._solver.getObjectiveValue(), nodes, values[:n], duals, traded)

@@ -81,7 +81,6 @@ class Tree:
     def __init__(self, generation: Generation, root: Bound) -> None:
         self.generation = generation
         self.root = Part(root, {}, {})
-        self._index: dict[int, int] = {}
 
     @property
     def dollars(self) -> float:
@@ -128,8 +127,7 @@ class Tree:
             return False
         level, nodes = choice
         at_most = math.floor(nodes)
-        if level not in self._index:
-            self._index[level] = len(self._index)
+        if level not in self.generation.rows.levels:
             self.generation.add_level(level)
         part.level, part.at_most = level, at_most
         deeper = part.depth + 1
@@ -154,9 +152,7 @@ class Tree:
         return best
 
     def _bounds(self, part: Part) -> tuple[Float, Float]:
-        n = len(self._index)
-        least, most = np.zeros(n), np.full(n, np.inf)
-        for level, index in self._index.items():
-            least[index] = part.least.get(level, 0)
-            most[index] = part.most.get(level, np.inf)
+        levels = self.generation.rows.levels
+        least = np.array([part.least.get(level, 0) for level in levels], dtype=np.float64)
+        most = np.array([part.most.get(level, np.inf) for level in levels], dtype=np.float64)
         return least, most
