@@ -9,9 +9,9 @@ from binwright.v1 import catalog_pb2
 from google.protobuf import json_format
 
 from binwright_clients.errors import InputError, Problems
-from binwright_clients.kubernetes.documents import DocumentError, load_json, load_yaml
 from binwright_clients.kubernetes.schema import shown
-from binwright_clients.sources import Format, Source, read_source, text_of
+from binwright_clients.kubernetes.single import only_document
+from binwright_clients.sources import Format, read_source
 from binwright_clients.tables.catalog import catalog_of_table
 from binwright_clients.tables.rows import Table, read_table
 
@@ -32,7 +32,7 @@ def read_catalog(path: str) -> catalog_pb2.InlineCatalog:
     if source.format in (Format.CSV, Format.PARQUET):
         table = read_table(source, problems)
     else:
-        document = _only_document(source)
+        document = only_document(source)
         if isinstance(document, dict):
             return _catalog_of_message(document, path)
         table = _table_of_list(document, path, problems)
@@ -41,18 +41,6 @@ def read_catalog(path: str) -> catalog_pb2.InlineCatalog:
     catalog = catalog_of_table(table, problems)
     problems.raise_if_any()
     return catalog
-
-
-def _only_document(source: Source) -> Any:
-    load = load_json if source.format is Format.JSON else load_yaml
-    try:
-        documents = [document for document in load(text_of(source)) if document is not None]
-    except DocumentError as error:
-        raise InputError.of(source.name, str(error)) from None
-    if len(documents) != 1:
-        what = "is empty" if not documents else "holds more than one document"
-        raise InputError.of(source.name, what)
-    return documents[0]
 
 
 def _catalog_of_message(document: dict[str, Any], path: str) -> catalog_pb2.InlineCatalog:

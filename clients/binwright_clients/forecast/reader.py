@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from binwright_optimizer.model.forecast import Forecast
 
-from binwright_clients.errors import InputError, Problems
+from binwright_clients.errors import Problems
 from binwright_clients.forecast.document import draft_of_document
 from binwright_clients.forecast.draft import Draft
 from binwright_clients.forecast.table import draft_of_table
-from binwright_clients.kubernetes.documents import DocumentError, load_json, load_yaml
-from binwright_clients.sources import Format, Source, read_source, text_of
+from binwright_clients.kubernetes.single import only_document
+from binwright_clients.sources import Format, Source, read_source
 from binwright_clients.tables.rows import read_table
 
 
@@ -40,12 +40,4 @@ def read_forecast(path: str, cloud: str = "") -> Forecast:
 def _draft(source: Source, cloud: str, problems: Problems) -> Draft:
     if source.format in (Format.CSV, Format.PARQUET):
         return draft_of_table(read_table(source, problems), cloud or "aws", problems)
-    load = load_json if source.format is Format.JSON else load_yaml
-    try:
-        documents = [document for document in load(text_of(source)) if document is not None]
-    except DocumentError as error:
-        raise InputError.of(source.name, str(error)) from None
-    if len(documents) != 1:
-        what = "is empty" if not documents else "holds more than one document"
-        raise InputError.of(source.name, what)
-    return draft_of_document(documents[0], source.name, cloud, problems)
+    return draft_of_document(only_document(source), source.name, cloud, problems)
