@@ -27,6 +27,7 @@ from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_ro
 from binwright_optimizer.instance.minimums import check_minimums
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
+from binwright_optimizer.instance.stated import rules_of
 from binwright_optimizer.instance.variants import pool_variants
 from binwright_optimizer.model import Problem
 from binwright_optimizer.model.taints import untolerated
@@ -46,7 +47,8 @@ def build_instance(problem: Problem) -> Instance:
         If the total demand of a resource cannot be held in 62 bits, or a NodePool's minimum is
         beyond what its limits and the supply of its offerings allow.
     """
-    kinds = kinds_of(problem.workloads)
+    rules = rules_of(problem)
+    kinds = kinds_of(problem.workloads, rules)
     resources = requested_resources(kinds)
     requests = request_matrix(kinds, resources)
     shelf = shelf_of(problem.catalog)
@@ -59,7 +61,7 @@ def build_instance(problem: Problem) -> Instance:
     wanted = _total_demand(requests, kind_demand, resources)
 
     admitted = _admitted(problem, kinds, shelf, shelved)
-    class_of_kind, kind_of_class = merge_kinds(kinds, requests, admitted)
+    class_of_kind, kind_of_class = merge_kinds(kinds, rules, requests, admitted)
     demand = np.zeros(len(kind_of_class), dtype=np.int64)
     np.add.at(demand, class_of_kind, kind_demand)
     class_requests = requests[kind_of_class]

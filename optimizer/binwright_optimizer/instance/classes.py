@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.candidates import resource_vector
+from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import NodeSelectorTerm, PodTemplate, Requirement, Toleration, Workload
 from binwright_optimizer.model.resources import PODS, Resources
 
@@ -20,7 +21,7 @@ Placement = tuple[tuple[Requirement, ...], tuple[NodeSelectorTerm, ...], tuple[T
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Distinct (requests, placement, priority) among the workloads, before placements are merged.
+    """Distinct (requests, placement, priority, rules) among the workloads, before placements are merged.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ class Kinds:
         One template of each distinct placement, to evaluate selectors with.
     workload_kind
         intp array (workload,): kind of each workload.
+    stated, selected
+        Rules about other pods that each kind states; numbers of the selections it is in.
     """
 
     requests: list[Resources]
@@ -41,12 +44,16 @@ class Kinds:
     priority: NDArray[np.int64]
     placements: list[PodTemplate]
     workload_kind: NDArray[np.intp]
+    stated: list[Stated]
+    selected: list[tuple[int, ...]]
 
 
-def kinds_of(workloads: tuple[Workload, ...]) -> Kinds:
+def kinds_of(workloads: tuple[Workload, ...], rules: Rules) -> Kinds:
     """Kinds in order of first appearance."""
-    by_identity: dict[int, int] = {}
-    by_value: dict[tuple[Resources, Placement, int], int] = {}
+    by_identity: dict[tuple[int, int, tuple[int, ...]], int] = {}
+    by_value: dict[tuple[Resources, Placement, int, Stated, tuple[int, ...]], int] = {}
+    stated: list[Stated] = []
+    selected: list[tuple[int, ...]] = []
     placement_index: dict[Placement, int] = {}
     placements: list[PodTemplate] = []
     requests: list[Resources] = []
@@ -55,10 +62,11 @@ def kinds_of(workloads: tuple[Workload, ...]) -> Kinds:
     kinds = np.empty(len(workloads), dtype=np.intp)
     for w, workload in enumerate(workloads):
         template = workload.template
-        kind = by_identity.get(id(template))
+        identity = id(template), id(rules.stated[w]), rules.selected[w]
+        kind = by_identity.get(identity)
         if kind is None:
             placement = (template.node_selector, template.node_affinity, template.tolerations)
-            key = (template.requests, placement, template.priority)
+            key = (template.requests, placement, template.priority, rules.stated[w], rules.selected[w])
             kind = by_value.get(key)
             if kind is None:
                 kind = by_value[key] = len(requests)
@@ -68,7 +76,9 @@ def kinds_of(workloads: tuple[Workload, ...]) -> Kinds:
                 requests.append(template.requests)
                 placement_of.append(placement_index[placement])
                 priority.append(template.priority)
-            by_identity[id(template)] = kind
+                stated.append(rules.stated[w])
+                selected.append(rules.selected[w])
+            by_identity[identity] = kind
         kinds[w] = kind
     return Kinds(
         requests,
@@ -76,6 +86,8 @@ def kinds_of(workloads: tuple[Workload, ...]) -> Kinds:
         np.array(priority, dtype=np.int64),
         placements,
         kinds,
+        stated,
+        selected,
     )
 
 
@@ -94,7 +106,7 @@ def request_matrix(kinds: Kinds, resources: tuple[str, ...]) -> NDArray[np.int64
 
 
 def merge_kinds(
-    kinds: Kinds, requests: NDArray[np.int64], admitted: NDArray[np.bool_]
+    kinds: Kinds, rules: Rules, requests: NDArray[np.int64], admitted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Classes in canonical order: (kind -> class, class -> one of its kinds).
 
@@ -111,7 +123,11 @@ def merge_kinds(
     """
     columns = np.packbits(admitted, axis=1)
     content = [columns[p].tobytes() for p in kinds.placement_of]
-    keys = [(-int(kinds.priority[k]), tuple(-requests[k]), content[k]) for k in range(len(kinds.requests))]
+    texts = [rules.node_text(*pair) for pair in zip(kinds.stated, kinds.selected, strict=True)]
+    keys = [
+        (-int(kinds.priority[k]), tuple(-requests[k]), content[k], texts[k])
+        for k in range(len(kinds.requests))
+    ]
     order = sorted(set(keys))
     position = {key: index for index, key in enumerate(order)}
     class_of = np.array([position[key] for key in keys], dtype=np.intp)

@@ -1,0 +1,214 @@
+"""What may stand together on one node: caps on sets of classes, some only beside a certain class.
+
+A rule says: *if a pod of class t is on the node, at most k pods of the classes in S are*; without a
+trigger t it always holds. Hostname anti-affinity, spread over hosts, host ports and caps per node all
+have this form, and all are downward closed: a part of an allowed pattern is allowed. Rules are the
+same for every node that may be bought. A running node begins with pods that are counted in sets and
+with caps that its pods impose, which is a start of its own.
+
+Rules that name a single class are no rules here but `Instance.node_cap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+
+ALWAYS = -1
+"""Trigger of a rule that holds whatever is on the node."""
+FREE = 2**40
+"""Cap of a set that is not capped."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetRule:
+    """If a pod of class ``trigger`` is on a node, at most ``most`` pods of ``members`` are.
+
+    Parameters
+    ----------
+    members
+        Classes, sorted.
+    trigger
+        A class, or `ALWAYS`.
+    """
+
+    members: tuple[int, ...]
+    most: int
+    trigger: int = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a set of classes has to reckon with on one candidate before any pod is placed there.
+
+    Parameters
+    ----------
+    load
+        Running pods that count in the set.
+    most
+        Cap that running pods impose on the set, those running included.
+    """
+
+    candidate: int
+    members: tuple[int, ...]
+    load: int = 0
+    most: int = FREE
+
+
+class NodeRules(NamedTuple):
+    """The rules as arrays that kernels take: sets ``s``, rules ``q``. A named tuple, since numba knows it.
+
+    Attributes
+    ----------
+    cap
+        int64 array (s,): cap of the set without trigger; `FREE` if it has none.
+    member_start, member
+        Classes of set ``s``: ``member[member_start[s] : member_start[s + 1]]``.
+    set_start, set_of
+        Sets of class ``i``, likewise.
+    rule_start, trigger, most
+        Triggered rules ``q`` of set ``s``, likewise.
+    fired_start, fired, fired_set
+        Rules triggered by class ``i``, likewise, and their sets.
+    begin_start, begin_set, begin_load, begin_most
+        Starts of candidate ``j``, likewise.
+    """
+
+    cap: Int
+    member_start: Int
+    member: Int
+    set_start: Int
+    set_of: Int
+    rule_start: Int
+    trigger: Int
+    most: Int
+    fired_start: Int
+    fired: Int
+    fired_set: Int
+    begin_start: Int
+    begin_set: Int
+    begin_load: Int
+    begin_most: Int
+
+    @classmethod
+    def of(
+        cls, n_classes: int, n_candidates: int, rules: Iterable[SetRule] = (), starts: Iterable[Start] = ()
+    ) -> NodeRules:
+        """Arrays of these rules; without any rule there is no set, by which kernels know it."""
+        starts = list(starts)
+        capped, triggered = _combined(rules)
+        sets = sorted({*capped, *(m for m, _ in triggered), *(start.members for start in starts)})
+        index = {members: s for s, members in enumerate(sets)}
+        by_set: list[list[tuple[int, int]]] = [[] for _ in sets]
+        for (members, trigger), most in sorted(triggered.items()):
+            by_set[index[members]].append((trigger, most))
+        fired: list[list[tuple[int, int]]] = [[] for _ in range(n_classes)]
+        sets_of: list[list[int]] = [[] for _ in range(n_classes)]
+        number = 0
+        for s, (members, ruled) in enumerate(zip(sets, by_set, strict=True)):
+            for i in members:
+                sets_of[i].append(s)
+            for trigger, _ in ruled:
+                fired[trigger].append((number, s))
+                number += 1
+        begins: list[list[tuple[int, int, int]]] = [[] for _ in range(n_candidates)]
+        for start in starts:
+            begins[start.candidate].append((index[start.members], start.load, start.most))
+        return cls(
+            _array([capped.get(members, FREE) for members in sets]),
+            *_rows(sets),
+            *_rows(sets_of),
+            _starts(by_set),
+            _array([trigger for ruled in by_set for trigger, _ in ruled]),
+            _array([most for ruled in by_set for _, most in ruled]),
+            _starts(fired),
+            _array([q for rules_of in fired for q, _ in rules_of]),
+            _array([s for rules_of in fired for _, s in rules_of]),
+            _starts(begins),
+            _array([s for begin in begins for s, _, _ in begin]),
+            _array([load for begin in begins for _, load, _ in begin]),
+            _array([most for begin in begins for _, _, most in begin]),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no rule at all."""
+        return not len(self.cap)
+
+    def concerned(self) -> NDArray[np.bool_]:
+        """Classes that are in some set or trigger some rule: bool array (i,)."""
+        return (np.diff(self.set_start) > 0) | (np.diff(self.fired_start) > 0)
+
+    def allows(self, candidate: int, pattern: Sequence[int] | NDArray[np.integer]) -> bool:
+        """Whether the pods of a pattern may stand together there.
+
+        Examples
+        --------
+        At most one pod of class 1 beside class 0:
+
+        >>> rules = NodeRules.of(2, 1, [SetRule((1,), most=1, trigger=0)])
+        >>> rules.allows(0, [1, 1]), rules.allows(0, [1, 2]), rules.allows(0, [0, 2])
+        (True, False, True)
+        """
+        load = np.zeros(len(self.cap), dtype=np.int64)
+        cap = self.cap.copy()
+        for at in range(self.begin_start[candidate], self.begin_start[candidate + 1]):
+            s = self.begin_set[at]
+            load[s] += self.begin_load[at]
+            cap[s] = min(cap[s], self.begin_most[at])
+        added = np.zeros(len(self.cap), dtype=np.int64)
+        for i in np.flatnonzero(np.asarray(pattern)):
+            added[self.set_of[self.set_start[i] : self.set_start[i + 1]]] += int(pattern[i])
+            for at in range(self.fired_start[i], self.fired_start[i + 1]):
+                s = self.fired_set[at]
+                if load[s] > self.most[self.fired[at]]:
+                    return False  # by pods that run there already
+                cap[s] = min(cap[s], self.most[self.fired[at]])
+        return bool(((added == 0) | (load + added <= cap)).all())
+
+
+def _combined(
+    rules: Iterable[SetRule],
+) -> tuple[dict[tuple[int, ...], int], dict[tuple[tuple[int, ...], int], int]]:
+    """Smallest cap of each set, and of each (set, trigger) below that.
+
+    A set of which every member triggers the same cap is simply capped: whatever exceeds it is there.
+    """
+    capped: dict[tuple[int, ...], int] = {}
+    triggered: dict[tuple[tuple[int, ...], int], int] = {}
+    for rule in rules:
+        if rule.trigger == ALWAYS:
+            capped[rule.members] = min(rule.most, capped.get(rule.members, FREE))
+        else:
+            key = rule.members, rule.trigger
+            triggered[key] = min(rule.most, triggered.get(key, FREE))
+    own: dict[tuple[int, ...], list[int]] = {}
+    for (members, trigger), most in triggered.items():
+        if trigger in members:
+            own.setdefault(members, []).append(most)
+    for members, caps in own.items():
+        if len(caps) == len(members):
+            capped[members] = min(max(caps), capped.get(members, FREE))
+    triggered = {key: most for key, most in triggered.items() if most < capped.get(key[0], FREE)}
+    return capped, triggered
+
+
+def _array(values: Sequence[int]) -> Int:
+    array = np.array(values, dtype=np.int64)
+    array.flags.writeable = False
+    return array
+
+
+def _starts(rows: Sequence[Sequence[object]]) -> Int:
+    """Where each row begins, and where the last one ends."""
+    return _array([0, *np.cumsum([len(row) for row in rows], dtype=np.int64).tolist()])
+
+
+def _rows(rows: Sequence[Sequence[int]]) -> tuple[Int, Int]:
+    return _starts(rows), _array([value for row in rows for value in row])
