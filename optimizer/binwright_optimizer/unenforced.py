@@ -1,7 +1,8 @@
 """What a problem asks for that the search does not hold yet: one place, read by whoever warns.
 
 A line of `_OF_TEMPLATES`, `_OF_WORKLOADS` or `_OF_PROBLEMS` goes once search, bound and verifier
-enforce its rule; nothing else says so.
+enforce its rule; nothing else says so. With the line goes the waiver that its last column gives: from
+then on the verifier refuses decisions that break the rule.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from binwright_optimizer.model import (
     Workload,
 )
 from binwright_optimizer.model.mig import mig_profile
+from binwright_optimizer.model.rules import Rule
 
 MOST_NAMED = 3
 """Workloads that a warning names before it counts the rest."""
@@ -28,43 +30,52 @@ def _asks_for_mig(template: PodTemplate) -> bool:
     return any(mig_profile(resource) is not None for resource, _ in template.requests)
 
 
-_OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object]], ...] = (
+_OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], ...] = (
     (
         "topology spread is not enforced",
         lambda template: any(constraint.is_required for constraint in template.topology_spread),
+        Rule.TOPOLOGY_SPREAD,
     ),
     (
         "topology spread with ScheduleAnyway is not weighed",
         lambda template: any(not constraint.is_required for constraint in template.topology_spread),
+        None,
     ),
-    ("pod affinity is not enforced", lambda template: template.pod_affinity.required),
-    ("pod anti-affinity is not enforced", lambda template: template.pod_anti_affinity.required),
+    ("pod affinity is not enforced", lambda template: template.pod_affinity.required, Rule.POD_AFFINITY),
+    (
+        "pod anti-affinity is not enforced",
+        lambda template: template.pod_anti_affinity.required,
+        Rule.POD_ANTI_AFFINITY,
+    ),
     (
         "preferred pod affinity is not weighed",
         lambda template: template.pod_affinity.preferred or template.pod_anti_affinity.preferred,
+        None,
     ),
-    ("preferred node affinity is not weighed", lambda template: template.preferred_affinity),
-    ("caps of pods per node are not enforced", lambda template: template.node_caps),
-    ("host ports are not enforced", lambda template: template.host_ports),
-    ("zones and attach limits of volumes are not enforced", lambda template: template.volumes),
+    ("preferred node affinity is not weighed", lambda template: template.preferred_affinity, None),
+    ("caps of pods per node are not enforced", lambda template: template.node_caps, Rule.NODE_CAPS),
+    ("host ports are not enforced", lambda template: template.host_ports, Rule.HOST_PORTS),
+    ("zones and attach limits of volumes are not enforced", lambda template: template.volumes, Rule.VOLUMES),
     (
         "shares of a GPU are not packed: each counts as a whole one",
         lambda template: template.gpu_share is not None,
+        None,
     ),
     (
         "MIG devices are not cut from GPUs: only nodes that advertise them count",
         _asks_for_mig,
+        None,
     ),
-    ("claims of devices are not enforced", lambda template: template.device_claims),
-    ("restart costs are not weighed", lambda template: template.restart_cost_microusd),
+    ("claims of devices are not enforced", lambda template: template.device_claims, None),
+    ("restart costs are not weighed", lambda template: template.restart_cost_microusd, None),
 )
-"""Warning, and what in a pod template brings it up."""
+"""Warning, what in a pod template brings it up, and the rule that the verifier waives meanwhile."""
 
-_OF_WORKLOADS: tuple[tuple[str, Callable[[Workload], object]], ...] = (
-    ("gangs are not enforced: pods are placed one by one", lambda workload: workload.gang),
-    ("bounds on spot capacity are not enforced", lambda workload: workload.spot),
+_OF_WORKLOADS: tuple[tuple[str, Callable[[Workload], object], Rule | None], ...] = (
+    ("gangs are not enforced: pods are placed one by one", lambda workload: workload.gang, Rule.GANGS),
+    ("bounds on spot capacity are not enforced", lambda workload: workload.spot, Rule.SPOT),
 )
-"""Warning, and what in a workload brings it up."""
+"""Warning, what in a workload brings it up, and the rule that the verifier waives meanwhile."""
 
 
 def _has_soft_taint(pool: NodePool) -> bool:
@@ -75,13 +86,14 @@ def _has_min_values(pool: NodePool) -> bool:
     return any(requirement.min_values for requirement in pool.requirements)
 
 
-_OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object]], ...] = (
+_OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] = (
     (
         "taints with the effect PreferNoSchedule are not weighed",
         lambda problem: (
             any(map(_has_soft_taint, problem.node_pools))
             or any(not taint.repels for node in problem.existing_nodes for taint in node.taints)
         ),
+        None,
     ),
     (
         "minValues of NodePools are not enforced",
@@ -89,10 +101,12 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object]], ...] = (
             problem.policies.min_values is MinValuesPolicy.STRICT
             and any(map(_has_min_values, problem.node_pools))
         ),
+        Rule.MIN_VALUES,
     ),
     (
         "replicas of GPUs by time-slicing or MPS are not counted",
         lambda problem: any(pool.gpu_sharing.replicas > 1 for pool in problem.node_pools),
+        None,
     ),
     (
         "the rules of running pods (anti-affinity, caps, ports, volumes) do not bind pods that are placed",
@@ -101,20 +115,28 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object]], ...] = (
             for node in problem.existing_nodes
             for pods in node.pods
         ),
+        Rule.RUNNING_PODS,
     ),
     (
         "host ports of daemons are not kept free",
         lambda problem: any(daemon.template.host_ports for daemon in problem.daemon_sets),
+        Rule.DAEMON_PORTS,
     ),
     (
         "reservations for any zone, and instance reservations, are not used",
         lambda problem: problem.reservations,
+        None,
     ),
-    ("savings plans are not used", lambda problem: problem.savings_plans),
-    ("the problem's bounds on spot capacity are not enforced", lambda problem: problem.policies.spot),
+    ("savings plans are not used", lambda problem: problem.savings_plans, None),
+    (
+        "the problem's bounds on spot capacity are not enforced",
+        lambda problem: problem.policies.spot,
+        Rule.PROBLEM_SPOT,
+    ),
     (
         "pods without accelerator are not kept off nodes that have one",
         lambda problem: problem.policies.gpu_nodes is GpuNodePolicy.NEVER,
+        Rule.GPU_NODES,
     ),
     (
         "preferences are not weighed, whatever a weight point is worth",
@@ -122,9 +144,23 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object]], ...] = (
             problem.policies.microusd_per_weight_hour
             and problem.policies.preferences is PreferencePolicy.RESPECT
         ),
+        None,
     ),
 )
-"""Warning, and what in a problem brings it up."""
+"""Warning, what in a problem brings it up, and the rule that the verifier waives meanwhile."""
+
+
+def _waived() -> frozenset[Rule]:
+    rules = [
+        *(rule for _, _, rule in _OF_TEMPLATES),
+        *(rule for _, _, rule in _OF_WORKLOADS),
+        *(rule for _, _, rule in _OF_PROBLEMS),
+    ]
+    return frozenset(rule for rule in rules if rule is not None)
+
+
+WAIVED = _waived()
+"""Rules that a decision may break, because it says that it may."""
 
 
 def unenforced(problem: Problem) -> tuple[str, ...]:
@@ -140,7 +176,7 @@ def unenforced(problem: Problem) -> tuple[str, ...]:
 
 
 def _problem_warnings(problem: Problem) -> Iterator[str]:
-    for warning, is_asked in _OF_PROBLEMS:
+    for warning, is_asked, _ in _OF_PROBLEMS:
         if is_asked(problem):
             yield warning
 
@@ -154,14 +190,14 @@ def _workload_warnings(problem: Problem) -> Iterator[str]:
         if warnings is None:
             warnings = of_template[id(template)] = tuple(
                 warning
-                for warning, is_asked in _OF_TEMPLATES
+                for warning, is_asked, _ in _OF_TEMPLATES
                 if is_asked(template) and not _is_ignored(warning, problem.policies)
             )
         if workload.gang or workload.spot:
-            warnings += tuple(warning for warning, is_asked in _OF_WORKLOADS if is_asked(workload))
+            warnings += tuple(warning for warning, is_asked, _ in _OF_WORKLOADS if is_asked(workload))
         for warning in warnings:
             names.setdefault(warning, []).append(_name(workload))
-    order = [warning for warning, _ in (*_OF_TEMPLATES, *_OF_WORKLOADS)]
+    order = [row[0] for row in (*_OF_TEMPLATES, *_OF_WORKLOADS)]
     for warning in sorted(names, key=order.index):
         yield f"{warning}: {_stated_by(names[warning])}"
 

@@ -1,0 +1,26 @@
+"""Names of the rules that hold between pods, nodes and what is bought, beside plain room and labels.
+
+The verifier checks each by itself; `unenforced` says which of them the search does not hold yet.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """One rule; its value begins each finding about it."""
+
+    TOPOLOGY_SPREAD = "topology spread"
+    POD_AFFINITY = "pod affinity"
+    POD_ANTI_AFFINITY = "pod anti-affinity"
+    NODE_CAPS = "node cap"
+    HOST_PORTS = "host port"
+    DAEMON_PORTS = "host port of a daemon"
+    VOLUMES = "volume"
+    RUNNING_PODS = "rule of a running pod"
+    GANGS = "gang"
+    SPOT = "spot policy"
+    PROBLEM_SPOT = "spot policy of the problem"
+    GPU_NODES = "accelerated nodes"
+    MIN_VALUES = "minValues"
