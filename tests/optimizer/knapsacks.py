@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from binwright_optimizer.pricing.kernels.sweep import gather
+from drawn_rules import Ruleset, rulesets
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -20,15 +21,28 @@ class Knapsack:
     requests: NDArray[np.int64]
     room: NDArray[np.int64]
     compatible: NDArray[np.bool_]
+    ruleset: Ruleset = field(default_factory=lambda: Ruleset(0, 0))
 
-    def gathered(self):
+    @property
+    def rules(self):
+        own = self.ruleset if self.ruleset.n_classes else Ruleset(len(self.values), 1)
+        return own.arrays()
+
+    def state(self):
+        """Node rules and room for the state of a node, as the kernels take them; `gathered` fills it."""
+        rules = self.rules
+        n_sets = len(rules.cap)
+        held = np.zeros(len(self.values), dtype=np.int64)
+        return rules, held, np.zeros(n_sets, dtype=np.int64), np.zeros(n_sets, dtype=np.int64)
+
+    def gathered(self, state=None):
         """Number, items, limits and shares, as the kernels take them."""
         n_classes, n_resources = self.requests.shape
         items, limits = np.empty(n_classes, dtype=np.int64), np.empty(n_classes, dtype=np.int64)
         shares = np.empty((n_classes, n_resources))
         n = gather(
             0, self.values, self.caps, self.requests, self.room[None, :], self.compatible[None, :], items,
-            limits, shares,
+            limits, shares, *(state or self.state()),
         )  # fmt: skip
         return n, items, limits, shares
 
@@ -40,6 +54,7 @@ class Knapsack:
             (pattern @ self.requests <= self.room).all()
             and (pattern <= self.caps).all()
             and not pattern[~self.compatible].any()
+            and self.ruleset.allows(0, pattern)
         )
 
     def best(self) -> float:
@@ -51,7 +66,7 @@ class Knapsack:
 
 @st.composite
 def knapsacks(draw: st.DrawFn) -> Knapsack:
-    """Up to four classes and three resources, small enough to try every pattern."""
+    """Up to four classes and three resources, small enough to try every pattern; node rules now and then."""
     n_classes, n_resources = draw(st.integers(1, 4)), draw(st.integers(1, 3))
 
     def row(low: int, high: int, length: int) -> list[int]:
@@ -63,4 +78,5 @@ def knapsacks(draw: st.DrawFn) -> Knapsack:
         requests=np.array([row(0, 7, n_resources) for _ in range(n_classes)], dtype=np.int64),
         room=np.array(row(0, 20, n_resources), dtype=np.int64),
         compatible=np.array([draw(st.integers(0, 4)) > 0 for _ in range(n_classes)]),
+        ruleset=draw(rulesets(n_classes, 1)),
     )

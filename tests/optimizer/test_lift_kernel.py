@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.pricing.kernels.lift import fits, lift
 from builders import instance_type, pod, problem
+from drawn_rules import Ruleset, rulesets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -34,10 +35,17 @@ class Market:
     allocatable: NDArray[np.int64]
     compatible: NDArray[np.bool_]
     costs: Float
+    ruleset: Ruleset = field(default_factory=lambda: Ruleset(0, 0))
+
+    @property
+    def rules(self):
+        n_candidates, n_classes = self.compatible.shape
+        own = self.ruleset if self.ruleset.n_classes else Ruleset(n_classes, n_candidates)
+        return own.arrays()
 
     @property
     def most(self) -> NDArray[np.int64]:
-        return np.asarray(fits(self.caps, self.requests, self.allocatable, self.compatible))
+        return np.asarray(fits(self.caps, self.requests, self.allocatable, self.compatible, self.rules))
 
     @property
     def held(self) -> NDArray[np.intp]:
@@ -48,7 +56,8 @@ class Market:
         """Every pattern of a candidate, tried one by one: (p, i)."""
         spans = [range(int(cap) + 1) for cap in self.caps * self.compatible[j]]
         tried = np.array(list(itertools.product(*spans)), dtype=np.int64)
-        return tried[(tried @ self.requests <= self.allocatable[j]).all(axis=1)]
+        tried = tried[(tried @ self.requests <= self.allocatable[j]).all(axis=1)]
+        return tried[[self.ruleset.allows(j, pattern) for pattern in tried]]
 
     def best(self, j: int, values: Float, beside: int | None = None) -> float:
         """Largest worth of a pattern; of those with a pod of class ``beside`` if given."""
@@ -91,6 +100,7 @@ def lifted(
     used = lift(
         market.held if order is None else order, targets, values, market.costs, market.most, market.requests,
         market.allocatable, mu, bounds, max_nodes, np.array([halted], dtype=np.uint8), candidates, patterns,
+        market.rules,
     )  # fmt: skip
     return Lifted(start, targets, values, bounds, candidates[:used], patterns[:used])
 
@@ -110,6 +120,7 @@ def markets(draw: st.DrawFn) -> Market:
         allocatable=np.array([row(0, 16, n_resources) for _ in range(n_candidates)], dtype=np.int64),
         compatible=np.array([row(0, 3, n_classes) for _ in range(n_candidates)]) > 0,
         costs=np.array(row(0, 12, n_candidates), dtype=np.float64),
+        ruleset=draw(rulesets(n_classes, n_candidates)),
     )
 
 

@@ -30,23 +30,27 @@ def relaxed(knapsack: Knapsack):
 
 def packed(knapsack: Knapsack, mu, *, floor: float = 0.0, max_nodes: int = 100_000):
     """Value, completeness and pattern of a depth-first search."""
-    n, items, limits, shares = knapsack.gathered()
+    state = knapsack.state()
+    n, items, limits, shares = knapsack.gathered(state)
+    before = [part.copy() for part in state[1:]]
     chosen = np.zeros(len(items), dtype=np.int64)
     value, complete = pack(
         n, items, limits, shares, knapsack.values, knapsack.requests, knapsack.room, knapsack.room, mu, floor,
-        SLACK, max_nodes, chosen,
+        SLACK, max_nodes, chosen, *state,
     )  # fmt: skip
+    assert all((now == then).all() for now, then in zip(state[1:], before, strict=True))
     return value, complete, spread(knapsack, items[:n], chosen[:n])
 
 
 def branched(knapsack: Knapsack, *, floor: float = 0.0, max_branches: int = 1_000, halted: bool = False):
     """Value, upper bound and pattern of a branch and bound."""
-    n, items, limits, shares = knapsack.gathered()
+    rules, *state = knapsack.state()
+    n, items, limits, shares = knapsack.gathered((rules, *state))
     chosen = np.zeros(len(items), dtype=np.int64)
     halt = np.array([halted], dtype=np.uint8)
     value, upper, _ = branch(
         n, items, limits, shares, knapsack.values, knapsack.requests, knapsack.room, floor, SLACK,
-        max_branches, halt, chosen,
+        max_branches, halt, chosen, rules, 0, *state,
     )  # fmt: skip
     return value, upper, spread(knapsack, items[:n], chosen[:n])
 
@@ -112,10 +116,9 @@ def test_a_search_finds_nothing_where_the_floor_is_not_exceeded() -> None:
 def test_only_useful_items_are_gathered_with_the_most_that_fit(knapsack: Knapsack) -> None:
     n, items, limits, shares = knapsack.gathered()
     for i in range(len(knapsack.values)):
-        alone = [
-            c for c in range(int(knapsack.caps[i]) + 1) if (c * knapsack.requests[i] <= knapsack.room).all()
-        ]
-        most = max(alone) if knapsack.compatible[i] and knapsack.values[i] > 0 else 0
+        one = np.eye(len(knapsack.values), dtype=np.int64)[i]
+        most = max(c for c in range(int(knapsack.caps[i]) + 1) if c == 0 or knapsack.fits(c * one))
+        most = most if knapsack.values[i] > 0 else 0
         assert (i in items[:n]) == (most > 0)
         if most:
             k = items[:n].tolist().index(i)

@@ -47,7 +47,16 @@ def _patterns_of(instance: Instance, j: int, budget: int) -> tuple[list[list[int
     """Maximal patterns of one candidate, and the steps left of ``budget``."""
     classes = np.flatnonzero(instance.compatible[:, j]).tolist()
     requests = [tuple(instance.requests[i].tolist()) for i in classes]
-    demand = [int(instance.demand[i]) for i in classes]
+    demand = [int(min(instance.demand[i], instance.node_cap[i])) for i in classes]
+    rules = instance.rules
+
+    def is_allowed(counts: tuple[int, ...]) -> bool:
+        if rules.is_empty:
+            return True
+        pattern = np.zeros(instance.n_classes, dtype=np.int64)
+        pattern[classes[: len(counts)]] = counts
+        return rules.allows(j, pattern)
+
     found: list[list[int]] = []
     stack: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), tuple(instance.allocatable[j].tolist()))]
     while stack:
@@ -62,10 +71,14 @@ def _patterns_of(instance: Instance, j: int, budget: int) -> tuple[list[list[int
             if budget <= 0:
                 return [], 0
             for count in range(most + 1):
+                if not is_allowed((*counts, count)):
+                    break
                 rest = tuple(r - count * q for r, q in zip(room, requests[k], strict=True))
                 stack.append(((*counts, count), rest))
         elif counts and not any(
-            counts[c] < demand[c] and all(q <= r for q, r in zip(requests[c], room, strict=True))
+            counts[c] < demand[c]
+            and all(q <= r for q, r in zip(requests[c], room, strict=True))
+            and is_allowed((*counts[:c], counts[c] + 1, *counts[c + 1 :]))
             for c in range(len(classes))
         ):
             pattern = [0] * instance.n_classes

@@ -8,7 +8,8 @@ doi:10.1287/ijoc.1030.0060; H. Ben Amor, J. Desrosiers and J. M. Valerio de Carv
 inequalities for stabilized column generation, 2006, doi:10.1287/opre.1060.0278).
 
 One pod for one is always possible. Several for one ignore the pod slots they take, so that the
-master is slightly too optimistic while it has them; they leave it before it converges.
+master is slightly too optimistic while it has them; they leave it before it converges. A class that a
+node rule or a cap per node speaks of takes nobody's place, since the rule might not allow one more.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ def exchanges(instance: Instance, worth: NDArray[np.float64]) -> Exchanges:
     requests, compatible = instance.requests[present], instance.compatible[present]
     refuses = compatible.astype(np.float32) @ (~compatible).T.astype(np.float32)
     may_stand = refuses == 0.0  # [k, i]: whatever takes k takes i
+    is_ruled = instance.rules.concerned() | (instance.node_cap < instance.demand)
+    may_stand[:, is_ruled[present]] = False
     capacity = len(present) * (2 * NEAREST) * (MOST_PODS + 1)
     starts = np.empty(len(present) * 2 * NEAREST, dtype=np.int32)
     classes = np.empty(capacity, dtype=np.int32)

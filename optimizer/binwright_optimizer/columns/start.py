@@ -22,7 +22,10 @@ def single_class_columns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[
         request = instance.requests[i]
         used = request > 0
         fit = (instance.allocatable[rows][:, used] // request[used]).min(axis=1)
-        fit = np.minimum(fit, instance.demand[i])
+        fit = np.minimum(fit, min(instance.demand[i], instance.node_cap[i]))
+        if not instance.rules.is_empty:
+            fit = np.minimum(fit, instance.rules.most_alone(int(i), rows))
+            rows, fit = rows[fit > 0], fit[fit > 0]
         order = np.lexsort((rows, instance.price[rows] / fit))
         for position in order[:2]:
             pattern = np.zeros(instance.n_classes, dtype=np.int32)

@@ -106,6 +106,7 @@ class Greedy:
             values, remainder.demand, self.price, self.discount, self.minimum_of, instance.requests,
             instance.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
             instance.limit_use, remainder.room, remainder.missing, max_nodes, candidates, counts, patterns,
+            instance.node_cap, instance.rules,
         )  # fmt: skip
         columns = candidates[:used].astype(np.intp), counts[:used], patterns[:used]
         return self._with_minimums(columns, remainder)

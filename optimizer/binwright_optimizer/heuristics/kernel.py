@@ -16,7 +16,8 @@ FREE = 1e-9
 @njit(cache=True, nogil=True)
 def cover(
     values, demand, price, discount, minimum_of, requests, allocatable, compatible,
-    multipliers, supply, use, room, missing, max_nodes, out_candidate, out_count, out_pattern,
+    multipliers, supply, use, room, missing, max_nodes, out_candidate, out_count, out_pattern, node_cap,
+    rules,
 ):  # fmt: skip
     """Cover the demand by patterns of best worth per dollar; returns the number of columns used.
 
@@ -33,6 +34,8 @@ def cover(
         int64 array (j,): minimum row of the candidate's pool, or -1.
     out_candidate, out_count, out_pattern
         int64 (p,), int64 (p,), int32 (p, i): receive the columns.
+    node_cap, rules
+        int64 array (i,): most pods of a class on one node; `NodeRules`, which every pattern obeys.
 
     Notes
     -----
@@ -47,6 +50,10 @@ def cover(
     chosen = np.empty(n_classes, dtype=np.int64)
     primal = np.empty(n_classes)
     whole = np.ones(n_resources)
+    caps = np.empty(n_classes, dtype=np.int64)
+    held = np.zeros(n_classes, dtype=np.int64)
+    load = np.zeros(rules.cap.shape[0], dtype=np.int64)
+    cap = np.zeros(rules.cap.shape[0], dtype=np.int64)
     best_pattern = np.zeros((n_candidates, n_classes), dtype=np.int32)
     ratio = np.full(n_candidates, np.inf)
     stamp = np.full(n_candidates, -1, dtype=np.int64)
@@ -70,7 +77,12 @@ def cover(
             if not allowed:
                 ratio[j] = 0.0
                 continue
-            n = gather(j, values, demand, requests, allocatable, compatible, items, limits, shares)
+            for i in range(n_classes):
+                caps[i] = min(demand[i], node_cap[i])
+            n = gather(
+                j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held,
+                load, cap,
+            )  # fmt: skip
             if n == 0:
                 ratio[j] = 0.0
                 continue
@@ -78,7 +90,7 @@ def cover(
             chosen[:n] = 0
             value, _ = pack(
                 n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
-                multipliers[j], 0.0, 1e-12, max_nodes, chosen,
+                multipliers[j], 0.0, 1e-12, max_nodes, chosen, rules, held, load, cap,
             )  # fmt: skip
             cost = price[j]
             if minimum_of[j] >= 0 and missing[minimum_of[j]] > 0:

@@ -25,6 +25,7 @@ from binwright_optimizer.instance.classes import (
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.minimums import check_minimums
+from binwright_optimizer.instance.node_rules import FREE, NodeRules
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
 from binwright_optimizer.instance.stated import rules_of
@@ -135,6 +136,8 @@ def build_instance(problem: Problem) -> Instance:
         limits=limits,
         minimums=minimums,
         limit_use=_frozen(use[kept]),
+        node_cap=_frozen(np.full(int(placeable.sum()), FREE, dtype=np.int64)),
+        rules=NodeRules.of(int(placeable.sum()), len(kept)),
     )
 
 

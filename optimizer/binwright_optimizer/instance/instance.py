@@ -7,14 +7,17 @@ an offering after reduction: a NodePool variant's offering, or a group of equal 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.candidates import Shelved
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.domains.linking import Linking
+from binwright_optimizer.instance.domains.localize import Localized
 from binwright_optimizer.instance.limits import LimitRow, MinimumRow
+from binwright_optimizer.instance.node_rules import NodeRules
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.instance.variants import Variant
 from binwright_optimizer.model import Problem
@@ -30,19 +33,19 @@ class Origin:
         What each NodePool variant may buy, in order.
     kinds
         Distinct pods of the problem.
-    class_of_kind
-        intp array (kind,): class of each, -1 where no candidate holds it.
-    admitted
-        bool array (placement, c): where selectors and taints let pods run; the columns are the
-        rows of each of ``shelved`` in turn, then the existing nodes.
+    localized
+        Kinds split by domain, with where selectors, taints and domains let them run; candidates ``c``
+        are the rows of each of ``shelved`` in turn, then the existing nodes.
+    class_of_local
+        intp array (local kind,): class of each, -1 where no candidate holds it.
     existing_free
         int64 array (node, r): free amounts of the existing nodes.
     """
 
     shelved: tuple[Shelved, ...]
     kinds: Kinds
-    class_of_kind: NDArray[np.intp]
-    admitted: NDArray[np.bool_]
+    localized: Localized
+    class_of_local: NDArray[np.intp]
     existing_free: NDArray[np.int64]
 
 
@@ -57,9 +60,11 @@ class Instance:
     requests
         int64 array (i, r): one pod of the class, its pod slot included.
     demand, priority
-        int64 arrays (i,).
+        int64 arrays (i,). The demand of classes that are linked is the most that they may get until an
+        allocation says how much they do get (`allocated`).
     class_of
-        intp array (w,): class of each workload; -1 where no candidate holds its pods.
+        intp array (w,): class of each workload; -1 where no candidate holds its pods, or where they are
+        split by domain.
     price, supply
         int64 arrays (j,): micro-dollars per hour (0 for existing nodes); how many existing nodes
         the candidate stands for (`UNLIMITED` for offerings, whose limits are rows).
@@ -73,6 +78,14 @@ class Instance:
         Existing nodes of candidate ``j`` by position in the problem; empty for offerings.
     limit_use
         int64 array (j, k): use of limit row ``k`` by one node.
+    node_cap
+        int64 array (i,): most pods of the class on one node by rules that name only itself.
+    rules
+        What classes may stand together on one node.
+    linking
+        Rules about numbers of pods in domains; None if there are none.
+    allocation
+        int64 array (v,): pods of each local kind of ``linking``, once they are allocated.
     """
 
     problem: Problem
@@ -95,6 +108,10 @@ class Instance:
     limits: tuple[LimitRow, ...]
     minimums: tuple[MinimumRow, ...]
     limit_use: NDArray[np.int64]
+    node_cap: NDArray[np.int64]
+    rules: NodeRules
+    linking: Linking | None = None
+    allocation: NDArray[np.int64] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -105,3 +122,12 @@ class Instance:
     def n_candidates(self) -> int:
         """Number of candidates."""
         return len(self.price)
+
+    def allocated(self, allocation: NDArray[np.int64]) -> Instance:
+        """The instance with so many pods of each local kind of ``linking``."""
+        assert self.linking is not None
+        demand = self.demand.copy()
+        demand[self.linking.class_of] = 0
+        np.add.at(demand, self.linking.class_of, allocation)
+        demand.flags.writeable = False
+        return replace(self, demand=demand, allocation=allocation)

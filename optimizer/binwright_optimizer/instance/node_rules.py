@@ -102,7 +102,7 @@ class NodeRules(NamedTuple):
     ) -> NodeRules:
         """Arrays of these rules; without any rule there is no set, by which kernels know it."""
         starts = list(starts)
-        capped, triggered = _combined(rules)
+        capped, triggered = _combined(rules, {start.members for start in starts})
         sets = sorted({*capped, *(m for m, _ in triggered), *(start.members for start in starts)})
         index = {members: s for s, members in enumerate(sets)}
         by_set: list[list[tuple[int, int]]] = [[] for _ in sets]
@@ -145,6 +145,27 @@ class NodeRules(NamedTuple):
         """Classes that are in some set or trigger some rule: bool array (i,)."""
         return (np.diff(self.set_start) > 0) | (np.diff(self.fired_start) > 0)
 
+    def most_alone(self, i: int, candidates: NDArray[np.intp]) -> Int:
+        """Most pods of class ``i`` that may stand on each candidate without other new ones: (j,)."""
+        caps = {int(s): int(self.cap[s]) for s in self.set_of[self.set_start[i] : self.set_start[i + 1]]}
+        fired = slice(self.fired_start[i], self.fired_start[i + 1])
+        conditions = dict(
+            zip(self.fired_set[fired].tolist(), self.most[self.fired[fired]].tolist(), strict=True)
+        )
+        for s in caps.keys() & conditions.keys():
+            caps[s] = min(caps[s], conditions[s])
+        result = np.full(len(candidates), max(0, min(caps.values(), default=FREE)), dtype=np.int64)
+        for position in np.flatnonzero(np.diff(self.begin_start)[candidates]):
+            j = candidates[position]
+            for at in range(self.begin_start[j], self.begin_start[j + 1]):
+                s, load = int(self.begin_set[at]), int(self.begin_load[at])
+                if s in caps:
+                    room = min(caps[s], int(self.begin_most[at])) - load
+                    result[position] = max(0, min(result[position], room))
+                elif load > conditions.get(s, FREE):
+                    result[position] = 0
+        return result
+
     def allows(self, candidate: int, pattern: Sequence[int] | NDArray[np.integer]) -> bool:
         """Whether the pods of a pattern may stand together there.
 
@@ -174,11 +195,13 @@ class NodeRules(NamedTuple):
 
 
 def _combined(
-    rules: Iterable[SetRule],
+    rules: Iterable[SetRule], begun: set[tuple[int, ...]]
 ) -> tuple[dict[tuple[int, ...], int], dict[tuple[tuple[int, ...], int], int]]:
     """Smallest cap of each set, and of each (set, trigger) below that.
 
     A set of which every member triggers the same cap is simply capped: whatever exceeds it is there.
+    Where running pods alone may exceed the cap of a set (it has begun), which only keeps away its
+    members, a trigger from outside is still needed.
     """
     capped: dict[tuple[int, ...], int] = {}
     triggered: dict[tuple[tuple[int, ...], int], int] = {}
@@ -195,7 +218,11 @@ def _combined(
     for members, caps in own.items():
         if len(caps) == len(members):
             capped[members] = min(max(caps), capped.get(members, FREE))
-    triggered = {key: most for key, most in triggered.items() if most < capped.get(key[0], FREE)}
+    triggered = {
+        (members, trigger): most
+        for (members, trigger), most in triggered.items()
+        if most < capped.get(members, FREE) or (trigger not in members and members in begun)
+    }
     return capped, triggered
 
 

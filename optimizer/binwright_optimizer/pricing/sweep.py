@@ -73,7 +73,9 @@ class Pricing:
     def _most(self) -> NDArray[np.int64]:
         """Most pods of each class alone on each candidate: int64 array (j, i)."""
         instance = self.instance
-        return np.asarray(fits(instance.demand, instance.requests, instance.allocatable, self.compatible))
+        caps = np.minimum(instance.demand, instance.node_cap)
+        most = fits(caps, instance.requests, instance.allocatable, self.compatible, instance.rules)
+        return np.asarray(most)
 
     def price(
         self,
@@ -96,7 +98,8 @@ class Pricing:
         candidates
             intp array (c,): candidates to price; all by default.
         caps
-            int64 array (i,): most pods of a class in one pattern; its demand by default.
+            int64 array (i,): most pods of a class in one pattern; its demand by default. The node
+            rules hold besides.
         branches
             Linear relaxations solved per candidate before its search is cut short.
         tolerance
@@ -105,7 +108,7 @@ class Pricing:
         if branches > QUICK_BRANCHES:
             self._halt.watch()
         chosen = self._all if candidates is None else candidates
-        limits = self.instance.demand if caps is None else caps
+        limits = np.minimum(self.instance.demand if caps is None else caps, self.instance.node_cap)
         patterns = np.empty((len(chosen), self.instance.n_classes), dtype=np.int32)
 
         def sweep_some(positions: NDArray[np.intp] | slice) -> None:
@@ -114,6 +117,7 @@ class Pricing:
                 chosen[positions], values, costs, limits, self.instance.requests,
                 self.instance.allocatable, self.compatible, self.multipliers, DEPTH_FIRST_NODES,
                 branches, max(tolerance, TOLERANCE), self._flag, bounds, found, self._work,
+                self.instance.rules,
             )  # fmt: skip
             patterns[positions] = found
 
@@ -175,6 +179,6 @@ class Pricing:
         patterns = np.empty((room, self.instance.n_classes), dtype=np.int32)
         used = lift(
             order, targets, values, costs, self._most, self.instance.requests, self.instance.allocatable,
-            self.multipliers, bounds, LIFT_NODES, self._flag, candidates, patterns,
+            self.multipliers, bounds, LIFT_NODES, self._flag, candidates, patterns, self.instance.rules,
         )  # fmt: skip
         return Priced(candidates[:used].astype(np.intp), patterns[:used])

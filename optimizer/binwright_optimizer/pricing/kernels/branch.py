@@ -7,13 +7,17 @@ from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax
+from binwright_optimizer.pricing.kernels.rules import begin, place, room_for
 
 BRANCH_NODES = 3_000
 """Depth-first nodes tried to close a branch: about as long as its relaxation takes."""
 
 
 @njit(cache=True, nogil=True)
-def branch(n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, halt, chosen):
+def branch(
+    n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, halt, chosen,
+    rules, j, held, load, cap,
+):  # fmt: skip
     """Best pattern worth more than ``floor + slack`` by branch and bound on the linear relaxation.
 
     For the candidates where the fixed multipliers of `pack` are too weak: large nodes that hold a
@@ -21,6 +25,15 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
     cost, tries to close itself by a short depth-first search under its own multipliers, and
     otherwise splits on the item of largest fractional share. The branch of largest bound comes
     first, so that a search cut short still has a good bound.
+
+    Relaxations know no node rules beyond the bounds that follow from the pods a branch fixes. Where
+    the whole part of one breaks a rule, the branch is split on that first: without the pod that triggers
+    it or with one, or on the number of pods of a class that it counts.
+
+    Parameters
+    ----------
+    rules, j, held, load, cap
+        Node rules, the candidate, and room for the state of a node; see `kernels.rules`.
 
     Returns
     -------
@@ -32,6 +45,11 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
         Branches solved.
     """
     n_resources = requests.shape[1]
+    has_rules = rules.cap.shape[0] > 0
+    position_of = np.empty(held.shape[0], dtype=np.int64)
+    for k in range(n if has_rules else 0):
+        position_of[items[k]] = k
+    counts = np.zeros(n, dtype=np.int64)
     size = 2 * max_branches + 2
     low = np.empty((size, n), dtype=np.int32)
     high = np.empty((size, n), dtype=np.int32)
@@ -80,6 +98,17 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
             if room[r] < 0:
                 fits = False
             free[r] = room[r] / capacity[r] if capacity[r] > 0 else 0.0
+        if has_rules and fits:
+            begin(rules, j, held, load, cap)
+            for k in range(n):
+                if lows[k] > 0:
+                    place(items[k], lows[k], rules, held, load)
+            for k in range(n):
+                spare = room_for(items[k], rules, held, load, cap)
+                if spare < 0 and lows[k] > 0:
+                    fits = False
+                    break
+                highs[k] = min(np.int64(highs[k]), lows[k] + max(spare, 0))
         if not fits:
             continue
         for k in range(n):
@@ -113,6 +142,10 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
             slack,
             BRANCH_NODES,
             extra,
+            rules,
+            held,
+            load,
+            cap,
         )
         if value + gained > best + slack:
             best = value + gained
@@ -123,17 +156,33 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
         split = -1
         widest = 0.0
         for k in range(n):
-            part = primal[k] - np.floor(primal[k])
-            if part > 1e-9 and part < 1.0 - 1e-9:
+            counts[k] = np.int64(np.floor(primal[k] + 1e-9))
+            part = primal[k] - counts[k]
+            if part > 1e-9:
                 share = 0.0
                 for r in range(n_resources):
                     share = max(share, shares[k, r])
                 if share * min(part, 1.0 - part) > widest:
                     widest = share * min(part, 1.0 - part)
                     split = k
-        if split < 0:  # the relaxation is whole, so the depth-first search has found it
-            continue
-        whole = lows[split] + np.int32(np.floor(primal[split]))
+        whole = lows[max(split, 0)] + np.int32(counts[max(split, 0)])
+        if has_rules:
+            broken, most = _broken(n, items, counts, lows, position_of, rules, held, load, cap)
+            if broken >= 0:
+                split = broken
+                whole = np.int32(most)
+        if split < 0:
+            split = _overfull(n, items, counts, shares, requests, room)
+            if split < 0:  # the relaxation is a pattern: nothing here is worth more
+                gained = 0.0
+                for k in range(n):
+                    gained += counts[k] * values[items[k]]
+                if value + gained > best + slack:
+                    best = value + gained
+                    for k in range(n):
+                        chosen[k] = lows[k] + counts[k]
+                continue
+            whole = np.int32(lows[split] + counts[split] - 1)
         for k in range(n):
             highs[k] = lows[k] + span[k]
         if whole + 1 <= highs[split]:
@@ -149,3 +198,64 @@ def branch(n, items, limits, shares, values, requests, capacity, floor, slack, m
     for node in range(opened):
         upper = max(upper, bound[node])
     return best, upper, solved
+
+
+@njit(cache=True, nogil=True)
+def _broken(n, items, counts, lows, position_of, rules, held, load, cap):
+    """A rule that ``counts`` beside the fixed ``lows`` break, as the split that decides about it.
+
+    The state holds the fixed pods and is left so. A class is chosen that the branch has not fixed at
+    its count, which there is, or the fixed pods would break the rule themselves.
+
+    Returns
+    -------
+    Position of the item to split, -1 if no rule is broken; the most pods of it in the lower half.
+    """
+    split = -1
+    most = np.int64(0)
+    for k in range(n):
+        if counts[k] > 0:
+            place(items[k], counts[k], rules, held, load)
+    for k in range(n):
+        if counts[k] == 0:
+            continue
+        i = items[k]
+        for at in range(rules.set_start[i], rules.set_start[i + 1]):
+            s = rules.set_of[at]
+            if load[s] > cap[s]:
+                split, most = k, lows[k] + counts[k] - 1
+                break
+            for q in range(rules.rule_start[s], rules.rule_start[s + 1]):
+                t = rules.trigger[q]
+                if held[t] > 0 and load[s] > rules.most[q]:
+                    trigger = position_of[t]
+                    if lows[trigger] == 0:
+                        split, most = trigger, np.int64(0)
+                    else:
+                        split, most = k, lows[k] + counts[k] - 1
+                    break
+            if split >= 0:
+                break
+        if split >= 0:
+            break
+    for k in range(n):
+        if counts[k] > 0:
+            place(items[k], -counts[k], rules, held, load)
+    return split, most
+
+
+@njit(cache=True, nogil=True)
+def _overfull(n, items, counts, shares, requests, room):
+    """The largest item of ``counts`` where they exceed the room by what floats round; -1 if they fit."""
+    split = -1
+    for r in range(room.shape[0]):
+        used = np.int64(0)
+        for k in range(n):
+            used += counts[k] * requests[items[k], r]
+        if used > room[r]:
+            largest = 0.0
+            for k in range(n):
+                if counts[k] > 0 and shares[k, r] > largest:
+                    largest = shares[k, r]
+                    split = k
+    return split

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from binwright_optimizer.pricing.kernels.rules import place, room_for
+
 
 @njit(cache=True, nogil=True)
-def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, slack, max_nodes, chosen):
+def pack(
+    n, items, limits, shares, values, requests, capacity, room, mu, floor, slack, max_nodes, chosen,
+    rules, held, load, cap,
+):  # fmt: skip
     """Best pattern worth more than ``floor + slack`` by depth-first search under fixed multipliers.
 
     Parameters
@@ -18,6 +23,9 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
         float64 array (r,): multipliers per whole candidate.
     chosen
         int64 array (n,): receives the pattern by item; untouched if none is worth more.
+    rules, held, load, cap
+        Node rules and the node's state (see `kernels.rules`), which is left as it was; the last three
+        are not looked at without rules.
 
     Returns
     -------
@@ -27,6 +35,7 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
         Whether no pattern is worth more than ``value + slack``.
     """
     n_resources = requests.shape[1]
+    has_rules = rules.cap.shape[0] > 0
     weight = np.empty(n)
     efficiency = np.empty(n)
     for k in range(n):
@@ -67,6 +76,9 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
             for r in range(n_resources):
                 if requests[i, r] > 0:
                     count = min(count, free[r] // requests[i, r])
+            if has_rules and count > 0:
+                count = max(min(count, room_for(i, rules, held, load, cap)), np.int64(0))
+                place(i, count, rules, held, load)
             counts[position] = count
             if count > 0:
                 for r in range(n_resources):
@@ -80,6 +92,9 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
                 chosen[order[p]] = counts[p] if p < position else 0
         if visited > max_nodes:
             complete = False
+            if has_rules:
+                for p in range(position):
+                    place(items[order[p]], -counts[p], rules, held, load)
             break
         position -= 1
         while position >= 0 and counts[position] == 0:
@@ -88,6 +103,8 @@ def pack(n, items, limits, shares, values, requests, capacity, room, mu, floor, 
             break
         counts[position] -= 1
         i = items[order[position]]
+        if has_rules:
+            place(i, -1, rules, held, load)
         for r in range(n_resources):
             free[r] += requests[i, r]
         value -= values[i]

@@ -15,6 +15,7 @@ from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax
+from binwright_optimizer.pricing.kernels.rules import begin, place, room_for
 
 MOST_CUTS = 12
 """Patterns of one candidate that may lower one class before it is left where it is."""
@@ -23,25 +24,29 @@ LEAST_RAISE = 1e-6
 
 
 @njit(cache=True, nogil=True)
-def fits(caps, requests, allocatable, compatible):
+def fits(caps, requests, allocatable, compatible, rules):
     """Most pods of each class alone on each candidate: int64 array (j, i)."""
     n_candidates, n_classes = compatible.shape
     most = np.zeros((n_candidates, n_classes), dtype=np.int64)
+    held = np.zeros(n_classes, dtype=np.int64)
+    load = np.zeros(rules.cap.shape[0], dtype=np.int64)
+    cap = np.zeros(rules.cap.shape[0], dtype=np.int64)
     for j in range(n_candidates):
+        begin(rules, j, held, load, cap)
         for i in range(n_classes):
             if compatible[j, i]:
                 count = caps[i]
                 for r in range(requests.shape[1]):
                     if requests[i, r] > 0:
                         count = min(count, allocatable[j, r] // requests[i, r])
-                most[j, i] = count
+                most[j, i] = max(min(count, room_for(i, rules, held, load, cap)), 0)
     return most
 
 
 @njit(cache=True, nogil=True)
 def lift(
     order, targets, values, costs, most, requests, allocatable, multipliers, bounds, max_nodes, halt,
-    candidates, patterns,
+    candidates, patterns, rules,
 ):  # fmt: skip
     """Raise ``values`` in place; returns how many columns were met on the way.
 
@@ -62,6 +67,8 @@ def lift(
         Depth-first nodes per search; a class is raised less where that is too few.
     candidates, patterns
         int64 array (p,), int32 array (p, i): receive columns worth more than their cost.
+    rules
+        `NodeRules`, which every pattern obeys.
     """
     n_candidates, n_classes = most.shape
     n_resources = requests.shape[1]
@@ -72,6 +79,9 @@ def lift(
     chosen = np.empty(n_classes, dtype=np.int64)
     room = np.empty(n_resources, dtype=np.int64)
     free = np.empty(n_resources)
+    held = np.zeros(n_classes, dtype=np.int64)
+    load = np.zeros(rules.cap.shape[0], dtype=np.int64)
+    cap = np.zeros(rules.cap.shape[0], dtype=np.int64)
     screen = np.empty(n_candidates)  # Lagrangian bound of the whole candidate
     for j in range(n_candidates):
         screen[j] = _lagrangian(j, most, values, requests, allocatable, multipliers)
@@ -97,7 +107,10 @@ def lift(
             if upper <= costs[j]:
                 bounds[j] = max(bounds[j], upper)
                 continue
-            n, own = _beside(i, j, most, values, requests, allocatable, items, limits, shares, room, free)
+            n, own = _beside(
+                i, j, most, values, requests, allocatable, items, limits, shares, room, free, rules, held,
+                load, cap,
+            )  # fmt: skip
             for _ in range(MOST_CUTS):
                 values[i] = base + delta
                 floor = costs[j] - values[i]
@@ -107,7 +120,7 @@ def lift(
                 chosen[:n] = 0
                 value, complete = pack(
                     n, items, limits, shares, values, requests, allocatable[j], room, multipliers[j],
-                    floor, 1e-9 * costs[j], max_nodes, chosen,
+                    floor, 1e-9 * costs[j], max_nodes, chosen, rules, held, load, cap,
                 )  # fmt: skip
                 if value <= floor:
                     if not complete:  # patterns with the class are worth at most this: lower it
@@ -162,9 +175,15 @@ def _lagrangian(j, most, values, requests, allocatable, multipliers):
 
 
 @njit(cache=True, nogil=True)
-def _beside(i, j, most, values, requests, allocatable, items, limits, shares, room, free):
+def _beside(
+    i, j, most, values, requests, allocatable, items, limits, shares, room, free, rules, held, load, cap
+):  # fmt: skip
     """The knapsack beside one pod of class ``i``: number of items, and the position of ``i`` itself."""
     n_resources = requests.shape[1]
+    has_rules = rules.cap.shape[0] > 0
+    if has_rules:
+        begin(rules, j, held, load, cap)
+        place(i, 1, rules, held, load)
     for r in range(n_resources):
         room[r] = allocatable[j, r] - requests[i, r]
         free[r] = room[r] / allocatable[j, r] if allocatable[j, r] > 0 else 0.0
@@ -179,6 +198,8 @@ def _beside(i, j, most, values, requests, allocatable, items, limits, shares, ro
         for r in range(n_resources):
             if requests[k, r] > 0:
                 count = min(count, room[r] // requests[k, r])
+        if has_rules:
+            count = min(count, room_for(k, rules, held, load, cap))
         if count <= 0:
             continue
         if k == i:

@@ -8,15 +8,24 @@ from numba import njit
 from binwright_optimizer.pricing.kernels.branch import branch
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax, surplus
+from binwright_optimizer.pricing.kernels.rules import begin, room_for
 
 SCREEN_WORK, PACK_WORK, BRANCH_WORK = 2, 30, 40
 """Microseconds that screening a candidate, a depth-first search and a branch take, in round numbers."""
 
 
 @njit(cache=True, nogil=True)
-def gather(j, values, caps, requests, allocatable, compatible, items, limits, shares):
-    """Items worth packing on candidate ``j`` with their caps and shares; returns their number."""
+def gather(
+    j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held, load, cap
+):  # fmt: skip
+    """Items worth packing on candidate ``j`` with their caps and shares; returns their number.
+
+    With node rules, ``held``, ``load`` and ``cap`` become the state of the empty node.
+    """
     n = 0
+    has_rules = rules.cap.shape[0] > 0
+    if has_rules:
+        begin(rules, j, held, load, cap)
     n_resources = requests.shape[1]
     for i in range(values.shape[0]):
         if values[i] <= 0.0 or caps[i] <= 0 or not compatible[j, i]:
@@ -26,6 +35,8 @@ def gather(j, values, caps, requests, allocatable, compatible, items, limits, sh
             if requests[i, r] > 0:
                 most = allocatable[j, r] // requests[i, r]
                 fit = min(fit, most)
+        if has_rules:
+            fit = min(fit, room_for(i, rules, held, load, cap))
         if fit <= 0:
             continue
         items[n] = i
@@ -53,6 +64,7 @@ def sweep(
     bounds,
     patterns,
     work,
+    rules,
 ):
     """Price several candidates; improving patterns go to ``patterns``.
 
@@ -78,6 +90,8 @@ def sweep(
         int32 array (c, i): receives a pattern per candidate; all zeros if none improves.
     work
         int64 array (j,): receives about how many microseconds the candidate took.
+    rules
+        `NodeRules`, which every pattern obeys.
 
     Returns
     -------
@@ -90,12 +104,17 @@ def sweep(
     primal = np.empty(n_classes)
     chosen = np.empty(n_classes, dtype=np.int64)
     whole = np.ones(n_resources)
+    held = np.zeros(n_classes, dtype=np.int64)
+    load = np.zeros(rules.cap.shape[0], dtype=np.int64)
+    cap = np.zeros(rules.cap.shape[0], dtype=np.int64)
     found = 0
     for c in range(candidates.shape[0]):
         j = candidates[c]
         patterns[c, :] = 0
         cost = max(costs[j], 0.0)
-        n = gather(j, values, caps, requests, allocatable, compatible, items, limits, shares)
+        n = gather(
+            j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held, load, cap
+        )  # fmt: skip
         work[j] = SCREEN_WORK
         if n == 0:
             bounds[j] = 0.0
@@ -124,6 +143,10 @@ def sweep(
             slack,
             max_nodes,
             chosen,
+            rules,
+            held,
+            load,
+            cap,
         )
         if complete:
             upper = value + slack
@@ -141,6 +164,11 @@ def sweep(
                 max_branches,
                 halt,
                 chosen,
+                rules,
+                j,
+                held,
+                load,
+                cap,
             )
             work[j] += BRANCH_WORK * solved
         for k in range(n):

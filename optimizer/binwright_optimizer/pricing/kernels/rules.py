@@ -1,0 +1,49 @@
+"""Node rules inside the searches: how many more pods of a class may join those chosen so far.
+
+A search keeps, for the node that it fills, the pods by class (``held``), their number in each set of
+the rules, running pods included (``load``), and the cap of each set that holds whatever joins
+(``cap``). Since every part of an allowed pattern is allowed, a search that never exceeds `room_for`
+misses no pattern. Bounds know nothing of rules but what `room_for` says of an empty node.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def begin(rules, j, held, load, cap):
+    """The state of a node of candidate ``j`` without any pod placed: fills int64 (i,), (s,), (s,)."""
+    held[:] = 0
+    load[:] = 0
+    cap[:] = rules.cap
+    for at in range(rules.begin_start[j], rules.begin_start[j + 1]):
+        s = rules.begin_set[at]
+        load[s] += rules.begin_load[at]
+        cap[s] = min(cap[s], rules.begin_most[at])
+
+
+@njit(cache=True, nogil=True)
+def room_for(i, rules, held, load, cap):
+    """Most pods of class ``i`` that may join; negative where those placed break a rule already."""
+    most = np.int64(2**40)
+    for at in range(rules.set_start[i], rules.set_start[i + 1]):
+        s = rules.set_of[at]
+        least = cap[s]
+        for q in range(rules.rule_start[s], rules.rule_start[s + 1]):
+            if rules.most[q] < least and (rules.trigger[q] == i or held[rules.trigger[q]] > 0):
+                least = rules.most[q]
+        most = min(most, least - load[s])
+    for at in range(rules.fired_start[i], rules.fired_start[i + 1]):
+        if load[rules.fired_set[at]] > rules.most[rules.fired[at]]:
+            most = min(most, np.int64(0) if held[i] == 0 else np.int64(-1))
+    return most
+
+
+@njit(cache=True, nogil=True)
+def place(i, count, rules, held, load):
+    """``count`` pods of class ``i`` join; a negative count takes them away."""
+    held[i] += count
+    for at in range(rules.set_start[i], rules.set_start[i + 1]):
+        load[rules.set_of[at]] += count
