@@ -188,8 +188,8 @@ class _Alternatives:
         widths = [len(part.rows) for part in instance.origin.shelved]
         self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
         for i, placement in zip(
-            instance.origin.class_of_kind.tolist(),
-            instance.origin.kinds.placement_of.tolist(),
+            instance.origin.class_of_local.tolist(),
+            instance.origin.localized.kinds.placement_of.tolist(),
             strict=True,
         ):
             if i >= 0:
@@ -206,7 +206,7 @@ class _Alternatives:
         suits = (load <= part.allocatable[near]).all(axis=1)
         used = set().union(*(self._placements[i] for i in np.flatnonzero(pattern)))
         for placement in used:
-            suits &= origin.admitted[placement, self._first[variant] + near]
+            suits &= origin.localized.admitted[placement, self._first[variant] + near]
         types = instance.problem.catalog.instance_types
         own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
         found, seen = [own], {own.instance_type}

@@ -193,7 +193,7 @@ def test_every_array_of_an_instance_is_read_only(tiny) -> None:
     instance = build_instance(tiny)
     arrays = [getattr(instance, name) for name in instance.__dataclass_fields__]
     arrays = [array for array in arrays if isinstance(array, np.ndarray)]
-    assert len(arrays) == 12
+    assert len(arrays) == 13
     assert not any(array.flags.writeable for array in arrays)
 
 

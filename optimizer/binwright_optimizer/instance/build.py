@@ -22,6 +22,8 @@ from binwright_optimizer.instance.classes import (
     request_matrix,
     requested_resources,
 )
+from binwright_optimizer.instance.domains import linking_of, localize
+from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.minimums import check_minimums
@@ -35,6 +37,8 @@ from binwright_optimizer.model.taints import untolerated
 
 _T = TypeVar("_T", bound=np.generic)
 
+MICRO = 1e-6
+"""Dollars in a micro-dollar."""
 MAX_TOTAL = 2**62
 """Largest total demand of one resource: sums over all pods stay inside int64."""
 
@@ -61,13 +65,7 @@ def build_instance(problem: Problem) -> Instance:
     np.add.at(kind_demand, kinds.workload_kind, replicas)
     wanted = _total_demand(requests, kind_demand, resources)
 
-    admitted = _admitted(problem, kinds, shelf, shelved)
-    class_of_kind, kind_of_class = merge_kinds(kinds, rules, requests, admitted)
-    demand = np.zeros(len(kind_of_class), dtype=np.int64)
-    np.add.at(demand, class_of_kind, kind_demand)
-    class_requests = requests[kind_of_class]
-    class_placement = kinds.placement_of[kind_of_class]
-
+    table = DomainTable(problem, shelf, shelved)
     n_existing = len(problem.existing_nodes)
     existing_free = existing_allocatable(problem.existing_nodes, resources)
     allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
@@ -80,6 +78,22 @@ def build_instance(problem: Problem) -> Instance:
     bought = row_of >= 0
     price = np.zeros(len(row_of), dtype=np.int64)
     price[bought] = shelf.price[row_of[bought]]
+
+    def fluid(k: int) -> NDArray[np.float64]:
+        share = (requests[k] / np.maximum(allocatable, 1)).max(axis=1)
+        fits = (requests[k] <= allocatable).all(axis=1)
+        return np.where(fits, price * MICRO * share, np.inf)
+
+    localized = localize(problem, rules, kinds, _admitted(problem, kinds, shelf, shelved), table, fluid)
+    admitted = localized.admitted
+    is_linked = localized.is_linked[localized.kind_of]
+    class_of_local, local_of_class = merge_kinds(
+        localized.kinds, rules, requests[localized.kind_of], admitted, is_linked
+    )
+    demand = np.zeros(len(local_of_class), dtype=np.int64)
+    np.add.at(demand, class_of_local, kind_demand[localized.kind_of])
+    class_requests = requests[localized.kind_of][local_of_class]
+    class_placement = localized.kinds.placement_of[local_of_class]
     supply = np.where(bought, UNLIMITED, 1).astype(np.int64)
 
     limits, minimums = limit_rows(problem)
@@ -115,16 +129,20 @@ def build_instance(problem: Problem) -> Instance:
 
     placeable = holds.any(axis=1) & (demand > 0)
     new_index = np.where(placeable, np.cumsum(placeable) - 1, -1).astype(np.intp)
+    class_of_local = new_index[class_of_local]
+    class_of_kind = np.full(len(kinds.requests), -1, dtype=np.intp)
+    class_of_kind[localized.kind_of] = class_of_local
+    class_of_kind[localized.is_linked] = -1
     return Instance(
         problem=problem,
-        origin=Origin(tuple(shelved), kinds, _frozen(new_index[class_of_kind]), admitted, existing_free),
+        origin=Origin(tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free),
         shelf=shelf,
         variants=tuple(variants),
         resources=resources,
         requests=_frozen(class_requests[placeable]),
         demand=_frozen(demand[placeable]),
-        priority=_frozen(kinds.priority[kind_of_class][placeable]),
-        class_of=_frozen(new_index[class_of_kind[kinds.workload_kind]]),
+        priority=_frozen(localized.kinds.priority[local_of_class][placeable]),
+        class_of=_frozen(class_of_kind[kinds.workload_kind]),
         price=_frozen(price[kept]),
         supply=_frozen(supply),
         allocatable=_frozen(allocatable[kept]),
@@ -136,6 +154,7 @@ def build_instance(problem: Problem) -> Instance:
         limits=limits,
         minimums=minimums,
         limit_use=_frozen(use[kept]),
+        linking=linking_of(problem, rules, kinds, localized, table, kind_demand, class_of_local),
         node_cap=_frozen(np.full(int(placeable.sum()), FREE, dtype=np.int64)),
         rules=NodeRules.of(int(placeable.sum()), len(kept)),
     )

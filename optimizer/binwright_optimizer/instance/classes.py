@@ -106,7 +106,11 @@ def request_matrix(kinds: Kinds, resources: tuple[str, ...]) -> NDArray[np.int64
 
 
 def merge_kinds(
-    kinds: Kinds, rules: Rules, requests: NDArray[np.int64], admitted: NDArray[np.bool_]
+    kinds: Kinds,
+    rules: Rules,
+    requests: NDArray[np.int64],
+    admitted: NDArray[np.bool_],
+    is_linked: NDArray[np.bool_],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Classes in canonical order: (kind -> class, class -> one of its kinds).
 
@@ -116,6 +120,8 @@ def merge_kinds(
         int64 array (kind, r).
     admitted
         bool array (placement, candidate): where selectors and taints let pods run.
+    is_linked
+        bool array (kind,): its number of pods is linked to others'; no class holds both sorts.
 
     Notes
     -----
@@ -125,7 +131,7 @@ def merge_kinds(
     content = [columns[p].tobytes() for p in kinds.placement_of]
     texts = [rules.node_text(*pair) for pair in zip(kinds.stated, kinds.selected, strict=True)]
     keys = [
-        (-int(kinds.priority[k]), tuple(-requests[k]), content[k], texts[k])
+        (-int(kinds.priority[k]), tuple(-requests[k]), content[k], texts[k], bool(is_linked[k]))
         for k in range(len(kinds.requests))
     ]
     order = sorted(set(keys))

@@ -1,0 +1,123 @@
+"""Pods by domain: the variables that stand for them, and those that already run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.candidates import admitted_rows, existing_labels
+from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.domains.linking import LinkingBuilder, Scope
+from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
+from binwright_optimizer.instance.stated import Rules
+from binwright_optimizer.model import Problem
+from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.model.topology import NodeInclusionPolicy, TopologySpread
+
+LocalKind = tuple[int, dict[str, str | None]]
+"""A variable of the system, and the label values of its domain."""
+
+
+@dataclass(slots=True)
+class Counting:
+    """What rules are written with.
+
+    Parameters
+    ----------
+    kinds
+        The kinds before they were split.
+    local
+        Of each linked kind, its variables with their scopes.
+    demand
+        int64 array (kind,).
+    builder
+        Receives rows and further variables.
+    """
+
+    problem: Problem
+    rules: Rules
+    kinds: Kinds
+    table: DomainTable
+    local: dict[int, list[LocalKind]]
+    demand: NDArray[np.int64]
+    most: NDArray[np.int64]
+    builder: LinkingBuilder
+    _members: dict[int, list[int]] = field(default_factory=dict)
+    _presence: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    _running: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for k in self.local:
+            for number in self.kinds.selected[k]:
+                self._members.setdefault(number, []).append(k)
+
+    def members(self, selection: int) -> list[int]:
+        """Linked kinds that a selection holds."""
+        return self._members.get(selection, [])
+
+    def by_domain(self, k: int, key: str) -> dict[int, list[int]]:
+        """Variables of a kind by domain; those on nodes without the label under `NO_DOMAIN`."""
+        index: dict[str | None, int] = {value: code for code, value in enumerate(self.table.values(key))}
+        found: dict[int, list[int]] = {}
+        for v, scope in self.local[k]:
+            found.setdefault(index.get(scope.get(key), NO_DOMAIN), []).append(v)
+        return found
+
+    def running(self, selection: int, key: str) -> NDArray[np.int64]:
+        """Running pods of a selection in each domain: int64 array (domain,)."""
+        known = self._running.get((selection, key))
+        if known is None:
+            known = np.zeros(len(self.table.values(key)), dtype=np.int64)
+            if selection >= 0 and self.table.n_existing:
+                codes = self.table.existing_codes(key)
+                inside = codes != NO_DOMAIN
+                np.add.at(known, codes[inside], self.rules.selections.running(selection)[inside])
+            self._running[selection, key] = known
+        return known
+
+    def presence(self, k: int, key: str, domain: int) -> int:
+        """A variable that is 1 if any pod of the kind is in the domain."""
+        name = k, key, domain
+        known = self._presence.get(name)
+        if known is None:
+            known = self._presence[name] = self.builder.variable(0.0, 1.0, is_integer=True)
+            mine = self.by_domain(k, key).get(domain, [])
+            terms = dict.fromkeys(mine, 1.0)
+            self.builder.row({**terms, known: -float(self.demand[k])}, upper=0.0)
+        return known
+
+    def pods(self, kinds: list[int], key: str, domain: int) -> dict[int, float]:
+        """Terms that add up the new pods of some kinds in a domain."""
+        return {v: 1.0 for k in kinds for v in self.by_domain(k, key).get(domain, [])}
+
+    def forbid(self, k: int, key: str, domain: int) -> None:
+        """Keep a kind out of a domain."""
+        for v in self.by_domain(k, key).get(domain, []):
+            self.most[v] = 0
+
+    def eligible_existing(self, k: int, constraint: TopologySpread) -> NDArray[np.bool_]:
+        """Existing nodes that form domains of a spread constraint of a kind: bool array (node,)."""
+        nodes = self.problem.existing_nodes
+        template = self.kinds.placements[int(self.kinds.placement_of[k])]
+        columns = existing_labels(nodes)
+        mask = np.ones(len(nodes), dtype=bool)
+        if constraint.node_affinity_policy is NodeInclusionPolicy.HONOR:
+            mask &= admitted_rows(template, columns, {})
+        if constraint.node_taints_policy is NodeInclusionPolicy.HONOR:
+            mask &= np.array([untolerated(n.taints, template.tolerations) is None for n in nodes], dtype=bool)
+        for other in self.kinds.stated[k].spread:
+            if other.constraint.is_required:
+                mask &= self.table.existing_codes(other.constraint.topology_key) != NO_DOMAIN
+        return mask
+
+
+def scopes_by_kind(
+    kind_of: NDArray[np.intp], scopes: list[Scope]
+) -> dict[int, list[tuple[int, dict[str, str | None]]]]:
+    """Variables of each kind with their scopes as mappings."""
+    found: dict[int, list[tuple[int, dict[str, str | None]]]] = {}
+    for v, (k, scope) in enumerate(zip(kind_of.tolist(), scopes, strict=True)):
+        found.setdefault(k, []).append((v, dict(scope)))
+    return found

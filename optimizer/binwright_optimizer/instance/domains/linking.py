@@ -1,0 +1,107 @@
+"""Linear rows over the numbers of pods per kind and domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scope = tuple[tuple[str, str | None], ...]
+"""Label values that make up a domain, as sorted pairs; None: the node lacks the label."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linking:
+    """How many pods may be where: ``lower <= A [y, u, z] <= upper``, all variables within bounds.
+
+    The columns of ``A`` are the local kinds ``v`` (``y_v`` pods), the split kinds ``q`` (``u_q`` pods
+    left out), and auxiliary variables ``z``. Every kind has a row ``sum_v y_v + u_q = demand_q``.
+
+    Parameters
+    ----------
+    class_of, kind_of
+        intp arrays (v,): pod class of a local kind, and position ``q`` of its kind.
+    most
+        int64 array (v,): most pods there.
+    scopes
+        The domain of each local kind.
+    kinds
+        intp array (q,): split kinds, as numbered in `Kinds`.
+    demand, priority
+        int64 arrays (q,).
+    aux_lower, aux_upper, aux_is_integer
+        Arrays (z,).
+    starts, index, value
+        Rows in compressed form: int32 arrays (row + 1,), (entry,), float64 array (entry,).
+    lower, upper
+        float64 arrays (row,).
+    """
+
+    class_of: NDArray[np.intp]
+    kind_of: NDArray[np.intp]
+    most: NDArray[np.int64]
+    scopes: tuple[Scope, ...]
+    kinds: NDArray[np.intp]
+    demand: NDArray[np.int64]
+    priority: NDArray[np.int64]
+    aux_lower: NDArray[np.float64]
+    aux_upper: NDArray[np.float64]
+    aux_is_integer: NDArray[np.bool_]
+    starts: NDArray[np.int32]
+    index: NDArray[np.int32]
+    value: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+    @property
+    def n_local(self) -> int:
+        """Number of local kinds."""
+        return len(self.class_of)
+
+    @property
+    def n_variables(self) -> int:
+        """Columns of the system."""
+        return self.n_local + len(self.kinds) + len(self.aux_lower)
+
+    def in_classes(self, pods: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+        """Pods of each class if so many are at each local kind: int64 array (i,)."""
+        result = np.zeros(n_classes, dtype=np.int64)
+        np.add.at(result, self.class_of, pods)
+        return result
+
+
+@dataclass(slots=True)
+class LinkingBuilder:
+    """Collects rows; local kinds and left-out variables are numbered before the first of them.
+
+    Parameters
+    ----------
+    n_local, n_kinds
+        Number of local kinds ``v`` and of split kinds ``q``.
+    """
+
+    n_local: int
+    n_kinds: int
+    aux: list[tuple[float, float, bool]] = field(default_factory=list)
+    rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
+
+    def left_out(self, q: int) -> int:
+        """The variable of the pods of a kind that are left out."""
+        return self.n_local + q
+
+    def variable(self, lower: float, upper: float, *, is_integer: bool = False) -> int:
+        """A new auxiliary variable."""
+        self.aux.append((lower, upper, is_integer))
+        return self.n_local + self.n_kinds + len(self.aux) - 1
+
+    def row(
+        self,
+        terms: Mapping[int, float] | Iterable[int],
+        lower: float = -np.inf,
+        upper: float = np.inf,
+    ) -> None:
+        """A new row; variables without coefficients count once."""
+        coefficients = dict(terms) if isinstance(terms, Mapping) else dict.fromkeys(terms, 1.0)
+        self.rows.append((coefficients, lower, upper))

@@ -1,0 +1,208 @@
+"""Splitting kinds of pods by the domains that some rule tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.domains.linking import Scope
+from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
+from binwright_optimizer.instance.stated import Rules, Stated
+from binwright_optimizer.model import CapacityType, Gang, Problem, labels
+
+POOLS_PER_SHARE = 3
+"""Spot pools told apart for one kind, as a multiple of the fewest that a cap per pool needs ..."""
+MORE_POOLS = 6
+"""... and so many more; the others count as one pool, so that the cap holds for each of them."""
+MOST_LOCAL = 100_000
+"""Local kinds beyond which a problem is refused."""
+
+Fluid = Callable[[int], NDArray[np.float64]]
+"""Dollars that a pod of a kind takes of each candidate, infinite where it does not fit: (c,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Localized:
+    """Kinds split by domain; a kind that no such rule speaks of stays one local kind.
+
+    Parameters
+    ----------
+    kinds
+        The local kinds; ``workload_kind`` still numbers the kinds they were split from.
+    admitted
+        bool array (placement, c): where selectors, taints and domains let local kinds run.
+    kind_of
+        intp array (local kind,): kind that it is part of.
+    is_linked
+        bool array (kind,): rows link its numbers of pods.
+    scopes
+        Domain of each local kind.
+    """
+
+    kinds: Kinds
+    admitted: NDArray[np.bool_]
+    kind_of: NDArray[np.intp]
+    is_linked: NDArray[np.bool_]
+    scopes: list[Scope]
+
+
+def localize(
+    problem: Problem,
+    rules: Rules,
+    kinds: Kinds,
+    admitted: NDArray[np.bool_],
+    table: DomainTable,
+    fluid: Fluid,
+) -> Localized:
+    """Local kinds of a problem.
+
+    Raises
+    ------
+    InvalidProblemError
+        If the kinds and domains are too many to link.
+    """
+    n_kinds = len(kinds.requests)
+    gangs = {(gang.namespace, gang.name): gang for gang in problem.gangs}
+    keys_of_selection = _keys_of_selections(problem, rules, kinds)
+    local: list[tuple[int, int, Scope]] = []  # kind, row of the new matrix, scope
+    masks: list[NDArray[np.bool_]] = []
+    is_linked = np.zeros(n_kinds, dtype=bool)
+    for k in range(n_kinds):
+        stated, placement = kinds.stated[k], int(kinds.placement_of[k])
+        keys = _keys(stated, kinds.selected[k], keys_of_selection, gangs)
+        is_linked[k] = bool(keys) or bool(stated.gang[1]) or stated.spot[1] >= 0
+        if not is_linked[k]:
+            local.append((k, placement, ()))
+            continue
+        cells = _cells(sorted(keys), admitted[placement], table)
+        if stated.spot[0].max_per_pool is not None:
+            replicas = problem.workloads[stated.spot[1]].replicas
+            cap = stated.spot[0].max_per_pool.at_most(replicas)
+            cells = _with_spot_pools(cells, -(-replicas // max(cap, 1)), table, fluid(k))
+        for scope, mask in cells:
+            local.append((k, len(admitted) + len(masks), scope))
+            masks.append(mask)
+        if len(local) > MOST_LOCAL:
+            raise InvalidProblemError.of(
+                "workloads",
+                len(problem.workloads),
+                f"topology rules make more than {MOST_LOCAL} pairs of workload and domain",
+            )
+    kind_of = np.array([k for k, _, _ in local], dtype=np.intp)
+    split = replace(
+        kinds,
+        requests=[kinds.requests[k] for k in kind_of],
+        placement_of=np.array([row for _, row, _ in local], dtype=np.intp),
+        priority=kinds.priority[kind_of],
+        stated=[kinds.stated[k] for k in kind_of],
+        selected=[kinds.selected[k] for k in kind_of],
+    )
+    wide = np.concatenate([admitted, np.array(masks, dtype=bool).reshape(len(masks), admitted.shape[1])])
+    return Localized(split, wide, kind_of, is_linked, [scope for _, _, scope in local])
+
+
+def _keys_of_selections(problem: Problem, rules: Rules, kinds: Kinds) -> dict[int, set[str]]:
+    """Topology keys by which rules count the pods of each selection."""
+    keys: dict[int, set[str]] = {}
+    for stated in set(kinds.stated):
+        for key, selection in _domain_rules(stated):
+            keys.setdefault(selection, set()).add(key)
+    for node in problem.existing_nodes:
+        for pods in node.pods:
+            own = dict(pods.template.labels)
+            for term in pods.template.pod_anti_affinity.required:
+                if term.topology_key != labels.HOSTNAME:
+                    number = rules.selections.of_term(term, own, pods.namespace)
+                    keys.setdefault(number, set()).add(term.topology_key)
+    keys.pop(-1, None)
+    return keys
+
+
+def _domain_rules(stated: Stated) -> list[tuple[str, int]]:
+    """Topology keys and selections of the rules about domains larger than a node."""
+    found = [(s.constraint.topology_key, s.selection) for s in stated.spread if s.constraint.is_required]
+    found += [(n.topology_key, n.selection) for n in (*stated.near, *stated.away)]
+    return [(key, selection) for key, selection in found if key != labels.HOSTNAME]
+
+
+def _keys(
+    stated: Stated,
+    selected: tuple[int, ...],
+    keys_of_selection: dict[int, set[str]],
+    gangs: dict[tuple[str, str], Gang],
+) -> set[str]:
+    """Labels by which rules tell the places of a kind apart."""
+    keys = {key for key, _ in _domain_rules(stated)}
+    for number in selected:
+        keys |= keys_of_selection.get(number, set())
+    gang = gangs.get(stated.gang)
+    if gang is not None:
+        keys |= {rule.topology_key for rule in gang.topology if rule.is_required}
+    if stated.spot[1] >= 0:
+        keys.add(labels.CAPACITY_TYPE)
+    return keys
+
+
+def _cells(
+    keys: list[str], admitted: NDArray[np.bool_], table: DomainTable
+) -> list[tuple[Scope, NDArray[np.bool_]]]:
+    """The domains that admitted candidates are in, each with its candidates."""
+    columns = np.flatnonzero(admitted)
+    if not keys:
+        return [((), admitted)]
+    codes = np.stack([table.codes(key)[columns] for key in keys], axis=1)
+    domains, member = np.unique(codes, axis=0, return_inverse=True)
+    cells = []
+    for number, domain in enumerate(domains.tolist()):
+        scope = tuple(
+            (key, None if code == NO_DOMAIN else table.values(key)[code])
+            for key, code in zip(keys, domain, strict=True)
+        )
+        mask = np.zeros(len(admitted), dtype=bool)
+        mask[columns[member.ravel() == number]] = True
+        cells.append((scope, mask))
+    return cells
+
+
+def _with_spot_pools(
+    cells: list[tuple[Scope, NDArray[np.bool_]]],
+    least_pools: int,
+    table: DomainTable,
+    fluid: NDArray[np.float64],
+) -> list[tuple[Scope, NDArray[np.bool_]]]:
+    """Cells of spot capacity split into the spot pools where a pod is cheapest, and one for the rest."""
+    types, zones = table.codes(labels.INSTANCE_TYPE), table.codes(labels.ZONE)
+    spot = (labels.CAPACITY_TYPE, CapacityType.SPOT.value)
+    is_spot = np.zeros(len(fluid), dtype=bool)
+    for scope, mask in cells:
+        if spot in scope:
+            is_spot |= mask
+    cheapest: dict[tuple[int, int], float] = {}
+    for c in np.flatnonzero(is_spot & np.isfinite(fluid)):
+        pool = int(types[c]), int(zones[c])
+        cheapest[pool] = min(cheapest.get(pool, np.inf), float(fluid[c]))
+    few = sorted(cheapest, key=lambda pool: (cheapest[pool], pool))[
+        : POOLS_PER_SHARE * least_pools + MORE_POOLS
+    ]
+    result = []
+    for scope, mask in cells:
+        if spot not in scope:
+            result.append((scope, mask))
+            continue
+        rest = mask.copy()
+        for kind, zone in few:
+            mine = mask & (types == kind) & (zones == zone)
+            if mine.any():
+                own = dict(scope)
+                own[labels.INSTANCE_TYPE] = table.values(labels.INSTANCE_TYPE)[kind]
+                own[labels.ZONE] = table.values(labels.ZONE)[zone] if zone != NO_DOMAIN else None
+                result.append((tuple(sorted(own.items())), mine))
+                rest &= ~mine
+        if rest.any():
+            result.append((scope, rest))
+    return result

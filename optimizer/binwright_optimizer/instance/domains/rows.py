@@ -1,0 +1,78 @@
+"""All rules about domains as one linear system."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.domains.affinity import add_affinity
+from binwright_optimizer.instance.domains.counting import Counting, LocalKind, scopes_by_kind
+from binwright_optimizer.instance.domains.gangs import add_gangs
+from binwright_optimizer.instance.domains.linking import Linking, LinkingBuilder
+from binwright_optimizer.instance.domains.localize import Localized
+from binwright_optimizer.instance.domains.spot import add_spot
+from binwright_optimizer.instance.domains.spread import add_spread
+from binwright_optimizer.instance.domains.table import DomainTable
+from binwright_optimizer.instance.stated import Rules
+from binwright_optimizer.model import Problem
+
+
+def linking_of(
+    problem: Problem,
+    rules: Rules,
+    kinds: Kinds,
+    localized: Localized,
+    table: DomainTable,
+    demand: NDArray[np.int64],
+    class_of_local: NDArray[np.intp],
+) -> Linking | None:
+    """The system over all linked kinds; None if there are none.
+
+    Parameters
+    ----------
+    demand
+        int64 array (kind,).
+    class_of_local
+        intp array (local kind,): pod class, -1 where nothing holds it.
+    """
+    chosen = np.flatnonzero(localized.is_linked[localized.kind_of] & (class_of_local >= 0))
+    linked = np.flatnonzero(localized.is_linked & (demand > 0))
+    if not len(linked):
+        return None
+    chosen = chosen[demand[localized.kind_of[chosen]] > 0]
+    kind_of = localized.kind_of[chosen]
+    scopes = [localized.scopes[local] for local in chosen]
+    builder = LinkingBuilder(len(chosen), len(linked))
+    position = {int(k): q for q, k in enumerate(linked)}
+    local: dict[int, list[LocalKind]] = {int(k): [] for k in linked}
+    local |= scopes_by_kind(kind_of, scopes)
+    most = demand[kind_of].copy()
+    counting = Counting(problem, rules, kinds, table, local, demand, most, builder)
+    left_out = {k: builder.left_out(q) for k, q in position.items()}
+    add_affinity(counting)  # first, since it closes domains that need no row then
+    add_spread(counting)
+    add_gangs(counting, left_out)
+    add_spot(counting)
+    for k in position:
+        terms = [*(v for v, _ in local[k]), left_out[k]]
+        builder.row(terms, lower=float(demand[k]), upper=float(demand[k]))
+    rows = [(sorted(terms.items()), lower, upper) for terms, lower, upper in builder.rows]
+    starts = np.cumsum([0, *(len(terms) for terms, _, _ in rows)])
+    return Linking(
+        class_of=class_of_local[chosen],
+        kind_of=np.array([position[int(k)] for k in kind_of], dtype=np.intp),
+        most=most,
+        scopes=tuple(scopes),
+        kinds=linked,
+        demand=demand[linked],
+        priority=kinds.priority[linked],
+        aux_lower=np.array([low for low, _, _ in builder.aux]),
+        aux_upper=np.array([high for _, high, _ in builder.aux]),
+        aux_is_integer=np.array([whole for _, _, whole in builder.aux], dtype=bool),
+        starts=starts.astype(np.int32),
+        index=np.array([v for terms, _, _ in rows for v, _ in terms], dtype=np.int32),
+        value=np.array([c for terms, _, _ in rows for _, c in terms], dtype=np.float64),
+        lower=np.array([low for _, low, _ in rows]),
+        upper=np.array([high for _, _, high in rows]),
+    )

@@ -1,0 +1,82 @@
+"""Topology spread over domains larger than a node.
+
+For the pods of one constraint with selection S, over its domains D::
+
+    T_d = running pods of S in d + new pods of S in d
+    M  <= T_d                for all d of D        (M = 0 while D has fewer domains than minDomains)
+    T_d <= M + maxSkew       for d of D that receive a pod of the constraint
+
+Domains are those of the nodes that exist and are eligible, and of all nodes that could be bought for
+the pod. The last row needs a variable that says whether the domain receives such a pod only where it
+could be broken without one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binwright_optimizer.instance.domains.counting import Counting
+from binwright_optimizer.instance.domains.table import NO_DOMAIN
+from binwright_optimizer.instance.stated import Spread
+from binwright_optimizer.model import labels
+
+
+def add_spread(counting: Counting) -> None:
+    """Rows of every required spread constraint."""
+    least: dict[tuple[Spread, tuple[int, ...]], int] = {}
+    for k in counting.local:
+        for spread in counting.kinds.stated[k].spread:
+            if spread.constraint.is_required and spread.constraint.topology_key != labels.HOSTNAME:
+                _add(counting, k, spread, least)
+
+
+def _add(
+    counting: Counting, k: int, spread: Spread, least: dict[tuple[Spread, tuple[int, ...]], int]
+) -> None:
+    constraint, key = spread.constraint, spread.constraint.topology_key
+    builder = counting.builder
+    counting.forbid(k, key, NO_DOMAIN)
+    receivable = _receivable(counting, k, key)
+    domains = _domains(counting, k, spread)
+    members = counting.members(spread.selection)
+    running = counting.running(spread.selection, key)
+    smallest: dict[int, float] = {}
+    low = 0
+    if len(domains) >= constraint.min_domains and domains:
+        low = int(running[list(domains)].min())
+        name = spread, domains
+        if name not in least:
+            least[name] = builder.variable(0.0, np.inf)
+            for d in domains:  # M - new <= running
+                terms = {v: -c for v, c in counting.pods(members, key, d).items()}
+                builder.row({**terms, least[name]: 1.0}, upper=float(running[d]))
+        smallest = {least[name]: -1.0}
+    is_common = k in members and all(
+        spread in counting.kinds.stated[m].spread and _domains(counting, m, spread) == domains
+        for m in members
+    )
+    total = float(sum(counting.demand[m] for m in members))
+    for d in receivable:
+        room = float(constraint.max_skew - running[d])
+        terms = {**counting.pods(members, key, d), **smallest}
+        if is_common and running[d] <= low + constraint.max_skew:
+            builder.row(terms, upper=room)
+        else:
+            slack = total + float(running[d])
+            builder.row({**terms, counting.presence(k, key, d): slack}, upper=room + slack)
+
+
+def _receivable(counting: Counting, k: int, key: str) -> list[int]:
+    """Domains where pods of a kind may be placed."""
+    own = counting.by_domain(k, key)
+    return sorted(d for d, mine in own.items() if d != NO_DOMAIN and any(counting.most[v] for v in mine))
+
+
+def _domains(counting: Counting, k: int, spread: Spread) -> tuple[int, ...]:
+    """Domains over which the pods of a kind are spread."""
+    key = spread.constraint.topology_key
+    domains = {d for d in counting.by_domain(k, key) if d != NO_DOMAIN}
+    if counting.table.n_existing:
+        eligible = counting.eligible_existing(k, spread.constraint)
+        domains |= set(counting.table.existing_codes(key)[eligible].tolist()) - {NO_DOMAIN}
+    return tuple(sorted(domains))
