@@ -18,7 +18,7 @@ from binwright_server.status import status_of
 OUR_SERVICES = ("/binwright.v1.", "/grpcplugin.")
 """Methods below are ours; health and reflection look after themselves."""
 
-FREQUENT = frozenset({"Filter", "Prioritize", "UpdateCluster"})
+FREQUENT = frozenset({"Filter", "Prioritize", "RateNodes", "UpdateCluster"})
 """Methods called for every pod that is scheduled: a line each is for debugging only."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only

@@ -138,7 +138,7 @@ def test_pod_of_a_daemon_set_is_not_refused_for_naming_its_node(webhook: Webhook
         ({"Pod": pod_json(), "Nodes": {"items": [3]}}, "Nodes must be a NodeList"),
         ({"Pod": {"spec": {"containers": 5}}, "NodeNames": ["a"]}, "spec.containers: must be a list"),
         ({"Pod": pod_json(cpu="much"), "NodeNames": ["a"]}, "requests[cpu]: is not a quantity"),
-        ({"Pod": pod_json(), "NodeNames": ["\ud800"]}, "surrogates not allowed"),
+        ({"Pod": pod_json("\ud800"), "NodeNames": ["a"]}, "surrogates not allowed"),
         (
             {"Pod": pod_json(), "Nodes": {"items": [{"metadata": {}}]}},
             "Node: metadata.name: must not be empty",
@@ -210,7 +210,7 @@ def test_remembered_lists_are_read_as_json_reads_them(
     reader = ArgumentsReader()
     for _ in range(2):
         arguments = reader.read(data)
-        assert (arguments.node_names, arguments.pod) == (tuple(names), pod)
+        assert (arguments.candidates and arguments.candidates.names, arguments.pod) == (tuple(names), pod)
 
 
 # --- servers that come and go -----------------------------------------------------------------------

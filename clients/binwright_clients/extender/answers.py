@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from operator import itemgetter, not_
 from typing import Any
 
 from binwright.v1 import scheduling_service_pb2
+
+from binwright_clients.extender.candidates import Candidates
+from binwright_clients.extender.ratings import Ratings
 
 MAX_EXTENDER_PRIORITY = 10
 MOST_NAMES = 100_000
 
 _SCORES = range(MAX_EXTENDER_PRIORITY + 1)
+_PRIORITIES = bytes((score + 5) // 10 for score in range(101)) + bytes(155)
+"""Priorities of 0 to 10 by scores of 0 to 100."""
 
 
 class _Spelled(dict[str, str]):
@@ -42,19 +49,31 @@ _SPELLED = _Spelled()
 _SCORED = _Scored()
 
 
-def filter_result(
-    response: scheduling_service_pb2.FilterResponse,
-    names: Sequence[str],
-    nodes: Sequence[Mapping[str, Any]] | None = None,
+def filter_result(candidates: Candidates, ratings: Ratings) -> bytes:
+    """ExtenderFilterResult for callers that sent names."""
+    names = candidates.names
+    codes = _at(ratings.reason_of, candidates.positions(ratings.names))
+    failed: dict[str, str] = {}
+    unresolvable: dict[str, str] = {}
+    passed: Iterable[str] = names
+    if any(codes):
+        passed = compress(names, map(not_, codes))
+        for name, code in compress(zip(names, codes, strict=True), codes):
+            message, is_unresolvable = ratings.reasons[code - 1]
+            (unresolvable if is_unresolvable else failed)[name] = message
+    head = f'{{"Nodes":null,"NodeNames":[{",".join(map(_SPELLED.__getitem__, passed))}]'
+    return (head + _tail(failed, unresolvable)).encode()
+
+
+def filter_result_of_nodes(
+    response: scheduling_service_pb2.FilterResponse, names: Sequence[str], nodes: Sequence[Mapping[str, Any]]
 ) -> bytes:
-    """ExtenderFilterResult.
+    """ExtenderFilterResult for callers that sent whole nodes; they get those that passed back.
 
     Parameters
     ----------
-    names
+    names, nodes
         Candidates in the order of the question.
-    nodes
-        The candidates in full, for callers that sent them; they get those that passed back.
     """
     failed: dict[str, str] = {}
     unresolvable: dict[str, str] = {}
@@ -62,17 +81,8 @@ def filter_result(
         into = unresolvable if reason.is_unresolvable else failed
         for position in reason.positions:
             into[names[position]] = reason.message
-    if nodes is None:
-        passed = ",".join([_SPELLED[names[position]] for position in response.passed])
-        head = f'{{"Nodes":null,"NodeNames":[{passed}]'
-    else:
-        items = json.dumps({"metadata": {}, "items": [nodes[position] for position in response.passed]})
-        head = f'{{"Nodes":{items},"NodeNames":null'
-    tail = (
-        f',"FailedNodes":{json.dumps(failed)},"FailedAndUnresolvableNodes":{json.dumps(unresolvable)}'
-        ',"Error":""}'
-    )
-    return (head + tail).encode()
+    items = json.dumps({"metadata": {}, "items": [nodes[position] for position in response.passed]})
+    return (f'{{"Nodes":{items},"NodeNames":null' + _tail(failed, unresolvable)).encode()
 
 
 def filter_error(message: str) -> bytes:
@@ -81,15 +91,19 @@ def filter_error(message: str) -> bytes:
     return json.dumps({**empty, "FailedAndUnresolvableNodes": None, "Error": message}).encode()
 
 
-def host_priorities(names: Sequence[str], scores: Iterable[int]) -> bytes:
+def priorities(candidates: Candidates, ratings: Ratings) -> bytes:
+    """HostPriorityList for callers that sent names."""
+    scores = ratings.scores.translate(_PRIORITIES)
+    return _host_priorities(candidates.names, _at(scores, candidates.positions(ratings.names)))
+
+
+def host_priorities(names: Sequence[str], scores: Sequence[int]) -> bytes:
     """HostPriorityList: scores of 0 to 100 as kube-scheduler's 0 to 10.
 
     >>> host_priorities(["a"], [47])
     b'[{"Host":"a","Score":5}]'
     """
-    scored = _SCORED
-    parts = [scored[name][(score + 5) // 10] for name, score in zip(names, scores, strict=True)]
-    return f"[{','.join(parts)}]".encode()
+    return _host_priorities(names, [_PRIORITIES[score] for score in scores])
 
 
 def preemption_result(victims: Mapping[str, tuple[tuple[str, ...], int]]) -> bytes:
@@ -102,3 +116,24 @@ def preemption_result(victims: Mapping[str, tuple[tuple[str, ...], int]]) -> byt
             }
         }
     ).encode()
+
+
+def _host_priorities(names: Sequence[str], found: Sequence[int]) -> bytes:
+    scored = _SCORED
+    parts = [scored[name][priority] for name, priority in zip(names, found, strict=True)]
+    return f"[{','.join(parts)}]".encode()
+
+
+def _tail(failed: Mapping[str, str], unresolvable: Mapping[str, str]) -> str:
+    return (
+        f',"FailedNodes":{json.dumps(failed)},"FailedAndUnresolvableNodes":{json.dumps(unresolvable)}'
+        ',"Error":""}'
+    )
+
+
+def _at(values: Sequence[int], positions: Sequence[int]) -> Sequence[int]:
+    """Values at positions, found in one go."""
+    if len(positions) < 2:  # itemgetter of one returns no tuple
+        return [values[position] for position in positions]
+    found: tuple[int, ...] = itemgetter(*positions)(values)
+    return found

@@ -3,20 +3,26 @@
 The Go types have no JSON tags: keys on the wire are the Go names (``Pod``, ``NodeNames``), and Go reads
 them in any case, so that other callers write ``pod`` or ``nodenames``. Both are understood.
 
-A list of 5,000 node names is 200 KB that kube-scheduler repeats for every pod; texts of such lists are
-remembered with what they say.
+A list of 5,000 node names is 200 KB, and often the same for the next pod; texts of such lists are
+remembered with what they say. Most bodies end in one, as Go writes it, and comparing 200 KB with the
+lists that came last takes a tenth of the time that it takes to find one by its hash.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from binwright_clients.extender.candidates import Candidates
+
 MOST_LISTS = 64
 """Lists of names remembered."""
+
+MOST_ENDINGS = 4
+"""Lists that bodies are compared with before any is looked up."""
 
 _NAMES_KEYS = (b'"NodeNames":[', b'"nodeNames":[', b'"nodenames":[')
 _LEAST_LIST_BYTES = 1_000
@@ -33,14 +39,14 @@ class Arguments:
 
     Parameters
     ----------
-    node_names
-        Candidates by name, from callers that rely on a cache here; None if they send nodes.
+    candidates
+        By name, from callers that rely on a cache here; None if they send nodes.
     nodes
         Candidates in full; None if the caller sends names.
     """
 
     pod: dict[str, Any]
-    node_names: tuple[str, ...] | None
+    candidates: Candidates | None
     nodes: tuple[dict[str, Any], ...] | None
 
 
@@ -56,7 +62,8 @@ class ArgumentsReader:
     """Reads bodies."""
 
     def __init__(self) -> None:
-        self._lists: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+        self._lists: OrderedDict[bytes, Candidates] = OrderedDict()
+        self._endings: deque[tuple[bytes, bytes, Candidates]] = deque(maxlen=MOST_ENDINGS)
 
     def read(self, body: bytes) -> Arguments:
         """Arguments of filter and prioritize; raises MalformedArgumentsError."""
@@ -69,7 +76,7 @@ class ArgumentsReader:
             return Arguments(pod, known, None)
         names, nodes = fields.get("nodenames"), fields.get("nodes")
         if names is not None:
-            return Arguments(pod, _names(names), None)
+            return Arguments(pod, Candidates(_names(names)), None)
         if nodes is None:
             raise MalformedArgumentsError("neither NodeNames nor Nodes is set")
         items = nodes.get("items") if isinstance(nodes, dict) else None
@@ -79,12 +86,15 @@ class ArgumentsReader:
             raise MalformedArgumentsError("Nodes must be a NodeList")
         return Arguments(pod, None, tuple(items))
 
-    def _without_list(self, body: bytes) -> tuple[bytes, tuple[str, ...] | None]:
+    def _without_list(self, body: bytes) -> tuple[bytes, Candidates | None]:
         """The body without its list of names, and the names, where the list is worth remembering.
 
         The key that stands last is taken for it. No text can imitate a key, as quotation marks inside
         JSON texts are escaped; a key deeper inside the pod could, which the caller notices.
         """
+        for ending, without, candidates in self._endings:
+            if body.endswith(ending):
+                return body[: -len(ending)] + without, candidates
         for key in _NAMES_KEYS:
             at = body.rfind(key)
             start = at + len(key) - 1
@@ -95,13 +105,18 @@ class ArgumentsReader:
             known = self._lists.get(text)
             if known is None:
                 try:
-                    known = self._lists[text] = _names(_decoded(text))
+                    known = self._lists[text] = Candidates(_names(_decoded(text)))
                 except MalformedArgumentsError:  # a bracket in a name; whoever reads the whole will tell
                     continue
                 if len(self._lists) > MOST_LISTS:
                     self._lists.popitem(last=False)
             else:
                 self._lists.move_to_end(text)
+            if end == len(body) - 2:
+                name = key[:-1]
+                self._endings.appendleft(
+                    (b"".join((name, text, body[-1:])), name + b"null" + body[-1:], known)
+                )
             return b"".join((body[:start], b"null", body[end + 1 :])), known
         return body, None
 

@@ -92,7 +92,7 @@ class Backend:
             self._channel = grpc.aio.secure_channel(address, tls.credentials(), options=options)
         self._stub: Any = scheduling_service_pb2_grpc.SchedulingServiceStub(self._channel)
         self._token = TokenSource(token_file)
-        self._budget_s = budget_s
+        self.budget_s = budget_s
         self._clock = clock
 
     async def __aenter__(self) -> Backend:
@@ -106,6 +106,10 @@ class Backend:
     async def filter(self, request: api.FilterRequest) -> api.FilterResponse:
         """Which nodes may take the pod; raises RpcError or InvalidProblemError."""
         return await self._tried(self._stub.Filter, request)
+
+    async def rate(self, request: api.RateNodesRequest) -> api.RateNodesResponse:
+        """Ratings of all nodes; raises RpcError or InvalidProblemError."""
+        return await self._tried(self._stub.RateNodes, request)
 
     async def prioritize(self, request: api.PrioritizeRequest) -> api.PrioritizeResponse:
         """Scores for the pod; raises RpcError or InvalidProblemError."""
@@ -122,7 +126,7 @@ class Backend:
         return response
 
     async def _tried(self, call: Callable[..., Awaitable[T]], request: object) -> T:
-        ends_at = self._clock() + self._budget_s
+        ends_at = self._clock() + self.budget_s
         pause = FIRST_PAUSE_S
         while True:
             left = ends_at - self._clock()

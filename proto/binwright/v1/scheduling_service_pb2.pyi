@@ -560,6 +560,144 @@ class PrioritizeBatchResponse(_message.Message):
 Global___PrioritizeBatchResponse: _TypeAlias = PrioritizeBatchResponse  # noqa: Y015
 
 @_typing.final
+class RateNodesRequest(_message.Message):
+    """Pods, each as if it were alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    NAMES_VERSION_FIELD_NUMBER: _builtins.int
+    names_version: _builtins.bytes
+    """Version of the node names that the caller holds; empty if it holds none."""
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateNodesQuestion]:
+        """The questions."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___RateNodesQuestion] | None = ...,
+        names_version: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names_version", b"names_version", "questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateNodesRequest: _TypeAlias = RateNodesRequest  # noqa: Y015
+
+@_typing.final
+class RateNodesQuestion(_message.Message):
+    """A pod for which all nodes are rated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POD_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.bytes
+    """Version of the ratings that the caller holds for pods of this kind; empty if it holds none."""
+    @_builtins.property
+    def pod(self) -> _problem_pb2.PodTemplate:
+        """The pod."""
+
+    @_builtins.property
+    def name(self) -> Global___PodName:
+        """As in FilterRequest."""
+
+    def __init__(
+        self,
+        *,
+        pod: _problem_pb2.PodTemplate | None = ...,
+        name: Global___PodName | None = ...,
+        version: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pod", b"pod"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pod", b"pod", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateNodesQuestion: _TypeAlias = RateNodesQuestion  # noqa: Y015
+
+@_typing.final
+class RateNodesResponse(_message.Message):
+    """Ratings of all nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_VERSION_FIELD_NUMBER: _builtins.int
+    NODE_NAMES_FIELD_NUMBER: _builtins.int
+    RATINGS_FIELD_NUMBER: _builtins.int
+    names_version: _builtins.bytes
+    """Version of the node names that all positions here refer to."""
+    @_builtins.property
+    def node_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names, where the caller holds another version."""
+
+    @_builtins.property
+    def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeRatings]:
+        """One for each question."""
+
+    def __init__(
+        self,
+        *,
+        names_version: _builtins.bytes = ...,
+        node_names: _abc.Iterable[_builtins.str] | None = ...,
+        ratings: _abc.Iterable[Global___NodeRatings] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names_version", b"names_version", "node_names", b"node_names", "ratings", b"ratings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateNodesResponse: _TypeAlias = RateNodesResponse  # noqa: Y015
+
+@_typing.final
+class NodeRatings(_message.Message):
+    """What all nodes are to one pod."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    IS_UNCHANGED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    version: _builtins.bytes
+    """Names these ratings: as long as it is in force, nothing has changed for pods of this kind. Empty for a pod
+    that is counted on a node already, whose ratings hold for itself only.
+    """
+    is_unchanged: _builtins.bool
+    """Whether the caller's version is in force; the fields below are then empty."""
+    scores: _builtins.bytes
+    """Scores as in PrioritizeResponse, a byte for each node."""
+    plan: _builtins.int
+    """As in PrioritizeResponse."""
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedNodes]:
+        """Nodes that may not take the pod, by reason; positions are those of the node names."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.bytes = ...,
+        is_unchanged: _builtins.bool = ...,
+        refused: _abc.Iterable[Global___RefusedNodes] | None = ...,
+        scores: _builtins.bytes = ...,
+        plan: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_unchanged", b"is_unchanged", "plan", b"plan", "refused", b"refused", "scores", b"scores", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeRatings: _TypeAlias = NodeRatings  # noqa: Y015
+
+@_typing.final
 class WatchPlanRequest(_message.Message):
     """Asks for plans."""
 

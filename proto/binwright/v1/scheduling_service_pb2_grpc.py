@@ -70,6 +70,11 @@ class SchedulingServiceStub:
                 request_serializer=binwright_dot_v1_dot_scheduling__service__pb2.PrioritizeBatchRequest.SerializeToString,
                 response_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.PrioritizeBatchResponse.FromString,
                 _registered_method=True)
+        self.RateNodes = channel.unary_unary(
+                '/binwright.v1.SchedulingService/RateNodes',
+                request_serializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesRequest.SerializeToString,
+                response_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesResponse.FromString,
+                _registered_method=True)
         self.WatchPlan = channel.unary_stream(
                 '/binwright.v1.SchedulingService/WatchPlan',
                 request_serializer=binwright_dot_v1_dot_scheduling__service__pb2.WatchPlanRequest.SerializeToString,
@@ -126,6 +131,14 @@ class SchedulingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RateNodes(self, request, context):
+        """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
+        callers that ask for one pod after the other and keep what they were told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPlan(self, request, context):
         """Streams the plan: the one in force, and each that replaces it.
         """
@@ -160,6 +173,11 @@ def add_SchedulingServiceServicer_to_server(servicer, server):
                     servicer.PrioritizeBatch,
                     request_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.PrioritizeBatchRequest.FromString,
                     response_serializer=binwright_dot_v1_dot_scheduling__service__pb2.PrioritizeBatchResponse.SerializeToString,
+            ),
+            'RateNodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.RateNodes,
+                    request_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesRequest.FromString,
+                    response_serializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesResponse.SerializeToString,
             ),
             'WatchPlan': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPlan,
@@ -313,6 +331,33 @@ class SchedulingService:
             '/binwright.v1.SchedulingService/PrioritizeBatch',
             binwright_dot_v1_dot_scheduling__service__pb2.PrioritizeBatchRequest.SerializeToString,
             binwright_dot_v1_dot_scheduling__service__pb2.PrioritizeBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RateNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/binwright.v1.SchedulingService/RateNodes',
+            binwright_dot_v1_dot_scheduling__service__pb2.RateNodesRequest.SerializeToString,
+            binwright_dot_v1_dot_scheduling__service__pb2.RateNodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,10 @@ class SchedulingServiceStub:
     """Filters for several pods, each as if it were alone."""
     PrioritizeBatch: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeBatchRequest, _scheduling_service_pb2.PrioritizeBatchResponse]
     """Scores for several pods, each as if it were alone."""
+    RateNodes: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.RateNodesRequest, _scheduling_service_pb2.RateNodesResponse]
+    """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
+    callers that ask for one pod after the other and keep what they were told.
+    """
     WatchPlan: _grpc.UnaryStreamMultiCallable[_scheduling_service_pb2.WatchPlanRequest, _scheduling_service_pb2.WatchPlanResponse]
     """Streams the plan: the one in force, and each that replaces it."""
 
@@ -83,6 +87,10 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     """Filters for several pods, each as if it were alone."""
     PrioritizeBatch: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeBatchRequest, _scheduling_service_pb2.PrioritizeBatchResponse]  # type: ignore[assignment]
     """Scores for several pods, each as if it were alone."""
+    RateNodes: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.RateNodesRequest, _scheduling_service_pb2.RateNodesResponse]  # type: ignore[assignment]
+    """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
+    callers that ask for one pod after the other and keep what they were told.
+    """
     WatchPlan: _aio.UnaryStreamMultiCallable[_scheduling_service_pb2.WatchPlanRequest, _scheduling_service_pb2.WatchPlanResponse]  # type: ignore[assignment]
     """Streams the plan: the one in force, and each that replaces it."""
 
@@ -139,6 +147,16 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.PrioritizeBatchResponse, _abc.Awaitable[_scheduling_service_pb2.PrioritizeBatchResponse]]:
         """Scores for several pods, each as if it were alone."""
+
+    @_abc_1.abstractmethod
+    def RateNodes(
+        self,
+        request: _scheduling_service_pb2.RateNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_service_pb2.RateNodesResponse, _abc.Awaitable[_scheduling_service_pb2.RateNodesResponse]]:
+        """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
+        callers that ask for one pod after the other and keep what they were told.
+        """
 
     @_abc_1.abstractmethod
     def WatchPlan(

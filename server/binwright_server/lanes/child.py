@@ -23,8 +23,9 @@ from binwright_server.observe import configure_logging
 from binwright_server.serve import Server
 from binwright_server.warmup import warm_up
 
-BATCH_NICENESS = 5
-"""Batch solves leave the processor to whoever has to answer now."""
+BATCH_NICENESS = 10
+"""Batch solves leave the processor to whoever has to answer now. At 5 they held up callers of the extender:
+p99 25 ms at 200 pods a second beside a batch; 8 ms at 10, and no better at 19 (two cores)."""
 
 
 async def serve_lane(config: ServerConfig) -> None:

@@ -14,6 +14,7 @@ from binwright.v1 import problem_pb2, scheduling_service_pb2, scheduling_service
 
 from binwright_server.convert.scheduling import ClusterReader, plan_to_message, pod_key
 from binwright_server.scheduling.plan import Plan
+from binwright_server.scheduling.ratings import Rater
 from binwright_server.scheduling.score import PlanInForce, PodScores
 from binwright_server.scheduling.state import ClusterState
 from binwright_server.scheduling.table import UNKNOWN, NodeTable, Rows
@@ -27,7 +28,11 @@ MOST_AT_ONCE = 500
 that lets questions in between."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Question = scheduling_service_pb2.FilterRequest | scheduling_service_pb2.PrioritizeRequest
+Question = (
+    scheduling_service_pb2.FilterRequest
+    | scheduling_service_pb2.PrioritizeRequest
+    | scheduling_service_pb2.RateNodesQuestion
+)
 
 
 class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
@@ -53,6 +58,7 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         self._in_force = PlanInForce(state.table, None)
         self._views: OrderedDict[bytes, tuple[PodView, PodScores]] = OrderedDict()
         self._new_plan = asyncio.Condition()
+        self._rater = Rater()
 
     async def put_plan(self, plan: Plan) -> None:
         """Let a plan come into force."""
@@ -118,6 +124,23 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             await asyncio.sleep(0)
         return scheduling_service_pb2.PrioritizeBatchResponse(responses=responses)
 
+    async def RateNodes(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.RateNodesRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.RateNodesResponse:
+        """Ratings of all nodes for each pod, of one state: nothing changes meanwhile."""
+        self.state.check()
+        named = self._rater.named(self.state.table)
+        response = scheduling_service_pb2.RateNodesResponse(names_version=named.version)
+        if request.names_version != named.version:
+            response.node_names.extend(named.names)
+        for k, question in enumerate(request.questions):
+            view, scores = self._view(question.pod, f"questions[{k}].pod")
+            own_row = self._own_row(question)
+            self._rater.rate(named, view, scores, question.version, own_row, response.ratings.add())
+        return response
+
     async def WatchPlan(  # noqa: N802 - named by the proto
         self,
         request: scheduling_service_pb2.WatchPlanRequest,  # noqa: ARG002 - it has no fields
@@ -158,7 +181,9 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             scores=found.tolist(), node_names=names, plan=self._in_force.number
         )
 
-    def _asked(self, request: Question) -> tuple[Sequence[str], Rows, PodView, PodScores]:
+    def _asked(
+        self, request: scheduling_service_pb2.FilterRequest | scheduling_service_pb2.PrioritizeRequest
+    ) -> tuple[Sequence[str], Rows, PodView, PodScores]:
         """Names to tell the caller, rows of the candidates, and what is known about the kind of pod."""
         if request.nodes:
             self.state.adopt(self._reader.nodes(request.nodes))
@@ -172,8 +197,8 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         rows = table.rows()
         return [table.names[row] for row in rows], rows, view, scores
 
-    def _view(self, pod: problem_pb2.PodTemplate) -> tuple[PodView, PodScores]:
-        kind, template = self._reader.template(pod)
+    def _view(self, pod: problem_pb2.PodTemplate, path: str = "pod") -> tuple[PodView, PodScores]:
+        kind, template = self._reader.template(pod, path)
         table = self.state.table
         if self._in_force.table is not table:  # a snapshot replaced it
             self._in_force = PlanInForce(table, self._plan)

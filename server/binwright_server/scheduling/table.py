@@ -62,6 +62,8 @@ class NodeTable:
         bool array (row,): false for rows that no node has.
     version
         int64 array (row,): clock of the last change.
+    members
+        Counts up when a node comes or goes.
     """
 
     def __init__(self) -> None:
@@ -76,6 +78,7 @@ class NodeTable:
         self.taint_code = np.zeros(_FIRST_ROWS, dtype=np.int32)
         self.taint_sets: list[tuple[Taint, ...]] = [()]
         self.clock = 0
+        self.members = 0
         self._taint_codes: dict[tuple[Taint, ...], int] = {(): 0}
         self._columns: dict[str, LabelColumn] = {}
         self._labels: list[tuple[tuple[str, str], ...]] = [()] * _FIRST_ROWS
@@ -95,6 +98,7 @@ class NodeTable:
         row = self.row_of[node.name]
         if row == UNKNOWN:
             row = self._new_row()
+            self.members += 1
             self.row_of[node.name] = row
             self.names[row] = node.name
         self._put_labels(row, node.labels)
@@ -120,6 +124,7 @@ class NodeTable:
         row = self.row_of.pop(name, UNKNOWN)
         if row == UNKNOWN:
             return
+        self.members += 1
         self._put_labels(row, ())
         self.names[row] = ""
         self.is_there[row] = False
