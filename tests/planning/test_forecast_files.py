@@ -224,6 +224,28 @@ HELD = (
         (DOCUMENT + "commitments: {offers: [{name: x, years: 2, discount: 0.3}]}\n", "years: must be 1 or 3"),
         (DOCUMENT + "commitments: {offers: [{name: x, years: 1, discount: 1.3}]}\n",
          "discount: must be above 0"),
+        (DOCUMENT + "commitments: {offers: [{years: 1, discount: 0.3, region: us-esat-1}]}\n",
+         "commitments.offers[0].region: is not among the forecast's regions; did you mean"),
+        (DOCUMENT + "commitments: {offers: [{years: 1, discount: 0.3, instanceTypes: [m5.lrage]}]}\n",
+         "commitments.offers[0].instanceTypes[0]: is not sold on demand in aws; did you mean"),
+        (DOCUMENT + "commitments: {offers: [{years: 1, discount: 0.3, zone: us-east-1a}]}\n",
+         "commitments.offers[0].zone: needs the region that it is in (got 'us-east-1a')"),
+        (DOCUMENT + "commitments: {reservations: [{instanceType: m5.lrage, region: us-east-1, years: 1, "
+         "discount: 0.3}]}\n",
+         "commitments.reservations[0].instanceType: is not sold on demand in us-east-1"),
+        (DOCUMENT + "commitments: {reservations: [{instanceType: m5.large, region: us-east-1, "
+         "zone: us-east-1z, years: 1, discount: 0.3}]}\n",
+         "commitments.reservations[0].zone: is no zone of us-east-1"),
+        (DOCUMENT + "commitments: {reservations: [{instanceType: m5.large, region: us-east-1, years: 1}]}\n",
+         "commitments.reservations[0].discount: must be given, or usdPerHour and upfrontUsd"),
+        (DOCUMENT + "commitments: {reservations: [{instanceType: m5.large, region: us-east-1, years: 1, "
+         "discount: 0.3, usdPerHour: 1}]}\n", "reservations[0].usdPerHour: is given beside a discount"),
+        (DOCUMENT + "commitments: {heldReservations: [{name: old, instanceType: m5.large, region: us-east-1, "
+         "count: -1, start: 2026-01-01, end: 2028-01-01}]}\n",
+         "commitments.heldReservations[0].count: must not be negative (got '-1')"),
+        (DOCUMENT + "commitments: {heldReservations: [{name: old, instanceType: m5.large, region: us-east-1, "
+         "count: 1, start: 2025-01-01, end: 2026-01-01}]}\n",
+         "commitments.heldReservations[0].end: commitment old is past its end"),
         (DOCUMENT + "---\n" + DOCUMENT, "holds more than one document"),
         ("", "is empty"),
     ],
@@ -232,6 +254,26 @@ def test_mistake_in_a_document_names_its_path(tmp_path: Path, text: str, message
     found = complaint(tmp_path, text, "f.yaml")
     assert message in found
     assert "f.yaml" in found
+
+
+def test_reservations_are_read(tmp_path: Path) -> None:
+    text = (
+        DOCUMENT
+        + """commitments:
+  offers: []
+  reservations:
+    - {instanceType: m5.large, region: us-east-1, zone: us-east-1a, years: 3, upfront: all, discount: 0.56}
+    - {name: quote, instanceType: m5.large, region: us-east-1, years: 1, usdPerHour: 0.02, upfrontUsd: 100}
+  heldReservations:
+    - {name: old, instanceType: m5.large, region: us-east-1, count: 4, start: 2026-01-01, end: 2028-01-01}
+"""
+    )
+    forecast = read_forecast(write(tmp_path, text, "f.yaml"))
+    first, quote = forecast.reservations
+    assert (first.name, first.zone, first.discount_ppm) == ("m5.large, 3 years", "us-east-1a", 560_000)
+    assert (quote.microusd_per_hour, quote.upfront_microusd, quote.discount_ppm) == (20_000, 10**8, None)
+    assert [(held.count, held.zone) for held in forecast.held_reservations] == [(4, "")]
+    assert forecast.offers == ()
 
 
 def test_cloud_of_the_option_must_agree(tmp_path: Path) -> None:

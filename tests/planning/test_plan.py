@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from binwright_clients.cli.main import main
 from binwright_optimizer.errors import PlanningError
-from binwright_optimizer.model import CapacityType, Catalog, PodTemplate, Requirement, Resources, labels
+from binwright_optimizer.model import CapacityType, Requirement, labels
 from binwright_optimizer.model.forecast import (
     EVENING,
     FLAT,
@@ -22,23 +22,30 @@ from binwright_optimizer.model.forecast import (
     PPM,
     Band,
     CommitmentOffer,
-    Demand,
     Forecast,
-    ForecastWorkload,
     HeldCommitment,
     Profile,
     Upfront,
-    quarter,
 )
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.planning.blocks import hour_blocks
 from binwright_optimizer.planning.commit import Risk, choose, prove, risk_weighted, scenario_costs
+from binwright_optimizer.planning.coverage import spend
 from binwright_optimizer.planning.plan import PlanParams, make_plan
-from binwright_optimizer.planning.programme import UNIT_MICROUSD, Cell, Purchasable, Sunk
-from builders import instance_type
+from binwright_optimizer.planning.programme import (
+    UNIT_MICROUSD,
+    Block,
+    Cell,
+    Market,
+    Option,
+    Proof,
+    Purchasable,
+    Sunk,
+)
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plan_cases import forecast, market
 
 HALF = CommitmentOffer("half", 1, Upfront.NONE, 500_000)
 ON_DEMAND = Requirement(labels.CAPACITY_TYPE, Operator.IN, (str(CapacityType.ON_DEMAND),))
@@ -67,7 +74,24 @@ def test_few_blocks_never_understate_demand(levels: list[int], most: int) -> Non
 
 
 def cell(hours: int, value: int, scenario: int = 0, period: int = 0, bound: int | None = None) -> Cell:
-    return Cell(period, scenario, 168 * hours, value, value if bound is None else bound, 0, 0)
+    block = Block((Option({0: value}),), (Proof(value if bound is None else bound),), (0,))
+    return Cell(period, scenario, 168 * hours, (block,))
+
+
+def market_of(offers: list[Purchasable], held_cents: int = 0, held_ppm: int = 500_000) -> Market:
+    """Offers 0 and 1 at half price and at a quarter off, and cents an hour held in the last period."""
+    instruments = (
+        spend(500_000, [0], UNIT_MICROUSD),
+        spend(250_000, [0], UNIT_MICROUSD, 1),
+        spend(held_ppm, [0], UNIT_MICROUSD),
+    )
+    last = max((t for offer in offers for t in offer.periods), default=0)
+    return Market(instruments, tuple(offers), (Sunk(2, Fraction(held_cents), frozenset({last})),))
+
+
+def alone(cells: list[Cell]) -> tuple[tuple[int, ...], ...]:
+    """The only option of each block."""
+    return tuple((0,) for _ in cells)
 
 
 def test_commitment_for_the_base_load_by_hand() -> None:
@@ -77,8 +101,8 @@ def test_commitment_for_the_base_load_by_hand() -> None:
     0.10 $/h, which pays for 0.20: 0.10 * 400 + 0.80 * 100 = 120 $.
     """
     cells = [cell(100, 1_000_000), cell(300, 200_000)]
-    offer = [Purchasable(0, 0, 500_000, 168 * 400, frozenset({0}))]
-    found = choose(cells, offer, [], [Fraction(1)])
+    offer = [Purchasable(0, 0, UNIT_MICROUSD, 168 * 400, frozenset({0}))]
+    found = choose(cells, market_of(offer), [Fraction(1)])
     assert found.units == (10,)
     assert found.objective == found.bound == 120_000_000
 
@@ -86,8 +110,8 @@ def test_commitment_for_the_base_load_by_hand() -> None:
 def test_held_commitment_is_used_before_another_is_bought() -> None:
     """The same with 0.10 $/h held: nothing more pays, 0.80 * 100 = 80 $."""
     cells = [cell(100, 1_000_000), cell(300, 200_000)]
-    offer = [Purchasable(0, 0, 500_000, 168 * 400, frozenset({0}))]
-    found = choose(cells, offer, [Sunk(100_000, 500_000, frozenset({0}))], [Fraction(1)])
+    offer = [Purchasable(0, 0, UNIT_MICROUSD, 168 * 400, frozenset({0}))]
+    found = choose(cells, market_of(offer, 10), [Fraction(1)])
     assert found.units == (0,)
     assert found.objective == found.bound == 80_000_000
 
@@ -98,11 +122,11 @@ def test_risk_aversion_weighs_the_bad_future() -> None:
     The mean says 25 $ without, the worst quarter 100 $: at half and half 62.5 $ against 50 $.
     """
     cells = [cell(100, 0, scenario=0), cell(100, 1_000_000, scenario=1)]
-    offer = [Purchasable(0, 0, 500_000, 168 * 100, frozenset({0}))]
+    offer = [Purchasable(0, 0, UNIT_MICROUSD, 168 * 100, frozenset({0}))]
     chances = [Fraction(3, 4), Fraction(1, 4)]
-    neutral = choose(cells, offer, [], chances)
+    neutral = choose(cells, market_of(offer), chances)
     assert (neutral.units, neutral.objective, neutral.bound) == ((0,), 25_000_000, 25_000_000)
-    averse = choose(cells, offer, [], chances, Risk(Fraction(1, 2), Fraction(3, 4)))
+    averse = choose(cells, market_of(offer), chances, Risk(Fraction(1, 2), Fraction(3, 4)))
     assert averse.units == (50,)
     assert averse.objective == 50_000_000
     assert 49_900_000 <= averse.bound <= averse.objective
@@ -120,9 +144,9 @@ CELLS = st.lists(
     max_size=5,
 )
 OFFERS = [
-    Purchasable(0, 0, 500_000, 168 * 60, frozenset({0, 1})),
-    Purchasable(0, 1, 500_000, 168 * 30, frozenset({1})),
-    Purchasable(1, 0, 250_000, 168 * 30, frozenset({0})),
+    Purchasable(0, 0, UNIT_MICROUSD, 168 * 60, frozenset({0, 1})),
+    Purchasable(0, 1, UNIT_MICROUSD, 168 * 30, frozenset({1})),
+    Purchasable(1, 0, UNIT_MICROUSD, 168 * 30, frozenset({0})),
 ]
 CHANCES = [Fraction(7, 10), Fraction(3, 10)]
 
@@ -135,67 +159,33 @@ def test_no_choice_beats_the_bound_and_the_chosen_one_is_the_best(
     cells: list[Cell], held: int, aversion: Fraction
 ) -> None:
     """All choices of whole units, one by one."""
-    sunk = [Sunk(held * UNIT_MICROUSD, 400_000, frozenset({1}))]
+    sold = market_of(OFFERS, held, 400_000)
     risk = Risk(aversion, Fraction(7, 10))
     best = min(
-        risk_weighted(scenario_costs(cells, OFFERS, sunk, units, 2), CHANCES, risk)[0]
+        risk_weighted(scenario_costs(cells, sold, units, alone(cells), 2), CHANCES, risk)[0]
         for units in itertools.product(range(4), range(4), range(6))
     )
-    found = choose(cells, OFFERS, sunk, CHANCES, risk)
+    found = choose(cells, sold, CHANCES, risk)
     assert found.bound <= best
     assert float(found.objective) == pytest.approx(float(best), rel=1e-5, abs=2_000)
-    assert scenario_costs(cells, OFFERS, sunk, found.units, 2) == found.scenario_costs
+    assert scenario_costs(cells, sold, found.units, found.choices, 2) == found.scenario_costs
 
 
 @given(
     cells=CELLS,
     prices=st.lists(
-        st.lists(st.integers(0, 90).map(Fraction), min_size=3, max_size=3), min_size=5, max_size=5
+        st.lists(st.integers(0, 900_000).map(Fraction), min_size=3, max_size=3), min_size=5, max_size=5
     ),
 )
 def test_any_dual_prices_prove_a_true_bound(cells: list[Cell], prices: list[list[Fraction]]) -> None:
-    sunk = [Sunk(2 * UNIT_MICROUSD, 400_000, frozenset({1}))]
-    bound = prove(cells, OFFERS, sunk, CHANCES, prices[: len(cells)])
+    sold = market_of(OFFERS, 2, 400_000)
+    bound = prove(cells, sold, CHANCES, prices[: len(cells)])
     for units in itertools.product((0, 3), repeat=3):
-        mean, _ = risk_weighted(scenario_costs(cells, OFFERS, sunk, units, 2), CHANCES, Risk())
+        mean, _ = risk_weighted(scenario_costs(cells, sold, units, alone(cells), 2), CHANCES, Risk())
         assert bound <= mean
 
 
 # --- whole plans ----------------------------------------------------------------------------------
-
-
-def forecast(
-    bands: list[Band], offers: tuple[CommitmentOffer, ...] = (), held: tuple[HeldCommitment, ...] = (),
-    profile: str = "office", cpu: tuple[int, ...] = (3000,),
-) -> Forecast:  # fmt: skip
-    """Pods of some sizes in one region, a quarter for each band, requests taken as they are."""
-    workloads = tuple(
-        ForecastWorkload(
-            f"w{at}", PodTemplate(Resources.of({"cpu": size}), node_selector=(ON_DEMAND,)), profile
-        )
-        for at, size in enumerate(cpu)
-    )
-    return Forecast(
-        cloud="aws",
-        regions=("region-1",),
-        periods=tuple(quarter(f"2027-Q{at + 1}") for at in range(len(bands))),
-        workloads=workloads,
-        demands=tuple(
-            Demand(w, "region-1", at, band) for w in range(len(workloads)) for at, band in enumerate(bands)
-        ),
-        profiles=(OFFICE if profile == "office" else FLAT,),
-        offers=offers,
-        held=held,
-        utilisation_ppm=PPM,
-    )
-
-
-def market(**prices: float) -> dict[str, Catalog]:
-    """Types named after their cores, such as ``c4=0.10``; beside the daemons a core less is usable."""
-    types = tuple(
-        instance_type(name, cpu=int(name[1:]), memory_gib=64, price=price) for name, price in prices.items()
-    )
-    return {"region-1": Catalog("test", types)}
 
 
 def test_plan_by_hand() -> None:

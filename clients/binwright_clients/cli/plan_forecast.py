@@ -23,7 +23,7 @@ from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_forecast
 
 if TYPE_CHECKING:
-    from binwright_optimizer.model.forecast import Forecast
+    from binwright_optimizer.model.forecast import Forecast, Scope
     from binwright_optimizer.planning.plan import Plan, PlanParams
 
 
@@ -149,6 +149,15 @@ def plan_document(found: Plan) -> dict[str, Any]:
                 "start": str(period.start),
                 "end": str(period.end),
                 "expected_cost_usd": found.by_period[at] / 1e6,
+                "paid": {
+                    "commitments_usd": found.accounts[at].committed / 1e6,
+                    "on_demand_usd": found.accounts[at].on_demand / 1e6,
+                    "other_usd": found.accounts[at].other / 1e6,
+                },
+                "coverage": [
+                    {"commitment": c.name, "worth_usd": c.worth / 1e6, "used_usd": c.used / 1e6}
+                    for c in found.accounts[at].coverage
+                ],
                 "mixes": [
                     {
                         "region": mix.region,
@@ -174,15 +183,23 @@ def plan_document(found: Plan) -> dict[str, Any]:
                 "offer": bought.offer.name,
                 "years": bought.offer.years,
                 "upfront": str(bought.offer.upfront),
-                "discount": bought.offer.discount_ppm / 1e6,
+                "covers": scope_document(bought.offer.scope),
+                "nodes": bought.nodes or None,
+                "discount": None if bought.offer.discount_ppm is None else bought.offer.discount_ppm / 1e6,
                 "discount_is_estimate": bought.offer.is_estimate,
                 "start": str(bought.start),
                 "end": str(bought.end),
                 "usd_per_hour": bought.microusd_per_hour / 1e6,
                 "counted_cost_usd": bought.cost_microusd / 1e6,
                 "obligation_usd": bought.obligation_microusd / 1e6,
+                "upfront_usd": bought.upfront_microusd / 1e6,
             }
             for bought in found.commitments
         ],
         "price_sources": [source_document(source) for source in found.price_sources],
     }
+
+
+def scope_document(scope: Scope) -> dict[str, Any]:
+    """What a commitment pays for; empty parts cover everything."""
+    return {"instance_types": list(scope.instance_types), "region": scope.region, "zone": scope.zone}

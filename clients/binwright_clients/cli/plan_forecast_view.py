@@ -83,27 +83,45 @@ def _periods(found: Plan) -> Table:
     return table
 
 
-def _commitments(found: Plan) -> Table:
-    table = plain_table(
-        ("From", False),
-        ("Offer", False),
-        ("$/h", True),
-        ("Discount", True),
-        ("Until", False),
-        ("$ counted", True),
-        ("$ of the term", True),
-    )
+COMMITMENT_HEADS = (
+    ("From", False),
+    ("Offer", False),
+    ("Nodes", True),
+    ("$/h", True),
+    ("Discount", True),
+    ("Until", False),
+    ("$ at once", True),
+    ("$ counted", True),
+    ("$ of the term", True),
+)
+
+
+def commitment_rows(found: Plan) -> list[tuple[str, ...]]:
+    """What to buy ahead; the columns are `COMMITMENT_HEADS`."""
+    rows: list[tuple[str, ...]] = []
     for bought in found.commitments:
+        ppm = bought.offer.discount_ppm
         mark = "~" if bought.offer.is_estimate else ""
-        table.add_row(
-            str(bought.start),
-            literal(bought.offer.name),
-            dollars(bought.microusd_per_hour, 2),
-            mark + percent(bought.offer.discount_ppm / 1e6),
-            str(bought.end),
-            usd(bought.cost_microusd),
-            usd(bought.obligation_microusd),
+        rows.append(
+            (
+                str(bought.start),
+                bought.offer.name,
+                f"{bought.nodes:,}" if bought.nodes else "",
+                dollars(bought.microusd_per_hour, 2),
+                "quoted" if ppm is None else mark + percent(ppm / 1e6),
+                str(bought.end),
+                usd(bought.upfront_microusd),
+                usd(bought.cost_microusd),
+                usd(bought.obligation_microusd),
+            )
         )
+    return rows
+
+
+def _commitments(found: Plan) -> Table:
+    table = plain_table(*COMMITMENT_HEADS)
+    for row in commitment_rows(found):
+        table.add_row(*(literal(cell) for cell in row))
     return table
 
 

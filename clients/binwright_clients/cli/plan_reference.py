@@ -128,6 +128,7 @@ def mix_document(mix: Mix) -> dict[str, Any]:
             {
                 "instance_type": p.instance_type,
                 "capacity_type": str(p.capacity_type),
+                "zone": p.zone,
                 "nodes": p.nodes,
                 "hourly_price_usd": _dollars(p.price_microusd_per_hour),
                 "price_source": p.source.name,

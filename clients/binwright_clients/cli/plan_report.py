@@ -6,16 +6,15 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from binwright_optimizer.model.forecast import HOURS_OF_WEEK
-
 from binwright_clients.cli.plan_charts import Series, bars
-from binwright_clients.cli.plan_forecast_view import plan_notes, usd
+from binwright_clients.cli.plan_forecast_view import COMMITMENT_HEADS, commitment_rows, plan_notes, usd
 from binwright_clients.cli.render.text import dollars, percent, printable
 
 if TYPE_CHECKING:
-    from binwright_optimizer.planning.mix import Mix
     from binwright_optimizer.planning.plan import BlockMix, Plan
 
+MOST_NAMED = 4
+"""Commitments that a chart tells apart; the rest are one series."""
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -92,52 +91,31 @@ def _lead(found: Plan) -> str:
     return "".join(f'<p class="lead">{line}</p>' for line in lines)
 
 
-def _weighted(found: Plan, period: int, amount: str) -> float:
-    """Expected dollars of a period for one part of the mixes, without commitments."""
-    hours = found.forecast.periods[period].hours
-    total = 0.0
-    for block in found.mixes:
-        if block.period == period:
-            chance = found.scenarios[block.scenario].permille / 1000
-            share = found.blocks[block.block].hours / HOURS_OF_WEEK
-            mix: Mix = getattr(block, amount)
-            total += chance * share * hours * mix.cost_microusd_per_hour / 1e6
-    return total
-
-
 def _costs(found: Plan) -> tuple[Series, ...]:
-    periods = range(len(found.forecast.periods))
-    spot = tuple(_weighted(found, at, "spot") for at in periods)
-    rest = tuple(found.by_period[at] / 1e6 - spot[at] for at in periods)
-    return Series("on demand and commitments", rest), Series("spot", spot)
+    """Expected dollars of each period by how they are paid."""
+    parts = (("commitments", "committed"), ("on demand", "on_demand"), ("spot", "other"))
+    return tuple(
+        Series(title, tuple(max(0, getattr(account, name)) / 1e6 for account in found.accounts))
+        for title, name in parts
+    )
 
 
 def _coverage(found: Plan) -> tuple[Series, ...]:
-    """On-demand value in all, and what is covered: commitments at their worth, but no more than is used."""
-    covered, left = [], []
-    for at, period in enumerate(found.forecast.periods):
-        worth = sum(
-            bought.microusd_per_hour / (1 - bought.offer.discount_ppm / 1e6)
-            for bought in found.commitments
-            if bought.start <= period.start and period.end <= bought.end
-        ) + sum(
-            held.microusd_per_hour / (1 - held.discount_ppm / 1e6)
-            for held in found.forecast.held
-            if held.start <= period.start and period.end <= held.end
+    """On-demand value that each commitment pays for, and what is left; at most five are told apart."""
+    names = list(dict.fromkeys(c.name for account in found.accounts for c in account.coverage))
+    used = {
+        name: tuple(
+            sum(c.used for c in account.coverage if c.name == name) / 1e6 for account in found.accounts
         )
-        values: dict[tuple[int, int], float] = {}
-        for mix in found.mixes:
-            if mix.period == at:
-                key = mix.scenario, mix.block
-                values[key] = values.get(key, 0.0) + mix.on_demand.cost_microusd_per_hour
-        used = total = 0.0
-        for (scenario, block), value in values.items():
-            weight = found.scenarios[scenario].permille / 1000 * found.blocks[block].hours / HOURS_OF_WEEK
-            total += weight * value * period.hours / 1e6
-            used += weight * min(value, worth) * period.hours / 1e6
-        covered.append(used)
-        left.append(total - used)
-    return Series("paid for by commitments", tuple(covered)), Series("on demand", tuple(left))
+        for name in names
+    }
+    names.sort(key=lambda name: -sum(used[name]))
+    series = [Series(name, used[name]) for name in names[:MOST_NAMED]]
+    if names[MOST_NAMED:]:
+        rest = zip(*(used[name] for name in names[MOST_NAMED:]), strict=True)
+        series.append(Series("other commitments", tuple(sum(values) for values in rest)))
+    left = Series("on demand", tuple(max(0, account.on_demand) / 1e6 for account in found.accounts))
+    return (*series, left)
 
 
 def _demand(found: Plan) -> tuple[Series, ...]:
@@ -197,24 +175,8 @@ def _busiest_cpu(mixes: Sequence[BlockMix]) -> float:
 def _commitments(found: Plan) -> str:
     if not found.commitments:
         return "<p>No commitment pays.</p>"
-    rows = (
-        (
-            str(bought.start),
-            bought.offer.name,
-            dollars(bought.microusd_per_hour, 2),
-            ("~" if bought.offer.is_estimate else "") + percent(bought.offer.discount_ppm / 1e6),
-            str(bought.end),
-            usd(bought.cost_microusd),
-            usd(bought.obligation_microusd),
-        )
-        for bought in found.commitments
-    )
-    heads = (
-        ("From", False), ("Offer", False), ("$/h", True), ("Discount", True), ("Until", False),
-        ("$ counted", True), ("$ of the term", True),
-    )  # fmt: skip
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in plan_notes(found))
-    return _table(heads, rows) + notes
+    return _table(COMMITMENT_HEADS, commitment_rows(found)) + notes
 
 
 def _nodes(found: Plan) -> str:

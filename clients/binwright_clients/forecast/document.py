@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,18 +13,16 @@ from binwright_optimizer.model.forecast import (
     HOURS_OF_WEEK,
     PPM,
     Band,
-    CommitmentOffer,
     ForecastWorkload,
-    HeldCommitment,
     Period,
     Profile,
-    Upfront,
     quarter,
 )
-from binwright_optimizer.model.quantity import parse_price, parse_quantity
+from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import Operator
 
 from binwright_clients.errors import InputError, Problems
+from binwright_clients.forecast.commitments import COMMITMENTS, CommitmentReader
 from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
 from binwright_clients.forecast.table import (
     parse_capacity_type,
@@ -65,17 +62,6 @@ _WORKLOAD = Record(
         "demand": MapOf(MapOf(ANY)),
     }
 )
-_HELD = Record(
-    {
-        "name": STRING,
-        "usdPerHour": Scalar("quantity"),
-        "discount": _NUMBER,
-        "currency": STRING,
-        "start": STRING,
-        "end": STRING,
-    }
-)
-_OFFER = Record({"name": STRING, "years": Scalar("integer"), "upfront": STRING, "discount": _NUMBER})
 _SCHEMA = Record(
     {
         "apiVersion": STRING,
@@ -87,7 +73,7 @@ _SCHEMA = Record(
         "periods": ListOf(ANY),
         "profiles": MapOf(_PROFILE),
         "workloads": ListOf(_WORKLOAD),
-        "commitments": Record({"held": ListOf(_HELD), "offers": ListOf(_OFFER)}),
+        "commitments": COMMITMENTS,
     }
 )
 _BAND = Record({"p50": Scalar("integer"), "p90": Scalar("integer"), "p99": Scalar("integer")})
@@ -147,15 +133,7 @@ class _Document:
             self._report("workloads", "", "must name at least one workload")
         for at, workload in enumerate(body.get("workloads") or ()):
             self._workload(f"workloads[{at}]", workload, named)
-        commitments = body.get("commitments") or {}
-        for at, held in enumerate(commitments.get("held") or ()):
-            self._held(f"commitments.held[{at}]", held)
-        if commitments.get("offers") is not None:
-            offers = [
-                self._offer(f"commitments.offers[{at}]", offer)
-                for at, offer in enumerate(commitments["offers"])
-            ]
-            draft.offers = tuple(offer for offer in offers if offer is not None)
+        CommitmentReader(draft, self._report).read(body.get("commitments") or {})
 
     def _share(self, path: str, value: float) -> int | None:
         """A number above 0 and at most 1, in ppm."""
@@ -328,47 +306,6 @@ class _Document:
         except ValueError as error:
             self._report(path, shown(amount), str(error))
             return None
-
-    def _held(self, path: str, entry: Mapping[str, Any]) -> None:
-        name = entry.get("name") or path
-        if entry.get("currency"):
-            self._draft.currencies.append(Place("", f"{path}.currency", entry["currency"]))
-        price = self._parse(f"{path}.usdPerHour", entry.get("usdPerHour"), parse_price)
-        discount = self._discount(f"{path}.discount", entry.get("discount"))
-        days: list[date | None] = [
-            self._parse(f"{path}.{key}", entry.get(key), parse_date) for key in ("start", "end")
-        ]
-        start, end = days
-        if price is None or discount is None or start is None or end is None:
-            return
-        if end <= start:
-            self._report(f"{path}.end", str(end), f"must be after its start, {start}")
-            return
-        held = HeldCommitment(name, price, discount, start, end)
-        self._draft.held.append((held, Place("", f"{path}.end", str(end))))
-
-    def _offer(self, path: str, entry: Mapping[str, Any]) -> CommitmentOffer | None:
-        discount = self._discount(f"{path}.discount", entry.get("discount"))
-        upfront = self._parse(f"{path}.upfront", entry.get("upfront") or "none", _upfront)
-        if discount is None or upfront is None:
-            return None
-        years = entry.get("years")
-        if years not in (1, 3):
-            self._report(f"{path}.years", shown(years), "must be 1 or 3")
-            return None
-        return CommitmentOffer(entry.get("name") or f"{years} years", years, upfront, discount)
-
-    def _discount(self, path: str, value: Any) -> int | None:
-        if not isinstance(value, (int, float)) or not 0 < value < 1:
-            self._report(path, shown(value), "must be above 0 and below 1")
-            return None
-        return round(value * PPM)
-
-
-def _upfront(text: str) -> Upfront:
-    if text not in tuple(Upfront):
-        raise ValueError(f"must be one of {', '.join(Upfront)}")
-    return Upfront(text)
 
 
 def _days(text: str) -> range:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from binwright_optimizer.model import CapacityType
 from binwright_optimizer.model.forecast import (
     STANDARD_PROFILES,
     USUAL_OFFERS,
@@ -14,8 +15,11 @@ from binwright_optimizer.model.forecast import (
     Forecast,
     ForecastWorkload,
     HeldCommitment,
+    HeldReservation,
     Period,
     Profile,
+    ReservationOffer,
+    Scope,
 )
 
 from binwright_clients.errors import Problems
@@ -55,6 +59,16 @@ class WorkloadDraft:
     profile_place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a commitment covers, and where its instance types, region and zone were named."""
+
+    scope: Scope
+    type_places: tuple[Place, ...]
+    region_place: Place
+    zone_place: Place
+
+
 @dataclass(slots=True)
 class Draft:
     """Everything a file says, not checked as a whole yet.
@@ -73,6 +87,9 @@ class Draft:
     profiles: dict[str, Profile] = field(default_factory=dict)
     offers: tuple[CommitmentOffer, ...] = USUAL_OFFERS
     held: list[tuple[HeldCommitment, Place]] = field(default_factory=list)
+    reservations: list[ReservationOffer] = field(default_factory=list)
+    held_reservations: list[tuple[HeldReservation, Place]] = field(default_factory=list)
+    sold: list[Sold] = field(default_factory=list)
     currencies: list[Place] = field(default_factory=list)
     utilisation_ppm: int = 700_000
 
@@ -92,6 +109,8 @@ class Draft:
             return None
         demands = self._demands(periods, report)
         self._check_held(periods, report)
+        for sold in self.sold:
+            self._check_sold(sold, report)
         if len(problems) > before:
             return None
         named = {draft.workload.profile for draft in self.workloads.values()}
@@ -104,6 +123,8 @@ class Draft:
             profiles=tuple(profiles[name] for name in sorted(named)),
             offers=self.offers,
             held=tuple(held for held, _ in self.held),
+            reservations=tuple(self.reservations),
+            held_reservations=tuple(held for held, _ in self.held_reservations),
             utilisation_ppm=self.utilisation_ppm,
         )
 
@@ -189,13 +210,49 @@ class Draft:
     def _check_held(self, periods: tuple[Period, ...], report: _Report) -> None:
         if not periods:
             return
-        for held, place in self.held:
+        everything: list[tuple[HeldCommitment | HeldReservation, Place]] = [
+            *self.held,
+            *self.held_reservations,
+        ]
+        for held, place in everything:
             if held.end <= periods[0].start:
                 report.at(
                     place,
                     f"commitment {held.name} is past its end: it ended on {held.end}, "
                     f"the forecast begins on {periods[0].start}",
                 )
+
+    def _check_sold(self, sold: Sold, report: _Report) -> None:
+        """Commitments must be for what the price lists sell in the forecast's regions."""
+        # Imported on first use: the price lists are read from disk.
+        from binwright_optimizer.catalog import embedded_catalog
+
+        mine = list(dict.fromkeys(cell.region for cell in self.cells))
+        scope = sold.scope
+        if scope.region and scope.region not in mine:
+            report.at(
+                sold.region_place, f"is not among the forecast's regions{suggestion(scope.region, mine)}"
+            )
+            return
+        regions = [scope.region] if scope.region else mine
+        if not scope.zone and not scope.instance_types:
+            return
+        catalogs = [embedded_catalog(self.cloud, [region]) for region in regions]
+        types = [t for catalog in catalogs for t in catalog.instance_types]
+        zones = sorted({offering.zone for t in types for offering in t.offerings})
+        if scope.zone and scope.zone not in zones:
+            report.at(sold.zone_place, f"is no zone of {scope.region}{suggestion(scope.zone, zones)}")
+            return
+        known = {
+            t.name
+            for t in types
+            for offering in t.offerings
+            if offering.capacity_type is CapacityType.ON_DEMAND and scope.zone in ("", offering.zone)
+        }
+        where = scope.zone or scope.region or self.cloud
+        for name, place in zip(scope.instance_types, sold.type_places, strict=True):
+            if name not in known:
+                report.at(place, f"is not sold on demand in {where}{suggestion(name, known)}")
 
 
 class _Report:

@@ -1,19 +1,21 @@
 """What to commit to now, when capacity is provisioned later: the first stage of the plan, with its proof.
 
-A *cell* is a period, a scenario and a block of hours; its on-demand value V, micro-dollars an hour, is
-what its nodes cost without commitments. A commitment c bought at the start of period t costs F_ct a unit
-over the horizon and pays, in each cell of its term, for on-demand nodes worth 1 / (1 - d_c) of what is
-committed. With W the cell's hours times its weight,
+A *cell* is a period, a scenario and a block of hours; each of its *blocks* k (one packing problem) runs one
+of the mixes known for it, m. Nodes fall into *groups* g that the same commitments cover: V_kmg is what mix
+m runs in group g, micro-dollars an hour at list prices. A unit of commitment c bought at the start of period
+t costs F_ct over the horizon and pays, in each cell of its term, for nodes worth w_cg of group g (see
+`coverage`). With W the cell's hours times its weight,
 
-    minimise    sum_ct F_ct x_ct + sum_cell W (V - sum_c u_c / (1 - d_c))
-    value       sum_c u_c / (1 - d_c) <= V                for every cell
-    commitment  u_c <= unit * sum_t x_ct                  for every cell and c, t in term     dual mu_c >= 0
-    held        u_h <= held_h                             for every cell and h in term        dual mu_h >= 0
+    minimise    sum_ct F_ct x_ct + sum_cell W (sum_km V_km l_km - sum_cg u_cg)
+    mixes       sum_m l_km = 1                                  for every block, l in {0, 1}
+    value       sum_c u_cg <= sum_km V_kmg l_km                 for every cell and g
+    commitment  sum_g u_cg / w_cg <= held_c + sum_t x_ct        for every cell, c, t in term   dual mu_c >= 0
 
-**Bound** (`prove`): relax the commitment and held rows with any mu >= 0. Each cell then costs V min(W,
-min_c mu_c (1 - d_c)) at least, less mu_h held_h, and x costs nothing at least once sum mu_c unit <= F_ct
-for every purchase, which `prove` makes true by scaling mu down. All in integers, with the engine's proven
-bound in place of V.
+**Bound** (`prove`): relax the commitment rows with any mu >= 0. x costs nothing at least once sum mu_c <=
+F_ct for every purchase, which `prove` makes true by scaling mu down. What is left falls apart into blocks,
+each an ordinary packing problem at prices times f_g = min(W, min_c mu_c / w_cg), less mu_c held_c. The
+engine has bounded it at some prices; from there to these a bound carries over by the least ratio of prices
+(`Proof.at`). All in integers and fractions.
 
 **Risk**: the objective (1 - a) mean + a CVaR_b over scenarios is the largest mean over all weights q = (1
 - a) p + a y with 0 <= y <= p / (1 - b) and sum y = 1 (Rockafellar and Uryasev 2000,
@@ -28,8 +30,8 @@ from fractions import Fraction
 
 import highspy
 
-from binwright_optimizer.model.forecast import PPM
-from binwright_optimizer.planning.programme import SCALE, UNIT_MICROUSD, Cell, Programme, Purchasable, Sunk
+from binwright_optimizer.planning.coverage import covered
+from binwright_optimizer.planning.programme import SCALE, Cell, Market, Option, Programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,12 @@ class Risk:
             raise ValueError(f"risk aversion must be in 0..1 and its level in 0..1 without 1: {self}")
 
 
+Choices = tuple[tuple[int, ...], ...]
+"""For each cell and block, which of its options runs."""
+Prices = Sequence[Sequence[Fraction]]
+"""For each cell and instrument, a dual price at least zero: micro-dollars over the cell for one unit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commitments:
     """What to buy, and what the plan then costs.
@@ -52,24 +60,27 @@ class Commitments:
     ----------
     units
         Units of each purchasable.
+    choices
+        Option of each cell's blocks.
     scenario_costs
         Micro-dollars over the horizon of each scenario, commitments included.
     objective, bound
         Micro-dollars: the risk-weighted cost, and what is proven that no plan can cost less.
+    weights, prices
+        Of scenarios and commitments: what `prove` proves the bound from.
     """
 
     units: tuple[int, ...]
+    choices: Choices
     scenario_costs: tuple[Fraction, ...]
     objective: Fraction
     bound: Fraction
+    weights: tuple[Fraction, ...] = ()
+    prices: tuple[tuple[Fraction, ...], ...] = ()
 
 
 def choose(
-    cells: Sequence[Cell],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    probabilities: Sequence[Fraction],
-    risk: Risk = Risk(),
+    cells: Sequence[Cell], market: Market, probabilities: Sequence[Fraction], risk: Risk = Risk()
 ) -> Commitments:
     """The commitments of least risk-weighted cost, with a bound proven in exact arithmetic.
 
@@ -78,46 +89,56 @@ def choose(
     PlanningError
         If HiGHS fails.
     """
-    units = _solve(cells, purchasables, held, probabilities, risk)
+    units, choices = _solve(cells, market, probabilities, risk)
     # The exact cost of what was chosen, whatever the floats of the solver say.
-    costs = scenario_costs(cells, purchasables, held, units, len(probabilities))
+    costs = scenario_costs(cells, market, units, choices, len(probabilities))
     objective, weights = risk_weighted(costs, probabilities, risk)
-    best = Fraction(0)
-    for q in (weights, _tail_weights(cells, purchasables, held, probabilities, risk)):
+    best = Commitments(units, choices, costs, objective, Fraction(0))
+    for q in dict.fromkeys((tuple(weights), tuple(_tail_weights(cells, market, probabilities, risk)))):
         if _is_admissible(q, probabilities, risk):
-            mu = _duals(cells, purchasables, held, q)
-            best = max(best, prove(cells, purchasables, held, q, mu))
-    return Commitments(units, costs, objective, min(best, objective))
+            prices = relaxation(cells, market, q).prices
+            bound = min(objective, prove(cells, market, q, prices))
+            if bound > best.bound or not best.prices:
+                best = Commitments(units, choices, costs, objective, max(best.bound, bound), q, prices)
+    return best
 
 
 def scenario_costs(
-    cells: Sequence[Cell],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    units: Sequence[int],
-    scenarios: int,
+    cells: Sequence[Cell], market: Market, units: Sequence[int], choices: Choices, scenarios: int
 ) -> tuple[Fraction, ...]:
-    """Exact cost of each scenario under a choice of commitments."""
-    fixed = sum(
-        (
-            Fraction(count * UNIT_MICROUSD * p.hours, 168)
-            for count, p in zip(units, purchasables, strict=True)
-        ),
-        Fraction(0),
-    )
+    """Exact cost of each scenario under a choice of commitments and mixes."""
+    fixed = sum((count * p.cost for count, p in zip(units, market.purchasables, strict=True)), Fraction(0))
     costs = [fixed] * scenarios
-    for cell in cells:
-        available = [
-            (p.discount_ppm, count * UNIT_MICROUSD)
-            for count, p in zip(units, purchasables, strict=True)
-            if cell.period in p.periods and count
-        ]
-        available += [(h.discount_ppm, h.microusd_per_hour) for h in held if cell.period in h.periods]
+    available: dict[int, list[Fraction]] = {}
+    for cell, chosen in zip(cells, choices, strict=True):
+        if cell.period not in available:
+            available[cell.period] = units_in(market, units, cell.period)
+        values, extra = running(cell, chosen)
         # What is committed is paid for anyway, so all of it is used until nothing is left to pay for.
-        covered = sum((Fraction(amount * PPM, PPM - d) for d, amount in available), Fraction(0))
-        uncovered = max(Fraction(0), cell.value - covered)
-        costs[cell.scenario] += Fraction(cell.hours, 168) * (uncovered + cell.spot)
+        paid = sum(covered(market.instruments, available[cell.period], values), Fraction(0))
+        costs[cell.scenario] += Fraction(cell.hours, 168) * (sum(values.values()) - paid + extra)
     return tuple(costs)
+
+
+def units_in(market: Market, units: Sequence[int], period: int) -> list[Fraction]:
+    """Units of each instrument that pay in a period, held and bought."""
+    found = market.held_units(period)
+    for count, p in zip(units, market.purchasables, strict=True):
+        if period in p.periods:
+            found[p.instrument] += count
+    return found
+
+
+def running(cell: Cell, chosen: Sequence[int]) -> tuple[dict[int, int], int]:
+    """On-demand value by group, and what no commitment pays for, micro-dollars an hour."""
+    values: dict[int, int] = {}
+    extra = 0
+    for block, at in zip(cell.blocks, chosen, strict=True):
+        option = block.options[at]
+        extra += option.extra
+        for group, value in option.values.items():
+            values[group] = values.get(group, 0) + value
+    return values, extra
 
 
 def risk_weighted(
@@ -154,44 +175,60 @@ def _is_admissible(weights: Sequence[Fraction], probabilities: Sequence[Fraction
     return True
 
 
-def prove(
-    cells: Sequence[Cell],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    weights: Sequence[Fraction],
-    mu: Sequence[Sequence[Fraction]],
-) -> Fraction:
+def affordable(cells: Sequence[Cell], market: Market, prices: Prices) -> list[list[Fraction]]:
+    """The prices scaled down, instrument by instrument, until no purchase is worth more than it costs."""
+    spent: dict[tuple[int, int], Fraction] = {}
+    for cell, mine in zip(cells, prices, strict=True):
+        for at, price in enumerate(mine):
+            key = at, cell.period
+            spent[key] = spent.get(key, Fraction(0)) + price
+    shrink = [Fraction(1)] * len(market.instruments)
+    for p in market.purchasables:
+        worth = sum((spent.get((p.instrument, t), Fraction(0)) for t in p.periods), Fraction(0))
+        if worth > p.cost:
+            shrink[p.instrument] = min(shrink[p.instrument], p.cost / worth)
+    return [[price * s for price, s in zip(mine, shrink, strict=True)] for mine in prices]
+
+
+def factors_at(
+    market: Market, cell: Cell, weight: Fraction, prices: Sequence[Fraction]
+) -> dict[int, Fraction]:
+    """What a micro-dollar of list price costs in each group of a cell, over its hours, at dual prices.
+
+    Parameters
+    ----------
+    weight
+        Hours of the cell times its scenario's weight.
+    prices
+        Of the instruments in this cell, as `affordable` returns them.
+    """
+    sold = market.on_sale(cell.period)
+    held = market.held_units(cell.period)
+    factors = {group: weight for block in cell.blocks for group in block.groups}
+    for at, instrument in enumerate(market.instruments):
+        if not sold[at] and not held[at]:
+            continue
+        for group, worth in instrument.worth.items():
+            if group in factors:
+                factors[group] = min(factors[group], prices[at] / worth)
+    return factors
+
+
+def prove(cells: Sequence[Cell], market: Market, weights: Sequence[Fraction], prices: Prices) -> Fraction:
     """A lower bound on the mean cost by these weights, exactly, from any dual prices.
 
     Parameters
     ----------
     weights
         Of the scenarios; admissible for the risk measure that is bounded (see the module).
-    mu
-        For each cell, a price at least zero of each offer, then of each held commitment, in
-        micro-dollars over the cell for one micro-dollar an hour committed.
     """
-    offers = sorted({p.offer for p in purchasables})
-    discount = {p.offer: p.discount_ppm for p in purchasables}
-    shrink = dict.fromkeys(offers, Fraction(1))
-    for p in purchasables:
-        at = offers.index(p.offer)
-        spent = sum((mu[i][at] for i, cell in enumerate(cells) if cell.period in p.periods), Fraction(0))
-        price = Fraction(p.hours, 168)
-        if spent > price:
-            shrink[p.offer] = min(shrink[p.offer], price / spent)
     total = Fraction(0)
-    for i, cell in enumerate(cells):
+    for cell, mine in zip(cells, affordable(cells, market, prices), strict=True):
         weight = weights[cell.scenario] * Fraction(cell.hours, 168)
-        rate = weight
-        for at, offer in enumerate(offers):
-            if any(cell.period in p.periods for p in purchasables if p.offer == offer):
-                rate = min(rate, shrink[offer] * mu[i][at] * Fraction(PPM - discount[offer], PPM))
-        for at, sunk in enumerate(held, start=len(offers)):
-            if cell.period in sunk.periods:
-                rate = min(rate, mu[i][at] * Fraction(PPM - sunk.discount_ppm, PPM))
-                total -= mu[i][at] * sunk.microusd_per_hour
-        total += rate * cell.bound + weight * cell.spot_bound
+        factors = factors_at(market, cell, weight, mine)
+        for price, units in zip(mine, market.held_units(cell.period), strict=True):
+            total -= price * units
+        total += sum((block.proven(factors, weight) for block in cell.blocks), Fraction(0))
     return total
 
 
@@ -204,54 +241,46 @@ class _RiskProgramme:
 
 
 def _risk_programme(
-    cells: Sequence[Cell],
-    values: Sequence[int],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    probabilities: Sequence[Fraction],
-    risk: Risk,
+    cells: Sequence[Cell], market: Market, probabilities: Sequence[Fraction], risk: Risk
 ) -> _RiskProgramme:
     aversion, level = float(risk.aversion), float(risk.level)
-    programme = Programme(purchasables, held)
+    programme = Programme(market)
     tail = programme.add_variable(aversion, -highspy.kHighsInf) if aversion else None
-    saved: dict[int, list[tuple[int, float]]] = {}
+    varying: dict[int, list[tuple[int, float]]] = {}
     plain = dict.fromkeys(range(len(probabilities)), 0.0)
-    for cell, value in zip(cells, values, strict=True):
-        weight = float(probabilities[cell.scenario]) * (1 - aversion)
-        saved.setdefault(cell.scenario, []).extend(programme.add_cell(cell, value, weight))
-        plain[cell.scenario] += cell.hours / 168 * (value + cell.spot) / SCALE
+    for cell in cells:
+        terms, constant = programme.add_cell(cell, float(probabilities[cell.scenario]) * (1 - aversion))
+        varying.setdefault(cell.scenario, []).extend(terms)
+        plain[cell.scenario] += constant
     rows = []
     if tail is not None:
         # The commitments' own cost is certain, so it stays outside of the tail.
         for at, probability in enumerate(probabilities):
             excess = programme.add_variable(aversion / (1 - level) * float(probability))
-            entries = [(excess, 1.0), (tail, 1.0), *((v, -c) for v, c in saved.get(at, []))]
+            entries = [(excess, 1.0), (tail, 1.0), *((v, -c) for v, c in varying.get(at, []))]
             rows.append(programme.rows.add(entries, plain[at], highspy.kHighsInf))
     return _RiskProgramme(programme, tuple(rows))
 
 
 def _solve(
-    cells: Sequence[Cell],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    probabilities: Sequence[Fraction],
-    risk: Risk,
-) -> tuple[int, ...]:
-    """Units of each purchasable by the integer programme with the risk measure."""
-    if not purchasables:
-        return ()
-    values = [cell.value for cell in cells]
-    built = _risk_programme(cells, values, purchasables, held, probabilities, risk)
-    found, _ = built.programme.run(integers=len(purchasables))
-    return tuple(max(0, round(value)) for value in found[: len(purchasables)])
+    cells: Sequence[Cell], market: Market, probabilities: Sequence[Fraction], risk: Risk
+) -> tuple[tuple[int, ...], Choices]:
+    """Units of each purchasable and options of each block by the integer programme with the risk measure."""
+    has_choice = any(len(block.options) > 1 for cell in cells for block in cell.blocks)
+    if not market.purchasables and not has_choice:
+        return (), tuple(tuple(0 for _ in cell.blocks) for cell in cells)
+    programme = _risk_programme(cells, market, probabilities, risk).programme
+    found, _ = programme.run(is_integer=True)
+    units = tuple(max(0, round(value)) for value in found[: len(market.purchasables)])
+    choices = tuple(
+        tuple(max(range(len(mine)), key=lambda at: found[mine[at]]) if mine else 0 for mine in blocks)
+        for blocks in programme.choices
+    )
+    return units, choices
 
 
 def _tail_weights(
-    cells: Sequence[Cell],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    probabilities: Sequence[Fraction],
-    risk: Risk,
+    cells: Sequence[Cell], market: Market, probabilities: Sequence[Fraction], risk: Risk
 ) -> list[Fraction]:
     """The scenarios' weights at the optimum of the relaxation, made admissible exactly.
 
@@ -260,8 +289,7 @@ def _tail_weights(
     """
     if risk.aversion == 0:
         return list(probabilities)
-    values = [cell.bound for cell in cells]
-    built = _risk_programme(cells, values, purchasables, held, probabilities, risk)
+    built = _risk_programme(_as_proven(cells), market, probabilities, risk)
     _, duals = built.programme.run()
     most = [p / (1 - risk.level) for p in probabilities]
     tail = [
@@ -274,21 +302,62 @@ def _tail_weights(
     return [(1 - risk.aversion) * p + risk.aversion * y for p, y in zip(probabilities, tail, strict=True)]
 
 
-def _duals(
-    cells: Sequence[Cell],
-    purchasables: Sequence[Purchasable],
-    held: Sequence[Sunk],
-    weights: Sequence[Fraction],
-) -> list[list[Fraction]]:
-    """Good prices of the commitment and held rows, from the linear relaxation over proven values."""
-    programme = Programme(purchasables, held)
-    for cell in cells:
-        programme.add_cell(cell, cell.bound, float(weights[cell.scenario]))
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """The linear relaxation over proven values.
+
+    Parameters
+    ----------
+    value
+        Micro-dollars; no proof, for it is a float.
+    units
+        Of each purchasable, maybe a part of one.
+    prices
+        Duals of the commitment rows.
+    """
+
+    value: float
+    units: tuple[float, ...]
+    prices: tuple[tuple[Fraction, ...], ...]
+
+
+def relaxation(cells: Sequence[Cell], market: Market, weights: Sequence[Fraction]) -> Relaxation:
+    """The relaxation for some weights of the scenarios: what commitments are worth."""
+    programme = Programme(market)
+    constant = 0.0
+    for cell in _as_proven(cells):
+        weight = float(weights[cell.scenario])
+        constant += weight * programme.add_cell(cell, weight)[1]
     if not programme.costs:
-        return [[] for _ in cells]
-    _, duals = programme.run()
-    # A row is in dollars an hour and the objective in thousands of dollars.
-    return [
-        [Fraction(0) if row is None else Fraction(max(0.0, -duals[row] * 1e3)) for row in rows]
+        return Relaxation(
+            constant * SCALE, (), tuple((Fraction(0),) * len(market.instruments) for _ in cells)
+        )
+    values, duals = programme.run()
+    cost = sum(c * v for c, v in zip(programme.costs, values, strict=True))
+    # A row is in units and the objective in thousands of dollars.
+    prices = tuple(
+        tuple(Fraction(0) if row is None else Fraction(max(0.0, -duals[row] * SCALE)) for row in rows)
         for rows in programme.price_rows
-    ]
+    )
+    return Relaxation((constant + cost) * SCALE, tuple(values[: len(market.purchasables)]), prices)
+
+
+def _as_proven(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells with each option scaled to what is proven of its block at list prices."""
+    found = []
+    for cell in cells:
+        blocks = []
+        for block in cell.blocks:
+            proven = max((p.bound for p in block.proofs), default=0)
+            least = min(sum(option.values.values()) for option in block.options)
+            # An option never falls below what is proven, and a dearer one keeps its distance.
+            options = [
+                Option(
+                    {g: round(value * proven / least) if least else 0 for g, value in option.values.items()},
+                    option.extra,
+                )
+                for option in block.options
+            ]
+            blocks.append(type(block)(tuple(options), block.proofs, block.groups, block.extra_bound))
+        found.append(Cell(cell.period, cell.scenario, cell.hours, tuple(blocks)))
+    return found

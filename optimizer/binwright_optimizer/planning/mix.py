@@ -27,6 +27,7 @@ from binwright_optimizer.model import (
     relative_gap,
 )
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
+from binwright_optimizer.model.mixes import NodePattern, Packed, PackedMix
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.model.resources import CPU, MEMORY, PODS
 from binwright_optimizer.params import SolveParams
@@ -57,7 +58,13 @@ MAX_NODE_CPU_MILLI = 32_000
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """Nodes of one kind, each at the same price; ``cpu_milli`` is what one has, daemons' share included."""
+    """Nodes of one kind in one zone, each at the same list price.
+
+    Parameters
+    ----------
+    cpu_milli
+        What one node has, daemons' share included.
+    """
 
     instance_type: str
     capacity_type: CapacityType
@@ -65,6 +72,7 @@ class Purchase:
     price_microusd_per_hour: int
     source: PriceSource
     cpu_milli: int = 0
+    zone: str = ""
 
     @property
     def cost_microusd_per_hour(self) -> int:
@@ -80,13 +88,19 @@ class Mix:
     ----------
     purchases
         Dearest first.
+    cost_microusd_per_hour
+        At list prices.
     bound_microusd_per_hour
-        Proven: no nodes sold hold these workloads for less.
+        Proven: no nodes sold hold these workloads for less, at the prices they were chosen by.
+    packed
+        Node by node, with the proof of the bound, at the prices that the nodes were chosen by; None where
+        nothing was solved.
     """
 
     purchases: tuple[Purchase, ...]
     cost_microusd_per_hour: int
     bound_microusd_per_hour: int
+    packed: Packed | None = None
 
     @property
     def nodes(self) -> int:
@@ -136,10 +150,16 @@ def cheapest_mix(
     catalog: Catalog,
     params: SolveParams = SolveParams(),
     node_pools: Sequence[NodePool] = (STEADY,),
+    list_prices: Catalog | None = None,
 ) -> Mix:
     """The cheapest nodes for workloads, verified, with the engine's proven bound.
 
     Pods that are silent about architecture and capacity type get amd64 and on demand.
+
+    Parameters
+    ----------
+    list_prices
+        What the nodes really cost, where ``catalog`` holds other prices to choose by.
 
     Raises
     ------
@@ -156,8 +176,37 @@ def cheapest_mix(
     decision = solve(Problem(complete, tuple(node_pools), catalog), params)
     if decision.status is not SolutionStatus.COMPLETE:
         raise PlanningError(_unserved(decision, complete, catalog))
+    purchases = _purchases(decision, list_prices or catalog)
     return Mix(
-        _purchases(decision, catalog), decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
+        purchases,
+        sum(purchase.cost_microusd_per_hour for purchase in purchases),
+        decision.bound_microusd_per_hour,
+        Packed(_packed(decision), tuple(at for at, w in enumerate(workloads) if w.replicas)),
+    )
+
+
+def _packed(decision: Decision) -> PackedMix:
+    """The nodes of a decision by pattern."""
+    counts: Counter[NodePattern] = Counter()
+    for claim in decision.node_claims:
+        pods: Counter[int] = Counter()
+        for some in claim.pods:
+            pods[some.workload] += some.count
+        pattern = NodePattern(
+            claim.node_pool,
+            claim.instance_type,
+            claim.region,
+            claim.zone,
+            claim.capacity_type,
+            claim.price_microusd_per_hour,
+            tuple(sorted(pods.items())),
+        )
+        counts[pattern] += 1
+    return PackedMix(
+        tuple(sorted(counts.items())),
+        decision.cost_microusd_per_hour,
+        decision.bound_microusd_per_hour,
+        decision.certificate,
     )
 
 
@@ -173,26 +222,21 @@ def _unserved(decision: Decision, workloads: Sequence[Workload], catalog: Catalo
 
 def _purchases(decision: Decision, catalog: Catalog) -> tuple[Purchase, ...]:
     types = {instance_type.name: instance_type for instance_type in catalog.instance_types}
-    counts = Counter(
-        (claim.instance_type, claim.capacity_type, claim.price_microusd_per_hour, claim.zone)
-        for claim in decision.node_claims
-    )
-    merged: dict[tuple[str, CapacityType, int], Purchase] = {}
-    for (name, capacity_type, price, zone), nodes in counts.items():
-        key = name, capacity_type, price
-        known = merged.get(key)
-        if known is not None:
-            merged[key] = replace(known, nodes=known.nodes + nodes)
-            continue
+    counts = Counter((claim.instance_type, claim.zone, claim.capacity_type) for claim in decision.node_claims)
+    purchases = []
+    for (name, zone, capacity_type), nodes in counts.items():
         offering = next(
             offering
             for offering in types[name].offerings
             if (offering.zone, offering.capacity_type) == (zone, capacity_type)
         )
-        cpu = types[name].allocatable[CPU]
-        merged[key] = Purchase(name, capacity_type, nodes, price, offering.source, cpu)
+        price, cpu = offering.price_microusd_per_hour, types[name].allocatable[CPU]
+        purchases.append(Purchase(name, capacity_type, nodes, price, offering.source, cpu, zone))
     return tuple(
-        sorted(merged.values(), key=lambda p: (-p.cost_microusd_per_hour, p.instance_type, p.capacity_type))
+        sorted(
+            purchases,
+            key=lambda p: (-p.cost_microusd_per_hour, p.instance_type, p.capacity_type, p.zone),
+        )
     )
 
 

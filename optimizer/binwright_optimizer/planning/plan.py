@@ -1,16 +1,16 @@
 """A forecast in, a plan out: node mixes for every block, commitments over all, one proven bound.
 
 Blocks are (region, period, scenario, hours of the week). On-demand and spot pods never share a node, so
-that each block is two packing problems; a commitment discounts every on-demand node alike and therefore
-changes no mix, only what is paid for it. The engine solves each different problem once, `commit` chooses
-what to commit to, and the bounds of both meet in one.
+that each block is two packing problems. The engine solves each different problem once; where commitments
+pay for some nodes only, `prices` has the blocks solved again at the prices that these make. `commit` chooses
+what to commit to and which mixes to run, and the bounds of both meet in one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
@@ -21,15 +21,20 @@ from binwright_optimizer.model.forecast import (
     PPM,
     CommitmentOffer,
     Forecast,
-    Period,
+    ReservationOffer,
+    Upfront,
 )
 from binwright_optimizer.params import SolveParams
+from binwright_optimizer.planning.accounts import Account, accounts
 from binwright_optimizer.planning.blocks import HourBlock, hour_blocks
-from binwright_optimizer.planning.commit import Commitments, Risk, choose, risk_weighted, scenario_costs
-from binwright_optimizer.planning.mix import Mix, cheapest_mix, sources_of, with_headroom, without_giants
-from binwright_optimizer.planning.programme import UNIT_MICROUSD, Cell, Purchasable, Sunk
+from binwright_optimizer.planning.commit import Commitments, Risk, risk_weighted, scenario_costs
+from binwright_optimizer.planning.ledger import Ledger, improve
+from binwright_optimizer.planning.mix import Mix, sources_of, without_giants
+from binwright_optimizer.planning.programme import Cell, Market, Purchasable
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
+from binwright_optimizer.planning.scopes import scopes_of
 from binwright_optimizer.planning.sizing import size
+from binwright_optimizer.planning.subproblems import Question, Shop
 
 GAP = 0.002
 """Gap at which a block's solve ends; the deadline may end it sooner."""
@@ -52,20 +57,36 @@ class BlockMix:
 class Purchase:
     """A commitment to buy at the start of a period.
 
-    ``cost_microusd`` is what the plan's total counts, ``obligation_microusd`` what the whole term costs.
+    Parameters
+    ----------
+    microusd_per_hour
+        What it costs an hour, payments upfront spread over its term.
+    cost_microusd
+        What the plan's total counts of it.
+    nodes
+        Nodes that it reserves; 0 for committed spend.
     """
 
-    offer: CommitmentOffer
+    offer: CommitmentOffer | ReservationOffer
     period: int
     start: date
     end: date
     microusd_per_hour: int
     cost_microusd: int
+    nodes: int = 0
 
     @property
     def obligation_microusd(self) -> int:
         """What the whole term costs."""
         return self.microusd_per_hour * 24 * (self.end - self.start).days
+
+    @property
+    def upfront_microusd(self) -> int:
+        """What is paid on its first day: all, nothing, or half, which is what clouds mean by partial."""
+        if isinstance(self.offer, ReservationOffer) and self.offer.discount_ppm is None:
+            return self.nodes * self.offer.upfront_microusd
+        shares = {Upfront.NONE: 0, Upfront.PARTIAL: 1, Upfront.ALL: 2}
+        return self.obligation_microusd * shares[self.offer.upfront] // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +99,10 @@ class Plan:
         The objective: expected cost, or its mixture with the tail's mean.
     bound
         Proven: no plan of this form serves the forecast for less.
-    expected, by_scenario, by_period
-        Expected cost in all, cost in each scenario, expected cost in each period; all include
-        commitments.
+    expected, by_scenario
+        Expected cost in all and cost in each scenario, commitments included.
+    accounts
+        For each period, what the expected cost is made of.
     without_commitments
         The objective if nothing is bought ahead: each period solved alone.
     sizing_rule
@@ -97,9 +119,14 @@ class Plan:
     bound: int
     expected: int
     by_scenario: tuple[int, ...]
-    by_period: tuple[int, ...]
+    accounts: tuple[Account, ...]
     without_commitments: int
     sizing_rule: int | None
+
+    @property
+    def by_period(self) -> tuple[int, ...]:
+        """Expected cost of each period, commitments included."""
+        return tuple(account.total for account in self.accounts)
 
     @property
     def gap(self) -> float:
@@ -161,47 +188,65 @@ def make_plan(
         for scenario in range(len(futures))
         for block in range(len(blocks))
     ]
-    questions = {
-        key: tuple(
-            _workloads(forecast, futures[key[2]], blocks[key[3]], key[0], key[1], kind)
-            for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT)
-        )
-        for key in wanted
-    }
-    answers = _solve_all(forecast, questions, catalogs or _price_lists(forecast), params, on_progress)
-    mixes = tuple(
-        BlockMix(*key, on_demand=answers[key[0], asked[0]], spot=answers[key[0], asked[1]])
-        for key, asked in questions.items()
+    lists = catalogs or _price_lists(forecast)
+    scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
+    shop = Shop(forecast, lists, scopes)
+    ledger = Ledger(
+        forecast.periods,
+        blocks,
+        {key: _questions(forecast, futures, blocks, key) for key in wanted},
+        scopes,
     )
+    until = time.monotonic() + params.deadline_s
+
+    def ask(questions: Iterable[Question]) -> dict[Question, Mix]:
+        return _solve_all(shop, questions, until, params.seed, on_progress)
+
+    chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
+    chosen = improve(ledger, ask, chances, params.risk)
     # The rule knows the machines of the embedded price lists only.
     rule = None if catalogs else _sizing_rule(forecast, futures[0])
-    return _assemble(forecast, futures, blocks, mixes, params, rule)
+    return _assemble(forecast, futures, blocks, ledger, chosen, params, rule)
 
 
 def _price_lists(forecast: Forecast) -> dict[str, Catalog]:
     return {region: without_giants(embedded_catalog(forecast.cloud, [region])) for region in forecast.regions}
 
 
-_Question = tuple[tuple[int, int], ...]
-"""Pods by workload: pairs (index, replicas above zero)."""
+def _questions(
+    forecast: Forecast,
+    futures: Sequence[Scenario],
+    blocks: Sequence[HourBlock],
+    key: tuple[str, int, int, int],
+) -> tuple[Question, Question]:
+    """A block's on-demand pods and its spot pods."""
+    return (
+        _question(forecast, futures, blocks, key, CapacityType.ON_DEMAND),
+        _question(forecast, futures, blocks, key, CapacityType.SPOT),
+    )
 
 
-def _workloads(
-    forecast: Forecast, scenario: Scenario, block: HourBlock, region: str, period: int, kind: CapacityType
-) -> _Question:
+def _question(
+    forecast: Forecast,
+    futures: Sequence[Scenario],
+    blocks: Sequence[HourBlock],
+    key: tuple[str, int, int, int],
+    kind: CapacityType,
+) -> Question:
+    """Pods of one kind of a region, period, scenario and block."""
+    region, period, scenario, block = key
     asked = []
     names = [profile.name for profile in forecast.profiles]
     for demand in forecast.demands:
         if (demand.region, demand.period) != (region, period):
             continue
-        workload = forecast.workloads[demand.workload]
         if _kind(forecast, demand.workload) is not kind:
             continue
-        share = block.ppm[names.index(workload.profile)]
-        replicas = -(-scenario.replicas(demand.band) * share // PPM)
+        share = blocks[block].ppm[names.index(forecast.workloads[demand.workload].profile)]
+        replicas = -(-futures[scenario].replicas(demand.band) * share // PPM)
         if replicas:
             asked.append((demand.workload, replicas))
-    return tuple(asked)
+    return Question(region, "", kind, tuple(asked))
 
 
 def _kind(forecast: Forecast, workload: int) -> CapacityType:
@@ -212,28 +257,19 @@ def _kind(forecast: Forecast, workload: int) -> CapacityType:
 
 
 def _solve_all(
-    forecast: Forecast,
-    questions: dict[tuple[str, int, int, int], tuple[_Question, ...]],
-    catalogs: Mapping[str, Catalog],
-    params: PlanParams,
+    shop: Shop,
+    questions: Iterable[Question],
+    until: float,
+    seed: int,
     on_progress: Callable[[int, int], None] | None,
-) -> dict[tuple[str, _Question], Mix]:
+) -> dict[Question, Mix]:
     """Every different problem solved once; what a quick one leaves of its time goes to the rest."""
-    different = sorted({(key[0], asked) for key, both in questions.items() for asked in both})
-    utilisation = Fraction(forecast.utilisation_ppm, PPM)
-    until = time.monotonic() + params.deadline_s
-    answers: dict[tuple[str, _Question], Mix] = {}
-    for done, (region, asked) in enumerate(different):
-        workloads: Sequence[Workload] = [
-            with_headroom(
-                Workload(forecast.workloads[index].name, forecast.workloads[index].template, replicas),
-                utilisation,
-            )
-            for index, replicas in asked
-        ]
+    different = sorted(set(questions))
+    answers: dict[Question, Mix] = {}
+    for done, question in enumerate(different):
         share = (until - time.monotonic()) / (len(different) - done)
-        limits = SolveParams(deadline_s=max(LEAST_SOLVE_S, share), gap=GAP, seed=params.seed)
-        answers[region, asked] = cheapest_mix(workloads, catalogs[region], limits)
+        limits = SolveParams(deadline_s=max(LEAST_SOLVE_S, share), gap=GAP, seed=seed)
+        answers[question] = shop.answer(question, limits)
         if on_progress is not None:
             on_progress(done + 1, len(different))
     return answers
@@ -243,113 +279,61 @@ def _assemble(
     forecast: Forecast,
     futures: tuple[Scenario, ...],
     blocks: tuple[HourBlock, ...],
-    mixes: tuple[BlockMix, ...],
+    ledger: Ledger,
+    chosen: Commitments,
     params: PlanParams,
     sizing_rule: int | None,
 ) -> Plan:
-    periods = forecast.periods
-    cells = _cells(periods, blocks, mixes)
-    purchasables = tuple(
-        _purchasable(periods, at, bought, offer, params.charges_whole_term)
-        for at, offer in enumerate(forecast.offers)
-        for bought in range(len(periods))
-    )
-    held = tuple(
-        Sunk(h.microusd_per_hour, h.discount_ppm, _covered(periods, h.start, h.end)) for h in forecast.held
-    )
+    cells, market = ledger.cells(), ledger.scopes.market
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
-    chosen = choose(cells, purchasables, held, chances, params.risk)
-    nothing = scenario_costs(cells, purchasables, held, [0] * len(purchasables), len(futures))
     expected = sum((p * c for p, c in zip(chances, chosen.scenario_costs, strict=True)), Fraction(0))
     return Plan(
         forecast=forecast,
         scenarios=futures,
         blocks=blocks,
-        mixes=mixes,
-        commitments=_purchases(forecast, purchasables, chosen),
+        mixes=tuple(
+            BlockMix(*key, on_demand=on_demand, spot=spot)
+            for key, (on_demand, spot) in ledger.mixes(chosen.choices).items()
+        ),
+        commitments=_purchases(forecast, market.purchasables, chosen),
         total=-(-chosen.objective // 1),
         bound=chosen.bound // 1,
         expected=-(-expected // 1),
         by_scenario=tuple(-(-cost // 1) for cost in chosen.scenario_costs),
-        by_period=_by_period(periods, cells, purchasables, held, chosen, chances),
-        without_commitments=-(-risk_weighted(nothing, chances, params.risk)[0] // 1),
+        accounts=accounts(forecast.periods, cells, ledger.scopes, chosen, chances),
+        without_commitments=-(-_alone(cells, market, chances, params.risk) // 1),
         sizing_rule=sizing_rule,
     )
 
 
-def _cells(
-    periods: tuple[Period, ...], blocks: tuple[HourBlock, ...], mixes: tuple[BlockMix, ...]
-) -> tuple[Cell, ...]:
-    """Blocks of all regions together: commitments do not care where they are used."""
-    sums: dict[tuple[int, int, int], list[int]] = {}
-    for block in mixes:
-        amounts = sums.setdefault((block.period, block.scenario, block.block), [0, 0, 0, 0])
-        for at, mix in ((0, block.on_demand), (2, block.spot)):
-            amounts[at] += mix.cost_microusd_per_hour
-            amounts[at + 1] += mix.bound_microusd_per_hour
-    return tuple(
-        Cell(period, scenario, periods[period].hours * blocks[block].hours, *amounts)
-        for (period, scenario, block), amounts in sums.items()
+def _alone(cells: Sequence[Cell], market: Market, chances: Sequence[Fraction], risk: Risk) -> Fraction:
+    """The objective if each quarter is solved alone: nothing bought ahead, the mixes of the list prices."""
+    nothing = scenario_costs(
+        cells,
+        market,
+        [0] * len(market.purchasables),
+        tuple(tuple(0 for _ in cell.blocks) for cell in cells),
+        len(chances),
     )
-
-
-def _covered(periods: tuple[Period, ...], start: date, end: date) -> frozenset[int]:
-    """Periods within a term from start to end; a term that ends or begins within one does not count there."""
-    return frozenset(at for at, period in enumerate(periods) if start <= period.start and period.end <= end)
-
-
-def _purchasable(
-    periods: tuple[Period, ...], at: int, bought: int, offer: CommitmentOffer, charges_whole_term: bool
-) -> Purchasable:
-    start = periods[bought].start
-    end = offer.end_of(start)
-    until = end if charges_whole_term else min(end, periods[-1].end)
-    hours = 24 * (until - start).days
-    return Purchasable(at, bought, offer.discount_ppm, hours * HOURS_OF_WEEK, _covered(periods, start, end))
+    return risk_weighted(nothing, chances, risk)[0]
 
 
 def _purchases(
     forecast: Forecast, purchasables: tuple[Purchasable, ...], chosen: Commitments
 ) -> tuple[Purchase, ...]:
     bought = []
+    offers: tuple[CommitmentOffer | ReservationOffer, ...] = (*forecast.offers, *forecast.reservations)
     for units, purchasable in zip(chosen.units, purchasables, strict=True):
         if units:
-            offer = forecast.offers[purchasable.offer]
+            offer = offers[purchasable.instrument]
             start = forecast.periods[purchasable.bought].start
-            amount = units * UNIT_MICROUSD
+            amount = units * purchasable.unit_microusd
             cost = amount * purchasable.hours // HOURS_OF_WEEK
-            bought.append(Purchase(offer, purchasable.bought, start, offer.end_of(start), amount, cost))
+            nodes = units if isinstance(offer, ReservationOffer) else 0
+            bought.append(
+                Purchase(offer, purchasable.bought, start, offer.end_of(start), amount, cost, nodes)
+            )
     return tuple(sorted(bought, key=lambda purchase: (purchase.period, purchase.offer.name)))
-
-
-def _by_period(
-    periods: tuple[Period, ...],
-    cells: tuple[Cell, ...],
-    purchasables: tuple[Purchasable, ...],
-    held: tuple[Sunk, ...],
-    chosen: Commitments,
-    chances: Sequence[Fraction],
-) -> tuple[int, ...]:
-    """Expected cost of each period, with the hours of its commitments that fall into it."""
-    costs = []
-    for at, period in enumerate(periods):
-        here = [replace(p, hours=_hours_in(periods, period, p) * HOURS_OF_WEEK) for p in purchasables]
-        own = [cell for cell in cells if cell.period == at]
-        by_scenario = scenario_costs(own, here, held, chosen.units, len(chances))
-        mean = sum((p * c for p, c in zip(chances, by_scenario, strict=True)), Fraction(0))
-        costs.append(-(-mean // 1))
-    return tuple(costs)
-
-
-def _hours_in(periods: tuple[Period, ...], period: Period, purchasable: Purchasable) -> int:
-    """Hours of a purchase that one period bears: those that fall into it, the last one also what follows."""
-    start = periods[purchasable.bought].start
-    if period.start < start:
-        return 0
-    left = purchasable.hours // HOURS_OF_WEEK - sum(
-        p.hours for p in periods if start <= p.start < period.start
-    )
-    return max(0, left if period == periods[-1] else min(period.hours, left))
 
 
 def _sizing_rule(forecast: Forecast, scenario: Scenario) -> int | None:

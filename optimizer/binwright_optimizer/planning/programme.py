@@ -1,43 +1,110 @@
-"""The linear and integer programme of commitments, in HiGHS; `commit` states it and proves its bound."""
+"""The linear and integer programme of commitments and mixes, in HiGHS; `commit` states and proves it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 import highspy
 import numpy as np
 
 from binwright_optimizer.errors import PlanningError
-from binwright_optimizer.model.forecast import PPM
+from binwright_optimizer.planning.coverage import Instrument
 
 SCALE = 1e9
 """Micro-dollars in the unit of the programme's objective, thousands of dollars, which suits floats."""
 UNIT_MICROUSD = 10_000
-"""Commitments are bought in whole cents an hour."""
+"""Committed spend is bought in whole cents an hour."""
+MOST_TREE_NODES = 2_000
+"""Branches that the integer programme may look at: a limit on work, not time, so that answers repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A way to run a block, as commitments see it.
+
+    Parameters
+    ----------
+    values
+        On-demand micro-dollars an hour at list prices, by group.
+    extra
+        Micro-dollars an hour that no commitment pays for.
+    """
+
+    values: Mapping[int, int]
+    extra: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """No way to run a block costs less than ``bound`` at ``factors`` times the list prices.
+
+    Parameters
+    ----------
+    factors
+        By group; groups that are not named are at their list price.
+    bound
+        Micro-dollars an hour.
+    """
+
+    bound: int
+    factors: Mapping[int, Fraction] = field(default_factory=dict)
+
+    def at(self, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
+        """The bound at other prices: costs grow with prices, and in proportion to all of them.
+
+        Parameters
+        ----------
+        factors
+            By group of the block, at least those of this proof.
+        full
+            Factor of what no commitment covers.
+
+        Examples
+        --------
+        >>> int(Proof(100, {1: Fraction(1, 2)}).at({0: Fraction(4), 1: Fraction(1)}, Fraction(4)))
+        200
+        """
+        ratio = full
+        for group, factor in factors.items():
+            own = self.factors.get(group, 1)
+            if own:
+                ratio = min(ratio, factor / own)
+        return ratio * self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One packing problem of a cell: ways to run it, and what is proven of it.
+
+    Parameters
+    ----------
+    groups
+        Groups of nodes that it may buy.
+    extra_bound
+        Micro-dollars an hour, of what no commitment pays for, that every way costs.
+    """
+
+    options: tuple[Option, ...]
+    proofs: tuple[Proof, ...]
+    groups: tuple[int, ...]
+    extra_bound: int = 0
+
+    def proven(self, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
+        """What it costs at least at prices times factors."""
+        own = {group: factors[group] for group in self.groups}
+        return max((p.at(own, full) for p in self.proofs), default=Fraction(0)) + full * self.extra_bound
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One period, scenario and block.
-
-    Parameters
-    ----------
-    hours
-        Length in hours, times 168 so that it is whole.
-    value, bound
-        On-demand micro-dollars an hour: paid, and proven.
-    spot, spot_bound
-        The same for what no commitment pays for.
-    """
+    """One period, scenario and block of hours; ``hours`` is its length times 168 so that it is whole."""
 
     period: int
     scenario: int
     hours: int
-    value: int
-    bound: int
-    spot: int
-    spot_bound: int
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +113,60 @@ class Purchasable:
 
     Parameters
     ----------
+    instrument
+        What it is; one instrument may be bought at several times.
+    unit_microusd
+        What a unit costs an hour.
     hours
         Hours of the horizon that it is paid for, times 168.
     periods
         Periods that it covers from start to end.
     """
 
-    offer: int
+    instrument: int
     bought: int
-    discount_ppm: int
+    unit_microusd: int
     hours: int
     periods: frozenset[int]
+
+    @property
+    def cost(self) -> Fraction:
+        """Micro-dollars over the horizon that a unit costs."""
+        return Fraction(self.unit_microusd * self.hours, 168)
 
 
 @dataclass(frozen=True, slots=True)
 class Sunk:
-    """A commitment held: micro-dollars an hour in the periods it covers from start to end."""
+    """A commitment held: units of an instrument in the periods it covers from start to end."""
 
-    microusd_per_hour: int
-    discount_ppm: int
+    instrument: int
+    units: Fraction
     periods: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Everything that may be bought ahead, and what is held."""
+
+    instruments: tuple[Instrument, ...] = ()
+    purchasables: tuple[Purchasable, ...] = ()
+    held: tuple[Sunk, ...] = ()
+
+    def held_units(self, period: int) -> list[Fraction]:
+        """Units held in a period, by instrument."""
+        units = [Fraction(0)] * len(self.instruments)
+        for sunk in self.held:
+            if period in sunk.periods:
+                units[sunk.instrument] += sunk.units
+        return units
+
+    def on_sale(self, period: int) -> list[list[int]]:
+        """Purchasables whose term covers a period, by instrument."""
+        found: list[list[int]] = [[] for _ in self.instruments]
+        for at, p in enumerate(self.purchasables):
+            if period in p.periods:
+                found[p.instrument].append(at)
+        return found
 
 
 class Rows:
@@ -90,100 +191,153 @@ class Rows:
 
 
 class Programme:
-    """The programme of the module, in thousands of dollars so that the numbers suit floats."""
+    """Variables: units of each purchasable, then for each cell what is covered and which options run.
 
-    def __init__(self, purchasables: Sequence[Purchasable], held: Sequence[Sunk]) -> None:
-        self._purchasables = purchasables
-        self._held = held
-        self._offers = sorted({p.offer for p in purchasables})
-        self.costs: list[float] = [p.hours / 168 * UNIT_MICROUSD / SCALE for p in purchasables]
-        self.upper: list[float] = [highspy.kHighsInf] * len(purchasables)
-        self.lower: list[float] = [0.0] * len(purchasables)
+    Values are in dollars an hour and costs in thousands of dollars, which suits floats.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self.costs: list[float] = [float(p.cost) / SCALE for p in market.purchasables]
+        self.lower: list[float] = [0.0] * len(self.costs)
+        self.integers: list[int] = list(range(len(self.costs)))
         self.rows = Rows()
         self.price_rows: list[list[int | None]] = []
+        self.choices: list[list[list[int]]] = []
+        self._on_sale: dict[int, list[list[int]]] = {}
+        self._held: dict[int, list[Fraction]] = {}
 
-    def add_cell(self, cell: Cell, value: int, weight: float) -> list[tuple[int, float]]:
-        """Variables and rows of a cell; what they save, dollars by variable, at weight one.
+    def add_cell(self, cell: Cell, weight: float) -> tuple[list[tuple[int, float]], float]:
+        """Variables and rows of a cell; its cost at weight one, thousands of dollars: terms, a constant."""
+        per_dollar = cell.hours / 168 / 1e3
+        terms: list[tuple[int, float]] = []
+        constant = 0.0
+        fixed: dict[int, float] = {}
+        chosen: dict[int, list[tuple[int, float]]] = {}
+        choices: list[list[int]] = []
+        for block in cell.blocks:
+            if len(block.options) == 1:
+                only = block.options[0]
+                constant += (sum(only.values.values()) + only.extra) / 1e6 * per_dollar
+                for group, value in only.values.items():
+                    fixed[group] = fixed.get(group, 0.0) + value / 1e6
+                choices.append([])
+                continue
+            mine = []
+            for option in block.options:
+                cost = (sum(option.values.values()) + option.extra) / 1e6 * per_dollar
+                variable = self.add_variable(weight * cost)
+                self.integers.append(variable)
+                terms.append((variable, cost))
+                for group, value in option.values.items():
+                    chosen.setdefault(group, []).append((variable, value / 1e6))
+                mine.append(variable)
+            self.rows.add([(variable, 1.0) for variable in mine], 1.0, 1.0)
+            choices.append(mine)
+        self.choices.append(choices)
+        terms += self._cover(cell.period, fixed, chosen, per_dollar, weight)
+        return terms, constant
 
-        Each variable counts on-demand dollars an hour that one commitment pays for.
-        """
-        covers: list[tuple[int, float]] = []
+    def _cover(
+        self,
+        period: int,
+        fixed: Mapping[int, float],
+        chosen: Mapping[int, list[tuple[int, float]]],
+        per_dollar: float,
+        weight: float,
+    ) -> list[tuple[int, float]]:
+        """Variables for dollars an hour of a group that one commitment pays for, and their rows."""
+        if period not in self._on_sale:
+            self._on_sale[period] = self._market.on_sale(period)
+            self._held[period] = self._market.held_units(period)
+        covers: dict[int, list[tuple[int, float]]] = {}
+        terms = []
         prices: list[int | None] = []
-        for offer in self._offers:
-            owners = [
-                (at, p)
-                for at, p in enumerate(self._purchasables)
-                if p.offer == offer and cell.period in p.periods
-            ]
-            if not owners:
+        for at, instrument in enumerate(self._market.instruments):
+            owners, held = self._on_sale[period][at], self._held[period][at]
+            groups = [g for g in instrument.worth if g in fixed or g in chosen]
+            if not groups or not (owners or held):
                 prices.append(None)
                 continue
-            variable = self._variable(-weight * cell.hours / 168 / 1e3)
-            share = 1 - owners[0][1].discount_ppm / PPM
-            entries = [(variable, share), *((at, -UNIT_MICROUSD / 1e6) for at, _ in owners)]
-            prices.append(self.rows.add(entries, -highspy.kHighsInf, 0.0))
-            covers.append((variable, 1.0))
-        for sunk in self._held:
-            if cell.period not in sunk.periods:
-                prices.append(None)
-                continue
-            variable = self._variable(-weight * cell.hours / 168 / 1e3)
-            share = 1 - sunk.discount_ppm / PPM
-            prices.append(
-                self.rows.add([(variable, share)], -highspy.kHighsInf, sunk.microusd_per_hour / 1e6)
-            )
-            covers.append((variable, 1.0))
+            entries = [(owner, -1.0) for owner in owners]
+            for group in groups:
+                variable = self.add_variable(-weight * per_dollar)
+                entries.append((variable, 1e6 / float(instrument.worth[group])))
+                covers.setdefault(group, []).append((variable, 1.0))
+                terms.append((variable, -per_dollar))
+            prices.append(self.rows.add(entries, -highspy.kHighsInf, float(held)))
         self.price_rows.append(prices)
-        self.rows.add(covers, -highspy.kHighsInf, value / 1e6)
-        return [(variable, -cell.hours / 168 / 1e3) for variable, _ in covers]
+        for group, entries in covers.items():
+            options = [(variable, -value) for variable, value in chosen.get(group, ())]
+            self.rows.add([*entries, *options], -highspy.kHighsInf, fixed.get(group, 0.0))
+        return terms
 
     def add_variable(self, cost: float, lower: float = 0.0) -> int:
         """A further variable; its number."""
         self.lower.append(lower)
-        self.upper.append(highspy.kHighsInf)
         self.costs.append(cost)
         return len(self.costs) - 1
 
-    def _variable(self, cost: float) -> int:
-        return self.add_variable(cost)
-
-    def run(self, integers: int = 0) -> tuple[list[float], list[float]]:
-        """Values of the variables and duals of the rows; the first ``integers`` variables are whole.
+    def run(self, *, is_integer: bool = False) -> tuple[list[float], list[float]]:
+        """Values of the variables and duals of the rows, of the relaxation unless told otherwise.
 
         Raises
         ------
         PlanningError
-            If HiGHS does not end with an optimum.
+            If HiGHS finds no solution.
         """
-        model = highspy.Highs()
-        model.setOptionValue("output_flag", False)
-        # HiGHS has one pool of threads in a process; the engine's programmes have one thread, too.
-        model.setOptionValue("threads", 1)
-        model.setOptionValue("mip_rel_gap", 1e-6)
-        model.setOptionValue("time_limit", 60.0)
-        lp = highspy.HighsLp()
-        lp.num_col_ = len(self.costs)
-        lp.num_row_ = len(self.rows.upper)
-        lp.col_cost_ = np.asarray(self.costs)
-        lp.col_lower_ = np.asarray(self.lower)
-        lp.col_upper_ = np.asarray(self.upper)
-        lp.row_lower_ = np.asarray(self.rows.lower)
-        lp.row_upper_ = np.asarray(self.rows.upper)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = np.asarray(self.rows.starts)
-        lp.a_matrix_.index_ = np.asarray(self.rows.indices)
-        lp.a_matrix_.value_ = np.asarray(self.rows.values)
-        if integers:
-            kinds = [highspy.HighsVarType.kInteger] * integers
-            lp.integrality_ = kinds + [highspy.HighsVarType.kContinuous] * (len(self.costs) - integers)
-        if model.passModel(lp) != highspy.HighsStatus.kOk or model.run() == highspy.HighsStatus.kError:
-            raise PlanningError("the programme of commitments failed to solve")
-        status = model.getModelStatus()
-        solution = model.getSolution()
-        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kTimeLimit) or not list(
-            solution.col_value
-        ):
-            raise PlanningError(
-                f"the programme of commitments failed to solve: {model.modelStatusToString(status)}"
-            )
-        return list(solution.col_value), list(solution.row_dual)
+        integers = self.integers if is_integer else []
+        return optimum(self.costs, self.lower, self.rows, integers, MOST_TREE_NODES)
+
+
+def optimum(
+    costs: Sequence[float], lower: Sequence[float], rows: Rows, integers: Sequence[int], tree_nodes: int
+) -> tuple[list[float], list[float]]:
+    """Values of the variables of least cost, and duals of the rows where no variable is whole.
+
+    Parameters
+    ----------
+    integers
+        Variables that must be whole.
+    tree_nodes
+        Branches to look at; then the best found counts.
+
+    Raises
+    ------
+    PlanningError
+        If HiGHS finds no solution.
+    """
+    model = highspy.Highs()
+    model.setOptionValue("output_flag", False)
+    # HiGHS has one pool of threads in a process; the engine's programmes have one thread, too.
+    model.setOptionValue("threads", 1)
+    model.setOptionValue("mip_rel_gap", 1e-6)
+    model.setOptionValue("mip_max_nodes", tree_nodes)
+    lp = highspy.HighsLp()
+    lp.num_col_ = len(costs)
+    lp.num_row_ = len(rows.upper)
+    lp.col_cost_ = np.asarray(costs)
+    lp.col_lower_ = np.asarray(lower)
+    lp.col_upper_ = np.full(len(costs), highspy.kHighsInf)
+    lp.row_lower_ = np.asarray(rows.lower)
+    lp.row_upper_ = np.asarray(rows.upper)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.asarray(rows.starts)
+    lp.a_matrix_.index_ = np.asarray(rows.indices)
+    lp.a_matrix_.value_ = np.asarray(rows.values)
+    if integers:
+        kinds = [highspy.HighsVarType.kContinuous] * len(costs)
+        for variable in integers:
+            kinds[variable] = highspy.HighsVarType.kInteger
+        lp.integrality_ = kinds
+    if model.passModel(lp) != highspy.HighsStatus.kOk or model.run() == highspy.HighsStatus.kError:
+        raise PlanningError("the programme of commitments failed to solve")
+    status = model.getModelStatus()
+    solution = model.getSolution()
+    ended = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kSolutionLimit)
+    feasible = int(highspy.SolutionStatus.kSolutionStatusFeasible)
+    if status not in ended or model.getInfo().primal_solution_status != feasible:
+        raise PlanningError(
+            f"the programme of commitments failed to solve: {model.modelStatusToString(status)}"
+        )
+    return list(solution.col_value), list(solution.row_dual)

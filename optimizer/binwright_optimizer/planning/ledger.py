@@ -1,0 +1,266 @@
+"""What is known of every block, and the rounds that learn more of it.
+
+Where commitments pay for all nodes alike, the cheapest mix at list prices is the cheapest at any: one round
+is enough. Where they pay for some types or zones only, mixes depend on what is committed. Dantzig-Wolfe then
+learns: `commit` prices the commitments, the blocks are solved again at the prices that these make for their
+nodes, the mixes join as options and the engine's bounds as proofs. Prices of the relaxation alone jump
+between too cheap and too dear, so each round asks half way between them and those that proved most so far
+(in-out separation: Ben-Ameur and Neto 2007, doi:10.1002/net.20190). In the end `recombine` makes the mixes
+that use a whole number of reserved nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from binwright_optimizer.model import CapacityType, Certificate
+from binwright_optimizer.model.forecast import PPM, Period
+from binwright_optimizer.model.mixes import Packed, PackedMix
+from binwright_optimizer.planning.blocks import HourBlock
+from binwright_optimizer.planning.commit import (
+    Choices,
+    Commitments,
+    Prices,
+    Risk,
+    affordable,
+    choose,
+    factors_at,
+    prove,
+    relaxation,
+    units_in,
+)
+from binwright_optimizer.planning.mix import Mix, Purchase
+from binwright_optimizer.planning.programme import Block, Cell, Option, Proof
+from binwright_optimizer.planning.recombine import Piece, recombined, trimmed
+from binwright_optimizer.planning.scopes import Scopes
+from binwright_optimizer.planning.subproblems import Question
+
+MOST_ROUNDS = 8
+"""Rounds of new prices; small plans are proven after three to six."""
+MOST_REPAIRS = 3
+"""Rounds of recombination, each for the commitments that the last one chose."""
+ENOUGH = 0.002
+"""Gap between the relaxation and its bound at which no further round is worth its time."""
+
+Key = tuple[str, int, int, int]
+"""Region, period, scenario, block."""
+Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Questions of all blocks and the answers so far.
+
+    Parameters
+    ----------
+    questions
+        For each block, its on-demand pods and its spot pods at list prices.
+    known
+        For each question at list prices, the mixes that serve it; the cheapest at list prices first.
+    proofs
+        For each question at list prices, the bounds proven at these and at other prices.
+    """
+
+    periods: tuple[Period, ...]
+    blocks: tuple[HourBlock, ...]
+    questions: Mapping[Key, tuple[Question, Question]]
+    scopes: Scopes
+    answered: set[Question] = field(default_factory=set)
+    known: dict[Question, list[Mix]] = field(default_factory=dict)
+    proofs: dict[Question, list[Proof]] = field(default_factory=dict)
+
+    def learn(self, answers: Mapping[Question, Mix]) -> None:
+        """Keep answers."""
+        for question, mix in sorted(answers.items(), key=lambda item: item[0]):
+            if question in self.answered:
+                continue
+            self.answered.add(question)
+            base = replace(question, ppm=())
+            self.add(base, mix)
+            factors = {group: Fraction(ppm, PPM) for group, ppm in question.ppm}
+            self.proofs.setdefault(base, []).append(Proof(mix.bound_microusd_per_hour, factors))
+
+    def add(self, question: Question, mix: Mix) -> bool:
+        """Keep a way to serve a question unless the same is known; whether it is new."""
+        known = self.known.setdefault(question, [])
+        is_new = all(mix.purchases != other.purchases for other in known)
+        if is_new:
+            known.append(mix)
+        return is_new
+
+    def members(self) -> dict[tuple[int, int, int], list[Key]]:
+        """Blocks of each cell."""
+        found: dict[tuple[int, int, int], list[Key]] = {}
+        for key in self.questions:
+            found.setdefault(key[1:], []).append(key)
+        return found
+
+    def cells(self) -> list[Cell]:
+        """Cells over what is known: a block for each region's on-demand pods, and one for all spot pods."""
+        blocks = {question: self._block(question) for question, _ in self.questions.values()}
+        found = []
+        for (period, scenario, block), keys in self.members().items():
+            spot = [self.known[self.questions[key][1]][0] for key in keys]
+            rest = Block(
+                (Option({}, sum(mix.cost_microusd_per_hour for mix in spot)),),
+                (),
+                (),
+                sum(mix.bound_microusd_per_hour for mix in spot),
+            )
+            own = [blocks[self.questions[key][0]] for key in keys]
+            hours = self.periods[period].hours * self.blocks[block].hours
+            found.append(Cell(period, scenario, hours, (*own, rest)))
+        return found
+
+    def _block(self, question: Question) -> Block:
+        return Block(
+            tuple(Option(self.scopes.values(question.region, mix.purchases)) for mix in self.known[question]),
+            tuple(self.proofs[question]),
+            self.scopes.region_groups[question.region],
+        )
+
+    def mixes(self, choices: Choices) -> dict[Key, tuple[Mix, Mix]]:
+        """On-demand and spot mix of every block under a choice of options."""
+        found = {}
+        for keys, chosen in zip(self.members().values(), choices, strict=True):
+            for key, at in zip(keys, chosen, strict=False):  # the last one is of the spot pods
+                on_demand, spot = self.questions[key]
+                found[key] = self.known[on_demand][at], self.known[spot][0]
+        return {key: found[key] for key in self.questions}
+
+    def at_prices(self, weights: Sequence[Fraction], prices: Prices) -> list[Question]:
+        """The on-demand questions at the prices that commitments make; those known are left out."""
+        market = self.scopes.market
+        found = []
+        for (cell, keys), mine in zip(
+            zip(self.cells(), self.members().values(), strict=True), prices, strict=True
+        ):
+            weight = weights[cell.scenario] * Fraction(cell.hours, 168)
+            if not weight:
+                continue
+            factors = factors_at(market, cell, weight, mine)
+            for key in keys:
+                question = self.questions[key][0]
+                own = {group: factors[group] for group in self.scopes.region_groups[key[0]]}
+                # Only ratios matter: the dearest group keeps its list price.
+                most = max(own.values(), default=Fraction(0))
+                if not most or not question.asked:
+                    continue
+                ppm = tuple(
+                    (group, int(factor * PPM / most)) for group, factor in own.items() if factor != most
+                )
+                at = replace(question, ppm=ppm)
+                if at not in self.answered:
+                    found.append(at)
+        return found
+
+    def recombine(self, units: Sequence[int]) -> bool:
+        """Mixes for so many units of each purchasable; whether any is new."""
+        pieces: dict[str, list[Piece]] = {}
+        for question, mixes in self.known.items():
+            if question.kind is CapacityType.ON_DEMAND:
+                found = pieces.setdefault(question.region, [])
+                found += [piece for mix in mixes for piece in self._pieces(question.region, mix)]
+        done: set[tuple[Question, tuple[int, ...]]] = set()
+        is_new = False
+        for key, (question, _) in self.questions.items():
+            reserved = [int(n) for n in units_in(self.scopes.market, units, key[1])]
+            here = tuple(n if self._is_reservation(at) else 0 for at, n in enumerate(reserved))
+            if not question.asked or not any(here) or (question, here) in done:
+                continue
+            done.add((question, here))
+            supply = [(self.scopes.market.instruments[at], n) for at, n in enumerate(here) if n]
+            chosen = recombined(dict(question.asked), pieces[question.region], supply)
+            if chosen is not None:
+                is_new |= self.add(question, self._mix(question, chosen))
+        return is_new
+
+    def _is_reservation(self, instrument: int) -> bool:
+        return self.scopes.counts_nodes(instrument)
+
+    def _pieces(self, region: str, mix: Mix) -> Iterable[Piece]:
+        if mix.packed is None:
+            return
+        prices = {(p.instance_type, p.zone): p.price_microusd_per_hour for p in mix.purchases}
+        for pattern, _ in mix.packed.mix.nodes:
+            pods = tuple((mix.packed.places[at], n) for at, n in pattern.pods)
+            price = prices[pattern.instance_type, pattern.zone]
+            group = self.scopes.group_of[region, pattern.instance_type, pattern.zone]
+            yield Piece(replace(pattern, price_microusd_per_hour=price), pods, price, group)
+
+    def _mix(self, question: Question, chosen: Mapping[Piece, int]) -> Mix:
+        """A mix of patterns, as if it had been solved for the question."""
+        known = {
+            (p.instance_type, p.zone): p
+            for other, mixes in self.known.items()
+            if other.region == question.region
+            for mix in mixes
+            for p in mix.purchases
+            if p.capacity_type is CapacityType.ON_DEMAND
+        }
+        places = tuple(workload for workload, _ in question.asked)
+        bought: dict[tuple[str, str], int] = {}
+        nodes = []
+        for piece, pods, count in trimmed(dict(question.asked), chosen):
+            where = piece.pattern.instance_type, piece.pattern.zone
+            bought[where] = bought.get(where, 0) + count
+            own = tuple((places.index(workload), n) for workload, n in pods)
+            nodes.append((replace(piece.pattern, pods=own), count))
+        purchases: list[Purchase] = [replace(known[where], nodes=n) for where, n in bought.items()]
+        purchases.sort(key=lambda p: (-p.cost_microusd_per_hour, p.instance_type, p.zone))
+        cost = sum(p.cost_microusd_per_hour for p in purchases)
+        packed = PackedMix(tuple(sorted(nodes)), cost, 0, Certificate(0, ()))
+        return Mix(tuple(purchases), cost, 0, Packed(packed, places))
+
+
+def improve(ledger: Ledger, ask: Ask, chances: Sequence[Fraction], risk: Risk = Risk()) -> Commitments:
+    """The best commitments and mixes, after as many rounds as it takes or `MOST_ROUNDS`."""
+    ledger.learn(ask({question for both in ledger.questions.values() for question in both}))
+    market = ledger.scopes.market
+    best = choose(ledger.cells(), market, chances, risk)
+    if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
+        return best
+    bound, prices, units = _priced(ledger, ask, best)
+    for _ in range(MOST_REPAIRS):
+        is_new = ledger.recombine(units)
+        found = choose(ledger.cells(), market, chances, risk)
+        if found.objective < best.objective:
+            best = replace(found, bound=max(found.bound, best.bound))
+        units = found.units
+        if not is_new:
+            break
+    # The prices prove a mean by these weights, which the objective exceeds whatever the plan is.
+    if bound > best.bound:
+        best = replace(best, bound=bound, prices=prices)
+    return replace(best, bound=min(best.bound, best.objective))
+
+
+def _priced(
+    ledger: Ledger, ask: Ask, first: Commitments
+) -> tuple[Fraction, tuple[tuple[Fraction, ...], ...], tuple[int, ...]]:
+    """Rounds of prices: the best bound, the prices that prove it, and whole units near the relaxation's."""
+    market, weights = ledger.scopes.market, first.weights
+    cells = ledger.cells()
+    inner = affordable(cells, market, first.prices)
+    bound = first.bound
+    relaxed = relaxation(cells, market, weights)
+    for _ in range(MOST_ROUNDS):
+        if relaxed.value - float(bound) <= ENOUGH * relaxed.value:
+            break
+        outer = affordable(cells, market, relaxed.prices)
+        middle = [
+            [(a + b) / 2 for a, b in zip(one, other, strict=True)]
+            for one, other in zip(inner, outer, strict=True)
+        ]
+        asked = ledger.at_prices(weights, middle) or ledger.at_prices(weights, outer)
+        if not asked:
+            break
+        ledger.learn(ask(asked))
+        cells = ledger.cells()
+        proven = [(prove(cells, market, weights, prices), prices) for prices in (inner, middle, outer)]
+        bound, inner = max(proven, key=lambda known: known[0])
+        relaxed = relaxation(cells, market, weights)
+    units = tuple(round(value) for value in relaxed.units)
+    return bound, tuple(tuple(mine) for mine in inner), units

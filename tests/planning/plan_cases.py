@@ -1,0 +1,55 @@
+"""Forecasts and markets small enough for paper."""
+
+from __future__ import annotations
+
+from binwright_optimizer.model import CapacityType, Catalog, PodTemplate, Requirement, Resources, labels
+from binwright_optimizer.model.forecast import (
+    FLAT,
+    OFFICE,
+    PPM,
+    Band,
+    CommitmentOffer,
+    Demand,
+    Forecast,
+    ForecastWorkload,
+    HeldCommitment,
+    quarter,
+)
+from binwright_optimizer.model.requirements import Operator
+from builders import instance_type
+
+ON_DEMAND = Requirement(labels.CAPACITY_TYPE, Operator.IN, (str(CapacityType.ON_DEMAND),))
+
+
+def forecast(
+    bands: list[Band], offers: tuple[CommitmentOffer, ...] = (), held: tuple[HeldCommitment, ...] = (),
+    profile: str = "office", cpu: tuple[int, ...] = (3000,),
+) -> Forecast:  # fmt: skip
+    """Pods of some sizes in one region, a quarter for each band, requests taken as they are."""
+    workloads = tuple(
+        ForecastWorkload(
+            f"w{at}", PodTemplate(Resources.of({"cpu": size}), node_selector=(ON_DEMAND,)), profile
+        )
+        for at, size in enumerate(cpu)
+    )
+    return Forecast(
+        cloud="aws",
+        regions=("region-1",),
+        periods=tuple(quarter(f"2027-Q{at + 1}") for at in range(len(bands))),
+        workloads=workloads,
+        demands=tuple(
+            Demand(w, "region-1", at, band) for w in range(len(workloads)) for at, band in enumerate(bands)
+        ),
+        profiles=(OFFICE if profile == "office" else FLAT,),
+        offers=offers,
+        held=held,
+        utilisation_ppm=PPM,
+    )
+
+
+def market(**prices: float) -> dict[str, Catalog]:
+    """Types named after their cores, such as ``c4=0.10``; beside the daemons a core less is usable."""
+    types = tuple(
+        instance_type(name, cpu=int(name[1:]), memory_gib=64, price=price) for name, price in prices.items()
+    )
+    return {"region-1": Catalog("test", types)}

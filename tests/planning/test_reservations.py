@@ -1,0 +1,167 @@
+"""Reserved nodes and commitments for some types: coverage, small plans on paper, the extensive form."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+
+import pytest
+from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.model.forecast import (
+    Band,
+    CommitmentOffer,
+    HeldReservation,
+    ReservationOffer,
+    Scope,
+    Upfront,
+)
+from binwright_optimizer.planning.coverage import Instrument, covered, spend
+from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_cases import forecast, market
+
+REGION = "region-1"
+ZONE = "zone-a"
+
+
+def reserved(name: str, discount: int, **more: object) -> ReservationOffer:
+    """A reservation for a year without upfront payment."""
+    return ReservationOffer(
+        f"{name} reserved",
+        name,
+        REGION,
+        1,
+        Upfront.NONE,
+        discount_ppm=discount,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def planned(asked: object, **prices: float) -> Plan:
+    return make_plan(asked, PlanParams(60.0), catalogs=market(**prices))  # type: ignore[arg-type]
+
+
+def test_what_is_narrow_pays_first() -> None:
+    """A node of 0.10 $/h reserved in group 0; 0.02 $/h of spend at half price over what is left of both."""
+    node, plan = Instrument({0: Fraction(100_000)}), spend(500_000, [0, 1], 10_000, rank=1)
+    assert covered([plan, node], [2, 1], {0: 100_000, 1: 300_000}) == [40_000, 100_000]
+    assert covered([node, plan], [3, 0], {0: 100_000, 1: 300_000}) == [100_000, 0]
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=3, max_size=3),
+    st.dictionaries(st.integers(0, 2), st.integers(0, 500_000)),
+)
+def test_no_group_is_paid_for_more_than_it_costs(units: list[int], values: dict[int, int]) -> None:
+    instruments = [
+        Instrument({0: Fraction(100_000)}),
+        spend(300_000, [0, 1], 10_000, rank=1),
+        spend(200_000, [0, 1, 2], 10_000, rank=2),
+    ]
+    found = covered(instruments, units, values)
+    assert sum(found) <= sum(values.values())
+    for instrument, count, paid in zip(instruments, units, found, strict=True):
+        assert 0 <= paid <= count * max(instrument.worth.values())
+
+
+def test_reserved_nodes_for_the_base_by_hand() -> None:
+    """Ten pods by day, four at night, one on each node of 0.10 $/h; 60 and 108 of 168 hours, 2,160 h.
+
+    A node reserved at 40 % off costs 0.06 $/h always, on demand by day only 0.10 * 60 / 168 = 0.0357. So
+    reserve the four of the night: 4 * 0.06 * 2160 + 6 * 0.10 * 2160 * 60 / 168 = 518.40 + 462.857... $.
+    """
+    asked = replace(forecast([Band.exactly(10)]), reservations=(reserved("c4", 400_000),))
+    found = planned(asked, c4=0.10)
+    assert [(c.nodes, c.microusd_per_hour) for c in found.commitments] == [(4, 240_000)]
+    assert found.total == 981_257_143
+    assert found.bound == 981_257_142
+    assert [(c.name, c.used == c.worth) for c in found.accounts[0].coverage] == [("c4 reserved", True)]
+
+
+def test_reservation_of_another_type_changes_the_mix() -> None:
+    """Pods fill c4 at 0.10 or e4 at 0.11 $/h; e4 reserved at half price is 0.055, and all run on it."""
+    asked = replace(forecast([Band.exactly(10)], profile="flat"), reservations=(reserved("e4", 500_000),))
+    found = planned(asked, c4=0.10, e4=0.11)
+    assert found.total == 10 * 55_000 * 2160
+    assert found.bound >= found.total - 1
+    assert [(p.instance_type, p.nodes) for p in found.mixes[0].on_demand.purchases] == [("e4", 10)]
+    assert found.without_commitments == 10 * 100_000 * 2160
+
+
+def test_held_reservation_is_used_though_its_type_is_dear() -> None:
+    """Three e4 nodes are paid until they end within the second quarter; c4 is cheaper on demand."""
+    held = HeldReservation("old", "e4", REGION, 3, date(2026, 1, 1), date(2027, 5, 1), ZONE)
+    asked = replace(forecast([Band.exactly(10)] * 2, profile="flat"), held_reservations=(held,))
+    found = planned(asked, c4=0.10, e4=0.50)
+    assert found.by_period == (7 * 100_000 * 2160, 10 * 100_000 * 2184)
+    assert found.gap < 0.005
+
+
+def test_spend_on_one_type_pays_for_that_type_only() -> None:
+    """Half price on e4 makes 0.06 $/h of 0.12: below c4 at 0.10."""
+    offer = CommitmentOffer("e4 plan", 1, Upfront.ALL, 500_000, scope=Scope(("e4",)))
+    found = planned(forecast([Band.exactly(10)], (offer,), profile="flat"), c4=0.10, e4=0.12)
+    assert [c.microusd_per_hour for c in found.commitments] == [600_000]
+    assert found.commitments[0].upfront_microusd == found.commitments[0].obligation_microusd
+    assert found.total == 600_000 * 2160
+    assert found.bound >= found.total - 1
+
+
+def test_quoted_price_is_spread_over_the_term() -> None:
+    quote = ReservationOffer(
+        "quote", "c4", REGION, 1, Upfront.PARTIAL, microusd_per_hour=20_000, upfront_microusd=262_800_000
+    )
+    assert quote.hourly_microusd(100_000) == 50_000
+    asked = replace(forecast([Band.exactly(10)], profile="flat"), reservations=(quote,))
+    found = planned(asked, c4=0.10)
+    assert found.total == 10 * 50_000 * 2160
+    assert found.commitments[0].upfront_microusd == 10 * 262_800_000
+
+
+def test_reservation_of_what_is_not_sold_is_an_error() -> None:
+    asked = replace(forecast([Band.exactly(1)]), reservations=(reserved("m5.large", 400_000),))
+    with pytest.raises(PlanningError, match=r"m5.large reserved: m5.large is not sold in region-1"):
+        planned(asked, c4=0.10)
+    elsewhere = replace(forecast([Band.exactly(1)]), reservations=(reserved("c4", 400_000, zone="zone-z"),))
+    with pytest.raises(PlanningError, match="is not sold in zone-z"):
+        planned(elsewhere, c4=0.10)
+
+
+@pytest.mark.parametrize(("c8", "e4"), [(190_000, 130_000), (200_000, 120_000), (210_000, 160_000)])
+def test_extensive_form_confirms_plans_with_reservations(c8: int, e4: int) -> None:
+    """Every mix by day and by night with every number of reserved nodes, one by one.
+
+    Pods of 3 vCPU: one fits c4 and e4, two fit c8. 60 of 168 hours want five, the others two.
+    """
+    offers = (reserved("c8", 300_000), reserved("e4", 550_000))
+    asked = replace(forecast([Band.exactly(5)]), reservations=offers)
+    prices = {"c4": 100_000, "c8": c8, "e4": e4}
+    found = planned(asked, **{name: price / 1e6 for name, price in prices.items()})
+    assert found.total == best_of_all(prices, {"c8": 700_000, "e4": 450_000})
+    assert found.gap < 0.02
+
+
+def best_of_all(prices: dict[str, int], share: dict[str, int]) -> int:
+    """Micro-dollars over 2,160 h of the best of all plans."""
+    holds = {"c4": 1, "c8": 2, "e4": 1}
+    mixes = [
+        dict(zip(prices, counts, strict=True)) for counts in itertools.product(range(6), range(4), range(6))
+    ]
+    best = None
+    for reserved_c8, reserved_e4 in itertools.product(range(4), range(6)):
+        kept = {"c4": 0, "c8": reserved_c8, "e4": reserved_e4}
+        fixed = sum(-(-prices[n] * share[n] // 10**6) * kept[n] for n in share)
+        total = Fraction(fixed)
+        for hours, pods in ((60, 5), (108, 2)):
+            total += Fraction(hours, 168) * min(
+                sum(max(0, n - kept[name]) * prices[name] for name, n in mix.items())
+                for mix in mixes
+                if sum(n * holds[name] for name, n in mix.items()) >= pods
+            )
+        if best is None or total < best:
+            best = total
+    assert best is not None
+    return -(-best * 2160 // 1)
