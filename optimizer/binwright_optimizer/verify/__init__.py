@@ -1,9 +1,9 @@
 """The independent checker: every decision passes it before it leaves the process.
 
 It imports the domain model and shares no code with the solver, so that a mistake would have to
-be made twice to go unnoticed. Read `placement` for the rules of a problem, `statement` for what a
-decision says about itself, and `bound` for the proof of the lower bound, with `market`, `purchase`
-and `knapsack` below it.
+be made twice to go unnoticed. Read `placement` for room, labels and limits, `constraints` for the
+rules between pods, `statement` for what a decision says about itself, and `bound` for the proof of the
+lower bound, with `market`, `purchase` and `knapsack` below it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from binwright_optimizer.model import Decision, PodRange, Problem
+from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify.bound import compile_kernels, prove_bound
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.placement import check_placement
+from binwright_optimizer.verify.rulebook import rulebook, stated_rules
 from binwright_optimizer.verify.statement import check_statement
 
 __all__ = ["check_placement", "check_statement", "placed_pods", "prepare", "prove_bound", "verify", "warm_up"]
@@ -23,12 +26,13 @@ PROOF_TIME_S = 20.0
 a slow moment does not refuse a sound decision."""
 
 
-def verify(problem: Problem, decision: Decision) -> tuple[str, ...]:
+def verify(problem: Problem, decision: Decision, waived: frozenset[Rule] = WAIVED) -> tuple[str, ...]:
     """Everything that is wrong with a decision; empty if it may leave.
 
     Placement, cost, status and stop reason are checked, and the certificate must prove the bound.
+    Rules that are ``waived`` are not looked at: by default those that decisions say they do not hold.
     """
-    findings = (*check_placement(problem, decision), *check_statement(decision))
+    findings = (*check_placement(problem, decision, waived), *check_statement(decision))
     if any(not 0 <= pods.workload < len(problem.workloads) for pods in _placed_ranges(decision)):
         return findings  # already among them; there is no demand to prove a bound for
     proven = prove_bound(
@@ -41,8 +45,10 @@ def verify(problem: Problem, decision: Decision) -> tuple[str, ...]:
 
 
 def prepare(problem: Problem) -> None:
-    """Read a problem's market, which is kept, so that a later proof has all of its time to itself."""
+    """Read a problem's market and rules, which are kept, so that a later proof has its time to itself."""
     market(problem)
+    if stated_rules(problem) - WAIVED:
+        rulebook(problem)
 
 
 def placed_pods(problem: Problem, decision: Decision) -> list[int]:

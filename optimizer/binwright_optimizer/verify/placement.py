@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from binwright_optimizer.model import Decision, NodeClaim, PodRange, Problem, Resources, labels
 from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.unenforced import WAIVED
+from binwright_optimizer.verify.constraints import check_constraints
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.nodes import lacking, limits_slots
 from binwright_optimizer.verify.offerings import offering_columns
@@ -14,8 +17,13 @@ from binwright_optimizer.verify.purchase import NODES, is_custom_key, pool_terms
 from binwright_optimizer.verify.shapes import NodeShape, ShapeIndex, pod_refusal
 
 
-def check_placement(problem: Problem, decision: Decision) -> tuple[str, ...]:
-    """Violations of the problem's rules by the decision's nodes and pods; empty if there are none."""
+def check_placement(
+    problem: Problem, decision: Decision, waived: frozenset[Rule] = WAIVED
+) -> tuple[str, ...]:
+    """Violations of the problem's rules by the decision's nodes and pods; empty if there are none.
+
+    Rules that are ``waived`` are not looked at: by default those that decisions say they do not hold.
+    """
     findings = [*_pod_ranges(problem, decision)]
     if findings:
         return tuple(findings)  # the other checks need ranges that exist
@@ -30,6 +38,7 @@ def check_placement(problem: Problem, decision: Decision) -> tuple[str, ...]:
     findings += _supply(index, decision)
     findings += _limits(problem, index, decision)
     findings += _minimums(problem, decision)
+    findings += check_constraints(problem, decision, waived)
     return tuple(findings)
 
 

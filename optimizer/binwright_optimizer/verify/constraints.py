@@ -1,0 +1,54 @@
+"""Checks of the rules between pods, nodes and what is bought: one file each, listed here.
+
+A check looks at the `FinalState` and yields findings under the rules they break. Problems that state
+none of them pay for a glance at their templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from binwright_optimizer.model import Decision, Problem
+from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.verify.alternatives import check_alternatives
+from binwright_optimizer.verify.caps import check_caps
+from binwright_optimizer.verify.final_state import FinalState, Finding
+from binwright_optimizer.verify.gangs import check_gangs
+from binwright_optimizer.verify.gpu_nodes import check_gpu_nodes
+from binwright_optimizer.verify.host_ports import check_host_ports
+from binwright_optimizer.verify.min_values import check_min_values
+from binwright_optimizer.verify.pod_affinity import check_affinity, check_anti_affinity
+from binwright_optimizer.verify.rulebook import rulebook, stated_rules
+from binwright_optimizer.verify.spot import check_spot
+from binwright_optimizer.verify.spread import check_spread
+from binwright_optimizer.verify.volumes import check_volumes
+
+Check = Callable[[FinalState], Iterator[Finding]]
+
+CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
+    (frozenset({Rule.TOPOLOGY_SPREAD}), check_spread),
+    (frozenset({Rule.POD_AFFINITY}), check_affinity),
+    (frozenset({Rule.POD_ANTI_AFFINITY, Rule.RUNNING_PODS}), check_anti_affinity),
+    (frozenset({Rule.NODE_CAPS, Rule.RUNNING_PODS}), check_caps),
+    (frozenset({Rule.HOST_PORTS, Rule.RUNNING_PODS, Rule.DAEMON_PORTS}), check_host_ports),
+    (frozenset({Rule.VOLUMES}), check_volumes),
+    (frozenset({Rule.GANGS}), check_gangs),
+    (frozenset({Rule.SPOT, Rule.PROBLEM_SPOT}), check_spot),
+    (frozenset({Rule.GPU_NODES}), check_gpu_nodes),
+    (frozenset({Rule.MIN_VALUES}), check_min_values),
+    (frozenset(Rule), check_alternatives),
+)
+"""Each check, with the rules that its findings are about."""
+
+
+def check_constraints(problem: Problem, decision: Decision, waived: frozenset[Rule]) -> Iterator[str]:
+    """Violations of stated rules that are not waived."""
+    wanted = stated_rules(problem) - waived
+    if not wanted:
+        return
+    state = FinalState(problem, decision, rulebook(problem))
+    for rules, check in CHECKS:
+        if rules & wanted:
+            for rule, finding in check(state):
+                if rule in wanted:
+                    yield f"{rule.value}: {finding}"

@@ -1,0 +1,186 @@
+"""Decisions written by hand: which nodes are bought, and how many pods of each workload go where.
+
+A worked example, on a problem with a workload ``web`` of three pods::
+
+    decided(question, [bought("small", web=2), bought("small", zone="zone-b", web=1)])
+
+Labels, amounts and costs are stated as they should be; pods that no node names are unschedulable. The
+bound is 0, so that nothing has to be proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from binwright_optimizer.model import (
+    Alternative,
+    CapacityType,
+    Certificate,
+    Decision,
+    ExistingPlacement,
+    NodeClaim,
+    PodRange,
+    Problem,
+    Refusal,
+    Resources,
+    SolutionStatus,
+    StopReason,
+    Unschedulable,
+)
+from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.verify import check_placement
+from brute_force import Node, Placement, daemon_overhead, node_labels
+from builders import REGION, ZONE
+
+EVERY_RULE: frozenset[Rule] = frozenset()
+"""What to waive so that every rule is looked at."""
+
+
+@dataclass(frozen=True)
+class Bought:
+    """One node to buy; ``pods`` by name of their workload."""
+
+    instance_type: str
+    zone: str
+    capacity_type: str
+    pool: str
+    region: str
+    custom: tuple[tuple[str, str], ...]
+    alternatives: tuple[str, ...]
+    pods: tuple[tuple[str, int], ...]
+
+
+def bought(
+    instance_type: str,
+    *,
+    zone: str = ZONE,
+    capacity_type: str = "on-demand",
+    pool: str = "default",
+    region: str = REGION,
+    custom: Mapping[str, str] | None = None,
+    alternatives: Sequence[str] = (),
+    **pods: int,
+) -> Bought:
+    """A node with these pods; underscores in names of workloads stand for hyphens."""
+    return Bought(
+        instance_type,
+        zone,
+        capacity_type,
+        pool,
+        region,
+        tuple(sorted((custom or {}).items())),
+        tuple(alternatives),
+        tuple((name.replace("_", "-"), count) for name, count in pods.items()),
+    )
+
+
+def decided(
+    question: Problem, nodes: Sequence[Bought] = (), existing: Mapping[str, Mapping[str, int]] | None = None
+) -> Decision:
+    """The decision that buys these nodes and puts so many pods of each workload on existing ones."""
+    index = {workload.name: w for w, workload in enumerate(question.workloads)}
+    used = [0] * len(question.workloads)
+
+    def take(counts: Sequence[tuple[str, int]]) -> tuple[PodRange, ...]:
+        ranges = []
+        for name, count in counts:
+            if count:
+                w = index[name]
+                ranges.append(PodRange(w, used[w], count))
+                used[w] += count
+        return tuple(ranges)
+
+    claims = tuple(_claim(question, f"n{k}", node, take(node.pods)) for k, node in enumerate(nodes))
+    placements = tuple(
+        ExistingPlacement(name, take([(w.replace("_", "-"), count) for w, count in counts.items()]))
+        for name, counts in (existing or {}).items()
+    )
+    left = tuple(
+        Unschedulable(PodRange(w, used[w], workload.replicas - used[w]), (Refusal("cpu", 1, "left out"),))
+        for w, workload in enumerate(question.workloads)
+        if used[w] < workload.replicas
+    )
+    status = SolutionStatus.PARTIAL if left else SolutionStatus.COMPLETE
+    cost = sum(claim.price_microusd_per_hour for claim in claims)
+    return Decision(
+        status=status if any(used) or not left else SolutionStatus.NONE,
+        stop_reason=StopReason.OPTIMAL if cost == 0 else StopReason.EXHAUSTED,
+        cost_microusd_per_hour=cost,
+        bound_microusd_per_hour=0,
+        node_claims=claims,
+        existing_placements=placements,
+        unschedulable=left,
+        certificate=Certificate(20, (0,) * len(question.workloads)),
+    )
+
+
+def stated(question: Problem, placement: Placement) -> Decision:
+    """The decision that makes a placement of `brute_force`."""
+
+    def on(node: Node) -> dict[str, int]:
+        names = [question.workloads[pod.workload].name for pod in placement.pods if pod.node is node]
+        return {name: names.count(name) for name in names}
+
+    nodes = [
+        Bought(
+            node.option.kind.name,
+            node.option.offering.zone,
+            node.option.offering.capacity_type.value,
+            node.option.pool.name,
+            node.option.offering.region,
+            node.option.custom,
+            (),
+            tuple(on(node).items()),
+        )
+        for node in placement.nodes
+        if node.option is not None
+    ]
+    existing = {node.existing.name: on(node) for node in placement.nodes if node.existing is not None}
+    return decided(question, nodes, {name: pods for name, pods in existing.items() if pods})
+
+
+def _claim(question: Problem, name: str, node: Bought, pods: tuple[PodRange, ...]) -> NodeClaim:
+    kinds = {kind.name: kind for kind in question.catalog.instance_types}
+    pool = next(pool for pool in question.node_pools if pool.name == node.pool)
+    kind = kinds[node.instance_type]
+
+    def sold(instance_type: str) -> int:
+        return next(
+            o.price_microusd_per_hour
+            for o in kinds[instance_type].offerings
+            if (o.region, o.zone, o.capacity_type.value) == (node.region, node.zone, node.capacity_type)
+        )
+
+    offering = next(
+        o
+        for o in kind.offerings
+        if (o.region, o.zone, o.capacity_type.value) == (node.region, node.zone, node.capacity_type)
+    )
+    carried = node_labels(pool, kind, offering, dict(node.custom))
+    amounts: dict[str, int] = {}
+    for r in pods:
+        amounts["pods"] = amounts.get("pods", 0) + r.count
+        for resource, amount in question.workloads[r.workload].template.requests:
+            amounts[resource] = amounts.get(resource, 0) + amount * r.count
+    names = (node.instance_type, *node.alternatives)
+    return NodeClaim(
+        name=name,
+        node_pool=node.pool,
+        instance_type=node.instance_type,
+        region=node.region,
+        zone=node.zone,
+        capacity_type=CapacityType(node.capacity_type),
+        price_microusd_per_hour=offering.price_microusd_per_hour,
+        labels=tuple(sorted(carried.items())),
+        requests=Resources.of(amounts),
+        allocatable=kind.allocatable,
+        daemon_overhead=Resources.of(daemon_overhead(question, pool, carried)),
+        pods=pods,
+        alternatives=tuple(Alternative(n, sold(n)) for n in names),
+    )
+
+
+def findings(question: Problem, decision: Decision) -> tuple[str, ...]:
+    """What the verifier finds wrong with a placement when it looks at every rule."""
+    return check_placement(question, decision, waived=EVERY_RULE)

@@ -1,0 +1,296 @@
+"""Hypothesis strategies: tiny problems in which all rules may meet, and placements of them at random.
+
+Sizes are such that `brute_force` tries every decision in well under a second: at most five pods, up to
+two instance types in up to three zones, up to two running nodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from binwright_optimizer.model import (
+    AttachLimit,
+    Gang,
+    GangTopology,
+    GpuNodePolicy,
+    HostPort,
+    LabelSelector,
+    Namespace,
+    NodeCap,
+    NodeInclusionPolicy,
+    Operator,
+    PodAffinity,
+    PodAffinityTerm,
+    PodTemplate,
+    Policies,
+    Problem,
+    Requirement,
+    RunningPods,
+    Share,
+    SpotPolicy,
+    TopologySpread,
+    Volume,
+    Workload,
+    labels,
+)
+from brute_force import Placement, Pod, existing_nodes, options
+from builders import (
+    daemon_set,
+    existing_node,
+    instance_type,
+    node_pool,
+    offering,
+    problem,
+    requires,
+    tolerates,
+)
+from hypothesis import strategies as st
+
+RACK = "example.com/rack"
+TAINT = "team=x:NoSchedule"
+DRIVER = "ebs.csi.aws.com"
+FAMILIES = ("spread", "affinity", "anti-affinity", "caps", "ports", "volumes", "gang", "spot", "gpu")
+"""What a problem may be about; each problem draws a few."""
+
+APPS = (
+    LabelSelector.of_labels({"app": "x"}),
+    LabelSelector.of_labels({"app": "y"}),
+    LabelSelector((Requirement("app", Operator.IN, ("x", "y")),)),
+    LabelSelector((Requirement("app", Operator.NOT_IN, ("x",)),)),
+    LabelSelector(),
+    None,
+)
+DOMAIN_KEYS = st.sampled_from([labels.ZONE, labels.ZONE, labels.HOSTNAME, labels.CAPACITY_TYPE, RACK])
+SELECTORS = st.sampled_from(APPS)
+
+
+def _some(draw: st.DrawFn, make: Any, chance: int = 2) -> bool:
+    """Whether to state a rule of a family: once in ``chance``."""
+    return bool(draw(st.integers(1, chance)) == 1 and make)
+
+
+@st.composite
+def spreads(draw: st.DrawFn) -> TopologySpread:
+    """DoNotSchedule, with everything else it may say."""
+    selector = draw(SELECTORS)
+    return TopologySpread(
+        topology_key=draw(DOMAIN_KEYS),
+        max_skew=draw(st.sampled_from([1, 1, 2])),
+        selector=selector,
+        min_domains=draw(st.sampled_from([1, 1, 2, 3])),
+        node_affinity_policy=draw(st.sampled_from(NodeInclusionPolicy)),
+        node_taints_policy=draw(st.sampled_from(NodeInclusionPolicy)),
+        match_label_keys=draw(st.sampled_from([(), (), ("hash",)])) if selector is not None else (),
+    )
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> PodAffinityTerm:
+    """An affinity term with namespaces and label keys."""
+    selector = draw(SELECTORS)
+    keys = draw(st.sampled_from([((), ()), ((), ()), (("hash",), ()), ((), ("hash",))]))
+    return PodAffinityTerm(
+        draw(DOMAIN_KEYS),
+        selector,
+        namespaces=draw(st.sampled_from([(), (), ("shop",), ("default", "shop")])),
+        namespace_selector=draw(
+            st.sampled_from([None, None, LabelSelector(), LabelSelector.of_labels({"team": "a"})])
+        ),
+        match_label_keys=keys[0] if selector is not None else (),
+        mismatch_label_keys=keys[1] if selector is not None else (),
+    )
+
+
+@st.composite
+def volumes(draw: st.DrawFn) -> Volume:
+    """A claim that pods share, or a volume of their own."""
+    name = draw(st.sampled_from(["", "", "data", "logs"]))
+    return Volume(
+        name=name,
+        driver=draw(st.sampled_from(["", DRIVER, DRIVER])),
+        topology=draw(st.sampled_from([(), (), ((requires(labels.ZONE, "In", "a"),),)])),
+        is_exclusive=draw(st.sampled_from([False, False, True])),
+        is_single_node=draw(st.booleans()),
+    )
+
+
+@st.composite
+def templates(draw: st.DrawFn, families: tuple[str, ...]) -> PodTemplate:
+    """A pod with rules of these families, or without."""
+    own = {
+        "app": draw(st.sampled_from(["x", "x", "y"])),
+        **draw(st.sampled_from([{}, {"hash": "1"}, {"hash": "2"}])),
+    }
+    rules: dict[str, Any] = {}
+    if _some(draw, "spread" in families):
+        rules["topology_spread"] = tuple(draw(st.lists(spreads(), min_size=1, max_size=2)))
+    if _some(draw, "affinity" in families):
+        rules["pod_affinity"] = PodAffinity(tuple(draw(st.lists(terms(), min_size=1, max_size=2))))
+    if _some(draw, "anti-affinity" in families):
+        rules["pod_anti_affinity"] = PodAffinity(tuple(draw(st.lists(terms(), min_size=1, max_size=2))))
+    if _some(draw, "caps" in families):
+        selector = draw(st.sampled_from([app for app in APPS if app is not None]))
+        least = 1 if selector.matches(own) else 0
+        rules["node_caps"] = (NodeCap(selector, draw(st.integers(least, 2))),)
+    if _some(draw, "ports" in families):
+        rules["host_ports"] = (
+            HostPort(draw(st.sampled_from([80, 80, 81])), host_ip=draw(st.sampled_from(["", "10.0.0.1"]))),
+        )
+    if _some(draw, "volumes" in families):
+        rules["volumes"] = tuple(
+            draw(st.lists(volumes(), min_size=1, max_size=2, unique_by=lambda v: v.name or id(v)))
+        )
+    needs = draw(
+        st.sampled_from(
+            [(), (), (), (), (requires(labels.ZONE, "In", "a", "b"),), (requires(RACK, "Exists"),)]
+        )
+    )
+    wants_gpu = "gpu" in families and draw(st.booleans())
+    base = PodTemplate(labels=tuple(sorted(own.items())), node_selector=needs, **rules)
+    requests = instance_type(cpu=draw(st.integers(1, 2)), gpu=int(wants_gpu)).allocatable
+    tolerated = (tolerates(TAINT),) if draw(st.integers(0, 3)) == 0 else ()
+    return dataclasses.replace(base, requests=requests, tolerations=tolerated)
+
+
+SPOT_POLICIES = st.builds(
+    SpotPolicy,
+    min_on_demand=st.sampled_from([None, Share(count=1), Share(ppm=500_000)]),
+    max_per_pool=st.sampled_from([None, Share(count=1), Share(ppm=500_000)]),
+)
+
+
+@st.composite
+def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Problem:
+    """A problem about up to three families of rules."""
+    chosen = tuple(draw(st.lists(st.sampled_from(families), min_size=1, max_size=3, unique=True)))
+    has_spot = draw(st.booleans()) or "spot" in chosen
+    kinds = []
+    for t in range(draw(st.integers(1, 2))):
+        zones = draw(st.sampled_from([("a",), ("a", "b"), ("a", "b"), ("a", "b", "c")]))
+        sold = [
+            offering(
+                draw(st.integers(1, 9)),
+                zone=zone,
+                available=draw(st.sampled_from([None, None, None, 0, 1])),
+            )
+            for zone in zones
+        ]
+        if has_spot:
+            sold.append(offering(draw(st.integers(1, 3)), zone=zones[0], capacity_type="spot"))
+        kinds.append(
+            dataclasses.replace(
+                instance_type(
+                    f"type-{t}",
+                    cpu=draw(st.integers(1, 4)),
+                    gpu=1 if "gpu" in chosen and t == 0 else 0,
+                    offerings=sold,
+                    extra_labels=draw(st.sampled_from([{}, {RACK: f"r{t}"}])),
+                ),
+                attach_limits=draw(
+                    st.sampled_from([(), (AttachLimit(DRIVER, 1),), (AttachLimit(DRIVER, 2),)])
+                ),
+            )
+        )
+    pools = [
+        node_pool(
+            "plain",
+            max_nodes=draw(st.sampled_from([None, None, None, 2])),
+            min_nodes=draw(st.sampled_from([0, 0, 0, 0, 1])),
+        )
+    ]
+    if draw(st.integers(0, 3)) == 0:
+        pools.append(node_pool("tainted", taints=[TAINT]))
+    existing = []
+    for n in range(draw(st.integers(0, 2))):
+        zone = {labels.ZONE: draw(st.sampled_from(["a", "b"]))} if draw(st.integers(0, 4)) else {}
+        more = draw(st.sampled_from([{}, {RACK: "r0"}, {labels.CAPACITY_TYPE: "spot"}]))
+        node = existing_node(
+            f"old-{n}",
+            cpu=draw(st.integers(0, 2)),
+            gpu=1 if "gpu" in chosen and draw(st.integers(0, 3)) == 0 else 0,
+            node_labels={**zone, **more},
+            taints=draw(st.sampled_from([(), (), (), (TAINT,)])),
+            pool=draw(st.sampled_from(["", "plain"])),
+        )
+        running = draw(
+            st.lists(
+                st.builds(
+                    RunningPods,
+                    template=templates(chosen),
+                    count=st.integers(1, 2),
+                    namespace=st.sampled_from(["default", "default", "shop"]),
+                    gang=st.sampled_from(["", "ring"]),
+                ),
+                max_size=2,
+            )
+        )
+        limits = draw(st.sampled_from([(), (), (AttachLimit(DRIVER, 0),), (AttachLimit(DRIVER, 1),)]))
+        existing.append(dataclasses.replace(node, pods=tuple(running), attach_limits=limits))
+    workloads = []
+    left = 5
+    for w in range(draw(st.integers(1, 3))):
+        replicas = draw(st.integers(1, min(3, left)))
+        left -= replicas
+        workloads.append(
+            Workload(
+                f"w-{w}",
+                draw(templates(chosen)),
+                replicas,
+                namespace=draw(st.sampled_from(["default", "default", "default", "shop"])),
+                gang="ring" if "gang" in chosen and draw(st.booleans()) else "",
+                spot=draw(SPOT_POLICIES) if "spot" in chosen and draw(st.booleans()) else SpotPolicy(),
+            )
+        )
+        if not left:
+            break
+    daemons = []
+    if draw(st.integers(0, 4)) == 0:
+        daemon = daemon_set("agent", selector=draw(st.sampled_from([None, {labels.ZONE: "a"}])))
+        ports = (HostPort(80),) if "ports" in chosen else ()
+        daemons.append(
+            dataclasses.replace(daemon, template=dataclasses.replace(daemon.template, host_ports=ports))
+        )
+    gangs = [
+        Gang(
+            "ring",
+            namespace,
+            min_members=draw(st.sampled_from([None, None, 1, 2, 3])),
+            topology=draw(
+                st.sampled_from(
+                    [
+                        (),
+                        (GangTopology(labels.ZONE),),
+                        (GangTopology(RACK),),
+                        (GangTopology(labels.HOSTNAME),),
+                    ]
+                )
+            ),
+        )
+        for namespace in sorted({w.namespace for w in workloads if w.gang})
+    ]
+    return dataclasses.replace(
+        problem(workloads, kinds, pools, existing=existing, daemons=daemons),
+        gangs=tuple(gangs),
+        namespaces=(Namespace("shop", (("team", "a"),)),),
+        policies=Policies(
+            gpu_nodes=draw(st.sampled_from(GpuNodePolicy)) if "gpu" in chosen else GpuNodePolicy.IF_CHEAPER,
+            spot=draw(SPOT_POLICIES) if "spot" in chosen and draw(st.booleans()) else SpotPolicy(),
+        ),
+    )
+
+
+@st.composite
+def placements(draw: st.DrawFn, question: Problem) -> Placement:
+    """Pods anywhere, or left out: mostly wrong."""
+    sold = options(question)
+    nodes = existing_nodes(question)
+    for _ in range(draw(st.integers(0, 3)) if sold else 0):
+        nodes.append(draw(st.sampled_from(sold)).node(f"n{len(nodes)}"))
+    pods = []
+    for w, workload in enumerate(question.workloads):
+        for _ in range(workload.replicas):
+            if nodes and draw(st.integers(0, 5)):
+                node = draw(st.sampled_from(nodes))
+                pods.append(Pod(workload.template, workload.namespace, node, w, workload.gang))
+    return Placement(nodes, pods)

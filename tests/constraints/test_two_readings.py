@@ -1,0 +1,33 @@
+"""The verifier and brute force read every rule by themselves; on tiny problems they agree."""
+
+from __future__ import annotations
+
+from binwright_optimizer.model import Problem
+from brute_force import broken_rules, cheapest
+from decisions import findings, stated
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from strategies import placements, ruled_problems
+
+SETTINGS = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@given(ruled_problems(), st.data())
+@SETTINGS
+def test_a_random_placement_is_refused_by_both_or_by_neither(question: Problem, data: st.DataObject) -> None:
+    placement = data.draw(placements(question))
+    broken = broken_rules(question, placement.nodes, placement.pods)
+    found = findings(question, stated(question, placement))
+    event("right" if not broken else f"{len(broken)} rules broken")
+    assert bool(broken) == bool(found), (broken, found)
+
+
+@given(ruled_problems())
+@settings(SETTINGS, max_examples=100)
+def test_the_cheapest_placement_is_accepted(question: Problem) -> None:
+    placement = cheapest(question)
+    event("none" if placement is None else "found")
+    if placement is not None:
+        assert findings(question, stated(question, placement)) == ()
