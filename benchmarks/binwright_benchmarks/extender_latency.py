@@ -1,10 +1,8 @@
-"""Latency of the kube-scheduler extender at its HTTP edge, beside a large batch solve.
+"""Latency of the kube-scheduler extender at its HTTP edge, idle and beside a large batch solve.
 
 Run as ``python -m binwright_benchmarks.extender_latency``. Server, extender, the client of the batch solve
-and the callers are four processes. The cluster has 5,000 nodes and some 20,000 pods; each caller holds a
-connection, and asks filter and prioritize for one pod over all nodes by name (``nodeCacheCapable``), as
-kube-scheduler does. Callers start at a given rate in all, whatever the answers take (open loop); rate 0
-lets each ask again as soon as it is answered.
+and the callers (`extender_load`) are four processes. The cluster has 5,000 nodes and some 20,000 pods. A
+bare webhook (`bare_webhook`) tells what the harness itself costs.
 """
 
 from __future__ import annotations
@@ -12,14 +10,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import random
-import statistics
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 import grpc
 from binwright.v1 import (
@@ -30,19 +27,27 @@ from binwright.v1 import (
 from binwright_clients.client import Client
 from binwright_clients.rpc_errors import RpcError
 
+from binwright_benchmarks.extender_load import (
+    DEFAULT_CALLERS,
+    DEFAULT_NODES,
+    POD_SHAPES,
+    VERBS,
+    Load,
+    Measured,
+    node_name,
+    offer,
+)
+from binwright_benchmarks.machine import machine_note
+from binwright_benchmarks.results import default_folder, markdown_table, write_dated
 from binwright_benchmarks.server_process import running_server
 
 EPOCH = "benchmark"
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 TYPES = (("m5.2xlarge", 32), ("c5.2xlarge", 16), ("g4dn.2xlarge", 32), ("r5.2xlarge", 64))
-POD_SHAPES = (("250m", "512Mi"), ("500m", "1Gi"), ("1", "3Gi"), ("1500m", "2Gi"), ("2", "8Gi"))
 BATCH_CLASSES = 300
 BATCH_S = 600
-
-
-def node_name(index: int) -> str:
-    """A name of the length that AWS gives."""
-    return f"ip-10-{index // 62_500}-{index // 250 % 250}-{index % 250}.us-east-1.compute.internal"
+RATES = (20.0, 50.0, 100.0, 200.0, 400.0)
+"""Pods a second, offered."""
 
 
 def snapshot(nodes: int, seed: int) -> scheduling_service_pb2.UpdateClusterRequest:
@@ -70,98 +75,6 @@ def snapshot(nodes: int, seed: int) -> scheduling_service_pb2.UpdateClusterReque
             pod = update.pods.add(name=f"p-{index}-{k}", node=node.name)
             pod.template.containers.add(requests={"cpu": cpu, "memory": memory})
     return update
-
-
-def arguments(nodes: int, pod: int) -> bytes:
-    """ExtenderArgs for one of a few kinds of pods, as Go spells them."""
-    cpu, memory = POD_SHAPES[pod % len(POD_SHAPES)]
-    container = {
-        "name": "main",
-        "image": "example.com/app",
-        "resources": {"requests": {"cpu": cpu, "memory": memory}},
-    }
-    body = {
-        "Pod": {
-            "metadata": {"name": f"web-{pod}", "namespace": "default", "uid": f"{pod:036d}"},
-            "spec": {"containers": [container], "schedulerName": "default-scheduler"},
-            "status": {"phase": "Pending"},
-        },
-        "Nodes": None,
-        "NodeNames": [node_name(index) for index in range(nodes)],
-    }
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-@dataclass(slots=True)
-class Measured:
-    """Seconds of each call by verb, and how many went wrong."""
-
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"filter": [], "prioritize": []})
-    failures: int = 0
-
-
-class Caller:
-    """One connection."""
-
-    def __init__(self, port: int, body: bytes, measured: Measured) -> None:
-        self._port = port
-        self._requests = {verb: _request(verb, body) for verb in measured.seconds}
-        self._measured = measured
-
-    async def connect(self) -> None:
-        """Open the connection."""
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
-
-    async def ask(self, since: float) -> None:
-        """Both verbs; ``since`` is when the first was due."""
-        for verb, request in self._requests.items():
-            self._writer.write(request)
-            head = await self._reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-            body = await self._reader.readexactly(length)
-            now = time.perf_counter()
-            self._measured.seconds[verb].append(now - since)
-            since = now
-            if b" 200 " not in head[:20] or b'"Error":""' not in body[-20:] + b'"Error":""' * (
-                verb != "filter"
-            ):
-                self._measured.failures += 1
-
-
-def _request(verb: str, body: bytes) -> bytes:
-    head = (
-        f"POST /{verb} HTTP/1.1",
-        "Host: extender",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-    )
-    return ("\r\n".join(head) + "\r\n\r\n").encode() + body
-
-
-async def _load(port: int, callers: int, nodes: int, rate: float, seconds: float) -> Measured:
-    measured = Measured()
-    bodies = [arguments(nodes, pod) for pod in range(len(POD_SHAPES))]
-    connections = [Caller(port, bodies[k % len(bodies)], measured) for k in range(callers)]
-    for caller in connections:
-        await caller.connect()
-    began = time.perf_counter()
-    ends_at = began + seconds
-
-    async def keep_asking(index: int, caller: Caller) -> None:
-        turn = 0
-        while True:
-            if rate > 0:
-                due = began + (index + turn * callers) / rate
-                turn += 1
-                await asyncio.sleep(due - time.perf_counter())
-            else:
-                due = time.perf_counter()
-            if due >= ends_at:
-                return
-            await caller.ask(due)
-
-    await asyncio.gather(*(keep_asking(index, caller) for index, caller in enumerate(connections)))
-    return measured
 
 
 def batch_request() -> provisioning_service_pb2.SolveStreamRequest:
@@ -223,48 +136,158 @@ def running_extender(address: str) -> Iterator[int]:
             process.terminate()
 
 
-def measure(
-    nodes: int, callers: int, rate: float, seconds: float, with_batch: bool, seed: int = 0
-) -> Measured:
-    """Latencies with processes of their own."""
+@contextlib.contextmanager
+def running_bare_webhook(nodes: int) -> Iterator[int]:
+    """The harness's own cost, in a process; its port."""
+    command = [sys.executable, "-m", "binwright_benchmarks.bare_webhook", str(nodes)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline().rpartition(":")[2])
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def changing(address: str, load: Load) -> Iterator[None]:
+    """Pods bound one after the other, for as long as the block lasts."""
+    ended = threading.Event()
+
+    def bind() -> None:
+        rng = random.Random(load.nodes)
+        with grpc.insecure_channel(address) as channel:
+            stub = scheduling_service_pb2_grpc.SchedulingServiceStub(channel)
+            count = 0
+            while not ended.wait(1.0 / load.changes):
+                cpu, memory = rng.choice(POD_SHAPES)
+                update = scheduling_service_pb2.UpdateClusterRequest(epoch=EPOCH)
+                pod = update.pods.add(name=f"bound-{count}", node=node_name(rng.randrange(load.nodes)))
+                pod.template.containers.add(requests={"cpu": cpu, "memory": memory})
+                stub.UpdateCluster(update, timeout=30)
+                count += 1
+
+    thread = threading.Thread(target=bind, name="changes")
+    if load.changes:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if load.changes:
+            thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One load: on the bare webhook, or on the extender, beside a batch solve or not."""
+
+    name: str
+    load: Load
+    is_beside_batch: bool = False
+    is_bare: bool = False
+
+
+def suite(seconds: float, nodes: int, callers: int) -> list[Run]:
+    """The loads of the committed result."""
+
+    def load(rate: float, is_rotated: bool = False, changes: float = 0.0) -> Load:
+        return Load(rate, seconds, callers, nodes, is_rotated, changes)
+
+    runs = [
+        Run("bare webhook, closed loop", load(0), is_bare=True),
+        Run("bare webhook, 200 pods/s", load(200), is_bare=True),
+    ]
+    for is_beside, beside in ((False, "idle"), (True, "beside a batch")):
+        runs += [Run(f"{beside}, {rate:g} pods/s", load(rate), is_beside) for rate in RATES]
+        runs += [
+            Run(f"{beside}, 50 pods/s, each bound", load(50, changes=50), is_beside),
+            Run(f"{beside}, 50 pods/s, each bound, names rotated", load(50, True, 50), is_beside),
+            Run(f"{beside}, closed loop", load(0), is_beside),
+        ]
+    return runs
+
+
+def measure(runs: Sequence[Run], seed: int = 0) -> Iterator[tuple[Run, Measured]]:
+    """What each run found, with processes of its own for those on the extender."""
+    nodes = max(run.load.nodes for run in runs)
+    if any(run.is_bare for run in runs):
+        with running_bare_webhook(nodes) as port:
+            for run in runs:
+                if run.is_bare:
+                    yield run, asyncio.run(offer(port, run.load))
+    runs = [run for run in runs if not run.is_bare]
+    if not runs:
+        return
     with running_server() as server:
         with grpc.insecure_channel(server.address, options=[("grpc.max_send_message_length", -1)]) as channel:
             stub = scheduling_service_pb2_grpc.SchedulingServiceStub(channel)
             stub.UpdateCluster(snapshot(nodes, seed), timeout=60)
             next(iter(stub.WatchPlan(scheduling_service_pb2.WatchPlanRequest(), timeout=60)))
         with running_extender(server.address) as port:
-            asyncio.run(_load(port, min(callers, 10), nodes, 10.0, 3.0))  # warm
-            with running_batch(server.address) if with_batch else contextlib.nullcontext():
-                return asyncio.run(_load(port, callers, nodes, rate, seconds))
+            asyncio.run(offer(port, Load(10.0, 3.0, 10, nodes)))  # warm
+            for is_beside in (False, True):
+                chosen = [run for run in runs if run.is_beside_batch == is_beside]
+                batch = running_batch(server.address) if is_beside and chosen else contextlib.nullcontext()
+                with batch:
+                    for run in chosen:
+                        with changing(server.address, run.load):
+                            yield run, asyncio.run(offer(port, run.load))
+
+
+def line(run: Run, found: Measured) -> tuple[str, ...]:
+    """A row of the table."""
+    both = found.percentiles("both")
+    p99 = [f"{found.percentiles(verb)['p99']:.1f}" for verb in VERBS]
+    cells = [f"{both[name]:.1f}" for name in ("p50", "p90", "p99", "longest")]
+    return (run.name, f"{found.pods_per_second:.0f}", *p99, *cells, str(found.failures))
+
+
+HEADS = ("load", "pods/s", "filter p99", "prioritize p99", "both p50", "p90", "p99", "longest", "failures")
 
 
 def main(arguments_: Sequence[str] | None = None) -> int:
-    """Measure and print; returns 0."""
+    """Measure and print; returns 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m binwright_benchmarks.extender_latency", description=__doc__
     )
-    parser.add_argument("--nodes", type=int, default=5_000, help="nodes (default 5000)")
-    parser.add_argument("--callers", type=int, default=200, help="connections held (default 200)")
-    parser.add_argument("--rate", type=float, default=20.0, help="pods a second in all; 0: closed loop")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of load (default 15)")
+    parser.add_argument("--nodes", type=int, default=DEFAULT_NODES, help="nodes (default 5000)")
+    parser.add_argument("--callers", type=int, default=DEFAULT_CALLERS, help="connections held (default 200)")
+    parser.add_argument("--rate", type=float, default=50.0, help="pods a second in all; 0: closed loop")
+    parser.add_argument("--changes", type=float, default=0.0, help="pods bound a second meanwhile")
+    parser.add_argument("--rotated", action="store_true", help="names in another order in each question")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each load (default 10)")
     parser.add_argument("--no-batch", action="store_true", help="without the batch solve")
+    parser.add_argument(
+        "--suite", action="store_true", help="all loads of the committed result, which is kept"
+    )
     parser.add_argument("--solve-batches", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments_)
     if options.solve_batches:
         solve_batches(options.solve_batches)
         return 0
-    found = measure(options.nodes, options.callers, options.rate, options.seconds, not options.no_batch)
-    load = f"{options.rate:g} pods/s" if options.rate else "as fast as it goes"
-    beside = "without a batch solve" if options.no_batch else "beside a 100,000-pod solve"
-    lines = [f"{options.callers} callers, {options.nodes} nodes, {load}, {beside}; {found.failures} failures"]
-    for verb, seconds in found.seconds.items():
-        cuts = statistics.quantiles((s * 1e3 for s in seconds), n=100)
-        lines.append(
-            f"{verb:<11} {len(seconds)} calls: p50 {cuts[49]:.1f} ms, p90 {cuts[89]:.1f} ms, "
-            f"p99 {cuts[98]:.1f} ms, longest {max(seconds) * 1e3:.1f} ms"
+    runs = suite(options.seconds, options.nodes, options.callers)
+    if not options.suite:
+        load = Load(
+            options.rate, options.seconds, options.callers, options.nodes, options.rotated, options.changes
         )
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+        name = f"{options.rate:g} pods/s" if options.rate else "closed loop"
+        runs = [Run(name, load, not options.no_batch)]
+    when, machine = datetime.now(UTC), machine_note()
+    found = []
+    for run, measured in measure(runs):
+        found.append((run, measured))
+        sys.stdout.write(
+            ", ".join(f"{h} {c}" for h, c in zip(HEADS, line(run, measured), strict=True)) + "\n"
+        )
+        sys.stdout.flush()
+    if options.suite:
+        results = [{**asdict(run), **{v: m.percentiles(v) for v in (*VERBS, "both")}} for run, m in found]
+        note = f"{options.callers} callers, {options.nodes} nodes, {options.seconds:g} s each; milliseconds."
+        text = f"{note}\n\n{markdown_table(HEADS, [line(*pair) for pair in found])}"
+        kept = {"runs": results}
+        paths = write_dated(default_folder(), "extender", when, machine, kept, "Extender latency", text)
+        sys.stdout.write(f"kept as {paths[1]}\n")
+    return int(any(measured.failures for _, measured in found))
 
 
 if __name__ == "__main__":

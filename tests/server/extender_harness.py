@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from binwright_clients.extender.app import Extender
 from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.binding import Binder
 
 
 def pod_json(name: str = "web", cpu: str = "1", memory: str = "1Gi", **spec: Any) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class Webhook:
 
 
 @contextmanager
-def extending(address: str, budget_s: float = 4.0) -> Iterator[Webhook]:
+def extending(address: str, budget_s: float = 4.0, binder: Binder | None = None) -> Iterator[Webhook]:
     """An extender on a free port, in front of the server at ``address``."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="test-extender")
@@ -76,7 +77,7 @@ def extending(address: str, budget_s: float = 4.0) -> Iterator[Webhook]:
 
     async def start() -> tuple[Backend, web.AppRunner]:
         backend = Backend(address, budget_s=budget_s)
-        runner = web.AppRunner(Extender(backend).app(), access_log=None)
+        runner = web.AppRunner(Extender(backend, binder).app(), access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         return backend, runner

@@ -187,7 +187,7 @@ def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
         (("--address", "here"), "--address: must be HOST:PORT or [IPV6]:PORT (got 'here')"),
         (("--http-cert", __file__), "--http-cert and --http-key go together"),
         (("--http-cert", __file__, "--http-key", __file__), "no certificate with its key"),
-        (("--kubeconfig", __file__), "--kubeconfig and --context need --watch"),
+        (("--kubeconfig", __file__), "--kubeconfig and --context need --watch or --bind"),
         (("--watch", "--kubeconfig", __file__), "no cluster to watch"),
         (("--url", "http://x"), "--url and --url-ca need --print-config"),
         (("--print-config", "--url", "x"), "--url: must begin with http:// or https://"),

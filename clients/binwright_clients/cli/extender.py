@@ -11,10 +11,12 @@ from typing import Any
 
 import click
 
+from binwright_clients.cli.clusters import open_api
 from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import print_yaml
+from binwright_clients.cluster.api import ClusterApi
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 BUDGET_S = 4.0
@@ -27,6 +29,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     epilog=examples(
         "binwright extender --server binwright:50051 --watch",
         "binwright extender --server binwright:50051 --tls-ca ca.crt --token-file token --watch",
+        "binwright extender --server binwright:50051 --watch --bind",
         "binwright extender --print-config > kube-scheduler.yaml",
         "binwright extender --print-config --url https://extender:8888 --url-ca /etc/kubernetes/ca.crt",
     ),
@@ -48,8 +51,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Keep the server's picture of the cluster current: watch nodes and pods, in the cluster or by"
     " kubeconfig.",
 )
-@click.option("--kubeconfig", type=_FILE, metavar="FILE", help="Kubeconfig for --watch.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig for --watch.")
+@click.option(
+    "--bind",
+    is_flag=True,
+    help="Serve the verb bind, too: create the Bindings of pods to nodes (pods/binding: create, pods: get).",
+)
+@click.option("--kubeconfig", type=_FILE, metavar="FILE", help="Kubeconfig for --watch and --bind.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig for --watch and --bind.")
 @click.option(
     "--budget",
     type=click.FloatRange(0.1, 60.0),
@@ -68,6 +76,7 @@ def extender(
     http_cert: Path | None,
     http_key: Path | None,
     watch: bool,
+    bind: bool,
     kubeconfig: Path | None,
     context: str | None,
     budget: float,
@@ -78,22 +87,25 @@ def extender(
     """Serve the HTTP webhook that kube-scheduler's extenders configuration calls.
 
     It answers filter, prioritize and preempt by asking a Binwright server (--server, by default
-    127.0.0.1:50051), whose scores follow the cheapest plan for the whole cluster. While the server
-    restarts, calls are tried again; a call that cannot be answered in time says so, and with
+    127.0.0.1:50051), whose scores follow the cheapest plan for the whole cluster; of the nodes that
+    evictions would free, those remain where least is lost and that the plan would choose. While the
+    server restarts, calls are tried again; a call that cannot be answered in time says so, and with
     "ignorable: true", as --print-config writes it, kube-scheduler goes on without.
     """
     host, port = _host_and_port(listen)
     if (http_cert is None) != (http_key is None):
         raise click.UsageError("--http-cert and --http-key go together.")
-    if (kubeconfig or context) and not watch:
-        raise click.UsageError("--kubeconfig and --context need --watch.")
+    if (kubeconfig or context) and not (watch or bind):
+        raise click.UsageError("--kubeconfig and --context need --watch or --bind.")
     if (url or url_ca) and not print_config:
         raise click.UsageError("--url and --url-ca need --print-config.")
     if print_config:
-        _print_config(url or f"{'https' if http_cert else 'http'}://{listen}", url_ca)
+        _print_config(url or f"{'https' if http_cert else 'http'}://{listen}", url_ca, bind)
         return
-    _serve(connection or Connection(DEFAULT_SERVER), host, port, _context(http_cert, http_key), budget, watch,
-           str(kubeconfig) if kubeconfig else None, context)  # fmt: skip
+    tls = _context(http_cert, http_key)
+    cluster = _cluster(str(kubeconfig) if kubeconfig else None, context) if watch else None
+    api = open_api(kubeconfig, context) if bind else None
+    _serve(connection or Connection(DEFAULT_SERVER), host, port, tls, budget, cluster, api)
 
 
 def _serve(
@@ -102,12 +114,12 @@ def _serve(
     port: int,
     tls: ssl.SSLContext | None,
     budget: float,
-    watch: bool,
-    kubeconfig: str | None,
-    context: str | None,
+    cluster: Any | None,
+    api: ClusterApi | None,
 ) -> None:
     # Imported on first use: gRPC and aiohttp take a noticeable part of the time of `binwright --help`.
     from binwright_clients.extender.backend import Backend
+    from binwright_clients.extender.binding import Binder
     from binwright_clients.extender.run import Listening, run_extender
     from binwright_clients.transport import TlsOptions
 
@@ -119,9 +131,9 @@ def _serve(
     def backend() -> Backend:
         return Backend(connection.address, tls=options, token_file=connection.token_file, budget_s=budget)
 
-    cluster = _cluster(kubeconfig, context) if watch else None
+    binder = Binder(api, budget) if api is not None else None
     try:
-        asyncio.run(run_extender(backend, Listening(host, port, tls), cluster))
+        asyncio.run(run_extender(backend, Listening(host, port, tls), cluster, binder))
     except OSError as error:
         raise BadInput(f"--address: cannot listen on {host}:{port}: {error.strerror or error}") from error
 
@@ -139,14 +151,14 @@ def _cluster(kubeconfig: str | None, context: str | None) -> Any:
         raise BadInput(f"--watch: no cluster to watch: {reason}") from error
 
 
-def _print_config(url: str, ca_file: str | None) -> None:
+def _print_config(url: str, ca_file: str | None, binds: bool) -> None:
     from binwright_clients.extender.configuration import scheduler_configuration
 
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"--url: must begin with http:// or https:// (got {url!r})")
     if ca_file and not url.startswith("https://"):
         raise BadInput("--url-ca: is of use with an https:// URL only")
-    print_yaml(scheduler_configuration(url, ca_file))
+    print_yaml(scheduler_configuration(url, ca_file, binds=binds))
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

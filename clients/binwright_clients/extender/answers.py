@@ -13,6 +13,7 @@ from typing import Any
 
 from binwright.v1 import scheduling_service_pb2
 
+from binwright_clients.extender.arguments import Victims
 from binwright_clients.extender.candidates import Candidates
 from binwright_clients.extender.ratings import Ratings
 
@@ -106,16 +107,18 @@ def host_priorities(names: Sequence[str], scores: Sequence[int]) -> bytes:
     return _host_priorities(names, [_PRIORITIES[score] for score in scores])
 
 
-def preemption_result(victims: Mapping[str, tuple[tuple[str, ...], int]]) -> bytes:
+def preemption_result(victims: Mapping[str, Victims]) -> bytes:
     """ExtenderPreemptionResult: the nodes that remain, with their victims."""
-    return json.dumps(
-        {
-            "NodeNameToMetaVictims": {
-                node: {"Pods": [{"UID": uid} for uid in uids], "NumPDBViolations": broken}
-                for node, (uids, broken) in victims.items()
-            }
-        }
-    ).encode()
+    by_node = {
+        node: {"Pods": [{"UID": uid} for uid in found.uids], "NumPDBViolations": found.broken_budgets}
+        for node, found in victims.items()
+    }
+    return json.dumps({"NodeNameToMetaVictims": by_node}).encode()
+
+
+def binding_result(error: str = "") -> bytes:
+    """ExtenderBindingResult; an empty error says that the pod is bound."""
+    return json.dumps({"Error": error}).encode()
 
 
 def _host_priorities(names: Sequence[str], found: Sequence[int]) -> bytes:

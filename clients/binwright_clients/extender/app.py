@@ -1,12 +1,13 @@
 """The webhook over HTTP.
 
 Whatever is wrong becomes an answer that kube-scheduler understands and a line in the log, and the next
-call is served: filter answers with ``Error`` and status 200, the other verbs, whose answers have no place
-for an error, with a status that kube-scheduler reports.
+call is served: filter and bind answer with ``Error`` and status 200, the other verbs, whose answers have no
+place for an error, with a status that kube-scheduler reports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections import OrderedDict
@@ -19,6 +20,7 @@ from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.errors import InputError
 from binwright_clients.extender.answers import (
+    binding_result,
     filter_error,
     filter_result,
     filter_result_of_nodes,
@@ -30,11 +32,13 @@ from binwright_clients.extender.arguments import (
     Arguments,
     ArgumentsReader,
     MalformedArgumentsError,
+    read_binding,
     read_preemption,
 )
 from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.binding import Binder
 from binwright_clients.extender.candidates import Candidates
-from binwright_clients.extender.objects import read_node, read_template
+from binwright_clients.extender.objects import read_node, read_priority, read_template
 from binwright_clients.extender.ratings import NO_RATINGS, Ratings, RatingsSource
 
 MAX_BODY_BYTES = 256 * 2**20
@@ -49,16 +53,17 @@ _log = logging.getLogger(__name__)
 
 
 class Extender:
-    """The verbs filter, prioritize and preempt.
+    """The verbs filter, prioritize, preempt, and bind where there is a binder.
 
     Parameters
     ----------
     backend
-        Asked for everything; shared by all calls.
+        Asked for everything else; shared by all calls.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, binder: Binder | None = None) -> None:
         self._backend = backend
+        self._binder = binder
         self._ratings = RatingsSource(backend, backend.budget_s)
         self._arguments = ArgumentsReader()
         self._answers: OrderedDict[tuple[object, Candidates, Ratings], bytes] = OrderedDict()
@@ -69,6 +74,8 @@ class Extender:
         app.router.add_post("/filter", self._answering(self.filter, filter_error, 200))
         app.router.add_post("/prioritize", self._answering(self.prioritize, _plain_error, 400))
         app.router.add_post("/preempt", self._answering(self.preempt, _plain_error, 400))
+        if self._binder is not None:
+            app.router.add_post("/bind", self._answering(self.bind, binding_result, 200))
         app.router.add_get("/healthz", _healthz)
         return app
 
@@ -94,20 +101,28 @@ class Extender:
         return host_priorities(names, (await self._backend.prioritize(request)).scores)
 
     async def preempt(self, body: bytes) -> bytes:
-        """ExtenderPreemptionResult: without the nodes that could not take the pod even when emptied."""
+        """ExtenderPreemptionResult: the nodes where evictions lose least and serve the plan best."""
         arguments = read_preemption(body)
-        names = tuple(arguments.victims)
-        if not names:
+        # Nodes without victims are an error to kube-scheduler, which never asks about them.
+        asked = {node: found for node, found in arguments.victims.items() if found.uids}
+        if not asked:
             return preemption_result({})
-        request = api.FilterRequest(pod=read_template(arguments.pod), node_names=names)
-        response = await self._backend.filter(request)
-        hopeless = {
-            names[position]
-            for reason in response.refused
-            if reason.is_unresolvable
-            for position in reason.positions
-        }
-        return preemption_result({node: v for node, v in arguments.victims.items() if node not in hopeless})
+        request = api.PreemptRequest(pod=read_template(arguments.pod), name=_name_of(arguments.pod))
+        for node, found in asked.items():
+            eviction = request.evictions.add(node=node, broken_budgets=found.broken_budgets)
+            for position, uid in enumerate(found.uids):
+                victim = eviction.victims.add(uid=uid)
+                if found.pods is not None:
+                    victim.priority = read_priority(found.pods[position])
+        chosen = (await self._backend.preempt(request)).chosen
+        nodes = list(asked)
+        return preemption_result({nodes[position]: asked[nodes[position]] for position in chosen})
+
+    async def bind(self, body: bytes) -> bytes:
+        """ExtenderBindingResult on ExtenderBindingArgs."""
+        assert self._binder is not None, "the verb is offered with a binder only"
+        await asyncio.to_thread(self._binder.bind, read_binding(body))
+        return binding_result()
 
     async def _answered(
         self, arguments: Arguments, candidates: Candidates, write: Callable[[Candidates, Ratings], bytes]

@@ -25,6 +25,9 @@ MOST_ENDINGS = 4
 """Lists that bodies are compared with before any is looked up."""
 
 _NAMES_KEYS = (b'"NodeNames":[', b'"nodeNames":[', b'"nodenames":[')
+MOST_BUDGETS = 2**62
+"""Beyond, it is no number of disruption budgets."""
+
 _LEAST_LIST_BYTES = 1_000
 """Shorter lists are read as quickly as they are looked up."""
 
@@ -51,11 +54,36 @@ class Arguments:
 
 
 @dataclass(frozen=True, slots=True)
+class Victims:
+    """Pods that kube-scheduler would evict from one node.
+
+    Parameters
+    ----------
+    pods
+        In full, from callers that send them; None from those that send their uids only.
+    """
+
+    uids: tuple[str, ...]
+    broken_budgets: int
+    pods: tuple[dict[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PreemptionArguments:
-    """Arguments of preempt: uids of the victims and broken PDBs, by node."""
+    """Arguments of preempt: victims by node."""
 
     pod: dict[str, Any]
-    victims: Mapping[str, tuple[tuple[str, ...], int]]
+    victims: Mapping[str, Victims]
+
+
+@dataclass(frozen=True, slots=True)
+class BindingArguments:
+    """Arguments of bind: a pod and its node."""
+
+    name: str
+    namespace: str
+    uid: str
+    node: str
 
 
 class ArgumentsReader:
@@ -133,10 +161,26 @@ def read_preemption(body: bytes) -> PreemptionArguments:
         entry = _lower(value, f"victims on {node}")
         pods = entry.get("pods") or []
         broken = entry.get("numpdbviolations") or 0
-        if not isinstance(pods, list) or not isinstance(broken, int):
+        if not isinstance(pods, list) or not isinstance(broken, int) or not 0 <= broken <= MOST_BUDGETS:
             raise MalformedArgumentsError(f"victims on {node} must have Pods and NumPDBViolations")
-        victims[node] = (tuple(_uid(pod, node) for pod in pods), broken)
+        uids = tuple(_uid(pod, node) for pod in pods)
+        are_whole = all("metadata" in _lower(pod, f"a victim on {node}") for pod in pods)
+        victims[node] = Victims(uids, broken, tuple(pods) if are_whole else None)
     return PreemptionArguments(pod, victims)
+
+
+def read_binding(body: bytes) -> BindingArguments:
+    """Arguments of bind; raises MalformedArgumentsError."""
+    fields = _fields(body)
+    found = {}
+    for key in ("PodName", "PodNamespace", "PodUID", "Node"):
+        value = fields.get(key.lower())
+        if not isinstance(value, str) or not value:
+            raise MalformedArgumentsError(f"{key} is missing or no text")
+        if "/" in value:
+            raise MalformedArgumentsError(f"{key} must be a name (got {value!r})")
+        found[key] = value
+    return BindingArguments(found["PodName"], found["PodNamespace"], found["PodUID"], found["Node"])
 
 
 def _uid(pod: Any, node: str) -> str:

@@ -111,6 +111,10 @@ class Backend:
         """Ratings of all nodes; raises RpcError or InvalidProblemError."""
         return await self._tried(self._stub.RateNodes, request)
 
+    async def preempt(self, request: api.PreemptRequest) -> api.PreemptResponse:
+        """Which evictions are worth it; raises RpcError or InvalidProblemError."""
+        return await self._tried(self._stub.Preempt, request)
+
     async def prioritize(self, request: api.PrioritizeRequest) -> api.PrioritizeResponse:
         """Scores for the pod; raises RpcError or InvalidProblemError."""
         return await self._tried(self._stub.Prioritize, request)

@@ -12,7 +12,7 @@ WEIGHT = 10
 brought to the same range: ten outweighs them together, so that placement follows the plan."""
 
 
-def scheduler_configuration(url: str, ca_file: str | None = None) -> dict[str, Any]:
+def scheduler_configuration(url: str, ca_file: str | None = None, *, binds: bool = False) -> dict[str, Any]:
     """The configuration, to be written as YAML.
 
     Parameters
@@ -21,6 +21,8 @@ def scheduler_configuration(url: str, ca_file: str | None = None) -> dict[str, A
         Where kube-scheduler reaches the extender, such as ``http://127.0.0.1:8888``.
     ca_file
         File, on kube-scheduler's machine, with the authorities that sign the extender's certificate.
+    binds
+        Whether the extender binds pods, too (``--bind``).
 
     Notes
     -----
@@ -38,6 +40,8 @@ def scheduler_configuration(url: str, ca_file: str | None = None) -> dict[str, A
         "ignorable": True,
         "httpTimeout": f"{HTTP_TIMEOUT_S}s",
     }
+    if binds:
+        extender["bindVerb"] = "bind"
     if url.startswith("https://"):
         extender["enableHTTPS"] = True
         if ca_file is not None:

@@ -161,8 +161,17 @@ def read_pod(body: Any) -> scheduling_service_pb2.ClusterPod:
         resource_version=metadata.get("resourceVersion") or "",
         node=spec.get("nodeName") or "",
         is_daemon=_is_daemon(metadata),
+        priority=_priority(spec, reader),
         template=_template(pod, reader),
     )
+
+
+def read_priority(body: Any) -> int:
+    """Priority of a Pod; raises InputError."""
+    reader = _Reader("Pod")
+    priority = _priority((reader.checked(body, _POD).get("spec")) or {}, reader)
+    reader.finish()
+    return priority
 
 
 def read_node(body: Any) -> scheduling_service_pb2.ClusterNode:
@@ -214,6 +223,14 @@ def _template(pod: dict[str, Any], reader: _Reader) -> problem_pb2.PodTemplate:
     message.do_not_disrupt = (metadata.get("annotations") or {}).get(DO_NOT_DISRUPT) == "true"
     reader.finish()
     return message
+
+
+def _priority(spec: Mapping[str, Any], reader: _Reader) -> int:
+    priority = spec.get("priority") or 0
+    if abs(priority) >= 2**31:
+        reader.problem("spec.priority", str(priority), "must fit into 32 bits")
+        return 0
+    return int(priority)
 
 
 def _has_field_terms(affinity: dict[str, Any]) -> bool:

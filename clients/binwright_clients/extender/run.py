@@ -15,6 +15,7 @@ from aiohttp import web
 
 from binwright_clients.extender.app import Extender
 from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.binding import Binder
 from binwright_clients.extender.cluster import ClusterWatch
 from binwright_clients.extender.feed import Feed
 
@@ -35,6 +36,7 @@ async def run_extender(
     backend: Callable[[], Backend],
     listening: Listening,
     cluster: Any | None,
+    binder: Binder | None = None,
     announce: Callable[[str], None] = lambda line: print_line(line),
 ) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -45,6 +47,8 @@ async def run_extender(
         Makes the connection to the server, in the running loop.
     cluster
         The cluster's core API, to be watched; None leaves the server's state to somebody else.
+    binder
+        Binds pods; None leaves that to kube-scheduler.
     announce
         Takes one line once the webhook listens.
 
@@ -66,7 +70,7 @@ async def run_extender(
             stack.callback(watch.close)
             feeding = loop.create_task(feed.run())
             stack.push_async_callback(_ended, feeding)
-        runner = web.AppRunner(Extender(connection).app(), access_log=None, shutdown_timeout=GRACE_S)
+        runner = web.AppRunner(Extender(connection, binder).app(), access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listening.host, listening.port, ssl_context=listening.tls, backlog=1024)

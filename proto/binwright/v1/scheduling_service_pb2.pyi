@@ -128,6 +128,7 @@ class ClusterPod(_message.Message):
     IS_DAEMON_FIELD_NUMBER: _builtins.int
     RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     namespace: _builtins.str
@@ -140,6 +141,8 @@ class ClusterPod(_message.Message):
     """As in ClusterNode."""
     uid: _builtins.str
     """Kubernetes' uid; preemption names its victims by it."""
+    priority: _builtins.int
+    """Priority, by which preemption weighs its victims."""
     @_builtins.property
     def template(self) -> _problem_pb2.PodTemplate:
         """What it looks like."""
@@ -154,10 +157,11 @@ class ClusterPod(_message.Message):
         is_daemon: _builtins.bool = ...,
         resource_version: _builtins.str = ...,
         uid: _builtins.str = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_daemon", b"is_daemon", "name", b"name", "namespace", b"namespace", "node", b"node", "resource_version", b"resource_version", "template", b"template", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_daemon", b"is_daemon", "name", b"name", "namespace", b"namespace", "node", b"node", "priority", b"priority", "resource_version", b"resource_version", "template", b"template", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -696,6 +700,126 @@ class NodeRatings(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeRatings: _TypeAlias = NodeRatings  # noqa: Y015
+
+@_typing.final
+class PreemptRequest(_message.Message):
+    """A pod that fits nowhere, and the evictions that would make room for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POD_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EVICTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pod(self) -> _problem_pb2.PodTemplate:
+        """The pod."""
+
+    @_builtins.property
+    def name(self) -> Global___PodName:
+        """As in FilterRequest."""
+
+    @_builtins.property
+    def evictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Eviction]:
+        """Nodes to choose from."""
+
+    def __init__(
+        self,
+        *,
+        pod: _problem_pb2.PodTemplate | None = ...,
+        name: Global___PodName | None = ...,
+        evictions: _abc.Iterable[Global___Eviction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pod", b"pod"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evictions", b"evictions", "name", b"name", "pod", b"pod"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreemptRequest: _TypeAlias = PreemptRequest  # noqa: Y015
+
+@_typing.final
+class Eviction(_message.Message):
+    """What would have to go from one node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    VICTIMS_FIELD_NUMBER: _builtins.int
+    BROKEN_BUDGETS_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """Name of the node."""
+    broken_budgets: _builtins.int
+    """Disruption budgets that this breaks."""
+    @_builtins.property
+    def victims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Victim]:
+        """The pods."""
+
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        victims: _abc.Iterable[Global___Victim] | None = ...,
+        broken_budgets: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["broken_budgets", b"broken_budgets", "node", b"node", "victims", b"victims"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Eviction: _TypeAlias = Eviction  # noqa: Y015
+
+@_typing.final
+class Victim(_message.Message):
+    """A pod to be evicted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """Its uid."""
+    priority: _builtins.int
+    """Its priority; unset takes that of the pod of this uid in the cluster's state."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        priority: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "priority", b"priority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "priority", b"priority", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+
+Global___Victim: _TypeAlias = Victim  # noqa: Y015
+
+@_typing.final
+class PreemptResponse(_message.Message):
+    """Nodes that are worth it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOSEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chosen(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of the evictions; none where no node could take the pod even when emptied."""
+
+    def __init__(
+        self,
+        *,
+        chosen: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreemptResponse: _TypeAlias = PreemptResponse  # noqa: Y015
 
 @_typing.final
 class WatchPlanRequest(_message.Message):

@@ -75,6 +75,11 @@ class SchedulingServiceStub:
                 request_serializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesRequest.SerializeToString,
                 response_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesResponse.FromString,
                 _registered_method=True)
+        self.Preempt = channel.unary_unary(
+                '/binwright.v1.SchedulingService/Preempt',
+                request_serializer=binwright_dot_v1_dot_scheduling__service__pb2.PreemptRequest.SerializeToString,
+                response_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.PreemptResponse.FromString,
+                _registered_method=True)
         self.WatchPlan = channel.unary_stream(
                 '/binwright.v1.SchedulingService/WatchPlan',
                 request_serializer=binwright_dot_v1_dot_scheduling__service__pb2.WatchPlanRequest.SerializeToString,
@@ -139,6 +144,15 @@ class SchedulingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Preempt(self, request, context):
+        """Tells which of the nodes that a scheduler could free by evictions are worth it: where least is lost, by
+        kube-scheduler's own order (disruption budgets broken, highest priority, sum of priorities, number of
+        pods), and among those where the plan would put the pod.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPlan(self, request, context):
         """Streams the plan: the one in force, and each that replaces it.
         """
@@ -178,6 +192,11 @@ def add_SchedulingServiceServicer_to_server(servicer, server):
                     servicer.RateNodes,
                     request_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesRequest.FromString,
                     response_serializer=binwright_dot_v1_dot_scheduling__service__pb2.RateNodesResponse.SerializeToString,
+            ),
+            'Preempt': grpc.unary_unary_rpc_method_handler(
+                    servicer.Preempt,
+                    request_deserializer=binwright_dot_v1_dot_scheduling__service__pb2.PreemptRequest.FromString,
+                    response_serializer=binwright_dot_v1_dot_scheduling__service__pb2.PreemptResponse.SerializeToString,
             ),
             'WatchPlan': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPlan,
@@ -358,6 +377,33 @@ class SchedulingService:
             '/binwright.v1.SchedulingService/RateNodes',
             binwright_dot_v1_dot_scheduling__service__pb2.RateNodesRequest.SerializeToString,
             binwright_dot_v1_dot_scheduling__service__pb2.RateNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Preempt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/binwright.v1.SchedulingService/Preempt',
+            binwright_dot_v1_dot_scheduling__service__pb2.PreemptRequest.SerializeToString,
+            binwright_dot_v1_dot_scheduling__service__pb2.PreemptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,11 @@ class SchedulingServiceStub:
     """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
     callers that ask for one pod after the other and keep what they were told.
     """
+    Preempt: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.PreemptRequest, _scheduling_service_pb2.PreemptResponse]
+    """Tells which of the nodes that a scheduler could free by evictions are worth it: where least is lost, by
+    kube-scheduler's own order (disruption budgets broken, highest priority, sum of priorities, number of
+    pods), and among those where the plan would put the pod.
+    """
     WatchPlan: _grpc.UnaryStreamMultiCallable[_scheduling_service_pb2.WatchPlanRequest, _scheduling_service_pb2.WatchPlanResponse]
     """Streams the plan: the one in force, and each that replaces it."""
 
@@ -90,6 +95,11 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     RateNodes: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.RateNodesRequest, _scheduling_service_pb2.RateNodesResponse]  # type: ignore[assignment]
     """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
     callers that ask for one pod after the other and keep what they were told.
+    """
+    Preempt: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.PreemptRequest, _scheduling_service_pb2.PreemptResponse]  # type: ignore[assignment]
+    """Tells which of the nodes that a scheduler could free by evictions are worth it: where least is lost, by
+    kube-scheduler's own order (disruption budgets broken, highest priority, sum of priorities, number of
+    pods), and among those where the plan would put the pod.
     """
     WatchPlan: _aio.UnaryStreamMultiCallable[_scheduling_service_pb2.WatchPlanRequest, _scheduling_service_pb2.WatchPlanResponse]  # type: ignore[assignment]
     """Streams the plan: the one in force, and each that replaces it."""
@@ -156,6 +166,17 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scheduling_service_pb2.RateNodesResponse, _abc.Awaitable[_scheduling_service_pb2.RateNodesResponse]]:
         """Filters and scores all nodes for kinds of pods, in few bytes and only where something changed: for
         callers that ask for one pod after the other and keep what they were told.
+        """
+
+    @_abc_1.abstractmethod
+    def Preempt(
+        self,
+        request: _scheduling_service_pb2.PreemptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_service_pb2.PreemptResponse, _abc.Awaitable[_scheduling_service_pb2.PreemptResponse]]:
+        """Tells which of the nodes that a scheduler could free by evictions are worth it: where least is lost, by
+        kube-scheduler's own order (disruption budgets broken, highest priority, sum of priorities, number of
+        pods), and among those where the plan would put the pod.
         """
 
     @_abc_1.abstractmethod

@@ -96,6 +96,7 @@ class ClusterReader:
             is_daemon=message.is_daemon,
             uid=message.uid,
             version=_version(message.resource_version),
+            priority=message.priority,
         )
 
 

@@ -44,6 +44,8 @@ class PodRecord:
         Name of its node; empty while it is pending.
     is_daemon
         Whether it belongs to its node and goes with it.
+    priority
+        By which preemption weighs it; plans don't.
     """
 
     key: PodKey
@@ -53,6 +55,7 @@ class PodRecord:
     is_daemon: bool = False
     uid: str = ""
     version: int | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from binwright.v1 import problem_pb2, scheduling_service_pb2, scheduling_service
 
 from binwright_server.convert.scheduling import ClusterReader, plan_to_message, pod_key
 from binwright_server.scheduling.plan import Plan
+from binwright_server.scheduling.preemption import Eviction, worth_evicting
 from binwright_server.scheduling.ratings import Rater
 from binwright_server.scheduling.score import PlanInForce, PodScores
 from binwright_server.scheduling.state import ClusterState
@@ -32,6 +33,7 @@ Question = (
     scheduling_service_pb2.FilterRequest
     | scheduling_service_pb2.PrioritizeRequest
     | scheduling_service_pb2.RateNodesQuestion
+    | scheduling_service_pb2.PreemptRequest
 )
 
 
@@ -141,6 +143,30 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             self._rater.rate(named, view, scores, question.version, own_row, response.ratings.add())
         return response
 
+    async def Preempt(  # noqa: N802 - named by the proto
+        self,
+        request: scheduling_service_pb2.PreemptRequest,
+        context: Context,  # noqa: ARG002 - named by the proto
+    ) -> scheduling_service_pb2.PreemptResponse:
+        """Which evictions are worth it."""
+        self.state.check()
+        nodes = [eviction.node for eviction in request.evictions]
+        if not nodes:
+            return scheduling_service_pb2.PreemptResponse()
+        view, scores = self._view(request.pod)
+        rows = rows_of(self.state.table, nodes)
+        hopeless = {
+            nodes[position]
+            for reason, positions in view.reasons(rows, view.verdicts(rows, self._own_row(request)))
+            if reason.is_unresolvable
+            for position in positions
+        }
+        points = np.where(rows == UNKNOWN, 0, scores.scores(rows))
+        found = dict(zip(nodes, points.tolist(), strict=True))
+        evictions = [self._eviction(message) for message in request.evictions]
+        chosen = worth_evicting(evictions, frozenset(hopeless), found)
+        return scheduling_service_pb2.PreemptResponse(chosen=chosen)
+
     async def WatchPlan(  # noqa: N802 - named by the proto
         self,
         request: scheduling_service_pb2.WatchPlanRequest,  # noqa: ARG002 - it has no fields
@@ -196,6 +222,14 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             return (), rows_of(table, [node.name for node in request.nodes]), view, scores
         rows = table.rows()
         return [table.names[row] for row in rows], rows, view, scores
+
+    def _eviction(self, message: scheduling_service_pb2.Eviction) -> Eviction:
+        known = {pod.uid: pod.priority for pod in self.state.pods_on(message.node)}
+        priorities = tuple(
+            victim.priority if victim.HasField("priority") else known.get(victim.uid)
+            for victim in message.victims
+        )
+        return Eviction(message.node, priorities, message.broken_budgets)
 
     def _view(self, pod: problem_pb2.PodTemplate, path: str = "pod") -> tuple[PodView, PodScores]:
         kind, template = self._reader.template(pod, path)
