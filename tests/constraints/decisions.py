@@ -30,7 +30,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.verify import check_placement
-from brute_force import Node, Placement, daemon_overhead, node_labels
+from brute_force import Node, Placement, Pod, daemon_overhead, existing_nodes, node_labels, options
 from builders import REGION, ZONE
 
 EVERY_RULE: frozenset[Rule] = frozenset()
@@ -138,6 +138,35 @@ def stated(question: Problem, placement: Placement) -> Decision:
     ]
     existing = {node.existing.name: on(node) for node in placement.nodes if node.existing is not None}
     return decided(question, nodes, {name: pods for name, pods in existing.items() if pods})
+
+
+def placement_of(question: Problem, decision: Decision) -> Placement:
+    """The placement that a decision makes, for `brute_force`."""
+    nodes = existing_nodes(question)
+    pods: list[Pod] = []
+
+    def put(node: Node, ranges: Sequence[PodRange]) -> None:
+        for r in ranges:
+            workload = question.workloads[r.workload]
+            pods.extend(
+                Pod(workload.template, workload.namespace, node, r.workload, workload.gang)
+                for _ in range(r.count)
+            )
+
+    for claim in decision.node_claims:
+        option = next(
+            option
+            for option in options(question)
+            if (option.pool.name, option.kind.name) == (claim.node_pool, claim.instance_type)
+            and (option.offering.region, option.offering.zone) == (claim.region, claim.zone)
+            and option.offering.capacity_type is claim.capacity_type
+            and option.node("").labels == dict(claim.labels)
+        )
+        nodes.append(option.node(claim.name))
+        put(nodes[-1], claim.pods)
+    for placement in decision.existing_placements:
+        put(next(node for node in nodes if node.name == placement.node), placement.pods)
+    return Placement(nodes, pods)
 
 
 def _claim(question: Problem, name: str, node: Bought, pods: tuple[PodRange, ...]) -> NodeClaim:
