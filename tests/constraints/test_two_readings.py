@@ -7,6 +7,7 @@ from brute_force import broken_rules, cheapest
 from decisions import findings, stated
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from kube_scheduler import can_bind
 from strategies import placements, ruled_problems
 
 SETTINGS = settings(
@@ -31,3 +32,12 @@ def test_the_cheapest_placement_is_accepted(question: Problem) -> None:
     event("none" if placement is None else "found")
     if placement is not None:
         assert findings(question, stated(question, placement)) == ()
+
+
+@given(ruled_problems(("spread", "affinity", "anti-affinity")))
+@settings(SETTINGS, max_examples=100)
+def test_kube_scheduler_can_bind_the_cheapest_placement(question: Problem) -> None:
+    """The rules judge the final state; the scheduler judges each pod as it comes."""
+    placement = cheapest(question)
+    event("none" if placement is None else "found")
+    assert placement is None or can_bind(question, placement)

@@ -10,6 +10,13 @@ assign-pod-node/#inter-pod-affinity-and-anti-affinity, plugin InterPodAffinity):
   way round: a pod placed already keeps away every later pod that its own terms select.
 - A node without ``topology_key`` satisfies no affinity term and violates no anti-affinity term.
 - A preferred term adds its weight to the nodes of such domains, or takes it away.
+
+A decision is judged by its final state. The affinity of a placed pod holds there if every one of its
+terms finds in its domain a pod that all of its terms select and that can come before it: one that runs,
+one without affinity, one whose own affinity holds so in turn; or if the pod may start the domain, which
+takes that it selects itself, that no pod selected by its terms runs, and that none is placed elsewhere.
+So pods that select themselves share one domain unless some of their like run already, and then they go
+where those are; and pods that could only wait for each other are never placed.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ from binwright_optimizer.verify.rulebook import Kinds, Rulebook
 Int64Array = NDArray[np.int64]
 NodeArray = NDArray[np.intp]
 
+MOST_BY_HAND = 50
+"""Entries that a loop adds up faster than numpy does."""
 LACKS_KEY = -1
 """Code of nodes that do not carry a topology key."""
 
@@ -191,8 +193,12 @@ class Domains:
 
 def sums(codes: NodeArray, counts: Int64Array) -> dict[int, int]:
     """Total of the counts by code, `LACKS_KEY` left out."""
-    if not len(codes):
-        return {}
+    if len(codes) < MOST_BY_HAND:
+        small: dict[int, int] = {}
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            if code != LACKS_KEY:
+                small[code] = small.get(code, 0) + count
+        return small
     distinct, inverse = np.unique(codes, return_inverse=True)
     totals = np.zeros(len(distinct), dtype=np.int64)
     np.add.at(totals, inverse, counts)

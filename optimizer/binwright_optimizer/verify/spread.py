@@ -15,6 +15,7 @@ further empty node can always be had, so that for host names least is 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +50,13 @@ def check_spread(state: FinalState) -> Iterator[Finding]:
                     f"pod {state.pod(k, n)} is on {state.nodes[n].name}, which has no label {key}",
                 )
         for constraint in constraints:
-            mask = eligible.mask(template, constraint, keys)
             if constraint.topology_key == labels.HOSTNAME:
                 yield from _crowded_nodes(state, k, constraint)
-            else:
-                yield from _uneven_domains(state, k, constraint, mask, reach.values(template, keys))
+                continue
+            counted = eligible.nodes(template, constraint, keys)
+            names = counted.domains(state, constraint.topology_key)
+            names |= reach.values(template, keys)[constraint.topology_key]
+            yield from _uneven_domains(state, k, constraint, counted.mask, names)
 
 
 def _crowded_nodes(state: FinalState, k: int, constraint: TopologySpread) -> Iterator[Finding]:
@@ -75,15 +78,14 @@ def _uneven_domains(
     k: int,
     constraint: TopologySpread,
     eligible: BoolArray,
-    reachable: dict[str, frozenset[str]],
+    names: frozenset[str],
 ) -> Iterator[Finding]:
+    """Domains too full of selected pods; ``names`` are those of all domains."""
     key = constraint.topology_key
     domains = state.domains(key)
     selected = state.pods_on(state.book.counted(state.book.kinds[k], constraint))
     counts_here = eligible[selected.nodes]
     count = sums(domains.codes[selected.nodes[counts_here]], selected.counts[counts_here])
-    known = set(np.unique(domains.codes[eligible]).tolist()) - {LACKS_KEY}
-    names = {domains.names[code] for code in known} | reachable[key]
     by_name = {domains.names[code]: total for code, total in count.items()}
     if not names:
         return  # its pods are where their labels do not let them be: found elsewhere
@@ -103,23 +105,51 @@ def _uneven_domains(
             )
 
 
+@dataclass(slots=True)
+class _Counted:
+    """Nodes that count for a constraint: bool (node,)."""
+
+    mask: BoolArray
+    _names: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def domains(self, state: FinalState, key: str) -> frozenset[str]:
+        """Names of the domains that they form."""
+        found = self._names.get(key)
+        if found is None:
+            domains = state.domains(key)
+            codes = set(np.unique(domains.codes[self.mask]).tolist()) - {LACKS_KEY}
+            found = self._names[key] = frozenset(domains.names[code] for code in codes)
+        return found
+
+
 class _Eligible:
-    """Nodes that form the domains of a constraint."""
+    """Nodes that form the domains of a constraint; equal pods share the answer."""
 
     def __init__(self, state: FinalState) -> None:
         self._state = state
+        self._counted: dict[tuple[object, ...], _Counted] = {}
         self._admitted: dict[tuple[object, ...], BoolArray] = {}
         self._tolerated: dict[tuple[object, ...], BoolArray] = {}
         self._keyed: dict[tuple[str, ...], BoolArray] = {}
 
-    def mask(self, template: PodTemplate, constraint: TopologySpread, keys: tuple[str, ...]) -> BoolArray:
-        """Whether each node counts for a constraint of this pod: bool (node,)."""
-        result = self._with_keys(keys)
-        if constraint.node_affinity_policy is NodeInclusionPolicy.HONOR:
-            result = result & self._admitting(template)
-        if constraint.node_taints_policy is NodeInclusionPolicy.HONOR:
-            result = result & self._tolerating(template)
-        return result
+    def nodes(self, template: PodTemplate, constraint: TopologySpread, keys: tuple[str, ...]) -> _Counted:
+        """Nodes that count for a constraint of this pod."""
+        honors_affinity = constraint.node_affinity_policy is NodeInclusionPolicy.HONOR
+        honors_taints = constraint.node_taints_policy is NodeInclusionPolicy.HONOR
+        asked = (
+            keys,
+            (template.node_selector, template.node_affinity) if honors_affinity else None,
+            template.tolerations if honors_taints else None,
+        )
+        found = self._counted.get(asked)
+        if found is None:
+            mask = self._with_keys(keys)
+            if honors_affinity:
+                mask = mask & self._admitting(template)
+            if honors_taints:
+                mask = mask & self._tolerating(template)
+            found = self._counted[asked] = _Counted(mask)
+        return found
 
     def _with_keys(self, keys: tuple[str, ...]) -> BoolArray:
         found = self._keyed.get(keys)
