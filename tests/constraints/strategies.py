@@ -34,6 +34,8 @@ from binwright_optimizer.model import (
     Workload,
     labels,
 )
+from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.unenforced import WAIVED
 from brute_force import Placement, Pod, existing_nodes, options
 from builders import (
     daemon_set,
@@ -163,7 +165,9 @@ SPOT_POLICIES = st.builds(
 @st.composite
 def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Problem:
     """A problem about up to three families of rules."""
-    chosen = tuple(draw(st.lists(st.sampled_from(families), min_size=1, max_size=3, unique=True)))
+    chosen: tuple[str, ...] = ()
+    if families:
+        chosen = tuple(draw(st.lists(st.sampled_from(families), min_size=1, max_size=3, unique=True)))
     has_spot = draw(st.booleans()) or "spot" in chosen
     kinds = []
     for t in range(draw(st.integers(1, 2))):
@@ -294,3 +298,36 @@ def placements(draw: st.DrawFn, question: Problem) -> Placement:
                 node = draw(st.sampled_from(nodes))
                 pods.append(Pod(workload.template, workload.namespace, node, w, workload.gang))
     return Placement(nodes, pods)
+
+
+FAMILY_RULES = {
+    "spread": Rule.TOPOLOGY_SPREAD,
+    "affinity": Rule.POD_AFFINITY,
+    "anti-affinity": Rule.POD_ANTI_AFFINITY,
+    "caps": Rule.NODE_CAPS,
+    "ports": Rule.HOST_PORTS,
+    "volumes": Rule.VOLUMES,
+    "gang": Rule.GANGS,
+    "spot": Rule.SPOT,
+    "gpu": Rule.GPU_NODES,
+}
+
+
+@st.composite
+def enforced_problems(draw: st.DrawFn) -> Problem:
+    """Problems that state only rules that nothing waives."""
+    families = tuple(family for family, rule in FAMILY_RULES.items() if rule not in WAIVED)
+    question = draw(ruled_problems(families))
+    nodes, daemons, policies = question.existing_nodes, question.daemon_sets, question.policies
+    if Rule.RUNNING_PODS in WAIVED:
+        nodes = tuple(dataclasses.replace(n, pods=tuple(map(_plain, n.pods))) for n in nodes)
+    if Rule.DAEMON_PORTS in WAIVED:
+        daemons = ()
+    if Rule.PROBLEM_SPOT in WAIVED:
+        policies = dataclasses.replace(policies, spot=SpotPolicy())
+    return dataclasses.replace(question, existing_nodes=nodes, daemon_sets=daemons, policies=policies)
+
+
+def _plain(pods: RunningPods) -> RunningPods:
+    template = PodTemplate(labels=pods.template.labels, volumes=pods.template.volumes)
+    return dataclasses.replace(pods, template=template)

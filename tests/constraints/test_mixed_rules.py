@@ -1,0 +1,30 @@
+"""The engine against brute force on tiny problems in which all rules that it enforces may meet."""
+
+from __future__ import annotations
+
+from binwright_optimizer.model import Problem, SolutionStatus
+from binwright_optimizer.solve import solve
+from binwright_optimizer.unenforced import WAIVED
+from binwright_optimizer.verify import verify
+from binwright_optimizer.verify.rulebook import stated_rules
+from brute_force import cheapest
+from conformance import PARAMS
+from hypothesis import HealthCheck, event, given, settings
+from strategies import enforced_problems
+
+SETTINGS = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@given(enforced_problems())
+@SETTINGS
+def test_cost_and_feasibility_are_those_of_brute_force(question: Problem) -> None:
+    assert not stated_rules(question) & WAIVED
+    placement = cheapest(question)
+    decision = solve(question, PARAMS)
+    assert verify(question, decision) == ()
+    event("no placement of all pods" if placement is None else "placed")
+    assert (decision.status is SolutionStatus.COMPLETE) == (placement is not None)
+    if placement is not None:
+        assert decision.cost_microusd_per_hour == placement.cost

@@ -1,0 +1,188 @@
+"""Gangs, spot policies and minValues: rules about a whole workload or a whole claim; worked on paper.
+
+Kueue's and Volcano's pod groups are placed all or none; per-workload shares of spot are what
+aws/karpenter-provider-aws#331 asks for, a bound per pool what #6668 lost a cluster by; minValues are of
+https://karpenter.sh/docs/concepts/nodepools/#min-values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from binwright_optimizer.model import (
+    Gang,
+    GangTopology,
+    MinValuesPolicy,
+    Operator,
+    Policies,
+    Problem,
+    Requirement,
+    Share,
+    SpotPolicy,
+    Workload,
+    labels,
+)
+from builders import instance_type, microusd, node_pool, offering, problem
+from conformance import answered, conforms, conforms_not
+from rules import HOSTNAME, ZONE, node, ruled, running
+
+BOX = instance_type("box", cpu=4, offerings=[offering(1, zone="a"), offering(2, zone="b")])
+
+
+def ganged(gang: Gang, *workloads: Workload, kinds: Any = (BOX,), **parts: Any) -> Problem:
+    return dataclasses.replace(problem(workloads, kinds), gangs=(gang,), **parts)
+
+
+RING = ruled("ring", 5, gang="g")
+SCARCE = (instance_type("box", cpu=4, offerings=[offering(1, available=1)]),)
+
+# --- gangs ------------------------------------------------------------------------------------------
+
+
+def test_a_gang_that_fits_is_placed() -> None:
+    conforms(ganged(Gang("g"), RING), 2)
+
+
+def test_a_gang_that_does_not_fit_whole_is_left_out() -> None:
+    """One box is on sale, which holds four of five: none is placed."""
+    conforms_not(ganged(Gang("g"), RING, kinds=SCARCE), placed=0)
+
+
+def test_a_gang_leaves_its_room_to_others() -> None:
+    """The gang of five cannot be; the other pods get the box."""
+    conforms_not(ganged(Gang("g"), RING, ruled("web", 2), kinds=SCARCE), placed=2)
+
+
+def test_minimum_members_are_enough() -> None:
+    """Four of five have room, three are needed."""
+    conforms_not(ganged(Gang("g", min_members=3), RING, kinds=SCARCE), placed=4)
+
+
+def test_running_members_count() -> None:
+    """Two run, three are needed: one more is placed on what room there is."""
+    old = node("old", running(ruled("ring", gang="g"), 2), cpu=1)
+    question = ganged(Gang("g", min_members=3), ruled("ring", 2, gang="g"), kinds=(), existing_nodes=(old,))
+    conforms_not(question, placed=1)
+
+
+def test_members_of_two_workloads_are_one_gang() -> None:
+    """A head and four workers: five pods, room for four."""
+    pair = (ruled("head", gang="g"), ruled("worker", 4, gang="g"))
+    conforms_not(ganged(Gang("g"), *pair, kinds=SCARCE), placed=0)
+
+
+def test_a_gang_in_one_zone_pays_for_it() -> None:
+    """One box is left in a: five pods need two boxes of b, 4, rather than 1 + 2 across zones."""
+    kinds = (
+        instance_type("box", cpu=4, offerings=[offering(1, zone="a", available=1), offering(2, zone="b")]),
+    )
+    question = ganged(Gang("g", topology=(GangTopology(ZONE),)), RING, kinds=kinds)
+    conforms(question, 4, lambda a: a.by(ZONE, "ring") == {"b": 5})
+
+
+def test_a_gang_on_one_node() -> None:
+    large = instance_type("large", cpu=8, price=3)
+    question = ganged(Gang("g", topology=(GangTopology(HOSTNAME),)), RING, kinds=(BOX, large))
+    conforms(question, 3, lambda a: a.together() == [{"ring": 5}])
+
+
+def test_a_gang_in_one_node_pool() -> None:
+    """Pool ``small`` may have one node: all five go to ``other`` and its two."""
+    pools = (node_pool("other"), node_pool("small", max_nodes=1, weight=10))
+    question = ganged(Gang("g", topology=(GangTopology(labels.NODE_POOL),)), RING, node_pools=pools)
+    conforms(question, 2, lambda a: a.by(labels.NODE_POOL, "ring") == {"other": 5})
+
+
+def test_a_gang_joins_its_running_members() -> None:
+    """One runs in zone b."""
+    old = node("old", running(ruled("ring", gang="g")), cpu=0, zone="b")
+    question = ganged(
+        Gang("g", topology=(GangTopology(ZONE),)), ruled("ring", 2, gang="g"), existing_nodes=(old,)
+    )
+    conforms(question, 2, lambda a: a.by(ZONE, "ring") == {"b": 2})
+
+
+# --- spot -------------------------------------------------------------------------------------------
+
+MIXED = instance_type(
+    "box",
+    cpu=2,
+    offerings=[
+        offering(3, zone="a"),
+        offering(1, zone="a", capacity_type="spot"),
+        offering(2, zone="b", capacity_type="spot"),
+    ],
+)
+
+
+def wary(replicas: int, policy: SpotPolicy, **parts: Any) -> Problem:
+    return dataclasses.replace(problem([ruled("web", replicas, spot=policy)], [MIXED]), **parts)
+
+
+def test_without_a_policy_all_are_on_the_cheapest_spot() -> None:
+    conforms(problem([ruled("web", 4)], [MIXED]), 2)
+
+
+def test_half_on_demand() -> None:
+    """Two of four on demand (3), two on spot (1)."""
+    question = wary(4, SpotPolicy(min_on_demand=Share(ppm=500_000)))
+    conforms(question, 4, lambda a: a.by(labels.CAPACITY_TYPE, "web") == {"on-demand": 2, "spot": 2})
+
+
+def test_a_share_is_rounded_up() -> None:
+    """30 % of four is two pods."""
+    conforms(wary(4, SpotPolicy(min_on_demand=Share(ppm=300_000))), 4)
+
+
+def test_at_most_two_in_a_pool() -> None:
+    """Two in spot a (1), two in spot b (2)."""
+    question = wary(4, SpotPolicy(max_per_pool=Share(count=2)))
+    conforms(question, 3, lambda a: a.by(ZONE, "web") == {"a": 2, "b": 2})
+
+
+def test_pools_that_are_full_push_the_rest_on_demand() -> None:
+    """One in each pool (1 + 2), the other two on demand (3)."""
+    conforms(wary(4, SpotPolicy(max_per_pool=Share(count=1))), 6)
+
+
+def test_the_problems_policy_holds_where_the_workload_has_none() -> None:
+    policies = Policies(spot=SpotPolicy(min_on_demand=Share(ppm=1_000_000)))
+    conforms(dataclasses.replace(problem([ruled("web", 2)], [MIXED]), policies=policies), 3)
+    own = wary(2, SpotPolicy(min_on_demand=Share(count=1)), policies=policies)
+    conforms(own, 4, lambda a: a.by(labels.CAPACITY_TYPE, "web") == {"on-demand": 1, "spot": 1})
+
+
+# --- minValues --------------------------------------------------------------------------------------
+
+
+def choosy(least: int) -> Problem:
+    kinds = [instance_type(f"type-{n}", cpu=4, price=n) for n in (1, 2, 3)]
+    pool = node_pool("default", Requirement(labels.INSTANCE_TYPE, Operator.EXISTS, (), least))
+    return problem([ruled("web", 2)], kinds, [pool])
+
+
+def test_a_claim_leaves_so_many_types_to_choose_from() -> None:
+    """Three types hold both pods, at 1, 2 and 3: the claim is for the first and names all."""
+    [claim] = answered(choosy(3)).node_claims
+    assert claim.price_microusd_per_hour == microusd(1)
+    assert [alternative.instance_type for alternative in claim.alternatives] == ["type-1", "type-2", "type-3"]
+
+
+def test_more_types_than_there_are_cannot_be_left() -> None:
+    """Strict is Karpenter's default: no claim for the pool, so nothing is placed."""
+    assert answered(choosy(4)).node_claims == ()
+
+
+def test_best_effort_leaves_what_there_is() -> None:
+    question = dataclasses.replace(choosy(4), policies=Policies(min_values=MinValuesPolicy.BEST_EFFORT))
+    assert len(answered(question).node_claims) == 1
+
+
+def test_types_too_small_for_the_pods_are_no_choice() -> None:
+    """Two pods of 3 CPUs, two types wanted. One node of 6 CPUs holds both for 2, but only it does; a node
+    for each, at 1.5, leaves both types to choose from: 3."""
+    kinds = [instance_type("s", cpu=3, price=1.5), instance_type("m", cpu=6, price=2)]
+    pool = node_pool("default", Requirement(labels.INSTANCE_TYPE, Operator.EXISTS, (), 2))
+    decision = answered(problem([ruled("web", 2, cpu=3)], kinds, [pool]))
+    assert decision.cost_microusd_per_hour == microusd(3)
