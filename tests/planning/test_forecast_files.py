@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 from binwright_clients.errors import InputError
 from binwright_clients.forecast import read_forecast
-from binwright_optimizer.model.forecast import PPM, Band, Period, Profile, quarter
+from binwright_optimizer.model.forecast import (
+    PPM,
+    Band,
+    Link,
+    Period,
+    Profile,
+    RegionLimit,
+    Resilience,
+    quarter,
+)
 from binwright_optimizer.planning.reference import REGIONS, reference_workloads
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "forecast.yaml"
@@ -246,6 +255,24 @@ HELD = (
         (DOCUMENT + "commitments: {heldReservations: [{name: old, instanceType: m5.large, region: us-east-1, "
          "count: 1, start: 2025-01-01, end: 2026-01-01}]}\n",
          "commitments.heldReservations[0].end: commitment old is past its end"),
+        (DOCUMENT + "resilience: {zones: 2}\n",
+         "resilience.zones: must be 0 or 1: how many may be lost at once (got '2')"),
+        (DOCUMENT + "resilience: {zone: 1}\n", "resilience.zone: unknown field; did you mean"),
+        (DOCUMENT + "resilience: {regionFailoverShare: 1.5}\n",
+         "resilience.regionFailoverShare: must be in 0..1 (got '1.5')"),
+        (DOCUMENT + "headroom: -0.2\n", "headroom: must be in 0..1 (got '-0.2')"),
+        (DOCUMENT + "quotas: {us-east-9: {cpu: 100}}\n",
+         "quotas.us-east-9: unknown region of aws; did you mean"),
+        (DOCUMENT + "quotas: {us-east-1: {}}\n", "quotas.us-east-1.cpu: must be given"),
+        (DOCUMENT + "links: [{between: [us-east-1]}]\n", "links[0].between: must name two different regions"),
+        (DOCUMENT + "links: [{between: [us-east-1, eu-west-1], usdPerGiB: -1}]\n",
+         "links[0].usdPerGiB: must be a price of zero or more dollars (got '-1')"),
+        (DOCUMENT + "links: [{between: [us-east-1, eu-west-1]}, {between: [eu-west-1, us-east-1]}]\n",
+         "links[1].between: names a link twice"),
+        (DOCUMENT.replace("    demand:", "    regions: [us-est-1]\n    demand:"),
+         "workloads[0].regions[0]: unknown region of aws; did you mean"),
+        (DOCUMENT.replace("    demand:", "    maxLatencyMs: 5\n    demand:"),
+         "workloads[0].maxLatencyMs: means nothing without regions (got '5')"),
         (DOCUMENT + "---\n" + DOCUMENT, "holds more than one document"),
         ("", "is empty"),
     ],
@@ -274,6 +301,30 @@ def test_reservations_are_read(tmp_path: Path) -> None:
     assert (quote.microusd_per_hour, quote.upfront_microusd, quote.discount_ppm) == (20_000, 10**8, None)
     assert [(held.count, held.zone) for held in forecast.held_reservations] == [(4, "")]
     assert forecast.offers == ()
+
+
+def test_where_pods_may_run_is_read(tmp_path: Path) -> None:
+    text = (
+        DOCUMENT.replace(
+            "    demand:",
+            "    regions: [us-east-1, eu-west-1]\n    maxLatencyMs: 90\n    egressGiBPerHour: 0.5\n"
+            "    resilience: {zones: 0}\n    demand:",
+        )
+        + """headroom: 0.1
+resilience: {zones: 1, spotPools: 1, regionFailoverShare: 0.25, protectedShare: 0.9}
+links: [{between: [us-east-1, eu-west-1], latencyMs: 75, usdPerGiB: 0.02}]
+quotas: {eu-west-1: {cpu: 500}}
+"""
+    )
+    forecast = read_forecast(write(tmp_path, text, "f.yaml"))
+    workload = forecast.workloads[0]
+    assert workload.regions == ("us-east-1", "eu-west-1")
+    assert (workload.most_latency_ms, workload.egress_mib_per_hour) == (90, 512)
+    assert workload.resilience == Resilience()
+    assert forecast.resilience == Resilience(1, 1, 250_000, 900_000)
+    assert forecast.links == (Link("us-east-1", "eu-west-1", 75, 20_000),)
+    assert forecast.limits == (RegionLimit("eu-west-1", 500_000),)
+    assert (forecast.headroom_ppm, forecast.fill_ppm) == (100_000, 770_000)
 
 
 def test_cloud_of_the_option_must_agree(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
                 "mixes": [
                     {
                         "region": mix.region,
+                        "zone": mix.zone,
                         "scenario": found.scenarios[mix.scenario].name,
                         "hours_of_week": found.blocks[mix.block].hours,
                         "share_of_busiest_hour": {
@@ -175,6 +177,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
                     for mix in found.mixes
                     if mix.period == at
                 ],
+                "splits": list(split_documents(found, at)),
             }
             for at, period in enumerate(periods)
         ],
@@ -203,3 +206,23 @@ def plan_document(found: Plan) -> dict[str, Any]:
 def scope_document(scope: Scope) -> dict[str, Any]:
     """What a commitment pays for; empty parts cover everything."""
     return {"instance_types": list(scope.instance_types), "region": scope.region, "zone": scope.zone}
+
+
+def split_documents(found: Plan, period: int) -> Iterator[dict[str, Any]]:
+    """Where the pods of a period run and stand by, if they are split over several places."""
+    for ((at, scenario, block), _), cell in sorted(found.spread.items()):
+        if at != period:
+            continue
+        for (i, site), pods in sorted(cell.split.pods.items()):
+            item = cell.split.proof.question.items[i]
+            yield {
+                "workload": found.forecast.workloads[item.workload].name,
+                "wanted_in": item.home,
+                "region": found.sites[site].region,
+                "zone": found.sites[site].zone,
+                "scenario": found.scenarios[scenario].name,
+                "hours_of_week": found.blocks[block].hours,
+                "block": block,
+                "pods_held": pods,
+                "pods_running": cell.split.running.get((i, site), 0),
+            }

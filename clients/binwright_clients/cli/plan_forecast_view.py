@@ -63,8 +63,27 @@ def _saving(planned: int, other: int) -> float:
     return other / planned - 1 if planned else 0.0
 
 
+def plan_regions(found: Plan) -> tuple[str, ...]:
+    """Regions where anything runs, those that want it first."""
+    used = (mix.region for mix in found.mixes if mix.on_demand.nodes or mix.spot.nodes)
+    return tuple(dict.fromkeys((*found.forecast.regions, *used)))
+
+
+def busiest_mixes(found: Plan, period: int, region: str) -> tuple[BlockMix, ...]:
+    """The mixes of a region, one for each of its sites, in the dearest hours of the likeliest scenario."""
+    likeliest = max(range(len(found.scenarios)), key=lambda at: found.scenarios[at].permille)
+    return max(
+        _by_block(found, period, region, likeliest), key=lambda mixes: sum(_cost(mix) for mix in mixes)
+    )
+
+
+def _by_block(found: Plan, period: int, region: str, scenario: int) -> list[tuple[BlockMix, ...]]:
+    here = [m for m in found.mixes if (m.period, m.region, m.scenario) == (period, region, scenario)]
+    return [tuple(m for m in here if m.block == block) for block in range(len(found.blocks))]
+
+
 def _periods(found: Plan) -> Table:
-    regions = found.forecast.regions
+    regions = plan_regions(found)
     table = plain_table(
         ("Period", False),
         ("Expected $", True),
@@ -74,9 +93,9 @@ def _periods(found: Plan) -> Table:
         cells = []
         for region in regions:
             counts = [
-                mix.on_demand.nodes + mix.spot.nodes
-                for mix in found.mixes
-                if (mix.period, mix.region) == (at, region)
+                sum(mix.on_demand.nodes + mix.spot.nodes for mix in mixes)
+                for scenario in range(len(found.scenarios))
+                for mixes in _by_block(found, at, region, scenario)
             ]
             cells.append(f"{min(counts)} to {max(counts)}")
         table.add_row(literal(period.name or f"{period.start}"), usd(found.by_period[at]), *cells)
@@ -141,26 +160,21 @@ def plan_notes(found: Plan) -> list[str]:
 
 def _nodes(found: Plan) -> Table:
     """Mixes of the busiest block in the likeliest scenario."""
-    likeliest = max(range(len(found.scenarios)), key=lambda at: found.scenarios[at].permille)
     table = plain_table(("Period", False), ("Region", False), ("$/h", True), ("Nodes", False))
+    regions = plan_regions(found)
     for at, period in enumerate(found.forecast.periods):
-        for region in found.forecast.regions:
-            here = [
-                mix
-                for mix in found.mixes
-                if (mix.period, mix.region, mix.scenario) == (at, region, likeliest)
-            ]
-            busiest = max(here, key=_cost)
-            bought = [
-                f"{purchase.nodes} {purchase.instance_type}"
-                + (" spot" if str(purchase.capacity_type) == "spot" else "")
-                for purchase in (*busiest.on_demand.purchases, *busiest.spot.purchases)
-            ]
+        for region in regions:
+            mixes = busiest_mixes(found, at, region)
+            bought: dict[str, int] = {}
+            for mix in mixes:
+                for purchase in (*mix.on_demand.purchases, *mix.spot.purchases):
+                    name = purchase.instance_type + (" spot" if str(purchase.capacity_type) == "spot" else "")
+                    bought[name] = bought.get(name, 0) + purchase.nodes
             table.add_row(
-                literal((period.name or f"{period.start}") if region == found.forecast.regions[0] else ""),
+                literal((period.name or f"{period.start}") if region == regions[0] else ""),
                 literal(region),
-                dollars(_cost(busiest), 2),
-                literal(some(bought, most=6)),
+                dollars(sum(_cost(mix) for mix in mixes), 2),
+                literal(some([f"{count} {name}" for name, count in bought.items()], most=6)),
             )
     return table
 

@@ -7,11 +7,18 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from binwright_clients.cli.plan_charts import Series, bars
-from binwright_clients.cli.plan_forecast_view import COMMITMENT_HEADS, commitment_rows, plan_notes, usd
+from binwright_clients.cli.plan_forecast_view import (
+    COMMITMENT_HEADS,
+    busiest_mixes,
+    commitment_rows,
+    plan_notes,
+    plan_regions,
+    usd,
+)
 from binwright_clients.cli.render.text import dollars, percent, printable
 
 if TYPE_CHECKING:
-    from binwright_optimizer.planning.plan import BlockMix, Plan
+    from binwright_optimizer.planning.plan import Plan
 
 MOST_NAMED = 4
 """Commitments that a chart tells apart; the rest are one series."""
@@ -152,23 +159,23 @@ def _capacity(found: Plan) -> tuple[Series, ...]:
     worst = len(found.scenarios) - 1
     bought = Series(
         f"bought in scenario {found.scenarios[worst].name}",
-        tuple(
-            sum(
-                _busiest_cpu(
-                    [m for m in found.mixes if (m.period, m.scenario, m.region) == (at, worst, region)]
-                )
-                for region in forecast.regions
-            )
-            for at in range(len(forecast.periods))
-        ),
+        tuple(_busiest_cpu(found, at, worst) for at in range(len(forecast.periods))),
     )
     return (*wanted, bought)
 
 
-def _busiest_cpu(mixes: Sequence[BlockMix]) -> float:
+def _busiest_cpu(found: Plan, period: int, scenario: int) -> float:
+    """Most vCPU of the nodes of one block of hours."""
+    here = [m for m in found.mixes if (m.period, m.scenario) == (period, scenario)]
     return max(
-        sum(p.nodes * p.cpu_milli / 1000 for mix in (m.on_demand, m.spot) for p in mix.purchases)
-        for m in mixes
+        sum(
+            p.nodes * p.cpu_milli / 1000
+            for m in here
+            if m.block == block
+            for mix in (m.on_demand, m.spot)
+            for p in mix.purchases
+        )
+        for block in range(len(found.blocks))
     )
 
 
@@ -180,28 +187,24 @@ def _commitments(found: Plan) -> str:
 
 
 def _nodes(found: Plan) -> str:
-    likeliest = max(range(len(found.scenarios)), key=lambda at: found.scenarios[at].permille)
     rows = []
     for at, period in enumerate(found.forecast.periods):
-        for region in found.forecast.regions:
-            here = [m for m in found.mixes if (m.period, m.scenario, m.region) == (at, likeliest, region)]
-            busiest = max(
-                here, key=lambda m: m.on_demand.cost_microusd_per_hour + m.spot.cost_microusd_per_hour
-            )
+        for region in plan_regions(found):
             rows += [
                 (
                     period.name or f"{period.start}",
-                    region,
+                    purchase.zone or region,
                     purchase.instance_type,
                     str(purchase.capacity_type),
                     f"{purchase.nodes:,}",
                     ("~" if purchase.source.is_estimate else "") + dollars(purchase.price_microusd_per_hour),
                     f"{purchase.source.name}, {purchase.source.date}",
                 )
-                for purchase in (*busiest.on_demand.purchases, *busiest.spot.purchases)
+                for mix in busiest_mixes(found, at, region)
+                for purchase in (*mix.on_demand.purchases, *mix.spot.purchases)
             ]
     heads = (
-        ("Period", False), ("Region", False), ("Instance type", False), ("Capacity", False), ("Nodes", True),
+        ("Period", False), ("Zone", False), ("Instance type", False), ("Capacity", False), ("Nodes", True),
         ("each $/h", True), ("Price of", False),
     )  # fmt: skip
     return _table(heads, rows)

@@ -24,6 +24,7 @@ from binwright_optimizer.model.requirements import Operator
 from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.commitments import COMMITMENTS, CommitmentReader
 from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
+from binwright_clients.forecast.movement import MOVEMENT, WORKLOAD, MovementReader
 from binwright_clients.forecast.table import (
     parse_capacity_type,
     parse_date,
@@ -60,6 +61,7 @@ _WORKLOAD = Record(
         "profile": STRING,
         "labels": STRINGS,
         "demand": MapOf(MapOf(ANY)),
+        **WORKLOAD,
     }
 )
 _SCHEMA = Record(
@@ -74,6 +76,7 @@ _SCHEMA = Record(
         "profiles": MapOf(_PROFILE),
         "workloads": ListOf(_WORKLOAD),
         "commitments": COMMITMENTS,
+        **MOVEMENT,
     }
 )
 _BAND = Record({"p50": Scalar("integer"), "p90": Scalar("integer"), "p99": Scalar("integer")})
@@ -133,6 +136,7 @@ class _Document:
             self._report("workloads", "", "must name at least one workload")
         for at, workload in enumerate(body.get("workloads") or ()):
             self._workload(f"workloads[{at}]", workload, named)
+        MovementReader(draft, self._report).read(body)
         CommitmentReader(draft, self._report).read(body.get("commitments") or {})
 
     def _share(self, path: str, value: float) -> int | None:
@@ -244,6 +248,7 @@ class _Document:
         workload = ForecastWorkload(
             name, PodTemplate(Resources.of(amounts), node_selector=tuple(selector)), profile
         )
+        workload = MovementReader(self._draft, self._report).movable(path, entry, workload)
         self._draft.workloads[name] = WorkloadDraft(workload, Place("", f"{path}.profile", profile))
         if not entry.get("demand"):
             self._report(f"{path}.demand", "", "must be given: replicas by region and period")

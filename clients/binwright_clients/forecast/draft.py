@@ -16,9 +16,12 @@ from binwright_optimizer.model.forecast import (
     ForecastWorkload,
     HeldCommitment,
     HeldReservation,
+    Link,
     Period,
     Profile,
+    RegionLimit,
     ReservationOffer,
+    Resilience,
     Scope,
 )
 
@@ -74,7 +77,7 @@ class Draft:
     """Everything a file says, not checked as a whole yet.
 
     ``regions`` and ``periods`` are those that the file declares; empty if it only mentions them with
-    its demands.
+    its demands. ``mentioned`` are further regions that must exist.
     """
 
     file: str
@@ -92,6 +95,11 @@ class Draft:
     sold: list[Sold] = field(default_factory=list)
     currencies: list[Place] = field(default_factory=list)
     utilisation_ppm: int = 700_000
+    headroom_ppm: int = 200_000
+    resilience: Resilience = Resilience()
+    links: list[Link] = field(default_factory=list)
+    limits: list[RegionLimit] = field(default_factory=list)
+    mentioned: list[tuple[str, Place]] = field(default_factory=list)
 
     def finish(self, problems: Problems) -> Forecast | None:
         """The forecast, or None with at least one more problem reported."""
@@ -126,6 +134,10 @@ class Draft:
             reservations=tuple(self.reservations),
             held_reservations=tuple(held for held, _ in self.held_reservations),
             utilisation_ppm=self.utilisation_ppm,
+            headroom_ppm=self.headroom_ppm,
+            resilience=self.resilience,
+            links=tuple(self.links),
+            limits=tuple(self.limits),
         )
 
     def _check_currency(self, report: _Report) -> None:
@@ -145,7 +157,7 @@ class Draft:
             return
         known = regions(self.cloud)
         declared = [name for name, _ in self.regions]
-        for name, place in self.regions:
+        for name, place in [*self.regions, *self.mentioned]:
             if name not in known:
                 report.at(place, f"unknown region of {self.cloud}{suggestion(name, known)}")
         for cell in self.cells:

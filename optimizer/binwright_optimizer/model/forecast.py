@@ -115,12 +115,95 @@ STANDARD_PROFILES = (FLAT, OFFICE, EVENING, NIGHT)
 
 
 @dataclass(frozen=True, slots=True)
+class Resilience:
+    """What must be survived, and by how much of the demand.
+
+    Parameters
+    ----------
+    zones
+        1: protected pods still fit on what is left, headroom kept, if any one zone is lost.
+    spot_pools
+        1: the same if any one spot pool (an instance type in a zone) is lost; binds pods on spot nodes.
+    failover_ppm
+        Share of the demand that must still fit if any one region is lost.
+    protected_ppm
+        Share of the demand that losses of zones and spot pools must not touch.
+    """
+
+    zones: int = 0
+    spot_pools: int = 0
+    failover_ppm: int = 0
+    protected_ppm: int = PPM
+
+    def __post_init__(self) -> None:
+        if self.zones not in (0, 1) or self.spot_pools not in (0, 1):
+            raise ValueError(f"the loss of 0 or 1 zones and spot pools can be survived: {self}")
+        if not 0 <= self.failover_ppm <= PPM or not 0 <= self.protected_ppm <= PPM:
+            raise ValueError(f"shares must be in 0..1: {self}")
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether nothing must be survived."""
+        return not (self.zones or self.spot_pools or self.failover_ppm)
+
+
+@dataclass(frozen=True, slots=True)
 class ForecastWorkload:
-    """Pods of one shape; their template says how they may be bought."""
+    """Pods of one shape; their template says how they may be bought.
+
+    Parameters
+    ----------
+    regions
+        Where its pods may run, whatever region wants them; empty means only there.
+    most_latency_ms
+        Longest way between the region that wants them and the one where they run; None for any.
+    egress_mib_per_hour
+        What one pod sends to the region that wants it when it runs elsewhere.
+    resilience
+        None means the forecast's.
+    """
 
     name: str
     template: PodTemplate
     profile: str = "flat"
+    regions: tuple[str, ...] = ()
+    most_latency_ms: int | None = None
+    egress_mib_per_hour: int = 0
+    resilience: Resilience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way between two regions, the same in both directions.
+
+    Parameters
+    ----------
+    latency_ms
+        Round trip; None if it is not known, which no latency limit accepts.
+    microusd_per_gib
+        Price of data sent.
+    """
+
+    one: str
+    other: str
+    latency_ms: int | None = None
+    microusd_per_gib: int = 0
+
+    def __post_init__(self) -> None:
+        if self.one == self.other:
+            raise ValueError(f"a link joins two regions, not {self.one} with itself")
+
+    def joins(self, region: str, other: str) -> bool:
+        """Whether it is the way between these two."""
+        return {region, other} == {self.one, self.other}
+
+
+@dataclass(frozen=True, slots=True)
+class RegionLimit:
+    """What all pods in a region may request, headroom included: its quota."""
+
+    region: str
+    cpu_milli: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +405,11 @@ class Forecast:
         One for each workload and region that appear together, and each period.
     utilisation_ppm
         Share of a node's CPU and memory that requests may fill.
+    headroom_ppm
+        Further pods of each workload that its nodes must hold, as a share of the demand.
+    links
+        Ways between regions that movable workloads use; without one, data costs nothing and the latency is
+        not known.
     """
 
     cloud: str
@@ -335,6 +423,15 @@ class Forecast:
     reservations: tuple[ReservationOffer, ...] = ()
     held_reservations: tuple[HeldReservation, ...] = ()
     utilisation_ppm: int = 700_000
+    links: tuple[Link, ...] = ()
+    limits: tuple[RegionLimit, ...] = ()
+    resilience: Resilience = Resilience()
+    headroom_ppm: int = 0
+
+    @property
+    def fill_ppm(self) -> int:
+        """Share of a node's CPU and memory that requests may fill, those of the headroom's pods included."""
+        return min(PPM, self.utilisation_ppm * (PPM + self.headroom_ppm) // PPM)
 
     def profile_of(self, workload: int) -> Profile:
         """Profile of a workload; raises KeyError if it is not among the forecast's."""

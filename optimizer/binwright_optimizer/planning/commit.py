@@ -25,7 +25,7 @@ doi:10.21314/JOR.2000.038), so the bound for any such weights holds for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import highspy
@@ -348,7 +348,9 @@ def _as_proven(cells: Sequence[Cell]) -> list[Cell]:
     for cell in cells:
         blocks = []
         for block in cell.blocks:
-            proven = max((p.bound for p in block.proofs), default=0)
+            proven = block.estimate
+            if proven is None:
+                proven = max((p.bound for p in block.proofs), default=0)
             least = min(sum(option.values.values()) for option in block.options)
             # An option never falls below what is proven, and a dearer one keeps its distance.
             options = [
@@ -358,6 +360,6 @@ def _as_proven(cells: Sequence[Cell]) -> list[Cell]:
                 )
                 for option in block.options
             ]
-            blocks.append(type(block)(tuple(options), block.proofs, block.groups, block.extra_bound))
+            blocks.append(replace(block, options=tuple(options)))
         found.append(Cell(cell.period, cell.scenario, cell.hours, tuple(blocks)))
     return found

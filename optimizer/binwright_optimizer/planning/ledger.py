@@ -35,6 +35,7 @@ from binwright_optimizer.planning.mix import Mix, Purchase
 from binwright_optimizer.planning.programme import Block, Cell, Option, Proof
 from binwright_optimizer.planning.recombine import Piece, recombined, trimmed
 from binwright_optimizer.planning.scopes import Scopes
+from binwright_optimizer.planning.shares import SplitProof
 from binwright_optimizer.planning.subproblems import Question
 
 MOST_ROUNDS = 8
@@ -44,9 +45,26 @@ MOST_REPAIRS = 3
 ENOUGH = 0.002
 """Gap between the relaxation and its bound at which no further round is worth its time."""
 
-Key = tuple[str, int, int, int]
-"""Region, period, scenario, block."""
+Key = tuple[str, str, int, int, int]
+"""Region, zone (empty for any), period, scenario, block."""
 Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What the sites of a cell have in common where demand is split over them.
+
+    Parameters
+    ----------
+    egress
+        Micro-dollars an hour for data.
+    proof, spot_bound
+        Bounds on all sites together: on-demand nodes with their egress, and the same for spot nodes.
+    """
+
+    egress: int = 0
+    proof: SplitProof | None = None
+    spot_bound: int = 0
 
 
 @dataclass(slots=True)
@@ -57,6 +75,8 @@ class Ledger:
     ----------
     questions
         For each block, its on-demand pods and its spot pods at list prices.
+    joint
+        By period, scenario and block; cells that are not here have no demand that is split.
     known
         For each question at list prices, the mixes that serve it; the cheapest at list prices first.
     proofs
@@ -67,6 +87,7 @@ class Ledger:
     blocks: tuple[HourBlock, ...]
     questions: Mapping[Key, tuple[Question, Question]]
     scopes: Scopes
+    joint: Mapping[tuple[int, int, int], Joint] = field(default_factory=dict)
     answered: set[Question] = field(default_factory=set)
     known: dict[Question, list[Mix]] = field(default_factory=dict)
     proofs: dict[Question, list[Proof]] = field(default_factory=dict)
@@ -94,22 +115,27 @@ class Ledger:
         """Blocks of each cell."""
         found: dict[tuple[int, int, int], list[Key]] = {}
         for key in self.questions:
-            found.setdefault(key[1:], []).append(key)
+            found.setdefault(key[2:], []).append(key)
         return found
 
     def cells(self) -> list[Cell]:
         """Cells over what is known: a block for each region's on-demand pods, and one for all spot pods."""
         blocks = {question: self._block(question) for question, _ in self.questions.values()}
         found = []
-        for (period, scenario, block), keys in self.members().items():
-            spot = [self.known[self.questions[key][1]][0] for key in keys]
-            rest = Block(
-                (Option({}, sum(mix.cost_microusd_per_hour for mix in spot)),),
-                (),
-                (),
-                sum(mix.bound_microusd_per_hour for mix in spot),
-            )
+        for cell, keys in self.members().items():
+            period, scenario, block = cell
             own = [blocks[self.questions[key][0]] for key in keys]
+            spot = [self.known[self.questions[key][1]][0] for key in keys]
+            cost = sum(mix.cost_microusd_per_hour for mix in spot)
+            joint = self.joint.get(cell)
+            if joint is None:
+                least = sum(mix.bound_microusd_per_hour for mix in spot)
+                rest = Block((Option({}, cost),), (), (), least)
+            else:
+                groups = tuple(sorted({group for one in own for group in one.groups}))
+                proofs = () if joint.proof is None else (joint.proof,)
+                rest = Block((Option({}, cost + joint.egress),), proofs, groups, joint.spot_bound)
+                own = [replace(one, proofs=(), estimate=_proven(one)) for one in own]
             hours = self.periods[period].hours * self.blocks[block].hours
             found.append(Cell(period, scenario, hours, (*own, rest)))
         return found
@@ -158,21 +184,21 @@ class Ledger:
 
     def recombine(self, units: Sequence[int]) -> bool:
         """Mixes for so many units of each purchasable; whether any is new."""
-        pieces: dict[str, list[Piece]] = {}
+        pieces: dict[tuple[str, str], list[Piece]] = {}
         for question, mixes in self.known.items():
             if question.kind is CapacityType.ON_DEMAND:
-                found = pieces.setdefault(question.region, [])
+                found = pieces.setdefault((question.region, question.zone), [])
                 found += [piece for mix in mixes for piece in self._pieces(question.region, mix)]
         done: set[tuple[Question, tuple[int, ...]]] = set()
         is_new = False
         for key, (question, _) in self.questions.items():
-            reserved = [int(n) for n in units_in(self.scopes.market, units, key[1])]
+            reserved = [int(n) for n in units_in(self.scopes.market, units, key[2])]
             here = tuple(n if self._is_reservation(at) else 0 for at, n in enumerate(reserved))
             if not question.asked or not any(here) or (question, here) in done:
                 continue
             done.add((question, here))
             supply = [(self.scopes.market.instruments[at], n) for at, n in enumerate(here) if n]
-            chosen = recombined(dict(question.asked), pieces[question.region], supply)
+            chosen = recombined(dict(question.asked), pieces[question.region, question.zone], supply)
             if chosen is not None:
                 is_new |= self.add(question, self._mix(question, chosen))
         return is_new
@@ -213,6 +239,10 @@ class Ledger:
         cost = sum(p.cost_microusd_per_hour for p in purchases)
         packed = PackedMix(tuple(sorted(nodes)), cost, 0, Certificate(0, ()))
         return Mix(tuple(purchases), cost, 0, Packed(packed, places))
+
+
+def _proven(block: Block) -> int:
+    return max((proof.bound for proof in block.proofs), default=0)
 
 
 def improve(ledger: Ledger, ask: Ask, chances: Sequence[Fraction], risk: Risk = Risk()) -> Commitments:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
 from binwright_optimizer.catalog import embedded_catalog
-from binwright_optimizer.model import CapacityType, Catalog, PriceSource, Workload, labels
+from binwright_optimizer.model import CapacityType, Catalog, PriceSource, Workload
 from binwright_optimizer.model.forecast import (
     HOURS_OF_WEEK,
-    PPM,
     CommitmentOffer,
     Forecast,
     ReservationOffer,
@@ -28,12 +27,14 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.accounts import Account, accounts
 from binwright_optimizer.planning.blocks import HourBlock, hour_blocks
 from binwright_optimizer.planning.commit import Commitments, Risk, risk_weighted, scenario_costs
-from binwright_optimizer.planning.ledger import Ledger, improve
+from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
 from binwright_optimizer.planning.mix import Mix, sources_of, without_giants
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
-from binwright_optimizer.planning.scopes import scopes_of
+from binwright_optimizer.planning.scopes import Scopes, scopes_of
+from binwright_optimizer.planning.sites import Site, is_coupled, kind_of, replicas
 from binwright_optimizer.planning.sizing import size
+from binwright_optimizer.planning.spread import Spread, SpreadCell, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 
 GAP = 0.002
@@ -43,9 +44,10 @@ LEAST_SOLVE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class BlockMix:
-    """The nodes of one region, period, scenario and block of hours."""
+    """The nodes of one region, or one zone of it, in one period, scenario and block of hours."""
 
     region: str
+    zone: str
     period: int
     scenario: int
     block: int
@@ -108,6 +110,9 @@ class Plan:
     sizing_rule
         Nodes of the sizing rule for the demand of the first scenario; None where the rule knows no
         machines.
+    spread, sites
+        Where demand is split over sites: how, by (period, scenario, block) and kind, items and sites by
+        their index.
     """
 
     forecast: Forecast
@@ -122,6 +127,8 @@ class Plan:
     accounts: tuple[Account, ...]
     without_commitments: int
     sizing_rule: int | None
+    spread: Mapping[tuple[tuple[int, int, int], CapacityType], SpreadCell] = field(default_factory=dict)
+    sites: tuple[Site, ...] = ()
 
     @property
     def by_period(self) -> tuple[int, ...]:
@@ -179,81 +186,105 @@ def make_plan(
         If nothing sold can serve some demand: there is no partial plan.
     """
     futures = scenarios(forecast)
-    profiles = tuple(forecast.profiles)
-    blocks = hour_blocks(profiles)
-    wanted = [
-        (region, period, scenario, block)
-        for region in forecast.regions
-        for period in range(len(forecast.periods))
-        for scenario in range(len(futures))
-        for block in range(len(blocks))
-    ]
+    blocks = hour_blocks(tuple(forecast.profiles))
     lists = catalogs or _price_lists(forecast)
     scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
     shop = Shop(forecast, lists, scopes)
-    ledger = Ledger(
-        forecast.periods,
-        blocks,
-        {key: _questions(forecast, futures, blocks, key) for key in wanted},
-        scopes,
-    )
     until = time.monotonic() + params.deadline_s
 
-    def ask(questions: Iterable[Question]) -> dict[Question, Mix]:
+    def ask(questions: Iterable[Question]) -> Mapping[Question, Mix]:
         return _solve_all(shop, questions, until, params.seed, on_progress)
 
+    spread = spread_of(forecast, shop, futures, blocks) if is_coupled(forecast) else None
+    ledger = (
+        _alone_ledger(forecast, futures, blocks, scopes)
+        if spread is None
+        else _spread_ledger(forecast, futures, blocks, spread, ask)
+    )
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
     chosen = improve(ledger, ask, chances, params.risk)
     # The rule knows the machines of the embedded price lists only.
     rule = None if catalogs else _sizing_rule(forecast, futures[0])
-    return _assemble(forecast, futures, blocks, ledger, chosen, params, rule)
+    return _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
+
+
+def _cell_keys(
+    forecast: Forecast, futures: Sequence[Scenario], blocks: Sequence[HourBlock]
+) -> list[tuple[int, int, int]]:
+    return [
+        (period, scenario, block)
+        for period in range(len(forecast.periods))
+        for scenario in range(len(futures))
+        for block in range(len(blocks))
+    ]
+
+
+def _alone_ledger(
+    forecast: Forecast, futures: tuple[Scenario, ...], blocks: tuple[HourBlock, ...], scopes: Scopes
+) -> Ledger:
+    """Every region packs what it wants."""
+    questions = {
+        (region, "", *cell): _questions(forecast, futures, blocks, region, cell)
+        for region in forecast.regions
+        for cell in _cell_keys(forecast, futures, blocks)
+    }
+    return Ledger(forecast.periods, blocks, questions, scopes)
+
+
+def _spread_ledger(
+    forecast: Forecast, futures: tuple[Scenario, ...], blocks: tuple[HourBlock, ...], spread: Spread, ask: Ask
+) -> Ledger:
+    """Every site packs what the splits give it."""
+    answers = spread.decide(ask)
+    questions, joint = {}, {}
+    kinds = (CapacityType.ON_DEMAND, CapacityType.SPOT)
+    for cell in _cell_keys(forecast, futures, blocks):
+        mine = [spread.cells.get((cell, kind)) for kind in kinds]
+        for at, site in enumerate(spread.sites):
+            asked = [found.questions.get(at) if found is not None else None for found in mine]
+            on_demand, spot = (
+                question or Question(site.region, site.zone, kind, ())
+                for question, kind in zip(asked, kinds, strict=True)
+            )
+            questions[(site.region, site.zone, *cell)] = on_demand, spot
+        joint[cell] = Joint(
+            egress=sum(found.split.egress for found in mine if found is not None),
+            proof=None if mine[0] is None else mine[0].split.proof,
+            spot_bound=0 if mine[1] is None else mine[1].split.proof.bound,
+        )
+    ledger = Ledger(forecast.periods, blocks, questions, spread.shop.scopes, joint)
+    used = {question for both in questions.values() for question in both}
+    ledger.learn({question: mix for question, mix in answers.items() if question in used})
+    return ledger
 
 
 def _price_lists(forecast: Forecast) -> dict[str, Catalog]:
-    return {region: without_giants(embedded_catalog(forecast.cloud, [region])) for region in forecast.regions}
+    """What is sold wherever pods may run, up to the largest node that plans buy."""
+    regions = dict.fromkeys(
+        (*forecast.regions, *(region for w in forecast.workloads for region in w.regions))
+    )
+    return {region: without_giants(embedded_catalog(forecast.cloud, [region])) for region in regions}
 
 
 def _questions(
     forecast: Forecast,
     futures: Sequence[Scenario],
     blocks: Sequence[HourBlock],
-    key: tuple[str, int, int, int],
+    region: str,
+    cell: tuple[int, int, int],
 ) -> tuple[Question, Question]:
     """A block's on-demand pods and its spot pods."""
-    return (
-        _question(forecast, futures, blocks, key, CapacityType.ON_DEMAND),
-        _question(forecast, futures, blocks, key, CapacityType.SPOT),
-    )
-
-
-def _question(
-    forecast: Forecast,
-    futures: Sequence[Scenario],
-    blocks: Sequence[HourBlock],
-    key: tuple[str, int, int, int],
-    kind: CapacityType,
-) -> Question:
-    """Pods of one kind of a region, period, scenario and block."""
-    region, period, scenario, block = key
-    asked = []
-    names = [profile.name for profile in forecast.profiles]
+    period, scenario, block = cell
+    asked: dict[CapacityType, list[tuple[int, int]]] = {CapacityType.ON_DEMAND: [], CapacityType.SPOT: []}
     for demand in forecast.demands:
-        if (demand.region, demand.period) != (region, period):
-            continue
-        if _kind(forecast, demand.workload) is not kind:
-            continue
-        share = blocks[block].ppm[names.index(forecast.workloads[demand.workload].profile)]
-        replicas = -(-futures[scenario].replicas(demand.band) * share // PPM)
-        if replicas:
-            asked.append((demand.workload, replicas))
-    return Question(region, "", kind, tuple(asked))
-
-
-def _kind(forecast: Forecast, workload: int) -> CapacityType:
-    for requirement in forecast.workloads[workload].template.node_selector:
-        if requirement.key == labels.CAPACITY_TYPE and CapacityType.SPOT in requirement.values:
-            return CapacityType.SPOT
-    return CapacityType.ON_DEMAND
+        if (demand.region, demand.period) == (region, period):
+            pods = replicas(forecast, demand, futures[scenario], blocks[block])
+            if pods:
+                asked[kind_of(forecast.workloads[demand.workload])].append((demand.workload, pods))
+    return (
+        Question(region, "", CapacityType.ON_DEMAND, tuple(asked[CapacityType.ON_DEMAND])),
+        Question(region, "", CapacityType.SPOT, tuple(asked[CapacityType.SPOT])),
+    )
 
 
 def _solve_all(
@@ -283,6 +314,7 @@ def _assemble(
     chosen: Commitments,
     params: PlanParams,
     sizing_rule: int | None,
+    spread: Spread | None,
 ) -> Plan:
     cells, market = ledger.cells(), ledger.scopes.market
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
@@ -303,6 +335,8 @@ def _assemble(
         accounts=accounts(forecast.periods, cells, ledger.scopes, chosen, chances),
         without_commitments=-(-_alone(cells, market, chances, params.risk) // 1),
         sizing_rule=sizing_rule,
+        spread={} if spread is None else spread.cells,
+        sites=() if spread is None else spread.sites,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Protocol
 
 import highspy
 import numpy as np
@@ -34,6 +35,17 @@ class Option:
 
     values: Mapping[int, int]
     extra: int = 0
+
+
+class Bounding(Protocol):
+    """A proof of what a block costs at least."""
+
+    @property
+    def bound(self) -> int:
+        """Micro-dollars an hour at list prices or at others that are no higher."""
+
+    def at(self, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
+        """The bound at list prices times factors, by group; what no commitment covers costs ``full``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +96,15 @@ class Block:
         Groups of nodes that it may buy.
     extra_bound
         Micro-dollars an hour, of what no commitment pays for, that every way costs.
+    estimate
+        What its nodes cost at least, where another block of the cell holds the proof for several.
     """
 
     options: tuple[Option, ...]
-    proofs: tuple[Proof, ...]
+    proofs: tuple[Bounding, ...]
     groups: tuple[int, ...]
     extra_bound: int = 0
+    estimate: int | None = None
 
     def proven(self, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
         """What it costs at least at prices times factors."""

@@ -64,7 +64,7 @@ class Shop:
 
     def workloads(self, question: Question) -> tuple[Workload, ...]:
         """The pods of a question, so large that nodes keep the forecast's headroom."""
-        utilisation = Fraction(self.forecast.utilisation_ppm, PPM)
+        utilisation = Fraction(self.forecast.fill_ppm, PPM)
         return tuple(
             with_headroom(
                 Workload(self.forecast.workloads[at].name, self.forecast.workloads[at].template, replicas),

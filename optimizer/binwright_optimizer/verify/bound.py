@@ -123,6 +123,50 @@ def prove_bound(
     return -(-bound // unit) * unit if unit else 0
 
 
+def worth_of_pods(
+    problem: Problem, certificate: Certificate, most: Sequence[int], *, time_limit_s: float
+) -> tuple[tuple[int, ...], int]:
+    """What one pod of each workload costs at least, times 2**bits, and the bits.
+
+    Whatever number of pods up to ``most`` are placed on nodes of the problem's market, they cost at least
+    the sum of these: no node's pods are worth more than the node. Of a split certificate the first part
+    counts; supplies, limits and minimums do not. Nodes already there cost nothing, so with any of them
+    nothing is certain.
+
+    Raises
+    ------
+    ValueError
+        If the problem has existing nodes.
+    """
+    if problem.existing_nodes:
+        raise ValueError("pods on existing nodes cost nothing")
+    shop = market(problem)
+    demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
+    np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(most, dtype=np.int64)))
+    if not len(shop.price):
+        return (0,) * len(most), 0
+    while certificate.split is not None:
+        certificate = certificate.split.fewer
+    plain = Certificate(certificate.scale_bits, certificate.pod_prices)
+    prices = _prices(shop, plain, demand, np.asarray(most) > 0, {}, {})
+    active = np.flatnonzero((demand > 0) & (prices.pod > 0))
+    knapsacks = _Knapsacks(
+        demand[active],
+        np.ascontiguousarray(shop.requests[active]),
+        np.ascontiguousarray(shop.is_admitted[:, active]),
+        time.monotonic() + time_limit_s,
+    )
+    pod = prices.pod[active]
+    options = _competitive(shop, prices.node, knapsacks.is_admitted)
+    worth = knapsacks.most_worth(pod, shop.room[options], shop.row_of[options], prices.node[options])
+    too_much = worth > prices.node[options]
+    violated, worth = options[too_much], worth[too_much]
+    held = np.array([knapsacks.can_hold(shop.room[o], shop.row_of[o]) for o in violated], dtype=bool)
+    pod = _divided(pod, prices.node[violated], worth, held)
+    by_class = dict(zip(active.tolist(), pod.tolist(), strict=True))
+    return tuple(int(by_class.get(int(i), 0)) for i in shop.classes.class_of), prices.bits
+
+
 def _parts(
     certificate: Certificate, least: dict[int, int], most: dict[int, int]
 ) -> Iterator[tuple[Certificate, dict[int, int], dict[int, int]]]:

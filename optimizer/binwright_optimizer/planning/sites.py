@@ -1,0 +1,185 @@
+"""Where pods may run: sites, and what each demand asks of them.
+
+A *site* is a region, or one zone of it where the loss of a zone must be survived. Demands that may run in
+several sites, or must survive the loss of one, are decided together by `shares`; all others are packed where
+they are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.model import CapacityType, Catalog, labels
+from binwright_optimizer.model.forecast import PPM, Demand, Forecast, ForecastWorkload, Resilience
+from binwright_optimizer.model.resources import CPU
+from binwright_optimizer.planning.blocks import HourBlock
+from binwright_optimizer.planning.scenarios import Scenario
+
+MIB_PER_GIB = 1024
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Site:
+    """A region, or one zone of it."""
+
+    region: str
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Pods of a workload that one region wants.
+
+    Parameters
+    ----------
+    sites
+        Where they may run, by index.
+    egress
+        What a pod costs there in data sent, micro-dollars an hour, by site.
+    losses
+        Pairs (sites lost together, pods that must still fit on the rest).
+    """
+
+    workload: int
+    home: str
+    pods: int
+    cpu_milli: int
+    sites: tuple[int, ...]
+    egress: tuple[int, ...]
+    losses: tuple[tuple[frozenset[int], int], ...] = ()
+
+
+def kind_of(workload: ForecastWorkload) -> CapacityType:
+    """How the nodes of a workload are bought: on spot if it asks for it."""
+    for requirement in workload.template.node_selector:
+        if requirement.key == labels.CAPACITY_TYPE and CapacityType.SPOT in requirement.values:
+            return CapacityType.SPOT
+    return CapacityType.ON_DEMAND
+
+
+def resilience_of(forecast: Forecast, workload: ForecastWorkload) -> Resilience:
+    """What a workload must survive."""
+    return forecast.resilience if workload.resilience is None else workload.resilience
+
+
+def is_coupled(forecast: Forecast) -> bool:
+    """Whether any demand is decided over several sites, or any region has a quota."""
+    return bool(forecast.limits) or any(
+        workload.regions or not resilience_of(forecast, workload).asks_nothing
+        for workload in forecast.workloads
+    )
+
+
+def sites_of(forecast: Forecast, catalogs: Mapping[str, Catalog]) -> tuple[Site, ...]:
+    """The sites of a forecast: zones where some pods of the region must survive the loss of one.
+
+    Raises
+    ------
+    PlanningError
+        If a region has too few zones for what it must survive.
+    """
+    zoned = set()
+    for demand in forecast.demands:
+        workload = forecast.workloads[demand.workload]
+        asked = resilience_of(forecast, workload)
+        if asked.zones or (asked.spot_pools and kind_of(workload) is CapacityType.SPOT):
+            zoned |= set(allowed_regions(forecast, workload, demand.region))
+    found: list[Site] = []
+    for region in dict.fromkeys((*forecast.regions, *(r for w in forecast.workloads for r in w.regions))):
+        if region not in zoned:
+            found.append(Site(region))
+            continue
+        zones = sorted({o.zone for t in catalogs[region].instance_types for o in t.offerings})
+        if len(zones) < 2:
+            raise PlanningError(f"{region} has a single zone: the loss of a zone cannot be survived there")
+        found += [Site(region, zone) for zone in zones]
+    return tuple(found)
+
+
+def allowed_regions(forecast: Forecast, workload: ForecastWorkload, home: str) -> tuple[str, ...]:
+    """Regions where pods that ``home`` wants may run.
+
+    Raises
+    ------
+    PlanningError
+        If there is none within the latency limit.
+    """
+    if not workload.regions:
+        return (home,)
+    found = tuple(
+        region
+        for region in workload.regions
+        if region == home
+        or workload.most_latency_ms is None
+        or (_latency_ms(forecast, home, region) or workload.most_latency_ms + 1) <= workload.most_latency_ms
+    )
+    if not found:
+        raise PlanningError(
+            f"{workload.name}, wanted in {home}: none of its regions is within {workload.most_latency_ms} ms"
+        )
+    return found
+
+
+def _latency_ms(forecast: Forecast, one: str, other: str) -> int | None:
+    return next((link.latency_ms for link in forecast.links if link.joins(one, other)), None)
+
+
+def egress_microusd(forecast: Forecast, workload: ForecastWorkload, home: str, region: str) -> int:
+    """What a pod costs an hour in data sent home, rounded up."""
+    price = next((link.microusd_per_gib for link in forecast.links if link.joins(home, region)), 0)
+    return -(-price * workload.egress_mib_per_hour // MIB_PER_GIB) if region != home else 0
+
+
+def items_of(
+    forecast: Forecast,
+    sites: tuple[Site, ...],
+    scenario: Scenario,
+    block: HourBlock,
+    period: int,
+    kind: CapacityType,
+) -> tuple[Item, ...]:
+    """What one period, scenario and block of hours wants of one kind of nodes."""
+    found = []
+    for demand in forecast.demands:
+        workload = forecast.workloads[demand.workload]
+        pods = replicas(forecast, demand, scenario, block) if demand.period == period else 0
+        if not pods or kind_of(workload) is not kind:
+            continue
+        regions = allowed_regions(forecast, workload, demand.region)
+        mine = tuple(at for at, site in enumerate(sites) if site.region in regions)
+        found.append(
+            Item(
+                demand.workload,
+                demand.region,
+                pods,
+                -(-workload.template.requests[CPU] * PPM // forecast.fill_ppm),
+                mine,
+                tuple(egress_microusd(forecast, workload, demand.region, sites[at].region) for at in mine),
+                tuple(_losses(resilience_of(forecast, workload), sites, mine, pods, kind)),
+            )
+        )
+    return tuple(found)
+
+
+def replicas(forecast: Forecast, demand: Demand, scenario: Scenario, block: HourBlock) -> int:
+    """Pods that nodes must hold, headroom included."""
+    names = [profile.name for profile in forecast.profiles]
+    share = block.ppm[names.index(forecast.workloads[demand.workload].profile)]
+    return -(-scenario.replicas(demand.band) * share * (PPM + forecast.headroom_ppm) // PPM**2)
+
+
+def _losses(
+    asked: Resilience, sites: tuple[Site, ...], mine: tuple[int, ...], pods: int, kind: CapacityType
+) -> Iterator[tuple[frozenset[int], int]]:
+    protected = -(-pods * asked.protected_ppm // PPM)
+    # A spot pool lies in one zone: what survives the loss of any zone survives that of any pool.
+    if protected and (asked.zones or (asked.spot_pools and kind is CapacityType.SPOT)):
+        for at in mine:
+            if sites[at].zone:
+                yield frozenset({at}), protected
+    kept = -(-pods * asked.failover_ppm // PPM)
+    if kept:
+        for region in dict.fromkeys(sites[at].region for at in mine):
+            yield frozenset(at for at in mine if sites[at].region == region), kept

@@ -1,0 +1,223 @@
+"""Splits demand over sites: the engine's proofs make cuts, `shares` splits, the engine solves the sites.
+
+Cuts of one site hold for every period, scenario and hour, since it sells the same in all of them, so that few
+problems teach all cells. The first split is an even one; two more rounds follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from binwright_optimizer.model import CapacityType, Problem
+from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
+from binwright_optimizer.model.forecast import Forecast
+from binwright_optimizer.planning import shares
+from binwright_optimizer.planning.blocks import HourBlock
+from binwright_optimizer.planning.mix import STEADY, Mix
+from binwright_optimizer.planning.scenarios import Scenario
+from binwright_optimizer.planning.shares import Cut, Node, Split
+from binwright_optimizer.planning.sites import Site, items_of, sites_of
+from binwright_optimizer.planning.subproblems import Question, Shop
+from binwright_optimizer.verify.bound import worth_of_pods
+
+ROUNDS = 2
+FINE_ROUNDS = 2
+SMALL = 200
+"""Pods of a cell up to which it matters which of them share a node, and the nodes known are combined."""
+MOST_LESSONS = 6
+"""Cells whose even split teaches the first cuts."""
+MOST_CUTS = 24
+"""Cuts of a site and kind: those of the problems most different in size."""
+MANY_PODS = 100_000
+"""More pods of one workload than any node holds, so that cuts hold for any number."""
+PROOF_S = 3_600.0
+"""Never reached; a limit that were would let the answer depend on the machine's speed."""
+
+CellKey = tuple[int, int, int]
+"""Period, scenario, block."""
+Key = tuple[CellKey, CapacityType]
+Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadCell:
+    """One cell's pods of one kind: the split, and the question of each site by its index."""
+
+    split: Split
+    questions: Mapping[int, Question]
+
+
+@dataclass(slots=True)
+class Spread:
+    """Decides the splits of all cells.
+
+    Parameters
+    ----------
+    cells
+        Splits by cell and kind; those without demand are left out.
+    """
+
+    shop: Shop
+    sites: tuple[Site, ...]
+    wanted: Mapping[Key, shares.Question]
+    cells: dict[Key, SpreadCell] = field(default_factory=dict)
+    _cuts: dict[tuple[int, CapacityType], list[Cut]] = field(default_factory=dict)
+
+    def decide(self, ask: Ask) -> dict[Question, Mix]:
+        """Choose the splits; the answers to all questions asked on the way.
+
+        Raises
+        ------
+        PlanningError
+            If some pods fit nowhere, or quotas leave no room.
+        """
+        lessons = [self._questions(key, even_pods(self.wanted[key])) for key in self._teachers()]
+        lessons += [
+            self._questions(key, all_pods(self.wanted[key])) for key in self.wanted if self._is_small(key)
+        ]
+        answers = dict(ask({question for mine in lessons for question in mine.values()}))
+        self._learn(answers)
+        best: dict[Key, int] = {}
+        for number in range(ROUNDS + FINE_ROUNDS):
+            nodes = self._nodes(answers) if number >= ROUNDS else {}
+            open_cells = [key for key in self.wanted if number < ROUNDS or self._is_small(key)]
+            splits = {key: self._split(key, nodes) for key in open_cells}
+            asked = {key: self._questions(key, found.pods) for key, found in splits.items()}
+            new = dict(ask({q for mine in asked.values() for q in mine.values() if q not in answers}))
+            answers |= new
+            for key, mine in asked.items():
+                cost = splits[key].egress + sum(answers[q].cost_microusd_per_hour for q in mine.values())
+                if key not in best or cost < best[key]:
+                    best[key] = cost
+                    self.cells[key] = SpreadCell(splits[key], mine)
+            self._learn(new)
+        for key, cell in self.cells.items():
+            # The last cuts prove most; the split stays.
+            proof = self._split(key).proof
+            if proof.bound > cell.split.proof.bound:
+                self.cells[key] = replace(cell, split=replace(cell.split, proof=proof))
+        return answers
+
+    def _split(self, key: Key, nodes: Mapping[tuple[int, CapacityType], list[Node]] = {}) -> Split:
+        _, kind = key
+        sites = range(len(self.sites))
+        cuts = [self._cuts.get((at, kind), []) for at in sites]
+        known = [nodes.get((at, kind), []) for at in sites] if nodes else []
+        return shares.split(self.wanted[key], cuts, self._groups(kind), known)
+
+    def _is_small(self, key: Key) -> bool:
+        return sum(item.pods for item in self.wanted[key].items) <= SMALL
+
+    def _nodes(self, answers: Mapping[Question, Mix]) -> dict[tuple[int, CapacityType], list[Node]]:
+        """Every different node bought so far, by site and kind."""
+        found: dict[tuple[int, CapacityType], set[Node]] = {}
+        for question, mix in answers.items():
+            if mix.packed is None:
+                continue
+            where = self.sites.index(Site(question.region, question.zone)), question.kind
+            for pattern, _ in mix.packed.mix.nodes:
+                pods = tuple((mix.packed.places[at], n) for at, n in pattern.pods)
+                found.setdefault(where, set()).add(Node(pods, pattern.price_microusd_per_hour))
+        return {
+            where: sorted(nodes, key=lambda n: (n.microusd_per_hour, n.pods))
+            for where, nodes in found.items()
+        }
+
+    def _groups(self, kind: CapacityType) -> list[tuple[int, ...]]:
+        """Groups of nodes whose prices commitments change, by site."""
+        if kind is not CapacityType.ON_DEMAND:
+            return [() for _ in self.sites]
+        return [self.shop.scopes.region_groups[site.region] for site in self.sites]
+
+    def _teachers(self) -> list[Key]:
+        """Cells of each kind that differ most in how many pods they want."""
+        found = []
+        for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT):
+            mine = sorted(
+                (key for key in self.wanted if key[1] is kind),
+                key=lambda key: (-sum(item.pods for item in self.wanted[key].items), key[0]),
+            )
+            found += mine[:: max(1, -(-len(mine) // MOST_LESSONS))]
+        return found
+
+    def _questions(self, key: Key, pods: Mapping[tuple[int, int], int]) -> dict[int, Question]:
+        """The packing problem of each site that holds any pods."""
+        by_site: dict[int, dict[int, int]] = {}
+        for (i, at), count in pods.items():
+            mine = by_site.setdefault(at, {})
+            workload = self.wanted[key].items[i].workload
+            mine[workload] = mine.get(workload, 0) + count
+        return {
+            at: Question(self.sites[at].region, self.sites[at].zone, key[1], tuple(sorted(mine.items())))
+            for at, mine in sorted(by_site.items())
+        }
+
+    def _learn(self, answers: Mapping[Question, Mix]) -> None:
+        """Cuts from the proofs of answers, of each site's the largest, the smallest and some between."""
+        by_site: dict[tuple[int, CapacityType], list[Question]] = {}
+        for question in answers:
+            site = self.sites.index(Site(question.region, question.zone))
+            by_site.setdefault((site, question.kind), []).append(question)
+        for where, questions in by_site.items():
+            questions.sort(key=lambda q: (-sum(n for _, n in q.asked), q.asked))
+            room = MOST_CUTS - len(self._cuts.get(where, []))
+            step = max(1, -(-len(questions) // max(1, room)))
+            for question in questions[::step][: max(0, room)]:
+                cut = self._cut(question, answers[question])
+                if cut is not None:
+                    self._cuts.setdefault(where, []).append(cut)
+
+    def _cut(self, question: Question, mix: Mix) -> Cut | None:
+        if mix.packed is None:
+            return None
+        places = mix.packed.places
+        many = replace(question, asked=tuple((at, MANY_PODS) for at in places))
+        workloads = tuple(
+            replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
+            for workload in self.shop.workloads(many)
+        )
+        problem = Problem(workloads, (STEADY,), self.shop.catalog(question.region, question.zone))
+        most = [MANY_PODS] * len(places)
+        worth, bits = worth_of_pods(problem, mix.packed.mix.certificate, most, time_limit_s=PROOF_S)
+        return Cut({at: Fraction(value, 1 << bits) for at, value in zip(places, worth, strict=True)}, {})
+
+
+def even_pods(wanted: shares.Question) -> dict[tuple[int, int], int]:
+    """The split that gives every site the same."""
+    pods: dict[tuple[int, int], int] = {}
+    for i, item in enumerate(wanted.items):
+        places = len(item.sites)
+        kept = max((n for _, n in item.losses), default=0)
+        each = max(-(-item.pods // places), -(-kept // max(1, places - 1)))
+        pods |= {(i, site): each for site in item.sites}
+    return pods
+
+
+def all_pods(wanted: shares.Question) -> dict[tuple[int, int], int]:
+    """Every site holds all that may run there."""
+    return {(i, site): item.pods for i, item in enumerate(wanted.items) for site in item.sites}
+
+
+def spread_of(
+    forecast: Forecast, shop: Shop, futures: Sequence[Scenario], blocks: Sequence[HourBlock]
+) -> Spread:
+    """What all cells want of all sites, nothing decided yet.
+
+    Raises
+    ------
+    PlanningError
+        If a region has too few zones, or a workload no region near enough.
+    """
+    sites = sites_of(forecast, shop.catalogs)
+    quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
+    wanted = {}
+    for period in range(len(forecast.periods)):
+        for at, scenario in enumerate(futures):
+            for b, block in enumerate(blocks):
+                for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT):
+                    items = items_of(forecast, sites, scenario, block, period, kind)
+                    if items:
+                        wanted[(period, at, b), kind] = shares.Question(items, sites, quotas)
+    return Spread(shop, sites, wanted)
