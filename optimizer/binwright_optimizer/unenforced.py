@@ -73,7 +73,16 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
 
 _OF_WORKLOADS: tuple[tuple[str, Callable[[Workload], object], Rule | None], ...] = (
     ("gangs are not enforced: pods are placed one by one", lambda workload: workload.gang, Rule.GANGS),
-    ("bounds on spot capacity are not enforced", lambda workload: workload.spot, Rule.SPOT),
+    (
+        "bounds on spot capacity are not enforced",
+        lambda workload: workload.spot.min_on_demand or workload.spot.max_per_pool,
+        Rule.SPOT,
+    ),
+    (
+        "bounds on the loss of spot capacity are not enforced",
+        lambda workload: workload.spot.loss,
+        Rule.SPOT_LOSS,
+    ),
 )
 """Warning, what in a workload brings it up, and the rule that the verifier waives meanwhile."""
 
@@ -130,8 +139,13 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
     ("savings plans are not used", lambda problem: problem.savings_plans, None),
     (
         "the problem's bounds on spot capacity are not enforced",
-        lambda problem: problem.policies.spot,
+        lambda problem: problem.policies.spot.min_on_demand or problem.policies.spot.max_per_pool,
         Rule.PROBLEM_SPOT,
+    ),
+    (
+        "the problem's bound on the loss of spot capacity is not enforced",
+        lambda problem: problem.policies.spot.loss,
+        Rule.SPOT_LOSS,
     ),
     (
         "pods without accelerator are not kept off nodes that have one",

@@ -4,12 +4,13 @@ Slow and plain on purpose: nothing is counted by class, nothing is remembered, a
 the solver or the verifier. What a rule means is in the docstrings of `binwright_optimizer.model`; how it
 is read here is said beside it.
 
-Not read here: shares of GPUs, MIG, device claims, preferences, bounds on loss, commitments.
+Not read here: shares of GPUs, MIG, device claims, preferences, commitments, minValues.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -301,6 +302,7 @@ def broken_rules(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod])
         ("volume", volumes_hold),
         ("gang", gangs_hold),
         ("spot policy", spot_holds),
+        ("spot loss", losses_hold),
         ("accelerated nodes", gpu_nodes_hold),
     ):
         if not holds(problem, nodes, placed, running):
@@ -583,6 +585,37 @@ def spot_holds(
             ]
             if any(pools.count(pool) > most for pool in pools):
                 return False
+    return True
+
+
+def losses_hold(
+    problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod], running: Sequence[Pod]
+) -> bool:
+    """Bounds on loss: every set of pools that may be reclaimed is tried."""
+    for w, workload in enumerate(problem.workloads):
+        bound = (workload.spot or problem.policies.spot).loss
+        on_spot = [p for p in placed if p.workload == w and p.node.labels.get(labels.CAPACITY_TYPE) == "spot"]
+        if bound is None or not on_spot:
+            continue
+        pool_of = [(p.node.labels.get(labels.INSTANCE_TYPE), p.node.labels.get(labels.ZONE)) for p in on_spot]
+        chance = {}
+        for pool in set(pool_of):
+            [rate] = [
+                o.interruption_ppm_per_month
+                for kind in problem.catalog.instance_types
+                for o in kind.offerings
+                if (kind.name, o.zone, o.capacity_type.value) == (*pool, "spot")
+            ] or [None]
+            months = bound.window_s / (730 * 3600)
+            chance[pool] = 1.0 if rate is None else 1 - (1 - rate / 1_000_000) ** months
+        too_much = 0.0
+        for reclaimed in itertools.product((False, True), repeat=len(chance)):
+            taken = dict(zip(chance, reclaimed, strict=True))
+            lost = sum(taken[pool] for pool in pool_of)
+            if lost > bound.share.at_most(workload.replicas):
+                too_much += math.prod(q if taken[pool] else 1 - q for pool, q in chance.items())
+        if too_much > bound.probability_ppm / 1_000_000 * (1 + 1e-6):
+            return False
     return True
 
 

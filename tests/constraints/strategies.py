@@ -16,6 +16,7 @@ from binwright_optimizer.model import (
     GpuNodePolicy,
     HostPort,
     LabelSelector,
+    LossBound,
     Namespace,
     NodeCap,
     NodeInclusionPolicy,
@@ -159,6 +160,13 @@ SPOT_POLICIES = st.builds(
     SpotPolicy,
     min_on_demand=st.sampled_from([None, Share(count=1), Share(ppm=500_000)]),
     max_per_pool=st.sampled_from([None, Share(count=1), Share(ppm=500_000)]),
+    loss=st.none()
+    | st.builds(
+        LossBound,
+        share=st.sampled_from([Share(count=0), Share(count=1), Share(count=2), Share(ppm=500_000)]),
+        probability_ppm=st.sampled_from([1, 20_000, 150_000, 600_000]),
+        window_s=st.sampled_from([3_600, 730 * 3_600, 1_460 * 3_600]),
+    ),
 )
 
 
@@ -181,7 +189,10 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
             for zone in zones
         ]
         if has_spot:
-            sold.append(offering(draw(st.integers(1, 3)), zone=zones[0], capacity_type="spot"))
+            for zone in zones[:2]:
+                spot = offering(draw(st.integers(1, 3)), zone=zone, capacity_type="spot")
+                rate = draw(st.sampled_from([None, 0, 50_000, 200_000, 1_000_000]))
+                sold.append(dataclasses.replace(spot, interruption_ppm_per_month=rate))
         kinds.append(
             dataclasses.replace(
                 instance_type(

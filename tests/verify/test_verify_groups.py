@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -11,12 +12,15 @@ from binwright_optimizer.model import (
     Decision,
     Gang,
     GangTopology,
+    InstanceType,
+    LossBound,
     Policies,
     Problem,
     Share,
     SpotPolicy,
     labels,
 )
+from builders import instance_type, offering
 from decisions import bought
 from rule_world import (
     BOX,
@@ -109,6 +113,50 @@ SPOT_WRONG = [
      "1 pods of web are off spot capacity and 1 on it"),
 ]  # fmt: skip
 
+# A pool is reclaimed within a month with probability 0.1.
+RISKY = instance_type(
+    "box",
+    cpu=8,
+    offerings=[
+        offering(1),
+        *(
+            dataclasses.replace(
+                offering(0.5, zone=z, capacity_type="spot"), interruption_ppm_per_month=100_000
+            )
+            for z in (A, B)
+        ),
+    ],
+)
+SAFE = dataclasses.replace(
+    RISKY, offerings=tuple(dataclasses.replace(o, interruption_ppm_per_month=0) for o in RISKY.offerings)
+)
+MONTH = 730 * 3_600
+
+
+def losing(share: int, probability_ppm: int, window_s: int = MONTH, kind: InstanceType = RISKY) -> Problem:
+    policy = SpotPolicy(loss=LossBound(Share(count=share), probability_ppm, window_s))
+    return world(ruled("web", 4, spot=policy), kinds=[kind])
+
+
+LOSS_RIGHT = [
+    case("both pools at once are rare enough", losing(2, 10_000), box(A, "spot", web=2), box(B, "spot", web=2)),
+    case("one pool is rare enough", losing(1, 190_000), box(A, "spot", web=2), box(B, "spot", web=2)),
+    case("a short window", losing(0, 200, 3_600), box(A, "spot", web=4)),
+    case("as many as may be lost", losing(2, 1), box(A, "spot", web=2), box(A, web=2)),
+    case("nothing on spot", losing(0, 1), box(A, web=4)),
+    case("never reclaimed", losing(0, 1, kind=SAFE), box(A, "spot", web=4)),
+]  # fmt: skip
+LOSS_WRONG = [
+    (case("one pool with more than may be lost", losing(2, 10_000), box(A, "spot", web=4)),
+     "spot loss: web loses more than 2 of its pods within 2628000 s with probability 0.1, at most 0.01 is allowed"),
+    (case("either pool", losing(1, 189_999), box(A, "spot", web=2), box(B, "spot", web=2)), "more than 1 of its pods within 2628000 s with probability 0.19"),
+    (case("both pools", losing(2, 9_999), box(A, "spot", web=2), box(B, "spot", web=2)), "with probability 0.01, at most 0.01 is allowed"),
+    (case("two months", losing(3, 100_000, 2 * MONTH), box(A, "spot", web=4)), "with probability 0.19"),
+    (case("an unknown rate", losing(0, 999_999, kind=BOX), box(A, "spot", web=1), box(A, web=3)), "with probability 1,"),
+    (case("the problem's bound", world(ruled("web", 4), kinds=[RISKY], policies=Policies(spot=SpotPolicy(loss=LossBound(Share(), 1)))),
+          box(A, "spot", web=4)), "spot loss: web loses more than 0 of its pods within 3600 s"),
+]  # fmt: skip
+
 GPU_RIGHT = [
     case("pods that ask", world(ruled("train", gpu=1), kinds=[BOX, GPU], policies=NEVER), bought("gpu", zone=A, train=1)),
     case("others elsewhere", world(ruled("train", gpu=1), PLAIN_WEB, kinds=[BOX, GPU], policies=NEVER),
@@ -124,8 +172,8 @@ GPU_WRONG = [
      "is on existing node n, which has one"),
 ]  # fmt: skip
 
-RIGHT = [*GANGS_RIGHT, *SPOT_RIGHT, *GPU_RIGHT]
-WRONG = [*GANGS_WRONG, *SPOT_WRONG, *GPU_WRONG]
+RIGHT = [*GANGS_RIGHT, *SPOT_RIGHT, *LOSS_RIGHT, *GPU_RIGHT]
+WRONG = [*GANGS_WRONG, *SPOT_WRONG, *LOSS_WRONG, *GPU_WRONG]
 
 
 @pytest.mark.parametrize(("question", "decision"), [c[1:] for c in RIGHT], ids=[c[0] for c in RIGHT])

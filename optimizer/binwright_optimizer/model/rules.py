@@ -21,6 +21,7 @@ class Rule(StrEnum):
     RUNNING_PODS = "rule of a running pod"
     GANGS = "gang"
     SPOT = "spot policy"
+    SPOT_LOSS = "spot loss"
     PROBLEM_SPOT = "spot policy of the problem"
     GPU_NODES = "accelerated nodes"
     MIN_VALUES = "minValues"

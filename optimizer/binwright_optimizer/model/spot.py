@@ -90,7 +90,8 @@ class LossBound:
     """With probability 1 - ``probability_ppm``, at most ``share`` of the pods is lost within ``window_s``.
 
     Spot pools (instance type x zone) are reclaimed independently of each other, each as a whole, at the
-    interruption rate of its offering.
+    interruption rate of its offering: a rate of r a month means that a pool is reclaimed within t months
+    with probability 1 - (1 - r)^t. A pool whose rate is not known counts as lost.
     """
 
     share: Share

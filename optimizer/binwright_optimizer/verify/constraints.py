@@ -20,6 +20,7 @@ from binwright_optimizer.verify.min_values import check_min_values
 from binwright_optimizer.verify.pod_affinity import check_affinity, check_anti_affinity
 from binwright_optimizer.verify.rulebook import rulebook, stated_rules
 from binwright_optimizer.verify.spot import check_spot
+from binwright_optimizer.verify.spot_loss import check_spot_loss
 from binwright_optimizer.verify.spread import check_spread
 from binwright_optimizer.verify.volumes import check_volumes
 
@@ -34,6 +35,7 @@ CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
     (frozenset({Rule.VOLUMES}), check_volumes),
     (frozenset({Rule.GANGS}), check_gangs),
     (frozenset({Rule.SPOT, Rule.PROBLEM_SPOT}), check_spot),
+    (frozenset({Rule.SPOT_LOSS}), check_spot_loss),
     (frozenset({Rule.GPU_NODES}), check_gpu_nodes),
     (frozenset({Rule.MIN_VALUES}), check_min_values),
     (frozenset(Rule), check_alternatives),

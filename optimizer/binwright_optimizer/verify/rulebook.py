@@ -23,6 +23,7 @@ from binwright_optimizer.model import (
     PodAffinityTerm,
     PodTemplate,
     Problem,
+    SpotPolicy,
     TopologySpread,
 )
 from binwright_optimizer.model.namespaces import labels_by_namespace
@@ -62,16 +63,23 @@ def _stated(problem: Problem) -> Iterator[Rule]:
         yield Rule.DAEMON_PORTS
     if any(workload.gang for workload in problem.workloads):
         yield Rule.GANGS
-    if any(workload.spot for workload in problem.workloads):
-        yield Rule.SPOT
-    if policies.spot:
-        yield Rule.PROBLEM_SPOT
+    for workload in problem.workloads:
+        if workload.spot:
+            yield from _stated_about_spot(workload.spot, Rule.SPOT)
+    yield from _stated_about_spot(policies.spot, Rule.PROBLEM_SPOT)
     if policies.gpu_nodes is GpuNodePolicy.NEVER:
         yield Rule.GPU_NODES
     if policies.min_values is MinValuesPolicy.STRICT and any(
         requirement.min_values for pool in problem.node_pools for requirement in pool.requirements
     ):
         yield Rule.MIN_VALUES
+
+
+def _stated_about_spot(policy: SpotPolicy, rule: Rule) -> Iterator[Rule]:
+    if policy.min_on_demand is not None or policy.max_per_pool is not None:
+        yield rule
+    if policy.loss is not None:
+        yield Rule.SPOT_LOSS
 
 
 @dataclass(frozen=True, slots=True)

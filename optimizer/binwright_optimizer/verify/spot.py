@@ -18,20 +18,8 @@ Pool = tuple[str, str]
 
 def check_spot(state: FinalState) -> Iterator[Finding]:
     """Workloads with too much on spot capacity, or in one spot pool."""
-    workloads = state.problem.workloads
-    off_spot = [0] * len(workloads)
-    pools: list[dict[Pool, int]] = [{} for _ in workloads]
-    for n, pods in state.ranges:
-        if not (workloads[pods.workload].spot or state.problem.policies.spot):
-            continue
-        node = state.nodes[n]
-        if node.is_spot:
-            pool = spot_pool(node)
-            mine = pools[pods.workload]
-            mine[pool] = mine.get(pool, 0) + pods.count
-        else:
-            off_spot[pods.workload] += pods.count
-    for w, workload in enumerate(workloads):
+    off_spot, pools = pods_by_pool(state)
+    for w, workload in enumerate(state.problem.workloads):
         policy = workload.spot or state.problem.policies.spot
         rule = Rule.SPOT if workload.spot else Rule.PROBLEM_SPOT
         on_spot = sum(pools[w].values())
@@ -54,6 +42,24 @@ def check_spot(state: FinalState) -> Iterator[Finding]:
                     )
 
 
-def spot_pool(node: Node) -> Pool:
+def pods_by_pool(state: FinalState) -> tuple[list[int], list[dict[Pool, int]]]:
+    """Of each workload with a policy, its pods off spot capacity, and those in each spot pool."""
+    workloads = state.problem.workloads
+    off_spot = [0] * len(workloads)
+    pools: list[dict[Pool, int]] = [{} for _ in workloads]
+    for n, pods in state.ranges:
+        if not (workloads[pods.workload].spot or state.problem.policies.spot):
+            continue
+        node = state.nodes[n]
+        if node.is_spot:
+            pool = _pool(node)
+            mine = pools[pods.workload]
+            mine[pool] = mine.get(pool, 0) + pods.count
+        else:
+            off_spot[pods.workload] += pods.count
+    return off_spot, pools
+
+
+def _pool(node: Node) -> Pool:
     """The pool that a spot node belongs to."""
     return node.labels.get(labels.INSTANCE_TYPE, ""), node.labels.get(labels.ZONE, "")
