@@ -13,6 +13,7 @@ from typing import Any
 from binwright_optimizer.model import (
     Gang,
     GangTopology,
+    LossBound,
     MinValuesPolicy,
     Operator,
     Policies,
@@ -103,6 +104,15 @@ def test_a_gang_joins_its_running_members() -> None:
     conforms(question, 2, lambda a: a.by(ZONE, "ring") == {"b": 2})
 
 
+def test_running_members_that_are_apart_leave_a_choice() -> None:
+    """One runs in a, one in b: the newcomer joins either, so a."""
+    old = [node(f"old-{z}", running(ruled("ring", gang="g")), cpu=0, zone=z) for z in "ab"]
+    question = ganged(
+        Gang("g", topology=(GangTopology(ZONE),)), ruled("ring", gang="g"), existing_nodes=tuple(old)
+    )
+    conforms(question, 1)
+
+
 # --- spot -------------------------------------------------------------------------------------------
 
 MIXED = instance_type(
@@ -135,6 +145,26 @@ def test_a_share_is_rounded_up() -> None:
     conforms(wary(4, SpotPolicy(min_on_demand=Share(ppm=300_000))), 4)
 
 
+def test_pods_that_are_left_out_do_not_count_as_on_demand() -> None:
+    """Two of four have to be off spot, and nothing else is sold than one spot node for four: with none
+    off it, none may be on it."""
+    spot = instance_type("spot", cpu=4, offerings=[offering(1, capacity_type="spot", available=1)])
+    web = ruled("web", 4, spot=SpotPolicy(min_on_demand=Share(count=2)))
+    conforms_not(problem([web], [spot]), placed=0)
+
+
+def test_a_bound_on_loss_spreads_over_pools() -> None:
+    """Each pool is reclaimed within a month with probability 0.1; with probability 0.02 at most, more
+    than two may be lost: four in one pool break that (0.1), two and two do not (0.01)."""
+    risky = dataclasses.replace(
+        MIXED,
+        offerings=tuple(dataclasses.replace(o, interruption_ppm_per_month=100_000) for o in MIXED.offerings),
+    )
+    policy = SpotPolicy(loss=LossBound(Share(count=2), 20_000, 730 * 3_600))
+    question = problem([ruled("web", 4, spot=policy)], [risky])
+    conforms(question, 3, lambda a: a.by(ZONE, "web") == {"a": 2, "b": 2})
+
+
 def test_at_most_two_in_a_pool() -> None:
     """Two in spot a (1), two in spot b (2)."""
     question = wary(4, SpotPolicy(max_per_pool=Share(count=2)))
@@ -146,10 +176,16 @@ def test_pools_that_are_full_push_the_rest_on_demand() -> None:
     conforms(wary(4, SpotPolicy(max_per_pool=Share(count=1))), 6)
 
 
+ALL_ON_DEMAND = Policies(spot=SpotPolicy(min_on_demand=Share(ppm=1_000_000)))
+
+
 def test_the_problems_policy_holds_where_the_workload_has_none() -> None:
-    policies = Policies(spot=SpotPolicy(min_on_demand=Share(ppm=1_000_000)))
-    conforms(dataclasses.replace(problem([ruled("web", 2)], [MIXED]), policies=policies), 3)
-    own = wary(2, SpotPolicy(min_on_demand=Share(count=1)), policies=policies)
+    conforms(dataclasses.replace(problem([ruled("web", 2)], [MIXED]), policies=ALL_ON_DEMAND), 3)
+
+
+def test_a_workloads_own_policy_comes_before_the_problems() -> None:
+    """One of its two on demand (3), one on spot (1)."""
+    own = wary(2, SpotPolicy(min_on_demand=Share(count=1)), policies=ALL_ON_DEMAND)
     conforms(own, 4, lambda a: a.by(labels.CAPACITY_TYPE, "web") == {"on-demand": 1, "spot": 1})
 
 

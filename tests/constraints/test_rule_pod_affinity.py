@@ -181,6 +181,10 @@ def test_other_namespaces_are_meant_only_if_named() -> None:
     """The database runs in namespace shop; without a namespace the term means its own."""
     old = node("old", running(ruled("db", namespace="shop")), zone="b")
     conforms_not(sold(ruled("web", pod_affinity=near(ZONE, "db")), existing_nodes=(old,)), placed=0)
+
+
+def test_a_namespace_that_is_named_is_meant() -> None:
+    old = node("old", running(ruled("db", namespace="shop")), zone="b")
     named = ruled("web", pod_affinity=near(ZONE, "db", namespaces=("shop",)))
     conforms(sold(named, existing_nodes=(old,)), 0, lambda a: a.on("web") == {"old": 1})
 
@@ -223,3 +227,42 @@ def test_affinity_and_spread_pull_together() -> None:
     db = ruled("db", affinity=((requires(ZONE, "In", "b"),),))
     web = ruled("web", 3, pod_affinity=near(ZONE, "db"), topology_spread=(spread(HOSTNAME, 2, apps("web")),))
     conforms(sold(db, web), 4, lambda a: a.by(ZONE, "web") == {"b": 3})
+
+
+def test_a_chain_of_affinities() -> None:
+    """log follows web, which follows db, which is pinned to b."""
+    question = sold(
+        ruled("db", selector={ZONE: "b"}),
+        ruled("web", pod_affinity=near(ZONE, "db")),
+        ruled("log", pod_affinity=near(ZONE, "web")),
+    )
+    conforms(question, 2, lambda a: a.by(ZONE, "log") == {"b": 1})
+
+
+def test_two_groups_that_select_each_other_share_a_domain() -> None:
+    """x and y each select both apps: the first of either starts the zone for all of them."""
+    both = PodAffinity((term(ZONE, apps("x", "y")),))
+    question = sold(ruled("x", 3, pod_affinity=both), ruled("y", 3, pod_affinity=both))
+    conforms(question, 2, lambda a: (a.by(ZONE, "x"), a.by(ZONE, "y")) == ({"a": 3}, {"a": 3}))
+
+
+def test_a_group_cannot_start_beside_one_that_needs_nobody() -> None:
+    """``web`` selects itself and ``db``; db needs nobody and is pinned to c. If db comes first, web may
+    not start elsewhere: so all are in c."""
+    question = sold(ruled("db", selector={ZONE: "c"}), ruled("web", 2, pod_affinity=near(ZONE, "web", "db")))
+    conforms(question, 4, lambda a: a.by(ZONE, "web") == {"c": 2})
+
+
+def test_two_terms_in_two_kinds_of_domain() -> None:
+    """In the zone and of the capacity type of one and the same database: spot in b, for 0.5."""
+    offerings = [
+        offering(1, zone="a"),
+        offering(0.5, zone="b", capacity_type="spot"),
+        offering(0.25, zone="b"),
+    ]
+    box = instance_type("box", cpu=4, offerings=offerings)
+    db = ruled("db")
+    old = node("old", running(db), cpu=0, zone="b", node_labels={labels.CAPACITY_TYPE: "spot"})
+    terms = PodAffinity((term(ZONE, apps("db")), term(labels.CAPACITY_TYPE, apps("db"))))
+    question = dataclasses.replace(problem([ruled("web", pod_affinity=terms)], [box]), existing_nodes=(old,))
+    conforms(question, 0.5, lambda a: a.by(labels.CAPACITY_TYPE, "web") == {"spot": 1})

@@ -222,3 +222,67 @@ def test_running_pods_are_evened_out() -> None:
     old = node("old", running(ruled("web"), 3), cpu=0, zone="a")
     question = dataclasses.replace(sold(web, prices=(1, 2)), existing_nodes=(old,))
     conforms(question, 2, lambda a: a.by(ZONE, "web") == {"b": 2})
+
+
+def test_a_zone_where_the_pod_does_not_fit_is_no_domain() -> None:
+    """Zone b sells only 2 CPUs: three pods of 3 CPUs stay in a, one on each box."""
+    kinds = [
+        instance_type("box", cpu=4, offerings=[offering(1, zone="a")]),
+        instance_type("tiny", cpu=2, offerings=[offering(1, zone="b")]),
+    ]
+    web = ruled("web", 3, cpu=3, topology_spread=(spread(ZONE, 1, apps("web")),))
+    conforms(problem([web], kinds), 3, lambda a: a.by(ZONE, "web") == {"a": 3})
+
+
+def test_a_zone_that_is_sold_out_is_no_domain() -> None:
+    kinds = [
+        instance_type("box", cpu=4, offerings=[offering(1, zone="a"), offering(1, zone="b", available=0)])
+    ]
+    web = ruled("web", 3, topology_spread=(spread(ZONE, 1, apps("web")),))
+    conforms(problem([web], kinds), 1)
+
+
+def test_a_zone_with_too_little_supply_holds_the_others_back() -> None:
+    """One box of 2 CPUs is left in b, at 3: of six pods two go there and at most three to a."""
+    kinds = [
+        instance_type("box", cpu=2, offerings=[offering(1, zone="a"), offering(3, zone="b", available=1)])
+    ]
+    web = ruled("web", 6, topology_spread=(spread(ZONE, 1, apps("web")),))
+    conforms_not(problem([web], kinds), placed=5)
+
+
+AFFINITY_IGNORED = ruled(
+    "web",
+    2,
+    selector={ZONE: "a"},
+    topology_spread=(spread(ZONE, 1, apps("web"), ignores_affinity=True),),
+)
+TWO_ZONES = instance_type("box", cpu=4, offerings=[offering(1, zone="a"), offering(1, zone="b")])
+
+
+def test_zones_where_a_pod_may_not_run_are_no_domains_while_nothing_stands_there() -> None:
+    """The pods of ``web`` may not run in b: both go to a."""
+    conforms(problem([AFFINITY_IGNORED], [TWO_ZONES]), 1, lambda a: a.by(ZONE, "web") == {"a": 2})
+
+
+def test_nodes_bought_for_others_are_domains_where_affinity_is_ignored() -> None:
+    """Once ``db`` has a node in b, with none of web on it, zone a takes one of them only."""
+    question = problem([AFFINITY_IGNORED, ruled("db", selector={ZONE: "b"})], [TWO_ZONES])
+    conforms_not(question, placed=2)
+
+
+def test_running_pods_on_nodes_that_do_not_count_are_not_counted() -> None:
+    """The node with three of them in a is tainted, and taints are honoured: a and b start at 0."""
+    constraint = spread(ZONE, 1, apps("web"), honors_taints=True)
+    web = ruled("web", 2, topology_spread=(constraint,))
+    old = node("old", running(web, 3), zone="a", taints=["t:NoSchedule"])
+    question = dataclasses.replace(sold(web, prices=(1, 2)), existing_nodes=(old,))
+    conforms(question, 3, lambda a: a.by(ZONE, "web") == {"a": 1, "b": 1})
+
+
+def test_other_workloads_that_a_constraint_counts() -> None:
+    """web is spread over web and db together, and db is pinned to a: with two of db there, one of web
+    goes to b and the other to c, at 1 + 2 + 4."""
+    web = ruled("web", 2, topology_spread=(spread(ZONE, 1, apps("web", "db")),))
+    question = sold(web, ruled("db", 2, selector={ZONE: "a"}))
+    conforms(question, 7, lambda a: a.by(ZONE, "web") == {"b": 1, "c": 1})
