@@ -184,9 +184,9 @@ def test_the_problems_policy_holds_where_the_workload_has_none() -> None:
 
 
 def test_a_workloads_own_policy_comes_before_the_problems() -> None:
-    """One of its two on demand (3), one on spot (1)."""
-    own = wary(2, SpotPolicy(min_on_demand=Share(count=1)), policies=ALL_ON_DEMAND)
-    conforms(own, 4, lambda a: a.by(labels.CAPACITY_TYPE, "web") == {"on-demand": 1, "spot": 1})
+    """It bears spot, two pods in a pool: both in spot a, for 1."""
+    own = wary(2, SpotPolicy(max_per_pool=Share(count=2)), policies=ALL_ON_DEMAND)
+    conforms(own, 1, lambda a: a.by(labels.CAPACITY_TYPE, "web") == {"spot": 2})
 
 
 # --- minValues --------------------------------------------------------------------------------------
