@@ -1,7 +1,7 @@
 """The cheapest decision on a tiny problem, by trying them all, and a reading of every rule, pod by pod.
 
-Slow and plain on purpose: nothing is counted by class, nothing is remembered, and no code is shared with
-the solver or the verifier. What a rule means is in the docstrings of `binwright_optimizer.model`; how it
+Slow and plain on purpose: nothing is counted by class, no answer is carried over, and no code is shared
+with the solver or the verifier. What a rule means is in the docstrings of `binwright_optimizer.model`; how it
 is read here is said beside it.
 
 Not read here: shares of GPUs, MIG, device claims, preferences, commitments, minValues.
@@ -9,6 +9,7 @@ Not read here: shares of GPUs, MIG, device claims, preferences, commitments, min
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,6 +108,7 @@ def node_labels(
     }
 
 
+@functools.lru_cache(maxsize=16)
 def options(problem: Problem) -> list[Option]:
     """Everything that may be bought once, cheapest first.
 
@@ -280,25 +282,28 @@ def broken_rules(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod])
     placed
         The new pods that are placed; the others are left out.
     """
+    return list(_broken(problem, nodes, placed))
+
+
+def _broken(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod]) -> Iterator[str]:
     running = running_pods(problem, nodes)
-    broken = []
     if not within_limits(problem, nodes):
-        broken.append("limits")
+        yield "limits"
     for pool in problem.node_pools:
         mine = [n for n in nodes if n.option is not None and n.option.pool is pool]
         old = [n for n in problem.existing_nodes if n.node_pool == pool.name]
         if len(mine) + len(old) < pool.min_nodes and len(mine) < pool.min_nodes - len(old):
-            broken.append("minimum")
+            yield "minimum"
     if not all(has_room(problem, node, [pod for pod in placed if pod.node is node]) for node in nodes):
-        broken.append("room")
+        yield "room"
     if not all(admits(pod.template, pod.node) for pod in placed):
-        broken.append("labels or taints")
+        yield "labels or taints"
     for rule, holds in (
-        ("topology spread", spread_holds),
-        ("pod affinity", affinity_holds),
-        ("pod anti-affinity", anti_affinity_holds),
         ("node cap", caps_hold),
         ("host port", ports_hold),
+        ("pod anti-affinity", anti_affinity_holds),
+        ("pod affinity", affinity_holds),
+        ("topology spread", spread_holds),
         ("volume", volumes_hold),
         ("gang", gangs_hold),
         ("spot policy", spot_holds),
@@ -306,8 +311,7 @@ def broken_rules(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod])
         ("accelerated nodes", gpu_nodes_hold),
     ):
         if not holds(problem, nodes, placed, running):
-            broken.append(rule)
-    return broken
+            yield rule
 
 
 def running_pods(problem: Problem, nodes: Sequence[Node]) -> list[Pod]:
@@ -667,7 +671,7 @@ def cheapest(problem: Problem, counts: Sequence[int] | None = None) -> Placement
     wanted = [workload.replicas for workload in problem.workloads] if counts is None else list(counts)
     best: list[Placement] = []
     for placement in _placements(problem, wanted, best):
-        if not broken_rules(problem, placement.nodes, placement.pods):
+        if next(_broken(problem, placement.nodes, placement.pods), None) is None:
             best.clear()
             best.append(Placement(list(placement.nodes), list(placement.pods)))
     return best[0] if best else None
