@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binwright_optimizer.model import CapacityType, Catalog, PodTemplate, Requirement, Resources, labels
+from binwright_optimizer.model import Catalog, PodTemplate, Requirement, Resources, labels
 from binwright_optimizer.model.forecast import (
     FLAT,
     OFFICE,
@@ -16,20 +16,17 @@ from binwright_optimizer.model.forecast import (
     quarter,
 )
 from binwright_optimizer.model.requirements import Operator
-from builders import instance_type
-
-ON_DEMAND = Requirement(labels.CAPACITY_TYPE, Operator.IN, (str(CapacityType.ON_DEMAND),))
+from builders import instance_type, offering
 
 
 def forecast(
     bands: list[Band], offers: tuple[CommitmentOffer, ...] = (), held: tuple[HeldCommitment, ...] = (),
-    profile: str = "office", cpu: tuple[int, ...] = (3000,),
+    profile: str = "office", cpu: tuple[int, ...] = (3000,), kind: str = "on-demand",
 ) -> Forecast:  # fmt: skip
     """Pods of some sizes in one region, a quarter for each band, requests taken as they are."""
+    bought = Requirement(labels.CAPACITY_TYPE, Operator.IN, (kind,))
     workloads = tuple(
-        ForecastWorkload(
-            f"w{at}", PodTemplate(Resources.of({"cpu": size}), node_selector=(ON_DEMAND,)), profile
-        )
+        ForecastWorkload(f"w{at}", PodTemplate(Resources.of({"cpu": size}), node_selector=(bought,)), profile)
         for at, size in enumerate(cpu)
     )
     return Forecast(
@@ -53,3 +50,20 @@ def market(**prices: float) -> dict[str, Catalog]:
         instance_type(name, cpu=int(name[1:]), memory_gib=64, price=price) for name, price in prices.items()
     )
     return {"region-1": Catalog("test", types)}
+
+
+def sold(region: str, zones: int, kind: str = "on-demand", **prices: float) -> Catalog:
+    """Types named after their cores in zones a, b, c ... of a region."""
+    types = tuple(
+        instance_type(
+            name,
+            cpu=int(name[1:]),
+            memory_gib=64,
+            offerings=[
+                offering(price, zone=f"{region}{letter}", capacity_type=kind, region=region)
+                for letter in "abc"[:zones]
+            ],
+        )
+        for name, price in prices.items()
+    )
+    return Catalog(region, types)

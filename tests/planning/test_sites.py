@@ -23,29 +23,12 @@ from binwright_optimizer.model.forecast import (
 from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
 from binwright_optimizer.planning.shares import Cut, Question, split
 from binwright_optimizer.planning.sites import Item, Site
-from builders import instance_type, offering
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_cases import forecast
+from plan_cases import forecast, sold
 
 HOURS = 2160
 HOME, AWAY = "region-1", "region-2"
-
-
-def sold(region: str, zones: int, **prices: float) -> Catalog:
-    """Types named after their cores in zones a, b, c ... of a region."""
-    types = tuple(
-        instance_type(
-            name,
-            cpu=int(name[1:]),
-            memory_gib=64,
-            offerings=[
-                replace(offering(price, zone=f"{region}{letter}"), region=region) for letter in "abc"[:zones]
-            ],
-        )
-        for name, price in prices.items()
-    )
-    return Catalog(region, types)
 
 
 def movable(asked: Forecast, egress_usd: float = 0.0, **more: object) -> Forecast:
@@ -244,7 +227,8 @@ def test_no_split_beats_its_proof(
     if factor == 1:
         assert cost == best
     assert found.proof.bound <= cost
-    assert sum(found.running.values()) >= pods
+    assert sum(found.running.values()) == pods
+    assert all(found.running[key] <= found.pods[key] for key in found.running)
 
 
 def cheapest_data(held: tuple[int, ...], egress: list[int], pods: int) -> int | None:

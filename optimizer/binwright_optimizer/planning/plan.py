@@ -187,7 +187,7 @@ def make_plan(
     """
     futures = scenarios(forecast)
     blocks = hour_blocks(tuple(forecast.profiles))
-    lists = catalogs or _price_lists(forecast)
+    lists = catalogs or price_lists(forecast)
     scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
     shop = Shop(forecast, lists, scopes)
     until = time.monotonic() + params.deadline_s
@@ -258,7 +258,7 @@ def _spread_ledger(
     return ledger
 
 
-def _price_lists(forecast: Forecast) -> dict[str, Catalog]:
+def price_lists(forecast: Forecast) -> dict[str, Catalog]:
     """What is sold wherever pods may run, up to the largest node that plans buy."""
     regions = dict.fromkeys(
         (*forecast.regions, *(region for w in forecast.workloads for region in w.regions))

@@ -201,12 +201,24 @@ def split(
         built = _Master(question, cuts, nodes)
     whole, _ = built.run(is_whole=True)
     pods = built.read(whole, built.held)
-    running = built.read(whole, built.runs)
+    running = _exactly(question, built.read(whole, built.runs))
     egress = sum(
         count * question.items[i].egress[question.items[i].sites.index(site)]
         for (i, site), count in running.items()
     )
     return Split(pods, running, egress, proof)
+
+
+def _exactly(question: Question, running: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """The pods that run, no more than are wanted: the dearest data goes first, then what has most."""
+    found = dict(running)
+    for i, item in enumerate(question.items):
+        egress = dict(zip(item.sites, item.egress, strict=True))
+        mine = [site for at, site in found if at == i]
+        for _ in range(sum(found[i, site] for site in mine) - item.pods):
+            most = max((site for site in mine if found[i, site]), key=lambda s: (egress[s], found[i, s], -s))
+            found[i, most] -= 1
+    return {key: count for key, count in found.items() if count}
 
 
 class _Master:

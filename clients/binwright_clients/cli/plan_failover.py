@@ -1,0 +1,187 @@
+"""``binwright plan failover``: plan, then take zones, spot pools and regions away and show what happens."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from binwright_optimizer.errors import PlanningError
+from rich.console import Group
+from rich.text import Text
+
+from binwright_clients.cli.answer_stdout import answer_only_on_stdout
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.exit_codes import FAILED
+from binwright_clients.cli.failures import BadInput
+from binwright_clients.cli.output import output_option, print_table, print_yaml
+from binwright_clients.cli.plan_reference_view import plain_table
+from binwright_clients.cli.render.text import dollars, literal, some
+from binwright_clients.cli.values import DURATION
+from binwright_clients.forecast import read_forecast
+from binwright_clients.spelling import suggestion
+
+if TYPE_CHECKING:
+    from binwright_optimizer.planning.failover import Moved, Outcome
+    from binwright_optimizer.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Simulated:
+    """The losses of one period's busiest hours."""
+
+    period: str
+    scenario: str
+    outcomes: tuple[Outcome, ...]
+
+
+@click.command(
+    epilog=examples(
+        "binwright plan failover examples/resilient.yaml",
+        "binwright plan failover examples/resilient.yaml --scenario usual --period 2027-Q1 -o json",
+    )
+)
+@click.argument("path", metavar="FORECAST")
+@click.option("--cloud", type=click.Choice(["aws", "gcp", "azure"]), help="Whose regions a table means.")
+@click.option(
+    "--deadline", type=DURATION, default="45s", show_default=True, help="Time of the plan's solves."
+)
+@click.option("--period", metavar="NAME", help="Only this period.  [default: all]")
+@click.option("--scenario", metavar="NAME", help="Demand of this scenario.  [default: the highest]")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
+@output_option()
+def failover(
+    path: str,
+    cloud: str | None,
+    deadline: float,
+    period: str | None,
+    scenario: str | None,
+    seed: int,
+    output: str,
+) -> None:
+    """Plan for a forecast, then lose each zone, spot pool and region in turn.
+
+    Pods on what is left stay where they are. Displaced pods go to the room left, protected ones first,
+    and nothing is bought; the verifier checks every placement. What has no place is lost until the
+    further nodes run whose cost is shown. Exit code 1 means that a promise of `resilience:` is broken.
+    """
+    asked = read_forecast(path, cloud or "")
+    # Imported on first use: it loads the solver.
+    from binwright_optimizer.planning.failover import Failover, busiest_cell
+    from binwright_optimizer.planning.plan import PlanParams, make_plan, price_lists
+
+    names = [known.name or str(known.start) for known in asked.periods]
+    if period is not None and period not in names:
+        raise BadInput(f"--period: {path} has no period {period!r}{suggestion(period, names)}")
+    lists = price_lists(asked)
+    try:
+        with answer_only_on_stdout():
+            plan = make_plan(asked, PlanParams(deadline, seed=seed))
+            at = _scenario(plan, scenario)
+            simulated = []
+            for number, name in enumerate(names):
+                if period in (None, name):
+                    cell = Failover(plan, lists, busiest_cell(plan, number, at))
+                    outcomes = tuple(cell.outcome(loss) for loss in cell.losses())
+                    simulated.append(_Simulated(name, plan.scenarios[at].name, outcomes))
+    except PlanningError as error:
+        raise BadInput(f"{path}: {error}") from error
+    broken = sum(outcome.protected_lost for one in simulated for outcome in one.outcomes)
+    document = {
+        "protected_pods_lost": broken,
+        "periods": [
+            {
+                "name": one.period,
+                "scenario": one.scenario,
+                "losses": [_outcome_document(outcome) for outcome in one.outcomes],
+            }
+            for one in simulated
+        ],
+    }
+    if output == "json":
+        click.echo(json.dumps(document, indent=2))
+    elif output == "yaml":
+        print_yaml(document)
+    else:
+        print_table(_view(simulated, broken))
+    if broken:
+        raise SystemExit(FAILED)
+
+
+def _scenario(plan: Plan, name: str | None) -> int:
+    known = [scenario.name for scenario in plan.scenarios]
+    if name is None:
+        return len(known) - 1
+    if name not in known:
+        raise BadInput(f"--scenario: the plan has no scenario {name!r}; it has {', '.join(known)}")
+    return known.index(name)
+
+
+def _outcome_document(outcome: Outcome) -> dict[str, Any]:
+    extra = outcome.extra_microusd_per_hour
+    return {
+        "lost": str(outcome.loss.kind),
+        "region": outcome.loss.region,
+        "zone": outcome.loss.zone,
+        "instance_type": outcome.loss.instance_type,
+        "nodes_lost": outcome.nodes_lost,
+        "pods_displaced": outcome.displaced,
+        "is_promised": outcome.is_promised,
+        "protected_pods_lost": outcome.protected_lost,
+        "rescheduled": [_moved_document(moved) for moved in outcome.moved],
+        "without_place": [_moved_document(moved) for moved in outcome.lost],
+        "extra_usd_per_hour": None if extra is None else extra / 1e6,
+    }
+
+
+def _moved_document(moved: Moved) -> dict[str, Any]:
+    return {"workload": moved.workload, "wanted_in": moved.home, "pods": moved.pods, "zone": moved.zone}
+
+
+def _view(simulated: list[_Simulated], broken: int) -> Group:
+    parts: list[Any] = []
+    for one in simulated:
+        table = plain_table(
+            ("Lost", False),
+            ("Nodes", True),
+            ("Pods", True),
+            ("Promise", False),
+            ("Rescheduled to", False),
+            ("Without a place", False),
+            ("More $/h", True),
+        )
+        for outcome in one.outcomes:
+            extra = outcome.extra_microusd_per_hour
+            table.add_row(
+                literal(f"{outcome.loss.kind} {outcome.loss.name}"),
+                f"{outcome.nodes_lost:,}",
+                f"{outcome.displaced:,}",
+                _promise(outcome),
+                literal(_summed(outcome.moved, by_zone=True)),
+                literal(_summed(outcome.lost, by_zone=False)),
+                "nowhere" if extra is None else dollars(extra, 2),
+            )
+        heading = f"{one.period}, busiest hours, demand {one.scenario}"
+        parts += [Text(heading, style="bold"), table, Text("")]
+    if broken:
+        said = f"{broken} protected pods are lost: a promise is broken"
+    elif any(outcome.is_promised for one in simulated for outcome in one.outcomes):
+        said = "every promise holds"
+    else:
+        said = "the forecast promises nothing: see `resilience:` in examples/resilient.yaml"
+    return Group(*parts, Text(said, style="bold"))
+
+
+def _promise(outcome: Outcome) -> str:
+    if not outcome.is_promised:
+        return "none"
+    return f"{outcome.protected_lost:,} lost" if outcome.protected_lost else "holds"
+
+
+def _summed(moved: tuple[Moved, ...], *, by_zone: bool) -> str:
+    counts: Counter[str] = Counter()
+    for one in moved:
+        counts[one.zone if by_zone else one.workload] += one.pods
+    return some([f"{pods:,} {name}" for name, pods in sorted(counts.items())], most=4)

@@ -1,0 +1,120 @@
+"""Simulated failover: what a plan promises holds, and what one without the promise loses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from binwright_clients.cli.main import main
+from binwright_optimizer.model import Catalog
+from binwright_optimizer.model.forecast import Band, Forecast, Link, Resilience
+from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, busiest_cell
+from binwright_optimizer.planning.plan import PlanParams, make_plan
+from click.testing import CliRunner
+from plan_cases import forecast, sold
+
+HOME, AWAY = "region-1", "region-2"
+TEN = forecast([Band.exactly(10)], profile="flat")
+
+
+def outcomes(asked: Forecast, *catalogs: Catalog) -> dict[Loss, Outcome]:
+    lists = {c.name: c for c in catalogs}
+    plan = make_plan(asked, PlanParams(60.0), catalogs=lists)
+    simulated = Failover(plan, lists, busiest_cell(plan, 0, 0))
+    return {loss: simulated.outcome(loss) for loss in simulated.losses()}
+
+
+def test_promised_zone_loss_leaves_no_protected_pod_without_a_place() -> None:
+    """Fifteen nodes in three zones, ten pods on them: any zone's pods find room on the other ten."""
+    found = outcomes(replace(TEN, resilience=Resilience(zones=1)), sold(HOME, 3, c4=0.10))
+    zones = [outcome for loss, outcome in found.items() if loss.kind is LossKind.ZONE]
+    assert len(zones) == 3
+    for outcome in zones:
+        assert outcome.is_promised
+        assert (outcome.nodes_lost, outcome.protected_lost, outcome.lost) == (5, 0, ())
+        assert sum(moved.pods for moved in outcome.moved) == outcome.displaced
+        assert all(moved.zone != outcome.loss.zone for moved in outcome.moved)
+        assert outcome.extra_microusd_per_hour == 0
+    assert sum(outcome.displaced for outcome in zones) == 10
+
+
+def test_plan_without_the_promise_loses_what_stood_in_the_zone() -> None:
+    """All ten nodes stand in one zone; ten others elsewhere would replace them for 1.00 $/h."""
+    found = outcomes(TEN, sold(HOME, 3, c4=0.10))
+    (zone,) = (outcome for loss, outcome in found.items() if loss.kind is LossKind.ZONE)
+    assert not zone.is_promised
+    assert [(lost.workload, lost.home, lost.pods) for lost in zone.lost] == [("w0", HOME, 10)]
+    assert zone.extra_microusd_per_hour == 1_000_000
+    assert zone.protected_lost == 0
+
+
+def test_part_that_is_protected_survives_and_the_rest_is_told() -> None:
+    asked = replace(TEN, resilience=Resilience(zones=1, protected_ppm=600_000))
+    found = outcomes(asked, sold(HOME, 3, c4=0.10))
+    worst = max((o for o in found.values() if o.loss.kind is LossKind.ZONE), key=lambda o: o.displaced)
+    assert worst.protected_lost == 0
+    assert sum(lost.pods for lost in worst.lost) == worst.displaced <= 4
+
+
+def test_lost_region_is_replaced_where_the_pods_may_run() -> None:
+    workloads = tuple(replace(w, regions=(HOME, AWAY), egress_mib_per_hour=1024) for w in TEN.workloads)
+    asked = replace(
+        TEN,
+        workloads=workloads,
+        links=(Link(HOME, AWAY, 80, 500_000),),
+        resilience=Resilience(failover_ppm=500_000),
+    )
+    found = outcomes(asked, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.20))
+    home = found[Loss(LossKind.REGION, HOME)]
+    assert (home.displaced, home.protected_lost) == (10, 0)
+    assert sum(moved.pods for moved in home.moved) == 5
+    assert home.extra_microusd_per_hour == 5 * 200_000
+
+
+def test_pods_of_a_lost_region_that_may_run_nowhere_else_cannot_be_replaced() -> None:
+    found = outcomes(TEN, sold(HOME, 2, c4=0.10))
+    assert found[Loss(LossKind.REGION, HOME)].extra_microusd_per_hour is None
+
+
+@pytest.mark.parametrize("zones", [2, 3])
+def test_any_spot_pool_may_go_where_that_is_promised(zones: int) -> None:
+    spot = forecast([Band.exactly(6)], profile="flat", kind="spot")
+    found = outcomes(
+        replace(spot, resilience=Resilience(spot_pools=1)), sold(HOME, zones, kind="spot", c4=0.04, c8=0.09)
+    )
+    pools = [outcome for loss, outcome in found.items() if loss.kind is LossKind.SPOT_POOL]
+    assert len(pools) >= zones
+    assert all(outcome.is_promised and not outcome.lost for outcome in pools)
+
+
+DOCUMENT = """apiVersion: binwright.dev/v1
+kind: Forecast
+periods: [2027-Q1]
+commitments: {offers: []}
+workloads:
+  - name: api
+    requests: {cpu: 500m, memory: 768Mi}
+    demand: {us-east-2: {2027-Q1: 30}}
+"""
+
+
+@pytest.mark.parametrize(("promise", "said"), [("resilience: {zones: 1}\n", "holds"), ("", "none")])
+def test_command_shows_every_loss_and_whether_the_promise_holds(
+    tmp_path: Path, promise: str, said: str
+) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(DOCUMENT + promise, encoding="utf-8")
+    result = CliRunner().invoke(main, ["plan", "failover", str(file), "--deadline", "4s"])
+    assert result.exit_code == 0, result.output
+    assert "region us-east-2" in result.stdout
+    assert said in result.stdout
+    assert ("every promise holds" in result.stdout) == bool(promise)
+
+
+def test_command_names_an_unknown_period(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(DOCUMENT, encoding="utf-8")
+    result = CliRunner().invoke(main, ["plan", "failover", str(file), "--period", "2027-Q2"])
+    assert result.exit_code == 2
+    assert "has no period '2027-Q2'; did you mean '2027-Q1'" in result.stderr
