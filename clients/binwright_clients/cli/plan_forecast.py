@@ -199,6 +199,17 @@ def plan_document(found: Plan) -> dict[str, Any]:
             }
             for bought in found.commitments
         ],
+        "backtests": [
+            {
+                "workload": test.workload,
+                "region": test.region,
+                "points": test.points,
+                "p50": test.p50,
+                "p90": test.p90,
+                "p99": test.p99,
+            }
+            for test in found.forecast.backtests
+        ],
         "price_sources": [source_document(source) for source in found.price_sources],
     }
 

@@ -13,6 +13,7 @@ from binwright_clients.cli.plan_reference_view import plain_table, price_source_
 from binwright_clients.cli.render.text import dollars, literal, percent, some
 
 if TYPE_CHECKING:
+    from binwright_optimizer.model.forecast import Forecast
     from binwright_optimizer.planning.plan import BlockMix, Plan
 
 _MICRO = 1_000_000
@@ -28,8 +29,18 @@ def plan_view(found: Plan) -> RenderableType:
     else:
         lines.append(Text("No commitment pays.", style="bold"))
     lines += ["", Text("Nodes at the busiest hours", style="bold"), _nodes(found), ""]
+    lines += [Text(line) for line in backtest_lines(found.forecast)]
     lines += price_source_lines(found.price_sources)
     return Group(*lines)
+
+
+def backtest_lines(forecast: Forecast) -> list[str]:
+    """How often bands made from histories held in the past."""
+    return [
+        f"backtest of {test.workload} in {test.region} over {test.points} points: {percent(test.p50)} lay "
+        f"at or below p50, {percent(test.p90)} below p90, {percent(test.p99)} below p99"
+        for test in forecast.backtests
+    ]
 
 
 def usd(microusd: int) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 
 import click
@@ -21,18 +19,8 @@ from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_reference_view import plain_table
 from binwright_clients.cli.render.text import literal, percent
-from binwright_clients.forecast.history import History, read_histories
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """The band of one workload, region and quarter."""
-
-    history: History
-    period: Period
-    p50: int
-    p90: int
-    p99: int
+from binwright_clients.forecast.bands import HistoryBand, history_bands
+from binwright_clients.forecast.history import read_histories
 
 
 @click.command(
@@ -75,7 +63,11 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
     from binwright_optimizer.planning.history import backtest, pooled
 
     histories = read_histories(path)
-    lines = [line for known in histories for line in _bands(path, known, season, quarters)]
+    lines = [
+        line
+        for known in histories
+        for line in history_bands(path, known, season, _next_quarters(known.days[-1], quarters))
+    ]
     coverage = None
     if test_points is not None:
         try:
@@ -91,9 +83,9 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
                 "workload": line.history.workload,
                 "region": line.history.region,
                 "period": line.period.name,
-                "p50": line.p50,
-                "p90": line.p90,
-                "p99": line.p99,
+                "p50": line.band.p50,
+                "p90": line.band.p90,
+                "p99": line.band.p99,
             }
             for line in lines
         ],
@@ -119,7 +111,7 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
                 literal(line.history.workload),
                 literal(line.history.region),
                 line.period.name,
-                *(f"{value:,}" for value in (line.p50, line.p90, line.p99)),
+                *(f"{value:,}" for value in _amounts(line)),
             )
         said = (
             ""
@@ -130,25 +122,8 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
         print_table(Group(table, Text(said)))
 
 
-def _bands(path: str, known: History, season: int, quarters: int) -> Iterator[_Line]:
-    from binwright_optimizer.planning.history import outlook
-
-    periods = _next_quarters(known.days[-1], quarters)
-    step = known.step.days
-    horizon = math.ceil((periods[-1].end - known.days[-1]).days / step)
-    try:
-        seen = outlook(known.values, horizon, season)
-    except PlanningError as error:
-        raise BadInput(f"{path}: {known.workload} in {known.region}: {error}") from error
-    for period in periods:
-        inside = [
-            at for at in range(horizon) if period.start <= known.days[-1] + (at + 1) * known.step < period.end
-        ]
-        p50, p90, p99 = (
-            max(math.ceil(round(float(quantile[at]), 6)) for at in inside)
-            for quantile in (seen.p50, seen.p90, seen.p99)
-        )
-        yield _Line(known, period, p50, p90, p99)
+def _amounts(line: HistoryBand) -> tuple[int, int, int]:
+    return line.band.p50, line.band.p90, line.band.p99
 
 
 def _next_quarters(last: date, count: int) -> list[Period]:
@@ -163,7 +138,7 @@ def _next_quarters(last: date, count: int) -> list[Period]:
     return found
 
 
-def _forecast_table(lines: Sequence[_Line]) -> str:
+def _forecast_table(lines: Sequence[HistoryBand]) -> str:
     """A table that ``binwright plan`` reads, where the history has the shapes of the pods."""
     shape = list(lines[0].history.shape)
     buffer = io.StringIO()
@@ -172,7 +147,5 @@ def _forecast_table(lines: Sequence[_Line]) -> str:
     for line in lines:
         known = line.history
         cells = [known.shape[name] for name in shape]
-        writer.writerow(
-            [known.workload, known.region, line.period.name, *cells, line.p50, line.p90, line.p99]
-        )
+        writer.writerow([known.workload, known.region, line.period.name, *cells, *_amounts(line)])
     return buffer.getvalue()

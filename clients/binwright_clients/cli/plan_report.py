@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from binwright_clients.cli.plan_charts import Series, bars
 from binwright_clients.cli.plan_forecast_view import (
     COMMITMENT_HEADS,
+    backtest_lines,
     busiest_mixes,
     commitment_rows,
     plan_notes,
@@ -62,6 +63,7 @@ def plan_page(found: Plan, title: str) -> str:
             "",
             stacked=False,
         ),
+        *(f'<p class="note">{escape(printable(line))}</p>' for line in backtest_lines(found.forecast)),
         "<h2>Nodes at the busiest hours, in the likeliest scenario</h2>",
         _nodes(found),
         "<h2>Where the prices come from</h2>",

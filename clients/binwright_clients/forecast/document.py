@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from binwright_optimizer.model import PodTemplate, Requirement, Resources, labels
@@ -25,6 +26,7 @@ from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.commitments import COMMITMENTS, CommitmentReader
 from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
 from binwright_clients.forecast.movement import MOVEMENT, WORKLOAD, MovementReader
+from binwright_clients.forecast.series import SERIES, SeriesReader
 from binwright_clients.forecast.table import (
     parse_capacity_type,
     parse_date,
@@ -62,6 +64,7 @@ _WORKLOAD = Record(
         "labels": STRINGS,
         "demand": MapOf(MapOf(ANY)),
         **WORKLOAD,
+        **SERIES,
     }
 )
 _SCHEMA = Record(
@@ -244,17 +247,40 @@ class _Document:
             models += self._parse(f"{path}.gpuModels[{at}]", model, parse_gpu_models) or ()
         if models:
             selector.append(Requirement(labels.GPU_MODEL, Operator.IN, models))
-        profile = entry.get("profile") or "flat"
+        demand, profile = self._demand(path, name, entry, Resources.of(amounts), named)
         workload = ForecastWorkload(
             name, PodTemplate(Resources.of(amounts), node_selector=tuple(selector)), profile
         )
         workload = MovementReader(self._draft, self._report).movable(path, entry, workload)
         self._draft.workloads[name] = WorkloadDraft(workload, Place("", f"{path}.profile", profile))
-        if not entry.get("demand"):
-            self._report(f"{path}.demand", "", "must be given: replicas by region and period")
-        for region, by_period in (entry.get("demand") or {}).items():
+        for region, by_period in demand.items():
             for label, amount in (by_period or {}).items():
                 self._cell(f"{path}.demand.{region}.{label}", name, region, label, amount, named)
+
+    def _demand(
+        self, path: str, name: str, entry: Mapping[str, Any], requests: Resources, named: Mapping[str, Period]
+    ) -> tuple[Mapping[str, Any], str]:
+        """Bands by region and period, and the name of the profile: as written, or made from other files."""
+        profile = entry.get("profile") or "flat"
+        given = [key for key in ("demand", "load", "history") if entry.get(key)]
+        if len(given) != 1:
+            said = "must be given: replicas by region and period" if not given else "is given beside demand"
+            self._report(f"{path}.{given[-1] if given else 'demand'}", "", said)
+            return {}, profile
+        if entry.get("hpa") and given != ["load"]:
+            self._report(f"{path}.hpa", "", "means nothing without a load")
+        reader = SeriesReader(Path(self._draft.file).parent, self._report)
+        if given == ["history"]:
+            cells, tests = reader.history(f"{path}.history", name, entry["history"], list(named.values()))
+            self._draft.backtests += tests
+            return cells, profile
+        if given == ["load"]:
+            cells, week = reader.load(path, name, entry, requests)
+            if week is not None and not entry.get("profile"):
+                self._draft.profiles[week.name] = week
+                profile = week.name
+            return cells, profile
+        return entry["demand"], profile
 
     def _cell(
         self, path: str, name: str, region: str, label: str, amount: Any, named: Mapping[str, Period]

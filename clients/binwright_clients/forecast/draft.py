@@ -9,6 +9,7 @@ from binwright_optimizer.model import CapacityType
 from binwright_optimizer.model.forecast import (
     STANDARD_PROFILES,
     USUAL_OFFERS,
+    Backtest,
     Band,
     CommitmentOffer,
     Demand,
@@ -100,6 +101,7 @@ class Draft:
     links: list[Link] = field(default_factory=list)
     limits: list[RegionLimit] = field(default_factory=list)
     mentioned: list[tuple[str, Place]] = field(default_factory=list)
+    backtests: list[Backtest] = field(default_factory=list)
 
     def finish(self, problems: Problems) -> Forecast | None:
         """The forecast, or None with at least one more problem reported."""
@@ -138,6 +140,7 @@ class Draft:
             resilience=self.resilience,
             links=tuple(self.links),
             limits=tuple(self.limits),
+            backtests=tuple(self.backtests),
         )
 
     def _check_currency(self, report: _Report) -> None:

@@ -394,6 +394,18 @@ class HeldReservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Backtest:
+    """How often bands made from a history held in its own past: share of points at or below each quantile."""
+
+    workload: str
+    region: str
+    points: int
+    p50: float
+    p90: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """A whole forecast.
 
@@ -427,6 +439,7 @@ class Forecast:
     limits: tuple[RegionLimit, ...] = ()
     resilience: Resilience = Resilience()
     headroom_ppm: int = 0
+    backtests: tuple[Backtest, ...] = ()
 
     @property
     def fill_ppm(self) -> int:
