@@ -7,7 +7,8 @@ import numpy as np
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.model import Certificate, Split
+from binwright_optimizer.instance.domains.linking import Scope
+from binwright_optimizer.model import Certificate, LocalPrices, Split
 from binwright_optimizer.pricing import MICRO
 
 SCALE_BITS = 20
@@ -54,4 +55,22 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
             for level, price in zip(bound.levels, bound.duals.levels, strict=False)
             if price
         ),
+        local_prices=_local_prices(instance, pods),
+    )
+
+
+def _local_prices(instance: Instance, pods: list[int]) -> tuple[LocalPrices, ...]:
+    """Prices of linked kinds by domain, those of narrower domains first."""
+    linking = instance.linking
+    if linking is None:
+        return ()
+    prices: list[list[tuple[Scope, int]]] = [[] for _ in linking.kinds]
+    for i, q, scope in zip(linking.class_of, linking.kind_of, linking.scopes, strict=True):
+        prices[q].append((scope, pods[i]))
+    workloads: dict[int, list[int]] = {}
+    for w, kind in enumerate(instance.origin.kinds.workload_kind.tolist()):
+        workloads.setdefault(kind, []).append(w)
+    return tuple(
+        LocalPrices(tuple(workloads[int(kind)]), tuple(sorted(prices[q], key=lambda pair: -len(pair[0]))))
+        for q, kind in enumerate(linking.kinds)
     )

@@ -79,7 +79,7 @@ class Incumbent:
         The bound of the search is on placing everything, so that it says nothing about a packing
         that leaves pods out.
         """
-        if self.packing is None or self.packing.short or self.packing.left_out.any():
+        if self.packing is None or self.packing.short or self.packing.is_partial(self._instance):
             return 1.0
         return max(0.0, relative_gap(self.packing.cost, self.bound))
 
@@ -90,6 +90,6 @@ class Incumbent:
         cost = None if self.packing is None else self.packing.cost
         nodes = 0 if self.packing is None else self.packing.nodes
         bound = self.bound if cost is None else min(self.bound, cost)
-        if self.packing is not None and self.packing.left_out.any():
+        if self.packing is not None and self.packing.is_partial(self._instance):
             bound = 0  # the bound is on placing every pod
         self._on_progress(Progress(phase, self._stop.elapsed_s(), cost, bound, nodes))

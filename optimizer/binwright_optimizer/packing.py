@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.domains import Linking
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class Packing:
     patterns
         int32 array (p, i): pods of each class on one such node.
     left_out
-        int64 array (i,): pods not placed.
+        int64 array (i,): pods not placed, without those that the allocation leaves out.
+    allocation
+        int64 array (v,): pods of each local kind that the instance was packed for, if any rules link them.
     cost
         Exact micro-dollars per hour.
     short
@@ -34,6 +37,7 @@ class Packing:
     left_out: NDArray[np.int64]
     cost: int
     short: int
+    allocation: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -57,10 +61,13 @@ class Packing:
             max(0, row.missing - int(counts[instance.pool_of[candidates] == row.pool].sum()))
             for row in instance.minimums
         )
-        return cls(candidates, counts, patterns, instance.demand - placed, cost, short)
+        left_out = instance.demand - placed
+        return cls(candidates, counts, patterns, left_out, cost, short, instance.allocation)
 
     def with_demand(self, instance: Instance) -> Packing:
         """The same nodes and patterns, with what is left out counted against this instance."""
+        if self.allocation is not None:
+            instance = instance.allocated(self.allocation)
         return Packing.of(instance, self.candidates, self.counts, self.patterns)
 
     @property
@@ -70,9 +77,26 @@ class Packing:
 
     def rank(self, instance: Instance) -> tuple[int, tuple[int, ...], int]:
         """Smaller is better: unmet minimums, pods left out by falling priority, then cost."""
-        levels = sorted(set(instance.priority.tolist()), reverse=True)
-        missing = tuple(int(self.left_out[instance.priority == level].sum()) for level in levels)
+        left_out, priority = self.left_out, instance.priority
+        if instance.linking is not None and self.allocation is not None:
+            left_out = np.concatenate([left_out, self._unallocated(instance.linking)])
+            priority = np.concatenate([priority, instance.linking.priority])
+        levels = sorted(set(priority.tolist()), reverse=True)
+        missing = tuple(int(left_out[priority == level].sum()) for level in levels)
         return self.short, missing, self.cost
+
+    def is_partial(self, instance: Instance) -> bool:
+        """Whether pods are left out."""
+        if self.left_out.any():
+            return True
+        if instance.linking is None or self.allocation is None:
+            return False
+        return bool((self._unallocated(instance.linking) > instance.linking.left_least).any())
+
+    def _unallocated(self, linking: Linking) -> NDArray[np.int64]:
+        """Pods of each split kind that the allocation leaves out: int64 array (q,)."""
+        assert self.allocation is not None
+        return linking.demand - linking.placed(self.allocation)
 
 
 def _without_surplus(

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import volume_prices
-from binwright_optimizer.columns.choose import choose, place_most
+from binwright_optimizer.columns.choose import Choice, choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
 from binwright_optimizer.columns.master import Rows, Solution
-from binwright_optimizer.columns.round import Dive
+from binwright_optimizer.columns.round import WHOLE, Dive
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.downsize import Downsize
@@ -52,6 +52,8 @@ MOST_PARTS = 200
 """Parts into which the solutions may be split."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
+ALLOCATION_SHARE = 0.1
+"""Share of the time left that allocating pods to domains may take."""
 PARTIAL_SHARE = 0.5
 """Share of the time after which a search whose answer leaves pods out ends, so that a bound can be
 proven for the pods it places."""
@@ -73,7 +75,8 @@ class Found:
 class _PartialStop:
     """A stop that comes early while the incumbent leaves pods out (`PARTIAL_SHARE`)."""
 
-    def __init__(self, stop: Stop, incumbent: Incumbent) -> None:
+    def __init__(self, instance: Instance, stop: Stop, incumbent: Incumbent) -> None:
+        self._instance = instance
         self._stop = stop
         self._incumbent = incumbent
         self._kept_s = (1.0 - PARTIAL_SHARE) * stop.remaining_s()
@@ -83,7 +86,7 @@ class _PartialStop:
 
     def remaining_s(self) -> float:
         packing = self._incumbent.packing
-        is_partial = packing is not None and packing.left_out.any()
+        is_partial = packing is not None and packing.is_partial(self._instance)
         return self._stop.remaining_s() - (self._kept_s if is_partial else 0.0)
 
     def elapsed_s(self) -> float:
@@ -113,13 +116,15 @@ class Search:
         self._most_parts = most_parts
         self._price_step = price_step(instance)
         self.incumbent = Incumbent(instance, stop, self._price_step, on_progress)
-        self.stop = _PartialStop(stop, self.incumbent)
+        self.stop = _PartialStop(instance, stop, self.incumbent)
         self.halt = Halt(self.stop)
         self.pricing = Pricing(instance, self.halt)
         self.greedy = Greedy(instance, self.pricing)
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
         self.generation = Generation(instance, self.pricing, self.penalty, self._cover_at)
+        self.target = instance
+        """What whole-number answers pack: the instance, linked pods allocated to domains."""
         self.rng = np.random.default_rng(params.seed)
         self.tree: Tree | None = None
         self._fruitless = 0
@@ -162,19 +167,39 @@ class Search:
         return self.stop.remaining_s() <= 0 or self.incumbent.gap <= self.params.gap
 
     def _offer(self, columns: Columns, phase: str) -> bool:
-        return self.incumbent.offer(self.downsize.apply(Packing.of(self.instance, *columns)), phase)
+        packing = self._settled(Packing.of(self.target, *columns))
+        return self.incumbent.offer(self.downsize.apply(packing), phase)
+
+    def _allocate(self, allocation: NDArray[np.int64]) -> None:
+        """Pack for these numbers of pods by domain from now on."""
+        self.target = self.instance.allocated(allocation)
+
+    def _allocation_s(self) -> float:
+        """Seconds that an allocation may take."""
+        return ALLOCATION_SHARE * max(0.0, self.stop.remaining_s())
+
+    def _settled(self, packing: Packing) -> Packing:
+        """The packing, or as much of it as the rules about domains allow where it leaves linked pods out."""
+        allocator, linking = self.generation.allocator, self.instance.linking
+        if allocator is None or linking is None or not packing.left_out[linking.class_of].any():
+            return packing
+        placed = self.target.demand - packing.left_out
+        smaller = self.instance.allocated(allocator.within(placed, self._allocation_s()))
+        return Packing.of(smaller, packing.candidates, packing.counts, packing.patterns)
 
     def _cover_at(self, values: Float) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
         """A greedy cover at dual prices: an incumbent, and columns for the master."""
         priced = np.maximum(values, LEAST_VALUE * self.penalty)
-        columns = self.greedy.cover(priced, Remainder.whole(self.instance), 200)
+        columns = self.greedy.cover(priced, Remainder.whole(self.target), 200)
         self._offer(columns, "cover")
         return columns[0], columns[2]
 
     def _start(self) -> None:
         """The first incumbent, from prices that need no linear programme."""
         prices = fluid_prices(self.instance)
-        columns = self.greedy.cover(prices, Remainder.whole(self.instance), 200)
+        if self.generation.allocator is not None:
+            self._allocate(self.generation.allocator.cheapest(prices, self._allocation_s()))
+        columns = self.greedy.cover(prices, Remainder.whole(self.target), 200)
         self._offer(columns, "greedy")
         if self.incumbent.packing is not None and self.incumbent.packing.short:
             careful = self.greedy.minimums_first(prices, 200)
@@ -183,7 +208,7 @@ class Search:
                 self._offer(columns, "greedy")
         rows, nothing = self.generation.rows, self.generation.rows.zero_duals()
         volume = volume_prices(self.instance)
-        self.generation.offer_bound(float(self.instance.demand @ volume), replace(nothing, pods=volume))
+        self.generation.offer_bound(self.generation.worth(volume), replace(nothing, pods=volume))
         floor = rows.cheapest_nodes()
         self.generation.offer_bound(float(rows.missing @ floor), replace(nothing, minimums=floor))
         self.incumbent.raise_bound(self.generation.bound.dollars, "volume")
@@ -201,7 +226,7 @@ class Search:
         bound. Solving the relaxation pays while the second is more than ``share`` of the first.
         """
         solution, packing = self.generation.solution, self.incumbent.packing
-        if solution is None or packing is None or packing.left_out.any():
+        if solution is None or packing is None or packing.is_partial(self.instance):
             return False
         below, above = self._distances(solution, packing)
         return below <= share * above and below <= NEARLY * solution.objective
@@ -233,8 +258,21 @@ class Search:
             return
         seconds = max(LEAST_DIVE_S, DIVE_SHARE * (self.stop.elapsed_s() - self._began))
         stop = Reserved.within(self.stop, seconds)
-        columns = self._diver(self.generation.rows).run(Remainder.whole(self.instance), solution, stop)
+        first: Solution | None = solution
+        if self.generation.allocator is not None:
+            wanted = self.generation.allocator.nearest(solution.allocation, self._allocation_s())
+            if wanted is not None:
+                self._allocate(wanted)
+            if wanted is None or (np.abs(wanted - solution.allocation) > WHOLE).any():
+                first = None  # the master's nodes hold other numbers of pods
+        columns = self._diver(self._plain_rows).run(Remainder.whole(self.target), first, stop)
         self._offer(columns, phase)
+
+    @property
+    def _plain_rows(self) -> Rows:
+        """The master's rows for pods that are allocated to domains."""
+        rows = self.generation.rows
+        return rows if rows.linking is None else rows.without_linking()
 
     def _diver(self, rows: Rows) -> Dive:
         return Dive(
@@ -258,11 +296,11 @@ class Search:
         limit = min(TURN_SHARE * self.stop.remaining_s(), self._turn_s())
         if every is not None:
             self.generation.add(*every)
-        if packing is None or packing.left_out.any():
+        if packing is None or packing.is_partial(self.instance):
             known = self.generation.pool.arrays()
             fullest = place_most(self.generation.rows, known, limit, self.halt) if every else None
             if fullest is not None:
-                self._offer(fullest, "choose")
+                self._offer_choice(fullest)
             return
         columns = choose(
             self.generation.rows,
@@ -273,7 +311,12 @@ class Search:
             self.halt,
         )
         if columns is not None:
-            self._offer(columns, "choose")
+            self._offer_choice(columns)
+
+    def _offer_choice(self, choice: Choice) -> None:
+        if choice.allocation is not None:
+            self._allocate(choice.allocation)
+        self._offer(choice.columns, "choose")
 
     def _is_worth_splitting(self) -> bool:
         """Whether more of the gap is above the relaxation than below it."""
@@ -287,7 +330,7 @@ class Search:
     def _split(self) -> None:
         """Branching and neighbourhood search in turns, until both run out of ideas."""
         packing = self.incumbent.packing
-        if self._is_done() or packing is None or packing.left_out.any():
+        if self._is_done() or packing is None or packing.is_partial(self.instance):
             return
         root = self.generation.bound
         self.tree = Tree(self.generation, root)
@@ -325,10 +368,14 @@ class Search:
 
     def _improve(self, bound: Bound, turn: Stop) -> bool:
         """Neighbourhood search for a turn; False once it has run out of ideas."""
-        plain = Rows(self.instance)  # without the levels of a part
+        plain = Rows(self.instance)  # without the levels of a part, or rules about domains
         diver = self._diver(plain)
+        assert self.incumbent.packing is not None
+        allocation = self.incumbent.packing.allocation
+        if allocation is not None:
+            self._allocate(allocation)
         repack = Repack(
-            self.instance,
+            self.target,
             lambda remainder: diver.run(remainder, None, self.stop),
             bound.duals.pods,
             plain.costs(bound.duals),
@@ -354,6 +401,12 @@ def price_step(instance: Instance) -> int:
 
 def with_demand_of(instance: Instance, packing: Packing) -> Instance:
     """The instance that asks only for the pods this packing places."""
-    demand = instance.demand - packing.left_out
+    linking = instance.linking
+    if linking is None or packing.allocation is None:
+        demand = instance.demand - packing.left_out
+    else:
+        linking = linking.placing(packing.allocation)
+        demand = np.minimum(instance.demand, instance.allocated(packing.allocation).demand - packing.left_out)
+        demand[linking.class_of] = instance.demand[linking.class_of]
     demand.flags.writeable = False
-    return replace(instance, demand=demand)
+    return replace(instance, demand=demand, linking=linking)

@@ -99,11 +99,12 @@ def _search(
 ) -> Found:
     """The search; where limits leave pods out, another proves a bound for those placed."""
     found = Search(instance, params, stop, on_progress, _most_parts(instance, stop)).run()
-    if not found.packing.left_out.any():
+    if not found.packing.is_partial(instance):
         return found
-    placed_only = Search(with_demand_of(instance, found.packing), params, stop).run()
+    smaller = with_demand_of(instance, found.packing)
+    placed_only = Search(smaller, params, stop).run()
     packing = found.packing
-    if not placed_only.packing.left_out.any() and placed_only.packing.cost <= packing.cost:
+    if not placed_only.packing.is_partial(smaller) and placed_only.packing.cost <= packing.cost:
         packing = placed_only.packing.with_demand(instance)
     is_exhausted = found.is_exhausted and placed_only.is_exhausted
     return Found(packing, placed_only.proof, is_exhausted, found.warnings or placed_only.warnings)

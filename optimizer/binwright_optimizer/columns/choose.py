@@ -6,6 +6,8 @@ the programme is small once the gap is. It closes small instances that rounding 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import highspy
 import numpy as np
 from highspy.highs import HighsCallbackEvent
@@ -15,6 +17,15 @@ from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.heuristics.greedy import Columns
 from binwright_optimizer.stopping import Halt
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Columns with counts, and the pods of each local kind that they are for: int64 array (v,) or None."""
+
+    columns: Columns
+    allocation: NDArray[np.int64] | None
+
 
 MOST_COLUMNS = 4_000
 """Columns beyond which the programme is not tried: it would not finish in useful time."""
@@ -29,7 +40,7 @@ def choose(
     cost: float,
     time_limit_s: float,
     halt: Halt,
-) -> Columns | None:
+) -> Choice | None:
     """Columns with counts that cover the demand for less than ``cost`` dollars, if found in time."""
     candidates, patterns = columns
     reduced = rows.costs(bound.duals)[candidates] - patterns @ bound.duals.pods
@@ -38,17 +49,18 @@ def choose(
         return None
     candidates, patterns = candidates[useful], patterns[useful]
     instance = rows.instance
-    solver = _programme(rows, candidates, patterns, halt)
+    solver = _programme(rows, candidates, patterns, halt, may_leave_out=False)
     solver.setOptionValue("time_limit", max(time_limit_s, 0.01))
     solver.setOptionValue("objective_bound", cost)
     solver.run()
     info = solver.getInfo()
     if info.primal_solution_status != FEASIBLE or info.objective_function_value >= cost - 1e-9:
         return None
-    counts = np.rint(np.asarray(solver.getSolution().col_value)).astype(np.int64)
-    if ((counts[:, None] * patterns).sum(axis=0) < instance.demand).any():
+    choice = _choice(rows, solver, candidates, patterns)
+    demand = instance.demand if choice.allocation is None else instance.allocated(choice.allocation).demand
+    if ((choice.columns[1][:, None] * patterns).sum(axis=0) < demand).any():
         return None
-    return candidates, counts, patterns
+    return choice
 
 
 def place_most(
@@ -56,7 +68,7 @@ def place_most(
     columns: tuple[NDArray[np.intp], NDArray[np.int32]],
     time_limit_s: float,
     halt: Halt,
-) -> Columns | None:
+) -> Choice | None:
     """Columns with counts that leave out as few pods as these columns allow, if found in time.
 
     Level by level from the highest priority: the fewest pods of a level that can stay out become
@@ -67,13 +79,22 @@ def place_most(
         return None
     instance = rows.instance
     n, first = rows.n_classes, len(candidates)
-    solver = _programme(rows, candidates, patterns, halt)
+    solver = _programme(rows, candidates, patterns, halt, may_leave_out=True)
     each = np.arange(n, dtype=np.int32)
-    everyone = np.arange(first + n, dtype=np.int32)
-    solver.addCols(n, np.zeros(n), np.zeros(n), instance.demand.astype(float), n, each, each, np.ones(n))
-    counts = np.zeros(first, dtype=np.int64)
-    for level in np.unique(instance.priority)[::-1]:
-        members = (first + np.flatnonzero(instance.priority == level)).astype(np.int32)
+    least = instance.demand.astype(float)
+    priority = instance.priority
+    after = first + rows.n_linked
+    where = after + np.arange(n)
+    if rows.linking is not None:  # of their classes the variables of the rules count what is left out
+        least[rows.linking.class_of] = 0.0
+        priority = np.concatenate([priority, rows.linking.priority])
+        left = first + rows.linking.n_local + np.arange(len(rows.linking.kinds))
+        where = np.concatenate([where, left])
+    everyone = np.arange(after + n, dtype=np.int32)
+    solver.addCols(n, np.zeros(n), np.zeros(n), least, n, each, each, np.ones(n))
+    choice: Choice | None = None
+    for level in np.unique(priority)[::-1]:
+        members = where[priority == level].astype(np.int32)
         objective = np.zeros(first + n)
         objective[members] = 1.0
         solver.changeColsCost(len(everyone), everyone, objective)
@@ -81,14 +102,29 @@ def place_most(
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        counts = np.rint(np.asarray(solver.getSolution().col_value)[:first]).astype(np.int64)
-        least = float(np.rint(solver.getInfo().objective_function_value))
-        solver.addRow(-np.inf, least, len(members), members, np.ones(len(members)))
-    return candidates, counts, patterns
+        choice = _choice(rows, solver, candidates, patterns)
+        fewest = float(np.rint(solver.getInfo().objective_function_value))
+        solver.addRow(-np.inf, fewest, len(members), members, np.ones(len(members)))
+    return choice
+
+
+def _choice(
+    rows: Rows, solver: highspy.Highs, candidates: NDArray[np.intp], patterns: NDArray[np.int32]
+) -> Choice:
+    """What the programme holds, in whole numbers."""
+    values = np.rint(np.asarray(solver.getSolution().col_value)).astype(np.int64)
+    n = len(candidates)
+    allocation = None if rows.linking is None else values[n : n + rows.linking.n_local]
+    return Choice((candidates, values[:n], patterns), allocation)
 
 
 def _programme(
-    rows: Rows, candidates: NDArray[np.intp], patterns: NDArray[np.int32], halt: Halt
+    rows: Rows,
+    candidates: NDArray[np.intp],
+    patterns: NDArray[np.int32],
+    halt: Halt,
+    *,
+    may_leave_out: bool,
 ) -> highspy.Highs:
     """The programme over whole numbers of these columns: the rows of the master, at their prices."""
     solver = highspy.Highs()
@@ -97,7 +133,13 @@ def _programme(
     solver.setOptionValue("mip_rel_gap", 0.0)
     rows.add_to(solver, rows.instance.demand)
     rows.add_columns(solver, candidates, patterns)
-    positions = np.arange(len(candidates), dtype=np.int32)
+    whole = np.ones(len(candidates), dtype=bool)
+    linking = rows.linking
+    if linking is not None:
+        rows.add_linked(solver, np.zeros(len(linking.kinds)), may_leave_out=may_leave_out)
+        linked = np.ones(linking.n_local + len(linking.kinds), dtype=bool)
+        whole = np.concatenate([whole, linked, linking.aux_is_integer])
+    positions = np.flatnonzero(whole).astype(np.int32)
     solver.changeColsIntegrality(
         len(positions), positions, np.full(len(positions), highspy.HighsVarType.kInteger)
     )

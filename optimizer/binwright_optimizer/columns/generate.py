@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
+from binwright_optimizer.columns.allocation import Allocator, penalty_levels
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
+from binwright_optimizer.pricing import TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 
 CENTRE_SHARE = 0.5
@@ -131,7 +132,11 @@ class Generation:
         self.instance = instance
         self.pricing = pricing
         self._complement = complement
-        self.rows = Rows(instance)
+        self.rows = Rows(instance, instance.linking)
+        self.allocator = None if instance.linking is None else Allocator(instance, instance.linking)
+        self._fixed_demand = instance.demand.copy()
+        if instance.linking is not None:
+            self._fixed_demand[instance.linking.class_of] = 0
         self._penalty = penalty
         self.pool = ColumnPool(instance)
         self.bound = Bound(0.0, self.rows.zero_duals())
@@ -258,9 +263,14 @@ class Generation:
             excess_worth = np.maximum(0.0, worth[rows.finite] - thresholds[rows.finite])
             constant -= float(rows.supply @ excess_worth)
         added = self._lift(duals.pods, pods, thresholds, worth) if lift else 0
-        value = float(self.instance.demand @ pods) + constant
+        value = self.worth(pods) + constant
         self.offer_bound(value, replace(duals, pods=pods))
         return added
+
+    def worth(self, pods: Float) -> float:
+        """Least that placing all pods is worth at these prices, dollars, wherever rules let them go."""
+        fixed = float(self._fixed_demand @ pods)
+        return fixed if self.allocator is None else fixed + self.allocator.worth(pods)
 
     def _without_prizes(self, duals: Duals) -> Duals:
         """Duals under which an empty node is not worth buying: less for minimums and levels."""
@@ -327,12 +337,5 @@ class Generation:
 
 
 def penalties(instance: Instance) -> Float:
-    """Dollars for leaving out one pod: above anything that placing it can cost; (i,).
-
-    A pod of higher priority costs ten times as much per level, up to four levels, beyond which
-    the linear programme would lose precision; ranks of packings compare priorities exactly.
-    """
-    dearest = float(instance.price.max(initial=1)) * MICRO
-    levels = np.unique(instance.priority)
-    level = np.minimum(np.searchsorted(levels, instance.priority), 3)
-    return 20.0 * max(dearest, MICRO) * 10.0**level
+    """Dollars for leaving out one pod of each class: above anything that placing it can cost; (i,)."""
+    return penalty_levels(instance, instance.priority)

@@ -9,7 +9,11 @@ minimum rows ``m``, candidates with finite supply ``f``. Variables: ``x_p >= 0``
          sum_p use_j(p)k x_p  <= room_k                y_k  >= 0     NodePool limits
          sum_(p in pool m) x_p >= missing_m            z_m  >= 0     NodePool minimums
          sum_(p on f) x_p     <= supply_f              v_f  >= 0     finite supply
+         lower <= A [y, u, z] <= upper                               rules about domains
          lo_l <= sum_(p with c_j(p) >= P_l) x_p <= hi_l   w_l free   nodes of a price level
+
+Where rules speak of domains, the demand of a class is not a number but the sum of its local kinds'
+variables ``y`` (see `Linking`), and ``u`` are pods of split kinds left out.
 
 The pricing problem they imply, for each candidate: ``max_a pi.a`` over patterns, to exceed
 ``c_j + sum_k use_jk y_k - z_m(j) + v_j - sum_(l: c_j >= P_l) w_l`` (P. C. Gilmore and R. E. Gomory,
@@ -25,8 +29,10 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.columns.allocation import add_linked, penalty_of_kinds
 from binwright_optimizer.columns.exchange import Exchanges
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.domains import Linking
 from binwright_optimizer.pricing import MICRO
 
 Float = NDArray[np.float64]
@@ -79,8 +85,11 @@ class Rows:
         Bounds on the nodes of each level, the second maybe infinite.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, linking: Linking | None = None) -> None:
         self.instance = instance
+        self.linking = linking
+        self.n_linking = 0 if linking is None else len(linking.lower)
+        self.n_linked = 0 if linking is None else linking.n_variables
         self.n_classes = instance.n_classes
         self.room = np.array([row.room for row in instance.limits], dtype=np.float64)
         self.missing = np.array([row.missing for row in instance.minimums], dtype=np.float64)
@@ -137,8 +146,13 @@ class Rows:
     def add_to(self, solver: highspy.Highs, demand: NDArray[np.int64]) -> None:
         """Add these rows, without columns, to an empty programme."""
         n, k, m, f = self.n_classes, len(self.room), len(self.missing), len(self.supply)
-        lower = np.concatenate([demand, np.full(k, -np.inf), self.missing, np.full(f, -np.inf), self.least])
-        upper = np.concatenate([np.full(n, np.inf), self.room, np.full(m, np.inf), self.supply, self.most])
+        lower = np.concatenate([demand, np.full(k, -np.inf), self.missing, np.full(f, -np.inf)])
+        upper = np.concatenate([np.full(n, np.inf), self.room, np.full(m, np.inf), self.supply])
+        if self.linking is not None:
+            lower[np.unique(self.linking.class_of)] = 0.0
+            lower = np.concatenate([lower, self.linking.lower])
+            upper = np.concatenate([upper, self.linking.upper])
+        lower, upper = np.concatenate([lower, self.least]), np.concatenate([upper, self.most])
         starts, empty = np.zeros(len(lower), dtype=np.int32), np.zeros(0, dtype=np.int32)
         solver.addRows(len(lower), lower, upper, 0, starts, empty, np.zeros(0))
 
@@ -158,6 +172,8 @@ class Rows:
         ).astype(np.float64)
         where, index = np.nonzero(coefficients)
         starts = np.searchsorted(where, np.arange(len(candidates)))
+        values = coefficients[where, index]
+        index[index >= self._before_linking] += self.n_linking
         solver.addCols(
             len(candidates),
             self.price[candidates],
@@ -166,8 +182,31 @@ class Rows:
             len(index),
             starts.astype(np.int32),
             index.astype(np.int32),
-            coefficients[where, index],
+            values,
         )
+
+    def without_linking(self) -> Rows:
+        """The same rows, levels included, for pods that are allocated to domains already."""
+        plain = Rows(self.instance)
+        plain.levels, plain.is_counted = self.levels, self.is_counted
+        plain.least, plain.most = self.least, self.most
+        return plain
+
+    @property
+    def _before_linking(self) -> int:
+        """Number of the first row that links, and of the first level without such rows."""
+        return self.n_classes + len(self.room) + len(self.missing) + len(self.supply)
+
+    def add_linked(self, solver: highspy.Highs, penalty: Float, *, may_leave_out: bool) -> None:
+        """Add the variables of the rules about domains after whatever columns there are.
+
+        Parameters
+        ----------
+        penalty
+            float64 array (q,): dollars for leaving out a pod of a split kind.
+        """
+        if self.linking is not None:
+            add_linked(self.linking, solver, self._before_linking, penalty, may_leave_out=may_leave_out)
 
 
 class Master:
@@ -187,6 +226,7 @@ class Master:
         exchanges: Exchanges | None = None,
     ) -> None:
         self.rows = rows
+        self._n_linked = rows.n_linked
         self._n_exchanges = 0 if exchanges is None else len(exchanges)
         self.is_infeasible = False
         self._is_exact = not self._n_exchanges
@@ -194,6 +234,7 @@ class Master:
         self._live = np.zeros(0, dtype=np.intp)
         n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
         self._first = (n, n + k, n + k + m, n + k + m + f)
+        self._first_level = n + k + m + f + rows.n_linking
         solver = highspy.Highs()
         solver.silent()
         solver.setOptionValue("threads", 1)
@@ -209,6 +250,12 @@ class Master:
             np.arange(n, dtype=np.int32),
             np.ones(n),
         )
+        if rows.linking is not None:
+            linked = np.unique(rows.linking.class_of).astype(np.int32)
+            solver.changeColsBounds(len(linked), linked, np.zeros(len(linked)), np.zeros(len(linked)))
+            rows.add_linked(solver, penalty_of_kinds(rows.instance, rows.linking), may_leave_out=True)
+        self._start = n + self._n_linked
+        """Number of the first exchange."""
         self._solver = solver
         if exchanges is not None and len(exchanges):
             e = len(exchanges)
@@ -250,7 +297,7 @@ class Master:
         return solution
 
     def _allow_exchanges(self, most: float) -> None:
-        first = self._first[0]
+        first = self._start
         each = np.arange(first, first + self._n_exchanges, dtype=np.int32)
         self._solver.changeColsBounds(
             len(each), each, np.zeros(self._n_exchanges), np.full(self._n_exchanges, most)
@@ -262,7 +309,7 @@ class Master:
         The programme gets smaller and faster; the columns keep their number, as columns of value 0.
         """
         solution = self._solver.getSolution()
-        start = self._first[0] + self._n_exchanges
+        start = self._start + self._n_exchanges
         reduced = np.asarray(solution.col_dual)[start:]
         cost = np.asarray(self._solver.getLp().col_cost_)[start:]
         stale = np.flatnonzero((reduced > margin * cost) & (np.asarray(solution.col_value)[start:] == 0.0))
@@ -275,12 +322,12 @@ class Master:
         """A row for the level added to the rows last."""
         candidates = np.array(self._candidates, dtype=np.intp)[self._live]
         counted = np.flatnonzero(self.rows.is_counted[candidates, -1])
-        index = (self._first[0] + self._n_exchanges + counted).astype(np.int32)
+        index = (self._start + self._n_exchanges + counted).astype(np.int32)
         self._solver.addRow(-np.inf, np.inf, len(index), index, np.ones(len(index)))
 
     def set_levels(self, least: Float, most: Float) -> None:
         """Bounds on the nodes of each level."""
-        first = self._first[3]
+        first = self._first_level
         for level, (low, high) in enumerate(zip(least, most, strict=True)):
             self._solver.changeRowBounds(first + level, float(low), float(high))
 
@@ -338,12 +385,15 @@ class Master:
             np.maximum(-dual[n:k], 0.0),
             np.maximum(dual[k:m], 0.0),
             np.maximum(-dual[m:f], 0.0),
-            dual[f:],
+            dual[self._first_level :],
         )
         nodes = np.zeros(len(self._candidates))
-        nodes[self._live] = values[n + self._n_exchanges :]
-        traded = float(values[n : n + self._n_exchanges].sum())
-        return Solution(self._solver.getObjectiveValue(), nodes, values[:n], duals, traded)
+        first, last = self._start, self._start + self._n_exchanges
+        nodes[self._live] = values[last:]
+        linking = self.rows.linking
+        allocation = np.zeros(0) if linking is None else values[n : n + linking.n_local]
+        traded = float(values[first:last].sum())
+        return Solution(self._solver.getObjectiveValue(), nodes, values[:n], duals, traded, allocation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +410,8 @@ class Solution:
         float64 array (i,): pods not placed.
     traded
         Pods placed by exchange: while there are any, the objective may be below the pattern bound.
+    allocation
+        float64 array (v,): pods of each local kind.
     """
 
     objective: float
@@ -367,3 +419,4 @@ class Solution:
     left_out: Float
     duals: Duals
     traded: float = 0.0
+    allocation: Float = field(default_factory=lambda: np.zeros(0))

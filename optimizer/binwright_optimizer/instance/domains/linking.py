@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Linking:
         intp array (q,): split kinds, as numbered in `Kinds`.
     demand, priority
         int64 arrays (q,).
+    left_least, left_most
+        int64 arrays (q,): bounds on the pods left out.
     aux_lower, aux_upper, aux_is_integer
         Arrays (z,).
     starts, index, value
@@ -46,6 +48,8 @@ class Linking:
     kinds: NDArray[np.intp]
     demand: NDArray[np.int64]
     priority: NDArray[np.int64]
+    left_least: NDArray[np.int64]
+    left_most: NDArray[np.int64]
     aux_lower: NDArray[np.float64]
     aux_upper: NDArray[np.float64]
     aux_is_integer: NDArray[np.bool_]
@@ -65,11 +69,16 @@ class Linking:
         """Columns of the system."""
         return self.n_local + len(self.kinds) + len(self.aux_lower)
 
-    def in_classes(self, pods: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-        """Pods of each class if so many are at each local kind: int64 array (i,)."""
-        result = np.zeros(n_classes, dtype=np.int64)
-        np.add.at(result, self.class_of, pods)
+    def placed(self, allocation: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Pods of each split kind that an allocation places: int64 array (q,)."""
+        result = np.zeros(len(self.kinds), dtype=np.int64)
+        np.add.at(result, self.kind_of, allocation)
         return result
+
+    def placing(self, allocation: NDArray[np.int64]) -> Linking:
+        """The same rules for decisions that place as many pods of each kind."""
+        left = self.demand - self.placed(allocation)
+        return replace(self, left_least=left, left_most=left)
 
 
 @dataclass(slots=True)

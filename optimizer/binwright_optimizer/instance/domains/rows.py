@@ -67,6 +67,8 @@ def linking_of(
         kinds=linked,
         demand=demand[linked],
         priority=kinds.priority[linked],
+        left_least=np.zeros(len(linked), dtype=np.int64),
+        left_most=demand[linked],
         aux_lower=np.array([low for low, _, _ in builder.aux]),
         aux_upper=np.array([high for _, high, _ in builder.aux]),
         aux_is_integer=np.array([whole for _, _, whole in builder.aux], dtype=bool),

@@ -1,0 +1,164 @@
+"""How many pods go to which domain: the linear system of `Linking` as a programme of its own.
+
+Given the prices of pods, a linear programme over it says what placing all of them is worth at least:
+the constant of the dual bound where demands are not numbers. With whole numbers it allocates pods to
+domains, at the least worth or as near as possible to what a fractional master wants.
+"""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.domains import Linking
+from binwright_optimizer.pricing import MICRO
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+OPTIMAL = highspy.HighsModelStatus.kOptimal
+FEASIBLE = 2
+"""HiGHS's primal solution status when it holds a feasible point."""
+LEFT_OUT = 20.0
+"""Penalty for a pod left out, in prices of the dearest node: above anything that placing it costs."""
+MOST_LEVELS = 4
+"""Priorities that penalties tell apart, ten times as much each, before programmes lose precision."""
+
+
+def penalty_levels(instance: Instance, priority: Int) -> Float:
+    """Dollars for leaving out a pod of each priority: float64 array like ``priority``.
+
+    Ranks of packings compare priorities exactly; penalties only steer programmes.
+    """
+    dearest = float(instance.price.max(initial=1)) * MICRO
+    every = instance.priority
+    if instance.linking is not None:
+        every = np.concatenate([every, instance.linking.priority])
+    levels = np.unique(every)
+    level = np.minimum(np.searchsorted(levels, priority), MOST_LEVELS - 1)
+    return np.asarray(LEFT_OUT * max(dearest, MICRO) * 10.0**level)
+
+
+def penalty_of_kinds(instance: Instance, linking: Linking) -> Float:
+    """Dollars for leaving out one pod of each split kind: float64 array (q,)."""
+    return penalty_levels(instance, linking.priority)
+
+
+def add_linked(
+    linking: Linking, solver: highspy.Highs, first_row: int, penalty: Float, *, may_leave_out: bool
+) -> None:
+    """Add the system's variables to a programme that has its rows from ``first_row`` on.
+
+    A pod of a local kind uses up what patterns place of its class: row ``class_of[v]`` of the programme.
+    """
+    n = linking.n_variables
+    rows = np.repeat(np.arange(len(linking.lower)), np.diff(linking.starts)) + first_row
+    columns, values = linking.index.astype(np.intp), linking.value
+    if first_row:
+        rows = np.concatenate([linking.class_of, rows])
+        columns = np.concatenate([np.arange(linking.n_local), columns])
+        values = np.concatenate([np.full(linking.n_local, -1.0), values])
+    order = np.lexsort((rows, columns))
+    starts = np.searchsorted(columns[order], np.arange(n))
+    left_most = linking.left_most if may_leave_out else linking.left_least
+    solver.addCols(
+        n,
+        np.concatenate([np.zeros(linking.n_local), penalty, np.zeros(len(linking.aux_lower))]),
+        np.concatenate([np.zeros(linking.n_local), linking.left_least, linking.aux_lower]),
+        np.concatenate([linking.most, left_most, linking.aux_upper]).astype(np.float64),
+        len(rows),
+        starts.astype(np.int32),
+        rows[order].astype(np.int32),
+        values[order],
+    )
+
+
+class Allocator:
+    """Programmes over one linking system; every answer is within its rules."""
+
+    def __init__(self, instance: Instance, linking: Linking) -> None:
+        self.linking = linking
+        self.penalty = penalty_of_kinds(instance, linking)
+        self._relaxation = self._programme()
+
+    def worth(self, pods: Float) -> float:
+        """Least worth of any allocation at these prices of pods by class, dollars.
+
+        A failure of the solver counts as worth nothing, which is a valid bound.
+        """
+        linking, solver = self.linking, self._relaxation
+        local = np.arange(linking.n_local, dtype=np.int32)
+        solver.changeColsCost(len(local), local, pods[linking.class_of])
+        solver.run()
+        if solver.getModelStatus() != OPTIMAL:
+            return 0.0
+        return float(solver.getObjectiveValue())
+
+    def cheapest(self, pods: Float, time_limit_s: float) -> Int:
+        """An allocation in whole pods of least worth, or near it: int64 array (v,)."""
+        solver = self._programme()
+        local = np.arange(self.linking.n_local, dtype=np.int32)
+        solver.changeColsCost(len(local), local, pods[self.linking.class_of])
+        found = self._whole(solver, time_limit_s)
+        return np.zeros(self.linking.n_local, dtype=np.int64) if found is None else found
+
+    def nearest(self, wanted: Float, time_limit_s: float) -> Int | None:
+        """The allocation in whole pods that differs least from ``wanted``: int64 array (v,).
+
+        None if none is found in time.
+        """
+        n = self.linking.n_local
+        solver = self._programme()
+        first = self.linking.n_variables
+        each = np.arange(n, dtype=np.int32)
+        ones, nowhere = np.ones(2 * n), np.zeros(2 * n, dtype=np.int32)  # y - over + under = wanted
+        solver.addCols(2 * n, ones, 0.0 * ones, np.inf * ones, 0, nowhere, nowhere[:0], ones[:0])
+        index = np.stack([each, first + each, first + n + each], axis=1).ravel().astype(np.int32)
+        value = np.tile([1.0, -1.0, 1.0], n)
+        starts = (3 * np.arange(n)).astype(np.int32)
+        solver.addRows(n, wanted, wanted, 3 * n, starts, index, value)
+        return self._whole(solver, time_limit_s)
+
+    def within(self, room: Int, time_limit_s: float) -> Int:
+        """The allocation of most pods, by priority, of which each class gets at most ``room``: (v,).
+
+        Parameters
+        ----------
+        room
+            int64 array (i,).
+        """
+        linking = self.linking
+        solver = self._programme()
+        for i in np.unique(linking.class_of):
+            mine = np.flatnonzero(linking.class_of == i).astype(np.int32)
+            solver.addRow(-np.inf, float(room[i]), len(mine), mine, np.ones(len(mine)))
+        found = self._whole(solver, time_limit_s)
+        return np.zeros(linking.n_local, dtype=np.int64) if found is None else found
+
+    def _programme(self) -> highspy.Highs:
+        linking = self.linking
+        solver = highspy.Highs()
+        solver.silent()
+        solver.setOptionValue("threads", 1)
+        n_rows = len(linking.lower)
+        empty = np.zeros(0)
+        starts = np.zeros(n_rows, dtype=np.int32)
+        solver.addRows(n_rows, linking.lower, linking.upper, 0, starts, starts[:0], empty)
+        add_linked(linking, solver, 0, self.penalty, may_leave_out=True)
+        return solver
+
+    def _whole(self, solver: highspy.Highs, time_limit_s: float) -> Int | None:
+        linking = self.linking
+        whole = np.concatenate(
+            [np.ones(linking.n_local + len(linking.kinds), dtype=bool), linking.aux_is_integer]
+        )
+        positions = np.flatnonzero(whole).astype(np.int32)
+        kind = np.full(len(positions), highspy.HighsVarType.kInteger)
+        solver.changeColsIntegrality(len(positions), positions, kind)
+        solver.setOptionValue("time_limit", max(time_limit_s, 0.01))
+        solver.run()
+        if solver.getInfo().primal_solution_status != FEASIBLE:
+            return None
+        values: Float = np.asarray(solver.getSolution().col_value)[: linking.n_local]
+        return np.rint(values).astype(np.int64)
