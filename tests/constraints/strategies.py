@@ -64,7 +64,13 @@ APPS = (
     LabelSelector(),
     None,
 )
-DOMAIN_KEYS = st.sampled_from([labels.ZONE, labels.ZONE, labels.HOSTNAME, labels.CAPACITY_TYPE, RACK])
+SLOT = "example.com/slot"
+DOMAIN_KEYS = st.sampled_from(
+    [
+        *[labels.ZONE, labels.HOSTNAME] * 3,
+        *(labels.CAPACITY_TYPE, RACK, SLOT, labels.NODE_POOL, labels.INSTANCE_TYPE),
+    ]
+)
 SELECTORS = st.sampled_from(APPS)
 
 
@@ -170,6 +176,11 @@ SPOT_POLICIES = st.builds(
 )
 
 
+def _most_pods(n_options: int) -> int:
+    """Pods that can be placed in every way on so many options in a fraction of a second."""
+    return next((most for most, fewest in ((5, 4), (4, 6), (3, 12)) if n_options <= fewest), 2)
+
+
 @st.composite
 def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Problem:
     """A problem about up to three families of rules."""
@@ -216,6 +227,8 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
     ]
     if draw(st.integers(0, 3)) == 0:
         pools.append(node_pool("tainted", taints=[TAINT]))
+    if draw(st.integers(0, 3)) == 0:
+        pools.append(node_pool("slotted", requires(SLOT, "In", "s1", "s2")))
     existing = []
     for n in range(draw(st.integers(0, 2))):
         zone = {labels.ZONE: draw(st.sampled_from(["a", "b"]))} if draw(st.integers(0, 4)) else {}
@@ -243,7 +256,7 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         limits = draw(st.sampled_from([(), (), (AttachLimit(DRIVER, 0),), (AttachLimit(DRIVER, 1),)]))
         existing.append(dataclasses.replace(node, pods=tuple(running), attach_limits=limits))
     workloads = []
-    left = 5
+    left = _most_pods(len(pools) * sum(len(kind.offerings) for kind in kinds))
     for w in range(draw(st.integers(1, 3))):
         replicas = draw(st.integers(1, min(3, left)))
         left -= replicas

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from binwright_optimizer.model import Problem
+from dataclasses import replace
+from typing import Any
+
+from binwright_optimizer.model import Alternative, CapacityType, PodRange, Problem
 from brute_force import broken_rules, cheapest
 from decisions import findings, stated
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from kube_scheduler import can_bind
 from strategies import placements, ruled_problems
@@ -41,3 +44,26 @@ def test_kube_scheduler_can_bind_the_cheapest_placement(question: Problem) -> No
     placement = cheapest(question)
     event("none" if placement is None else "found")
     assert placement is None or can_bind(question, placement)
+
+
+@given(ruled_problems(), st.data())
+@SETTINGS
+def test_a_garbled_decision_is_refused_without_a_crash(question: Problem, data: st.DataObject) -> None:
+    decision = stated(question, data.draw(placements(question)))
+    assume(decision.node_claims)
+    claims = list(decision.node_claims)
+    n = data.draw(st.integers(0, len(claims) - 1))
+    garbled: dict[str, Any] = {
+        "node_pool": "nobody",
+        "instance_type": "nothing",
+        "zone": "nowhere",
+        "region": "nowhere",
+        "labels": (),
+        "alternatives": (*claims[n].alternatives, Alternative("nothing", 0)),
+        "price_microusd_per_hour": -1,
+        "capacity_type": CapacityType.RESERVED,
+        "pods": (*claims[n].pods, PodRange(0, 0, 1)),
+    }
+    field = data.draw(st.sampled_from(sorted(garbled)))
+    claims[n] = replace(claims[n], **{field: garbled[field]})
+    assert findings(question, replace(decision, node_claims=tuple(claims)))

@@ -106,8 +106,8 @@ class _Alternatives:
             here, there = self.node.labels.get(key), other.labels.get(key)
             if here != there:
                 yield Finding(rule, f"would be in {key}={there}, not in {here}")
-        pool = next(pool for pool in problem.node_pools if pool.name == claim.node_pool)
-        limits = attach_limits(kind.attach_limits, pool.attach_limits)
+        of_pool = [pool.attach_limits for pool in problem.node_pools if pool.name == claim.node_pool]
+        limits = attach_limits(kind.attach_limits, *of_pool)
         for driver, count in self.attached.items():
             if count > limits.get(driver, count):
                 yield Finding(
