@@ -6,6 +6,7 @@ import click
 
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import CommandGroup
+from binwright_clients.cli.plan_actuals import actuals
 from binwright_clients.cli.plan_diff import diff
 from binwright_clients.cli.plan_failover import failover
 from binwright_clients.cli.plan_forecast import forecast
@@ -43,5 +44,5 @@ def plan() -> None:
     """
 
 
-for command in (forecast, diff, failover, history, reference, replicas):
+for command in (forecast, actuals, diff, failover, history, reference, replicas):
     plan.add_command(command)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.model.forecast import HeldCommitment, HeldReservation
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
@@ -22,15 +24,18 @@ from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_forecast
+from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
 
 if TYPE_CHECKING:
     from binwright_optimizer.model.forecast import Forecast, Scope
     from binwright_optimizer.planning.plan import Plan, PlanParams
+    from binwright_optimizer.planning.rolling import HeldPlan
 
 
 @click.command(
     epilog=examples(
         "binwright plan examples/forecast.yaml --report plan.html",
+        "binwright plan next-year.yaml --from plan.json --churn-cost 50",
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
         "binwright plan forecast demand.csv --cloud gcp --deadline 20s -o json > plan.json",
     )
@@ -63,6 +68,20 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
 @click.option(
+    "--from",
+    "held_path",
+    metavar="PLAN",
+    help="A plan saved with -o json: what it bought before the first period is held.",
+)
+@click.option(
+    "--churn-cost",
+    type=click.FloatRange(0, 1_000_000),
+    default=0.0,
+    show_default=True,
+    metavar="USD",
+    help="With --from: dollars for each on-demand node that the plan held does not have, once a period.",
+)
+@click.option(
     "--report",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -78,6 +97,8 @@ def forecast(
     tail: float,
     whole_term: bool,
     seed: int,
+    held_path: str | None,
+    churn_cost: float,
     report: Path | None,
     output: str,
     quiet: bool,
@@ -91,6 +112,11 @@ def forecast(
     if report is not None:
         check_writable(report)
     asked = read_forecast(path, cloud or "")
+    if churn_cost and held_path is None:
+        raise BadInput("--churn-cost: means nothing without --from")
+    saved = None if held_path is None else read_plan(held_path)
+    if saved is not None:
+        asked = with_held(asked, saved)
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.commit import Risk
     from binwright_optimizer.planning.plan import PlanParams
@@ -98,7 +124,9 @@ def forecast(
     risk = Risk(Fraction(str(risk_aversion)), Fraction(str(tail)))
     try:
         with answer_only_on_stdout():
-            found = _planned(asked, PlanParams(deadline, risk, seed, whole_term), quiet)
+            found = _planned(
+                asked, PlanParams(deadline, risk, seed, whole_term), quiet, saved, round(churn_cost * 1e6)
+            )
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
     if output == "table":
@@ -111,7 +139,9 @@ def forecast(
         report.write_text(plan_page(found, f"Capacity plan for {path}"), encoding="utf-8")
 
 
-def _planned(asked: Forecast, params: PlanParams, quiet: bool) -> Plan:
+def _planned(
+    asked: Forecast, params: PlanParams, quiet: bool, saved: SavedPlan | None, churn_microusd: int
+) -> Plan:
     from binwright_optimizer.planning.plan import make_plan
 
     console = stderr_console()
@@ -126,8 +156,44 @@ def _planned(asked: Forecast, params: PlanParams, quiet: bool) -> Plan:
     ) as progress:
         task = progress.add_task("", total=None)
         return make_plan(
-            asked, params, lambda done, total: progress.update(task, completed=done, total=total)
+            asked,
+            params,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            held=None if saved is None else held_plan(asked, saved, churn_microusd),
         )
+
+
+def with_held(asked: Forecast, saved: SavedPlan) -> Forecast:
+    """The forecast that holds what a plan bought before it begins."""
+    bought = saved.held_before(asked)
+    return replace(
+        asked,
+        held=(*asked.held, *(one for one in bought if isinstance(one, HeldCommitment))),
+        held_reservations=(
+            *asked.held_reservations,
+            *(one for one in bought if isinstance(one, HeldReservation)),
+        ),
+    )
+
+
+def held_plan(asked: Forecast, saved: SavedPlan, churn_microusd: int) -> HeldPlan:
+    """The on-demand nodes that a plan has for the forecast's periods."""
+    from binwright_optimizer.planning.rolling import HeldPlan
+
+    periods = {(period.start, period.end): at for at, period in enumerate(asked.periods)}
+    nodes = {}
+    for period in saved.periods:
+        at = periods.get((period.start, period.end))
+        if at is None:
+            continue
+        for mix in period.mixes:
+            on_demand = {
+                (name, zone): count
+                for (name, capacity_type, zone), count in mix.nodes.items()
+                if capacity_type == "on-demand"
+            }
+            nodes[mix.region, mix.zone, at, mix.scenario, mix.shares] = on_demand
+    return HeldPlan(nodes, churn_microusd)
 
 
 def plan_document(found: Plan) -> dict[str, Any]:
@@ -139,6 +205,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "gap": found.gap,
         "expected_cost_usd": found.expected / 1e6,
         "without_commitments_usd": found.without_commitments / 1e6,
+        "churn_usd": found.churn / 1e6,
         "sizing_rule_usd": None if found.sizing_rule is None else found.sizing_rule / 1e6,
         "scenarios": [
             {"name": s.name, "probability": s.permille / 1000, "cost_usd": cost / 1e6}

@@ -41,7 +41,7 @@ class Account:
     on_demand
         On-demand nodes that no commitment pays for.
     other
-        What no commitment could pay for: spot nodes and, between regions, egress.
+        What no commitment could pay for: spot nodes, egress between regions, and changes to a plan held.
     coverage
         Of each commitment that is in force, bought or held.
     """

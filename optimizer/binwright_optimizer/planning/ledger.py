@@ -34,6 +34,7 @@ from binwright_optimizer.planning.commit import (
 from binwright_optimizer.planning.mix import Mix, Purchase
 from binwright_optimizer.planning.programme import Block, Cell, Option, Proof
 from binwright_optimizer.planning.recombine import Piece, recombined, trimmed
+from binwright_optimizer.planning.rolling import Nodes, added
 from binwright_optimizer.planning.scopes import Scopes
 from binwright_optimizer.planning.shares import SplitProof
 from binwright_optimizer.planning.subproblems import Question
@@ -77,6 +78,8 @@ class Ledger:
         For each block, its on-demand pods and its spot pods at list prices.
     joint
         By period, scenario and block; cells that are not here have no demand that is split.
+    held, churn_microusd
+        On-demand nodes that an earlier plan has for a block, and what each further one costs.
     known
         For each question at list prices, the mixes that serve it; the cheapest at list prices first.
     proofs
@@ -88,6 +91,8 @@ class Ledger:
     questions: Mapping[Key, tuple[Question, Question]]
     scopes: Scopes
     joint: Mapping[tuple[int, int, int], Joint] = field(default_factory=dict)
+    held: Mapping[Key, Nodes] = field(default_factory=dict)
+    churn_microusd: int = 0
     answered: set[Question] = field(default_factory=set)
     known: dict[Question, list[Mix]] = field(default_factory=dict)
     proofs: dict[Question, list[Proof]] = field(default_factory=dict)
@@ -124,7 +129,7 @@ class Ledger:
         found = []
         for cell, keys in self.members().items():
             period, scenario, block = cell
-            own = [blocks[self.questions[key][0]] for key in keys]
+            own = [self._with_churn(key, blocks[self.questions[key][0]]) for key in keys]
             spot = [self.known[self.questions[key][1]][0] for key in keys]
             cost = sum(mix.cost_microusd_per_hour for mix in spot)
             joint = self.joint.get(cell)
@@ -146,6 +151,23 @@ class Ledger:
             tuple(self.proofs[question]),
             self.scopes.region_groups[question.region],
         )
+
+    def churn(self, key: Key, mix: Mix) -> int:
+        """Micro-dollars an hour of a period for nodes that the plan held does not have, rounded up."""
+        nodes = self.held.get(key)
+        if nodes is None:
+            return 0
+        return -(-added(mix, nodes) * self.churn_microusd // self.periods[key[2]].hours)
+
+    def _with_churn(self, key: Key, block: Block) -> Block:
+        if key not in self.held:
+            return block
+        mixes = self.known[self.questions[key][0]]
+        options = tuple(
+            replace(option, extra=self.churn(key, mix))
+            for option, mix in zip(block.options, mixes, strict=True)
+        )
+        return replace(block, options=options)
 
     def mixes(self, choices: Choices) -> dict[Key, tuple[Mix, Mix]]:
         """On-demand and spot mix of every block under a choice of options."""
@@ -245,9 +267,20 @@ def _proven(block: Block) -> int:
     return max((proof.bound for proof in block.proofs), default=0)
 
 
-def improve(ledger: Ledger, ask: Ask, chances: Sequence[Fraction], risk: Risk = Risk()) -> Commitments:
+Keep = Callable[[Question, Nodes], Mix | None]
+"""The mix that keeps nodes held, if it can serve the question."""
+
+
+def improve(
+    ledger: Ledger, ask: Ask, chances: Sequence[Fraction], risk: Risk = Risk(), keep: Keep | None = None
+) -> Commitments:
     """The best commitments and mixes, after as many rounds as it takes or `MOST_ROUNDS`."""
     ledger.learn(ask({question for both in ledger.questions.values() for question in both}))
+    for key, nodes in ledger.held.items():
+        question = ledger.questions[key][0]
+        mix = keep(question, nodes) if keep is not None and question.asked else None
+        if mix is not None:
+            ledger.add(question, mix)
     market = ledger.scopes.market
     best = choose(ledger.cells(), market, chances, risk)
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):

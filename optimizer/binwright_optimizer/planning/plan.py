@@ -30,6 +30,7 @@ from binwright_optimizer.planning.commit import Commitments, Risk, risk_weighted
 from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
 from binwright_optimizer.planning.mix import Mix, sources_of, without_giants
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
+from binwright_optimizer.planning.rolling import HeldPlan, Nodes
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
 from binwright_optimizer.planning.sites import Site, is_coupled, kind_of, replicas
@@ -40,6 +41,8 @@ from binwright_optimizer.planning.subproblems import Question, Shop
 GAP = 0.002
 """Gap at which a block's solve ends; the deadline may end it sooner."""
 LEAST_SOLVE_S = 0.1
+KEEP_S, KEEP_GAP = 5.0, 0.01
+"""Longest time and gap of a solve that keeps nodes; it gives one more option and no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Plan:
     sizing_rule
         Nodes of the sizing rule for the demand of the first scenario; None where the rule knows no
         machines.
+    churn
+        Expected cost of nodes that the plan held did not have, part of the total.
     spread, sites
         Where demand is split over sites: how, by (period, scenario, block) and kind, items and sites by
         their index.
@@ -129,6 +134,7 @@ class Plan:
     sizing_rule: int | None
     spread: Mapping[tuple[tuple[int, int, int], CapacityType], SpreadCell] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
+    churn: int = 0
 
     @property
     def by_period(self) -> tuple[int, ...]:
@@ -170,6 +176,7 @@ def make_plan(
     params: PlanParams = PlanParams(),
     on_progress: Callable[[int, int], None] | None = None,
     catalogs: Mapping[str, Catalog] | None = None,
+    held: HeldPlan | None = None,
 ) -> Plan:
     """The plan for a forecast.
 
@@ -177,6 +184,8 @@ def make_plan(
     ----------
     catalogs
         Price list by region; by default what the forecast's cloud sells there up to 32 vCPU.
+    held
+        An earlier plan's nodes, whose change costs something; its commitments are the forecast's.
     on_progress
         Told how many of how many problems are solved.
 
@@ -202,10 +211,36 @@ def make_plan(
         else _spread_ledger(forecast, futures, blocks, spread, ask)
     )
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
-    chosen = improve(ledger, ask, chances, params.risk)
+    if held is not None:
+        ledger.churn_microusd = held.churn_microusd
+        ledger.held = _held_nodes(ledger, forecast, futures, blocks, held)
+
+    def keep(question: Question, nodes: Nodes) -> Mix | None:
+        return shop.keep(question, nodes, SolveParams(deadline_s=KEEP_S, gap=KEEP_GAP, seed=params.seed))
+
+    chosen = improve(ledger, ask, chances, params.risk, keep)
     # The rule knows the machines of the embedded price lists only.
     rule = None if catalogs else _sizing_rule(forecast, futures[0])
     return _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
+
+
+def _held_nodes(
+    ledger: Ledger,
+    forecast: Forecast,
+    futures: Sequence[Scenario],
+    blocks: Sequence[HourBlock],
+    held: HeldPlan,
+) -> dict[tuple[str, str, int, int, int], Nodes]:
+    """The nodes of an earlier plan by block of this one."""
+    names = [profile.name for profile in forecast.profiles]
+    found = {}
+    for key in ledger.questions:
+        region, zone, period, scenario, block = key
+        shares = tuple(sorted(zip(names, blocks[block].ppm, strict=True)))
+        nodes = held.nodes.get((region, zone, period, futures[scenario].name, shares))
+        if nodes is not None:
+            found[key] = nodes
+    return found
 
 
 def _cell_keys(
@@ -337,7 +372,24 @@ def _assemble(
         sizing_rule=sizing_rule,
         spread={} if spread is None else spread.cells,
         sites=() if spread is None else spread.sites,
+        churn=_churn(forecast, futures, blocks, ledger, chosen),
     )
+
+
+def _churn(
+    forecast: Forecast,
+    futures: Sequence[Scenario],
+    blocks: Sequence[HourBlock],
+    ledger: Ledger,
+    chosen: Commitments,
+) -> int:
+    """Expected cost of changing nodes over the horizon, rounded up."""
+    total = Fraction(0)
+    for key, (mix, _) in ledger.mixes(chosen.choices).items():
+        _, _, period, scenario, block = key
+        hours = Fraction(forecast.periods[period].hours * blocks[block].hours, HOURS_OF_WEEK)
+        total += Fraction(futures[scenario].permille, PERMILLE) * hours * ledger.churn(key, mix)
+    return -(-total // 1)
 
 
 def _alone(cells: Sequence[Cell], market: Market, chances: Sequence[Fraction], risk: Risk) -> Fraction:

@@ -10,6 +10,7 @@ from binwright_optimizer.model import CapacityType, Catalog, Workload
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.mix import Mix, cheapest_mix, with_headroom
+from binwright_optimizer.planning.rolling import Nodes, kept_mix
 from binwright_optimizer.planning.scopes import Scopes, repriced
 
 
@@ -61,6 +62,14 @@ class Shop:
             return mix
         places = tuple(question.asked[at][0] for at in mix.packed.places)
         return replace(mix, packed=replace(mix.packed, places=places))
+
+    def keep(self, question: Question, held: Nodes, limits: SolveParams) -> Mix | None:
+        """The mix that keeps nodes held and buys what they lack; None if that cannot serve the pods."""
+        catalog = self.catalog(question.region, question.zone)
+        mix = kept_mix(self.workloads(question), catalog, held, limits)
+        if mix is None or mix.packed is None:
+            return mix
+        return replace(mix, packed=replace(mix.packed, places=tuple(at for at, _ in question.asked)))
 
     def workloads(self, question: Question) -> tuple[Workload, ...]:
         """The pods of a question, so large that nodes keep the forecast's headroom."""

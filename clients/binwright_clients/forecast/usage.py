@@ -1,0 +1,112 @@
+"""Usage tables: what ran and what it cost, to hold against a plan.
+
+Columns: ``period`` (its name in the plan), ``region``, ``instance_type``, ``node_hours``; optional
+``capacity_type`` (on-demand unless it says spot), ``cost_usd`` (what was billed) and ``currency``. Several rows
+of the same nodes, such as one a day, are added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+from binwright_clients.errors import InputError, Problems
+from binwright_clients.forecast.draft import CURRENCY
+from binwright_clients.forecast.saved_plan import SavedPlan
+from binwright_clients.forecast.table import CAPACITY_TYPES
+from binwright_clients.sources import Format, read_source
+from binwright_clients.spelling import suggestion
+from binwright_clients.tables import cells
+from binwright_clients.tables.columns import find_columns
+from binwright_clients.tables.rows import read_table
+
+_T = TypeVar("_T")
+
+NEEDED = ("period", "region", "instance_type", "node_hours")
+Pool = tuple[str, str, str, str]
+"""Period, region, instance type and capacity type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What ran: node-hours by pool, and dollars billed by period; None where no cost is told."""
+
+    node_hours: dict[Pool, float]
+    cost_usd: dict[str, float] | None
+
+
+def read_usage(path: str, plan: SavedPlan) -> Usage:
+    """The usage of a CSV or Parquet file.
+
+    Raises
+    ------
+    InputError
+        If anything in it is wrong; it lists every mistake that was found.
+    """
+    source = read_source(path)
+    if source.format not in (Format.CSV, Format.PARQUET):
+        raise InputError.of(path, "is no table: usage is CSV or Parquet")
+    problems = Problems()
+    table = read_table(source, problems)
+    known = frozenset({*NEEDED, "capacity_type", "cost_usd", "currency"})
+    columns = find_columns(table, known, {}, frozenset())
+    missing = [name for name in NEEDED if name not in columns.index]
+    if missing:
+        raise InputError.of(
+            path, f"the header lacks the column {', '.join(missing)}", place=table.header_place
+        )
+    periods = [period.name for period in plan.periods]
+    regions = sorted({mix.region for period in plan.periods for mix in period.mixes})
+    hours: dict[Pool, float] = {}
+    costs: dict[str, float] = {}
+    for line, row in table.rows:
+        place = table.place(line)
+        texts = {name: row[at].strip() for name, at in columns.index.items()}
+
+        def fail(column: str, description: str, place: str = place, texts: dict[str, str] = texts) -> None:
+            problems.add(path, description, place=place, field=column, value=texts.get(column, ""))
+
+        def parsed(
+            column: str,
+            parse: Callable[[str], _T],
+            texts: dict[str, str] = texts,
+            fail: Callable[[str, str], None] = fail,
+        ) -> _T | None:
+            try:
+                return parse(texts[column])
+            except ValueError as error:
+                fail(column, str(error))
+                return None
+
+        before = len(problems)
+        if texts["period"] not in periods:
+            fail("period", f"is no period of the plan{suggestion(texts['period'], periods)}")
+        if texts["region"] not in regions:
+            fail("region", f"is no region of the plan{suggestion(texts['region'], regions)}")
+        if not texts["instance_type"]:
+            fail("instance_type", "must not be empty")
+        capacity_type = texts.get("capacity_type") or CAPACITY_TYPES[0]
+        if capacity_type not in CAPACITY_TYPES:
+            fail("capacity_type", f"must be {' or '.join(CAPACITY_TYPES)}")
+        if texts.get("currency") not in (None, "", CURRENCY):
+            fail("currency", f"must be {CURRENCY}, the currency of the plan")
+        ran = parsed("node_hours", _amount)
+        cost = parsed("cost_usd", _amount) if texts.get("cost_usd") else 0.0
+        if len(problems) > before or ran is None or cost is None:
+            continue
+        pool = texts["period"], texts["region"], texts["instance_type"], capacity_type
+        hours[pool] = hours.get(pool, 0.0) + ran
+        costs[texts["period"]] = costs.get(texts["period"], 0.0) + cost
+    problems.raise_if_any()
+    if not hours:
+        raise InputError.of(path, "the table has no rows")
+    return Usage(hours, costs if "cost_usd" in columns.index else None)
+
+
+def _amount(text: str) -> float:
+    value = Fraction(cells.parse_number(text))
+    if value < 0:
+        raise ValueError("must not be negative")
+    return float(value)

@@ -1,0 +1,211 @@
+"""Planning on from a plan held: what was bought stays, and changing nodes costs something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from binwright_clients.cli.main import main
+from binwright_clients.errors import InputError
+from binwright_clients.forecast.saved_plan import read_plan
+from binwright_optimizer.model.forecast import PPM, Band, HeldCommitment, HeldReservation, Scope
+from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
+from binwright_optimizer.planning.rolling import HeldPlan
+from click.testing import CliRunner
+from plan_cases import forecast, market
+
+TEN = forecast([Band.exactly(10)], profile="flat")
+HOURS = 2160
+
+
+def replanned(held: Mapping[tuple[str, str], int], churn_usd: float, **prices: float) -> Plan:
+    """A quarter for which an earlier plan had these nodes."""
+    block = "region-1", "", 0, "certain", (("flat", PPM),)
+    return make_plan(
+        TEN,
+        PlanParams(30.0),
+        catalogs=market(**prices),
+        held=HeldPlan({block: held}, round(churn_usd * 1e6)),
+    )
+
+
+def bought(plan: Plan) -> dict[str, int]:
+    return {p.instance_type: p.nodes for p in plan.mixes[0].on_demand.purchases}
+
+
+@pytest.mark.parametrize(("churn", "chosen"), [(10.0, "e4"), (30.0, "c4")])
+def test_nodes_change_where_that_saves_more_than_it_costs(churn: float, chosen: str) -> None:
+    """Ten c4 at 0.10 $/h are held; e4 at 0.09 saves 0.01 * 2160 = 21.60 $ a node."""
+    found = replanned({("c4", "zone-a"): 10}, churn, c4=0.10, e4=0.09)
+    assert bought(found) == {chosen: 10}
+    price = {"c4": 100_000, "e4": 90_000}[chosen]
+    cost = 10 * churn * 1e6 if chosen == "e4" else 0
+    assert found.churn == pytest.approx(cost, abs=HOURS)
+    assert found.total == pytest.approx(10 * price * HOURS + cost, abs=HOURS)
+    assert found.bound <= 10 * 90_000 * HOURS
+    assert sum(found.by_period) == found.total
+
+
+def test_growth_adds_nodes_to_those_held() -> None:
+    """Seven c4 are held, three more are needed: e4 at 0.09, each with 5 $ of churn."""
+    found = replanned({("c4", "zone-a"): 7}, 25.0, c4=0.10, e4=0.09)
+    assert bought(found) == {"c4": 7, "e4": 3}
+    assert found.churn == pytest.approx(3 * 25e6, abs=HOURS)
+
+
+def test_types_no_longer_sold_are_replaced() -> None:
+    assert bought(replanned({("old", "zone-a"): 10}, 50.0, c4=0.10)) == {"c4": 10}
+
+
+TABLE = """workload,region,period,cpu_milli,memory_mib,replicas
+api,us-east-1,2027-Q1,500,768,40
+api,us-east-1,2027-Q2,500,768,44
+"""
+NEXT = """workload,region,period,cpu_milli,memory_mib,replicas
+api,us-east-1,2027-Q2,500,768,50
+api,us-east-1,2027-Q3,500,768,55
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rolling")
+    (folder / "now.csv").write_text(TABLE, encoding="utf-8")
+    (folder / "next.csv").write_text(NEXT, encoding="utf-8")
+    result = CliRunner().invoke(
+        main, ["plan", str(folder / "now.csv"), "-q", "--deadline", "3s", "-o", "json"]
+    )
+    assert result.exit_code == 0, result.output
+    (folder / "plan.json").write_text(result.stdout, encoding="utf-8")
+    return folder
+
+
+def test_command_holds_what_the_plan_bought(saved: Path) -> None:
+    held = read_plan(str(saved / "plan.json"))
+    before = [one for one in held.commitments if one.start == date(2027, 1, 1)]
+    assert before
+    arguments = ["plan", str(saved / "next.csv"), "--from", str(saved / "plan.json"), "--churn-cost", "20"]
+    result = CliRunner().invoke(main, [*arguments, "-q", "--deadline", "3s", "-o", "json"])
+    assert result.exit_code == 0, result.output
+    plan = json.loads(result.stdout)
+    names = {c["commitment"] for c in plan["periods"][0]["coverage"]}
+    assert {one.name for one in before} <= names
+    assert plan["churn_usd"] >= 0
+    afresh = CliRunner().invoke(
+        main, ["plan", str(saved / "next.csv"), "-q", "--deadline", "3s", "-o", "json"]
+    )
+    assert plan["total_cost_usd"] < json.loads(afresh.stdout)["total_cost_usd"]
+
+
+def test_churn_without_a_plan_is_refused(saved: Path) -> None:
+    result = CliRunner().invoke(main, ["plan", str(saved / "next.csv"), "--churn-cost", "5"])
+    assert result.exit_code == 2
+    assert "means nothing without --from" in result.stderr
+
+
+def document(saved: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((saved / "plan.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("periods",), None, "periods: is no plan of `binwright plan -o json`: is missing"),
+        (("periods", 0, "start"), "soon", "periods[0].start"),
+        (("commitments", 0, "usd_per_hour"), "x", "commitments[0].usd_per_hour"),
+        (("periods", 0, "mixes", 0, "on_demand", "purchases", 0, "nodes"), None, "purchases[0].nodes"),
+        (("scenarios", 0, "probability"), [], "scenarios[0].probability"),
+    ],
+)
+def test_damaged_plan_is_named_by_file_and_field(
+    saved: Path, tmp_path: Path, path: tuple[Any, ...], value: object, message: str
+) -> None:
+    body = document(saved)
+    owner: Any = body
+    for key in path[:-1]:
+        owner = owner[key]
+    owner[path[-1]] = value
+    file = tmp_path / "damaged.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_plan(str(file))
+    assert message in str(caught.value)
+    assert "damaged.json" in str(caught.value)
+
+
+def test_only_what_was_bought_before_and_lasts_is_held(saved: Path) -> None:
+    asked = forecast([Band.exactly(1)] * 2)
+    first = HeldCommitment("a", 10, 300_000, date(2026, 1, 1), date(2027, 6, 1))
+    ended = HeldReservation("b", "m5.large", "us-east-1", 3, date(2025, 1, 1), date(2026, 6, 1))
+    later = HeldCommitment("c", 10, 300_000, date(2027, 1, 1), date(2028, 6, 1), Scope())
+    plan = replace(read_plan(str(saved / "plan.json")), commitments=(first, ended, later))
+    assert plan.held_before(asked) == (first,)
+    early = replace(asked, periods=(replace(asked.periods[0], start=date(2026, 10, 1)),))
+    with pytest.raises(InputError, match="the plan begins after the forecast's first period"):
+        plan.held_before(early)
+
+
+USAGE = """period,region,instance_type,node_hours,cost_usd
+2027-Q1,us-east-1,{kind},100,12.5
+2027-Q1,us-east-1,{kind},60,7.5
+2027-Q1,us-east-1,x9.huge,10,5
+"""
+
+
+def usage(saved: Path, tmp_path: Path, text: str = USAGE) -> str:
+    period = read_plan(str(saved / "plan.json")).periods[0]
+    (name, _, _), _ = max(period.mixes[0].nodes.items(), key=lambda item: item[1])
+    file = tmp_path / "usage.csv"
+    file.write_text(text.format(kind=name), encoding="utf-8")
+    return str(file)
+
+
+def test_actuals_are_added_up_and_held_against_the_plan(saved: Path, tmp_path: Path) -> None:
+    """160 hours of a planned type and 10 of one that was not, 25 $ billed, over half of the quarter."""
+    file = usage(saved, tmp_path)
+    arguments = ["plan", "actuals", str(saved / "plan.json"), file, "--until", "2027-02-15", "-o", "json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    (period,) = found["periods"]
+    assert (period["share_compared"], period["actual_usd"]) == (0.5, 25.0)
+    assert period["planned_usd"] == pytest.approx(document(saved)["periods"][0]["expected_cost_usd"] / 2)
+    hours = {row["instance_type"]: (row["planned"], row["actual"]) for row in found["node_hours"]}
+    assert hours["x9.huge"] == (0.0, 10.0)
+    planned = sum(p for p, _ in hours.values())
+    nodes = sum(
+        c["probability"] * m["hours_of_week"] * (m["on_demand"]["nodes"] + m["spot"]["nodes"])
+        for c in document(saved)["scenarios"]
+        for m in document(saved)["periods"][0]["mixes"]
+        if m["scenario"] == c["name"]
+    )
+    assert planned == pytest.approx(nodes * HOURS / 168 / 2)
+    assert 160.0 in {actual for _, actual in hours.values()}
+    table = CliRunner().invoke(main, ["plan", "actuals", str(saved / "plan.json"), file])
+    assert "x9.huge" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("2027-Q1,us-east-1,x9", "2027-Q9,us-east-1,x9",
+         "line 4: period: is no period of the plan; did you mean"),
+        ("us-east-1,x9", "us-east-9,x9", "line 4: region: is no region of the plan; did you mean 'us-east-1'"),
+        (",10,5", ",-10,5", "line 4: node_hours: must not be negative (got '-10')"),
+        (",10,5", ",10,x", "line 4: cost_usd:"),
+        ("node_hours", "hours", "hours: unknown column"),
+    ],
+)  # fmt: skip
+def test_mistake_in_usage_names_line_column_and_value(
+    saved: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    file = usage(saved, tmp_path, USAGE.replace(old, new))
+    result = CliRunner().invoke(main, ["plan", "actuals", str(saved / "plan.json"), file])
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
