@@ -196,7 +196,8 @@ def test_actuals_are_added_up_and_held_against_the_plan(saved: Path, tmp_path: P
     [
         ("2027-Q1,us-east-1,x9", "2027-Q9,us-east-1,x9",
          "line 4: period: is no period of the plan; did you mean"),
-        ("us-east-1,x9", "us-east-9,x9", "line 4: region: is no region of the plan; did you mean 'us-east-1'"),
+        ("us-east-1,x9", "us-east-9,x9",
+         "line 4: region: is no region of the plan; did you mean 'us-east-1'"),
         (",10,5", ",-10,5", "line 4: node_hours: must not be negative (got '-10')"),
         (",10,5", ",10,x", "line 4: cost_usd:"),
         ("node_hours", "hours", "hours: unknown column"),

@@ -1,8 +1,8 @@
 """Usage tables: what ran and what it cost, to hold against a plan.
 
 Columns: ``period`` (its name in the plan), ``region``, ``instance_type``, ``node_hours``; optional
-``capacity_type`` (on-demand unless it says spot), ``cost_usd`` (what was billed) and ``currency``. Several rows
-of the same nodes, such as one a day, are added up.
+``capacity_type`` (on-demand unless it says spot), ``cost_usd`` (what was billed) and ``currency``. Several
+rows of the same nodes, such as one a day, are added up.
 """
 
 from __future__ import annotations
