@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
 from binwright_optimizer.instance.labels import LabelColumns
+from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
 from binwright_optimizer.model.labels import NODE_POOL
@@ -126,7 +127,8 @@ class _Tally:
 
 def _tally(instance: Instance, template: PodTemplate) -> _Tally:
     problem, origin = instance.problem, instance.origin
-    tally = _Tally(instance.resources, resource_vector(template.requests, instance.resources, pod_slots=1))
+    resources = tuple(name for name in instance.resources if not name.startswith(RULE_COLUMN))
+    tally = _Tally(resources, resource_vector(template.requests, resources, pod_slots=1))
     types = problem.catalog.instance_types
     for part in origin.shelved:
         pool = problem.node_pools[part.variant.pool]

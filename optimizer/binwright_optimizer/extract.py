@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
     Alternative,
     ExistingPlacement,
@@ -161,7 +162,11 @@ def _claim_template(
     )
     load = pattern @ instance.requests
     requests = Resources.of(
-        {name: int(amount) for name, amount in zip(instance.resources, load, strict=True)}
+        {
+            name: int(amount)
+            for name, amount in zip(instance.resources, load, strict=True)
+            if not name.startswith(RULE_COLUMN)
+        }
     )
     return _ClaimTemplate(
         node_pool=pool.name,
@@ -203,7 +208,7 @@ class _Alternatives:
         chosen = int(instance.row_of[j])
         part = origin.shelved[variant]
         near = self._near(variant, chosen)
-        suits = (load <= part.allocatable[near]).all(axis=1)
+        suits = (load[: part.allocatable.shape[1]] <= part.allocatable[near]).all(axis=1)
         used = set().union(*(self._placements[i] for i in np.flatnonzero(pattern)))
         for placement in used:
             suits &= origin.localized.admitted[placement, self._first[variant] + near]

@@ -8,15 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
-from binwright_optimizer.instance.candidates import (
-    Shelved,
-    admitted_rows,
-    existing_allocatable,
-    existing_labels,
-    shelved_by_variant,
-)
+from binwright_optimizer.instance.admission import admitted as admitted_placements
+from binwright_optimizer.instance.candidates import existing_allocatable, shelved_by_variant
 from binwright_optimizer.instance.classes import (
-    Kinds,
     kinds_of,
     merge_kinds,
     request_matrix,
@@ -27,13 +21,12 @@ from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.minimums import check_minimums
-from binwright_optimizer.instance.node_rules import FREE, NodeRules
+from binwright_optimizer.instance.on_nodes import RULE_COLUMN, OnNodes, arrange, on_nodes_of
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
-from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
+from binwright_optimizer.instance.shelf import UNLIMITED, shelf_of
 from binwright_optimizer.instance.stated import rules_of
 from binwright_optimizer.instance.variants import pool_variants
 from binwright_optimizer.model import Problem
-from binwright_optimizer.model.taints import untolerated
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -53,7 +46,7 @@ def build_instance(problem: Problem) -> Instance:
         beyond what its limits and the supply of its offerings allow.
     """
     rules = rules_of(problem)
-    kinds = kinds_of(problem.workloads, rules)
+    kinds = kinds_of(problem, rules)
     resources = requested_resources(kinds)
     requests = request_matrix(kinds, resources)
     shelf = shelf_of(problem.catalog)
@@ -84,7 +77,9 @@ def build_instance(problem: Problem) -> Instance:
         fits = (requests[k] <= allocatable).all(axis=1)
         return np.where(fits, price * MICRO * share, np.inf)
 
-    localized = localize(problem, rules, kinds, _admitted(problem, kinds, shelf, shelved), table, fluid)
+    localized = localize(
+        problem, rules, kinds, admitted_placements(problem, kinds.placements, shelf, shelved), table, fluid
+    )
     admitted = localized.admitted
     is_linked = localized.is_linked[localized.kind_of]
     class_of_local, local_of_class = merge_kinds(
@@ -109,6 +104,13 @@ def build_instance(problem: Problem) -> Instance:
     holds = _holds(class_requests, allocatable[kept], admitted[:, kept][class_placement])
     useful = holds.any(axis=0) | is_floored[kept]
     kept, holds = kept[useful], holds[:, useful]
+    on_nodes = on_nodes_of(
+        problem,
+        rules,
+        [localized.kinds.stated[local] for local in local_of_class],
+        [localized.kinds.selected[local] for local in local_of_class],
+    )
+    holds &= _allowed(on_nodes, kept, len(row_of) - n_existing)
     best = undominated(
         price[kept],
         allocatable[kept],
@@ -120,7 +122,9 @@ def build_instance(problem: Problem) -> Instance:
         (supply < UNLIMITED)[kept],
     )
     kept, holds = kept[best], np.ascontiguousarray(holds[:, best])
-    existing_of, grouped = _group_existing(kept, row_of, allocatable, holds, len(row_of) - n_existing)
+    existing_of, grouped = _group_existing(
+        kept, row_of, allocatable, holds, len(row_of) - n_existing, on_nodes
+    )
     kept, holds = kept[grouped], np.ascontiguousarray(holds[:, grouped])
     supply = supply[kept]
     for position, nodes in enumerate(existing_of):
@@ -133,19 +137,25 @@ def build_instance(problem: Problem) -> Instance:
     class_of_kind = np.full(len(kinds.requests), -1, dtype=np.intp)
     class_of_kind[localized.kind_of] = class_of_local
     class_of_kind[localized.is_linked] = -1
+    arranged = arrange(on_nodes, new_index, demand[placeable], holds[placeable], existing_of)
+    class_requests, node_room = class_requests[placeable], allocatable[kept]
+    for number, column in enumerate(arranged.columns):
+        resources = (*resources, f"{RULE_COLUMN}{number}")
+        class_requests = np.column_stack([class_requests, column.requests])
+        node_room = np.column_stack([node_room, column.room])
     return Instance(
         problem=problem,
         origin=Origin(tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free),
         shelf=shelf,
         variants=tuple(variants),
         resources=resources,
-        requests=_frozen(class_requests[placeable]),
+        requests=_frozen(np.ascontiguousarray(class_requests)),
         demand=_frozen(demand[placeable]),
         priority=_frozen(localized.kinds.priority[local_of_class][placeable]),
         class_of=_frozen(class_of_kind[kinds.workload_kind]),
         price=_frozen(price[kept]),
         supply=_frozen(supply),
-        allocatable=_frozen(allocatable[kept]),
+        allocatable=_frozen(np.ascontiguousarray(node_room)),
         compatible=_frozen(np.ascontiguousarray(holds[placeable])),
         pool_of=_frozen(pool_of[kept]),
         variant_of=_frozen(variant_of[kept]),
@@ -155,8 +165,8 @@ def build_instance(problem: Problem) -> Instance:
         minimums=minimums,
         limit_use=_frozen(use[kept]),
         linking=linking_of(problem, rules, kinds, localized, table, kind_demand, class_of_local),
-        node_cap=_frozen(np.full(int(placeable.sum()), FREE, dtype=np.int64)),
-        rules=NodeRules.of(int(placeable.sum()), len(kept)),
+        node_cap=_frozen(arranged.node_cap),
+        rules=arranged.rules,
     )
 
 
@@ -176,27 +186,6 @@ def _total_demand(
                 "workloads", total, f"total demand for {name} is too large to add up exactly"
             )
     return np.array(totals, dtype=np.int64)
-
-
-def _admitted(problem: Problem, kinds: Kinds, shelf: Shelf, shelved: list[Shelved]) -> NDArray[np.bool_]:
-    """Where labels and taints let pods run: bool array (placement, candidate)."""
-    nodes = problem.existing_nodes
-    node_columns = existing_labels(nodes)
-    rows = []
-    for template in kinds.placements:
-        parts = []
-        for part in shelved:
-            pool = problem.node_pools[part.variant.pool]
-            if untolerated(pool.taints, template.tolerations) is None:
-                parts.append(admitted_rows(template, shelf.labels, dict(part.variant.fixed))[part.rows])
-            else:
-                parts.append(np.zeros(len(part.rows), dtype=bool))
-        mask = admitted_rows(template, node_columns, {})
-        tolerated = [untolerated(node.taints, template.tolerations) is None for node in nodes]
-        parts.append(mask & np.array(tolerated, dtype=bool))
-        rows.append(np.concatenate(parts))
-    width = sum(len(s.rows) for s in shelved) + len(nodes)
-    return np.array(rows, dtype=bool).reshape(len(kinds.placements), width)
 
 
 def _merge(
@@ -231,15 +220,24 @@ def _holds(
     return result
 
 
+def _allowed(on_nodes: OnNodes, kept: NDArray[np.intp], first_existing: int) -> NDArray[np.bool_]:
+    """Where rules about single nodes let a pod of each class stand at all: bool array (class, position)."""
+    allowed = np.repeat(~on_nodes.is_closed[:, None], len(kept), axis=1)
+    positions = np.flatnonzero(kept >= first_existing)
+    allowed[:, positions] &= ~on_nodes.forbidden[:, kept[positions] - first_existing]
+    return allowed
+
+
 def _group_existing(
     kept: NDArray[np.intp],
     row_of: NDArray[np.intp],
     allocatable: NDArray[np.int64],
     holds: NDArray[np.bool_],
     first_existing: int,
+    on_nodes: OnNodes,
 ) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.intp]]:
     """Existing nodes of each remaining position, and those positions: equal nodes share one."""
-    groups: dict[tuple[bytes, bytes], int] = {}
+    groups: dict[tuple[bytes, bytes, object], int] = {}
     members: list[list[int]] = []
     positions: list[int] = []
     for position, candidate in enumerate(kept):
@@ -247,10 +245,11 @@ def _group_existing(
             positions.append(position)
             members.append([])
             continue
-        key = (allocatable[candidate].tobytes(), holds[:, position].tobytes())
+        node = int(candidate) - first_existing
+        key = (allocatable[candidate].tobytes(), holds[:, position].tobytes(), on_nodes.start_key(node))
         if key not in groups:
             groups[key] = len(members)
             positions.append(position)
             members.append([])
-        members[groups[key]].append(int(candidate) - first_existing)
+        members[groups[key]].append(node)
     return tuple(tuple(sorted(m)) for m in members), np.array(positions, dtype=np.intp)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.admission import Placement, placement_key
 from binwright_optimizer.instance.candidates import resource_vector
 from binwright_optimizer.instance.stated import Rules, Stated
-from binwright_optimizer.model import NodeSelectorTerm, PodTemplate, Requirement, Toleration, Workload
+from binwright_optimizer.model import PodTemplate, Problem
 from binwright_optimizer.model.resources import PODS, Resources
-
-Placement = tuple[tuple[Requirement, ...], tuple[NodeSelectorTerm, ...], tuple[Toleration, ...]]
-"""Node selector, required node affinity and tolerations: where pods may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Kinds:
     selected: list[tuple[int, ...]]
 
 
-def kinds_of(workloads: tuple[Workload, ...], rules: Rules) -> Kinds:
+def kinds_of(problem: Problem, rules: Rules) -> Kinds:
     """Kinds in order of first appearance."""
     by_identity: dict[tuple[int, int, tuple[int, ...]], int] = {}
     by_value: dict[tuple[Resources, Placement, int, Stated, tuple[int, ...]], int] = {}
@@ -59,13 +57,13 @@ def kinds_of(workloads: tuple[Workload, ...], rules: Rules) -> Kinds:
     requests: list[Resources] = []
     placement_of: list[int] = []
     priority: list[int] = []
-    kinds = np.empty(len(workloads), dtype=np.intp)
-    for w, workload in enumerate(workloads):
+    kinds = np.empty(len(problem.workloads), dtype=np.intp)
+    for w, workload in enumerate(problem.workloads):
         template = workload.template
         identity = id(template), id(rules.stated[w]), rules.selected[w]
         kind = by_identity.get(identity)
         if kind is None:
-            placement = (template.node_selector, template.node_affinity, template.tolerations)
+            placement = placement_key(template, problem)
             key = (template.requests, placement, template.priority, rules.stated[w], rules.selected[w])
             kind = by_value.get(key)
             if kind is None:

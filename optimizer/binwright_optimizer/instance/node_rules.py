@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
 
+Counted = tuple[int, tuple[int, ...]]
+"""A set: number of the selection of running pods in it, and its classes."""
+
 ALWAYS = -1
 """Trigger of a rule that holds whatever is on the node."""
 FREE = 2**40
@@ -36,11 +39,20 @@ class SetRule:
         Classes, sorted.
     trigger
         A class, or `ALWAYS`.
+    running
+        Number of the selection of running pods that count as well; sets of the same classes with
+        different running pods are different sets.
     """
 
     members: tuple[int, ...]
     most: int
     trigger: int = ALWAYS
+    running: int = 0
+
+    @property
+    def counted(self) -> Counted:
+        """The set that it caps."""
+        return self.running, self.members
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,12 @@ class Start:
     members: tuple[int, ...]
     load: int = 0
     most: int = FREE
+    running: int = 0
+
+    @property
+    def counted(self) -> Counted:
+        """The set that it speaks of."""
+        return self.running, self.members
 
 
 class NodeRules(NamedTuple):
@@ -102,16 +120,16 @@ class NodeRules(NamedTuple):
     ) -> NodeRules:
         """Arrays of these rules; without any rule there is no set, by which kernels know it."""
         starts = list(starts)
-        capped, triggered = _combined(rules, {start.members for start in starts})
-        sets = sorted({*capped, *(m for m, _ in triggered), *(start.members for start in starts)})
-        index = {members: s for s, members in enumerate(sets)}
+        capped, triggered = combined(rules, {start.counted for start in starts})
+        sets = sorted({*capped, *(counted for counted, _ in triggered), *(start.counted for start in starts)})
+        index = {counted: s for s, counted in enumerate(sets)}
         by_set: list[list[tuple[int, int]]] = [[] for _ in sets]
-        for (members, trigger), most in sorted(triggered.items()):
-            by_set[index[members]].append((trigger, most))
+        for (counted, trigger), most in sorted(triggered.items()):
+            by_set[index[counted]].append((trigger, most))
         fired: list[list[tuple[int, int]]] = [[] for _ in range(n_classes)]
         sets_of: list[list[int]] = [[] for _ in range(n_classes)]
         number = 0
-        for s, (members, ruled) in enumerate(zip(sets, by_set, strict=True)):
+        for s, ((_, members), ruled) in enumerate(zip(sets, by_set, strict=True)):
             for i in members:
                 sets_of[i].append(s)
             for trigger, _ in ruled:
@@ -119,10 +137,10 @@ class NodeRules(NamedTuple):
                 number += 1
         begins: list[list[tuple[int, int, int]]] = [[] for _ in range(n_candidates)]
         for start in starts:
-            begins[start.candidate].append((index[start.members], start.load, start.most))
+            begins[start.candidate].append((index[start.counted], start.load, start.most))
         return cls(
-            _array([capped.get(members, FREE) for members in sets]),
-            *_rows(sets),
+            _array([capped.get(counted, FREE) for counted in sets]),
+            *_rows([members for _, members in sets]),
             *_rows(sets_of),
             _starts(by_set),
             _array([trigger for ruled in by_set for trigger, _ in ruled]),
@@ -184,8 +202,9 @@ class NodeRules(NamedTuple):
             load[s] += self.begin_load[at]
             cap[s] = min(cap[s], self.begin_most[at])
         added = np.zeros(len(self.cap), dtype=np.int64)
-        for i in np.flatnonzero(np.asarray(pattern)):
-            added[self.set_of[self.set_start[i] : self.set_start[i + 1]]] += int(pattern[i])
+        counts = np.asarray(pattern)
+        for i in np.flatnonzero(counts):
+            added[self.set_of[self.set_start[i] : self.set_start[i + 1]]] += int(counts[i])
             for at in range(self.fired_start[i], self.fired_start[i + 1]):
                 s = self.fired_set[at]
                 if load[s] > self.most[self.fired[at]]:
@@ -194,34 +213,34 @@ class NodeRules(NamedTuple):
         return bool(((added == 0) | (load + added <= cap)).all())
 
 
-def _combined(
-    rules: Iterable[SetRule], begun: set[tuple[int, ...]]
-) -> tuple[dict[tuple[int, ...], int], dict[tuple[tuple[int, ...], int], int]]:
+def combined(
+    rules: Iterable[SetRule], begun: set[Counted]
+) -> tuple[dict[Counted, int], dict[tuple[Counted, int], int]]:
     """Smallest cap of each set, and of each (set, trigger) below that.
 
     A set of which every member triggers the same cap is simply capped: whatever exceeds it is there.
     Where running pods alone may exceed the cap of a set (it has begun), which only keeps away its
     members, a trigger from outside is still needed.
     """
-    capped: dict[tuple[int, ...], int] = {}
-    triggered: dict[tuple[tuple[int, ...], int], int] = {}
+    capped: dict[Counted, int] = {}
+    triggered: dict[tuple[Counted, int], int] = {}
     for rule in rules:
         if rule.trigger == ALWAYS:
-            capped[rule.members] = min(rule.most, capped.get(rule.members, FREE))
+            capped[rule.counted] = min(rule.most, capped.get(rule.counted, FREE))
         else:
-            key = rule.members, rule.trigger
+            key = rule.counted, rule.trigger
             triggered[key] = min(rule.most, triggered.get(key, FREE))
-    own: dict[tuple[int, ...], list[int]] = {}
-    for (members, trigger), most in triggered.items():
-        if trigger in members:
-            own.setdefault(members, []).append(most)
-    for members, caps in own.items():
-        if len(caps) == len(members):
-            capped[members] = min(max(caps), capped.get(members, FREE))
+    own: dict[Counted, list[int]] = {}
+    for (counted, trigger), most in triggered.items():
+        if trigger in counted[1]:
+            own.setdefault(counted, []).append(most)
+    for counted, caps in own.items():
+        if len(caps) == len(counted[1]):
+            capped[counted] = min(max(caps), capped.get(counted, FREE))
     triggered = {
-        (members, trigger): most
-        for (members, trigger), most in triggered.items()
-        if most < capped.get(members, FREE) or (trigger not in members and members in begun)
+        (counted, trigger): most
+        for (counted, trigger), most in triggered.items()
+        if most < capped.get(counted, FREE) or (trigger not in counted[1] and counted in begun)
     }
     return capped, triggered
 

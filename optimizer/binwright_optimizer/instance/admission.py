@@ -1,0 +1,147 @@
+"""Where pods may run at all: by labels, taints, the zones of their volumes, policy and daemons' ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.candidates import Shelved, admitted_rows, existing_labels
+from binwright_optimizer.instance.labels import LabelColumns, Mask
+from binwright_optimizer.instance.shelf import Shelf
+from binwright_optimizer.model import (
+    DaemonSet,
+    ExistingNode,
+    GpuNodePolicy,
+    NodeSelectorTerm,
+    PodTemplate,
+    Problem,
+    Requirement,
+    Toleration,
+    labels,
+)
+from binwright_optimizer.model.mig import mig_profile
+from binwright_optimizer.model.ports import HostPort
+from binwright_optimizer.model.taints import untolerated
+
+Placement = tuple[
+    tuple[Requirement, ...],
+    tuple[NodeSelectorTerm, ...],
+    tuple[Toleration, ...],
+    tuple[tuple[NodeSelectorTerm, ...], ...],
+    tuple[HostPort, ...],
+    bool,
+]
+"""Node selector, required node affinity, tolerations, topologies of volumes, ports that daemons may hold,
+and whether the pod is to be kept off nodes with an accelerator: all that decides where pods may run."""
+
+ACCELERATORS = frozenset(
+    {
+        "nvidia.com/gpu",
+        "nvidia.com/gpu.shared",
+        "amd.com/gpu",
+        "aws.amazon.com/neuron",
+        "aws.amazon.com/neuroncore",
+        "aws.amazon.com/neurondevice",
+        "habana.ai/gaudi",
+        "google.com/tpu",
+    }
+)
+"""Extended resources that are accelerators; NVIDIA's MIG devices are as well."""
+
+
+def placement_key(template: PodTemplate, problem: Problem) -> Placement:
+    """What decides where pods of a template may run; equal for pods that may run in the same places."""
+    has_ports = template.host_ports and any(d.template.host_ports for d in problem.daemon_sets)
+    is_kept_off = problem.policies.gpu_nodes is GpuNodePolicy.NEVER and not _asks_for_accelerator(template)
+    return (
+        template.node_selector,
+        template.node_affinity,
+        template.tolerations,
+        tuple(volume.topology for volume in template.volumes if volume.topology),
+        template.host_ports if has_ports else (),
+        is_kept_off,
+    )
+
+
+def admitted(
+    problem: Problem, placements: Sequence[PodTemplate], shelf: Shelf, shelved: Sequence[Shelved]
+) -> NDArray[np.bool_]:
+    """Where pods may run: bool array (placement, candidate), a template given for each placement."""
+    nodes = problem.existing_nodes
+    node_columns = existing_labels(nodes)
+    with_ports = [daemon for daemon in problem.daemon_sets if daemon.template.host_ports]
+    rows = []
+    for template in placements:
+        keeps_off = placement_key(template, problem)[-1]
+        parts = []
+        for part in shelved:
+            taints = problem.node_pools[part.variant.pool].taints
+            fixed = dict(part.variant.fixed)
+            if untolerated(taints, template.tolerations) is None:
+                mask = _by_labels(template, shelf.labels, fixed)[part.rows]
+                for daemon in _clashing(template, with_ports):
+                    if untolerated(taints, daemon.template.tolerations) is None:
+                        mask = mask & ~admitted_rows(daemon.template, shelf.labels, fixed)[part.rows]
+                if keeps_off:
+                    mask = mask & ~_accelerated_types(problem)[shelf.type_of[part.rows]]
+                parts.append(mask)
+            else:
+                parts.append(np.zeros(len(part.rows), dtype=bool))
+        mask = _by_labels(template, node_columns, {})
+        is_open = np.array([untolerated(n.taints, template.tolerations) is None for n in nodes], dtype=bool)
+        for daemon in _clashing(template, with_ports):
+            lands = [untolerated(n.taints, daemon.template.tolerations) is None for n in nodes]
+            is_open &= ~(admitted_rows(daemon.template, node_columns, {}) & np.array(lands, dtype=bool))
+        if keeps_off:
+            is_open &= ~np.array([has_accelerator(node) for node in nodes], dtype=bool)
+        parts.append(mask & is_open)
+        rows.append(np.concatenate(parts))
+    width = sum(len(s.rows) for s in shelved) + len(nodes)
+    return np.array(rows, dtype=bool).reshape(len(placements), width)
+
+
+def _by_labels(template: PodTemplate, columns: LabelColumns, fixed: dict[str, str | None]) -> Mask:
+    """Rows that node selection and the zones of every volume admit."""
+    mask = admitted_rows(template, columns, fixed)
+    for volume in template.volumes:
+        if volume.topology:
+            mask = mask & columns.mask_any(volume.topology, fixed)
+    return mask
+
+
+def _clashing(template: PodTemplate, daemons: Iterable[DaemonSet]) -> list[DaemonSet]:
+    """Daemons that hold a port which the pod wants."""
+    return [
+        daemon
+        for daemon in daemons
+        if any(a.clashes_with(b) for a in template.host_ports for b in daemon.template.host_ports)
+    ]
+
+
+def _is_accelerator(resource: str) -> bool:
+    return resource in ACCELERATORS or mig_profile(resource) is not None
+
+
+def _asks_for_accelerator(template: PodTemplate) -> bool:
+    if template.gpu_share is not None or template.device_claims:
+        return True
+    return any(_is_accelerator(resource) for resource, _ in template.requests)
+
+
+def _accelerated_types(problem: Problem) -> NDArray[np.bool_]:
+    """Instance types with an accelerator: bool array (t,)."""
+    return np.array(
+        [
+            bool(kind.gpu_count or kind.gpu_model) or any(_is_accelerator(name) for name, _ in kind.capacity)
+            for kind in problem.catalog.instance_types
+        ],
+        dtype=bool,
+    )
+
+
+def has_accelerator(node: ExistingNode) -> bool:
+    """Whether a running node has an accelerator, by its label or what it advertises."""
+    names = {*node.capacity.names(), *node.free.names()}
+    return labels.GPU_MODEL in dict(node.labels) or any(map(_is_accelerator, names))
