@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-pictures components interop peers format clean
+.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-pictures components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -74,6 +74,9 @@ benchmark-optima: setup ## bin packing with known optima through the command (BI
 
 benchmark-heuristics: setup ## all sizes of them against the best published answers (BINWRIGHT_SHARED_DATA; 2 hours)
 	$(BIN)/python -m binwright_benchmarks.known_optima --heuristics
+
+benchmark-plan: setup ## plans of the shipped forecasts beside the sizing rule and each quarter alone (3 minutes)
+	$(BIN)/python -m binwright_benchmarks.planning
 
 benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replicas (10 to 40 minutes)
 	$(BIN)/python -m binwright_benchmarks.growth

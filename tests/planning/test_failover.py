@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def test_command_names_an_unknown_period(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["plan", "failover", str(file), "--period", "2027-Q2"])
     assert result.exit_code == 2
     assert "has no period '2027-Q2'; did you mean '2027-Q1'" in result.stderr
+
+
+@pytest.mark.slow  # 40 s: two quarters over nine zones
+def test_shipped_example_keeps_its_promises() -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "resilient.yaml"
+    result = CliRunner().invoke(main, ["plan", "failover", str(example), "-o", "json"])
+    assert result.exit_code == 0, result.output
+    losses = [loss for period in json.loads(result.stdout)["periods"] for loss in period["losses"]]
+    assert {loss["lost"] for loss in losses} == {"zone", "spot pool", "region"}
+    promised = [loss for loss in losses if loss["is_promised"]]
+    assert len([loss for loss in promised if loss["lost"] == "zone"]) >= 2 * 9
+    assert all(loss["protected_pods_lost"] == 0 for loss in promised)

@@ -40,10 +40,23 @@ def test_names_cannot_become_markup(page: str) -> None:
 
 
 def test_every_price_has_its_source_and_date(page: str) -> None:
-    prices = re.findall(r"<td>(spot|on-demand)</td>.*?</tr>", page)
-    dated = re.findall(r"<td>[^<]+, \d{4}-\d\d-\d\d</td></tr>", page)
+    nodes = page.split("<h2>Nodes at the busiest")[1]
+    prices = re.findall(r"<td>(spot|on-demand)</td>.*?</tr>", nodes)
+    dated = re.findall(r"<td>[^<]+, \d{4}-\d\d-\d\d</td></tr>", nodes)
     assert prices
     assert len(prices) == len(dated)
+
+
+def test_pools_add_up_to_the_nodes_at_list_prices(page: str) -> None:
+    section = page.split("<h2>Nodes by pool")[1].split("<h2>")[0]
+    rows = [
+        [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>.*?</td>", row)]
+        for row in re.findall(r"<tr>(<td.*?)</tr>", section)
+    ]
+    amounts = [int(row[2].strip("~").replace(",", "")) for row in rows]
+    assert rows[-1][0] == "all nodes at list prices"
+    assert sum(amounts[:-1]) == pytest.approx(amounts[-1], abs=len(amounts))
+    assert all(re.fullmatch(r"[\d, -]+", row[3]) for row in rows[:-1] if "further" not in row[0])
 
 
 def test_charts_are_well_formed_and_inside_their_frames(page: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from binwright_clients.cli.plan_forecast_view import (
     plan_regions,
     usd,
 )
+from binwright_clients.cli.plan_pools import other_costs, pool_table
+from binwright_clients.cli.plan_tables import table
 from binwright_clients.cli.render.text import dollars, percent, printable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td:first-child { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
 svg { width: 100%; height: auto; } svg text { fill: currentColor; font-size: 12px; }
@@ -45,6 +47,8 @@ def plan_page(found: Plan, title: str) -> str:
         _lead(found),
         "<h2>Cost by period</h2>",
         bars("Expected cost by period", names, _costs(found), "$", stacked=True),
+        "<h2>Nodes by pool, all scenarios and hours, at list prices</h2>",
+        pool_table(found),
         "<h2>Commitments</h2>",
         bars(
             "On-demand value by period: what commitments pay for, and what is left",
@@ -54,6 +58,7 @@ def plan_page(found: Plan, title: str) -> str:
             stacked=True,
         ),
         _commitments(found),
+        _use_of_commitments(found),
         "<h2>Demand and capacity</h2>",
         bars("Pods wanted at the busiest hour, all regions", names, _demand(found), "", stacked=False),
         bars(
@@ -67,7 +72,7 @@ def plan_page(found: Plan, title: str) -> str:
         "<h2>Nodes at the busiest hours, in the likeliest scenario</h2>",
         _nodes(found),
         "<h2>Where the prices come from</h2>",
-        _table(
+        table(
             (("Source", False), ("Date", False), ("", False)),
             ((s.name, s.date, "estimate" if s.is_estimate else "") for s in found.price_sources),
         ),
@@ -102,7 +107,7 @@ def _lead(found: Plan) -> str:
 
 def _costs(found: Plan) -> tuple[Series, ...]:
     """Expected dollars of each period by how they are paid."""
-    parts = (("commitments", "committed"), ("on demand", "on_demand"), ("spot", "other"))
+    parts = (("commitments", "committed"), ("on demand", "on_demand"), (other_costs(found), "other"))
     return tuple(
         Series(title, tuple(max(0, getattr(account, name)) / 1e6 for account in found.accounts))
         for title, name in parts
@@ -125,6 +130,24 @@ def _coverage(found: Plan) -> tuple[Series, ...]:
         series.append(Series("other commitments", tuple(sum(values) for values in rest)))
     left = Series("on demand", tuple(max(0, account.on_demand) / 1e6 for account in found.accounts))
     return (*series, left)
+
+
+def _use_of_commitments(found: Plan) -> str:
+    """How much of what each commitment could pay for it does pay for, by period."""
+    periods = found.forecast.periods
+    names = list(dict.fromkeys(c.name for account in found.accounts for c in account.coverage))
+    if not names:
+        return ""
+    rows = []
+    for name in names:
+        cells = []
+        for account in found.accounts:
+            mine = [c for c in account.coverage if c.name == name]
+            worth = sum(c.worth for c in mine)
+            cells.append(percent(sum(c.used for c in mine) / worth) if worth else "not in force")
+        rows.append((name, *cells))
+    heads = (("Used of what is committed", False), *((p.name or f"{p.start}", True) for p in periods))
+    return table(heads, rows)
 
 
 def _demand(found: Plan) -> tuple[Series, ...]:
@@ -185,7 +208,7 @@ def _commitments(found: Plan) -> str:
     if not found.commitments:
         return "<p>No commitment pays.</p>"
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in plan_notes(found))
-    return _table(COMMITMENT_HEADS, commitment_rows(found)) + notes
+    return table(COMMITMENT_HEADS, commitment_rows(found)) + notes
 
 
 def _nodes(found: Plan) -> str:
@@ -209,17 +232,4 @@ def _nodes(found: Plan) -> str:
         ("Period", False), ("Zone", False), ("Instance type", False), ("Capacity", False), ("Nodes", True),
         ("each $/h", True), ("Price of", False),
     )  # fmt: skip
-    return _table(heads, rows)
-
-
-def _table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> str:
-    """A table; heads are (text, is a number)."""
-    kinds = [' class="n"' if is_number else "" for _, is_number in heads]
-    head = "".join(f"<th{kind}>{escape(text)}</th>" for kind, (text, _) in zip(kinds, heads, strict=True))
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{kind}>{escape(printable(cell))}</td>" for kind, cell in zip(kinds, row, strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return table(heads, rows)

@@ -272,9 +272,20 @@ Keep = Callable[[Question, Nodes], Mix | None]
 
 
 def improve(
-    ledger: Ledger, ask: Ask, chances: Sequence[Fraction], risk: Risk = Risk(), keep: Keep | None = None
+    ledger: Ledger,
+    ask: Ask,
+    chances: Sequence[Fraction],
+    risk: Risk = Risk(),
+    keep: Keep | None = None,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Commitments:
-    """The best commitments and mixes, after as many rounds as it takes or `MOST_ROUNDS`."""
+    """The best commitments and mixes, after as many rounds as it takes or `MOST_ROUNDS`.
+
+    Parameters
+    ----------
+    is_late
+        Whether no further round may begin.
+    """
     ledger.learn(ask({question for both in ledger.questions.values() for question in both}))
     for key, nodes in ledger.held.items():
         question = ledger.questions[key][0]
@@ -285,7 +296,7 @@ def improve(
     best = choose(ledger.cells(), market, chances, risk)
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
         return best
-    bound, prices, units = _priced(ledger, ask, best)
+    bound, prices, units = _priced(ledger, ask, best, is_late)
     for _ in range(MOST_REPAIRS):
         is_new = ledger.recombine(units)
         found = choose(ledger.cells(), market, chances, risk)
@@ -301,7 +312,7 @@ def improve(
 
 
 def _priced(
-    ledger: Ledger, ask: Ask, first: Commitments
+    ledger: Ledger, ask: Ask, first: Commitments, is_late: Callable[[], bool]
 ) -> tuple[Fraction, tuple[tuple[Fraction, ...], ...], tuple[int, ...]]:
     """Rounds of prices: the best bound, the prices that prove it, and whole units near the relaxation's."""
     market, weights = ledger.scopes.market, first.weights
@@ -310,7 +321,7 @@ def _priced(
     bound = first.bound
     relaxed = relaxation(cells, market, weights)
     for _ in range(MOST_ROUNDS):
-        if relaxed.value - float(bound) <= ENOUGH * relaxed.value:
+        if is_late() or relaxed.value - float(bound) <= ENOUGH * relaxed.value:
             break
         outer = affordable(cells, market, relaxed.prices)
         middle = [

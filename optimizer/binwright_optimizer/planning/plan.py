@@ -41,6 +41,8 @@ from binwright_optimizer.planning.subproblems import Question, Shop
 GAP = 0.002
 """Gap at which a block's solve ends; the deadline may end it sooner."""
 LEAST_SOLVE_S = 0.1
+FIRST_SHARE = 0.6
+"""Share of the deadline for the first round, where others follow."""
 KEEP_S, KEEP_GAP = 5.0, 0.01
 """Longest time and gap of a solve that keeps nodes; it gives one more option and no bound."""
 
@@ -199,10 +201,15 @@ def make_plan(
     lists = catalogs or price_lists(forecast)
     scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
     shop = Shop(forecast, lists, scopes)
-    until = time.monotonic() + params.deadline_s
+    began = time.monotonic()
+    until = began + params.deadline_s
+    has_rounds = is_coupled(forecast) or any(len(groups) > 1 for groups in scopes.region_groups.values())
+    first = began + params.deadline_s * (FIRST_SHARE if has_rounds else 1.0)
 
     def ask(questions: Iterable[Question]) -> Mapping[Question, Mix]:
-        return _solve_all(shop, questions, until, params.seed, on_progress)
+        """The first round, the largest, leaves time for those that follow."""
+        end = first if time.monotonic() < first else until
+        return _solve_all(shop, questions, end, params.seed, on_progress)
 
     spread = spread_of(forecast, shop, futures, blocks) if is_coupled(forecast) else None
     ledger = (
@@ -218,7 +225,7 @@ def make_plan(
     def keep(question: Question, nodes: Nodes) -> Mix | None:
         return shop.keep(question, nodes, SolveParams(deadline_s=KEEP_S, gap=KEEP_GAP, seed=params.seed))
 
-    chosen = improve(ledger, ask, chances, params.risk, keep)
+    chosen = improve(ledger, ask, chances, params.risk, keep, lambda: time.monotonic() >= until)
     # The rule knows the machines of the embedded price lists only.
     rule = None if catalogs else _sizing_rule(forecast, futures[0])
     return _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
