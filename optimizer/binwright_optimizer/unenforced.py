@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from binwright_optimizer.model import (
-    GpuNodePolicy,
     MinValuesPolicy,
     NodePool,
     PodTemplate,
@@ -53,8 +52,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
         None,
     ),
     ("preferred node affinity is not weighed", lambda template: template.preferred_affinity, None),
-    ("caps of pods per node are not enforced", lambda template: template.node_caps, Rule.NODE_CAPS),
-    ("host ports are not enforced", lambda template: template.host_ports, Rule.HOST_PORTS),
     ("zones and attach limits of volumes are not enforced", lambda template: template.volumes, Rule.VOLUMES),
     (
         "shares of a GPU are not packed: each counts as a whole one",
@@ -127,11 +124,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
         Rule.RUNNING_PODS,
     ),
     (
-        "host ports of daemons are not kept free",
-        lambda problem: any(daemon.template.host_ports for daemon in problem.daemon_sets),
-        Rule.DAEMON_PORTS,
-    ),
-    (
         "reservations for any zone, and instance reservations, are not used",
         lambda problem: problem.reservations,
         None,
@@ -146,11 +138,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
         "the problem's bound on the loss of spot capacity is not enforced",
         lambda problem: problem.policies.spot.loss,
         Rule.SPOT_LOSS,
-    ),
-    (
-        "pods without accelerator are not kept off nodes that have one",
-        lambda problem: problem.policies.gpu_nodes is GpuNodePolicy.NEVER,
-        Rule.GPU_NODES,
     ),
     (
         "preferences are not weighed, whatever a weight point is worth",

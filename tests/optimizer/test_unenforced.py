@@ -8,6 +8,7 @@ import pytest
 from binwright_optimizer.model import (
     DaemonSet,
     Gang,
+    GpuNodePolicy,
     GpuShare,
     HostPort,
     LabelSelector,
@@ -55,8 +56,6 @@ def asking(**rules: object) -> Problem:
             "preferred pod affinity is not weighed",
             {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
         ),
-        ("caps of pods per node", {"node_caps": (NodeCap(LabelSelector(), 1),)}),
-        ("host ports", {"host_ports": (HostPort(80),)}),
         ("zones and attach limits of volumes", {"volumes": (Volume(),)}),
         ("shares of a GPU", {"gpu_share": GpuShare(500)}),
         ("MIG devices", {"requests": resources(**{"nvidia.com/mig-1g.5gb": 1})}),
@@ -73,10 +72,6 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
     ("warning", "parts"),
     [
         ("reservations for any zone", {"reservations": (Reservation("r", "small", "r1", 1),)}),
-        (
-            "host ports of daemons",
-            {"daemon_sets": (DaemonSet("d", PodTemplate(host_ports=(HostPort(9100),))),)},
-        ),
         ("savings plans", {"savings_plans": (SavingsPlan("s", 1, 1),)}),
         ("the problem's bounds on spot", {"policies": Policies(spot=SpotPolicy(max_per_pool=Share(1)))}),
         ("preferences are not weighed", {"policies": Policies(microusd_per_weight_hour=1)}),
@@ -102,10 +97,17 @@ def test_rule_of_a_problem_is_said(warning: str, parts: dict[str, object]) -> No
 
 
 def test_many_workloads_are_counted_after_three() -> None:
-    question = asking(host_ports=(HostPort(80),))
+    question = asking(restart_cost_microusd=1)
     many = [dataclasses.replace(question.workloads[0], name=f"w{n}", namespace="shop") for n in range(5)]
     [said] = unenforced(dataclasses.replace(question, workloads=tuple(many)))
-    assert said == "host ports are not enforced: 5 workloads state it (shop/w0, shop/w1, shop/w2, ...)"
+    assert said == "restart costs are not weighed: 5 workloads state it (shop/w0, shop/w1, shop/w2, ...)"
+
+
+def test_what_is_held_is_not_mentioned() -> None:
+    daemon = DaemonSet("d", PodTemplate(host_ports=(HostPort(9100),)))
+    held = asking(host_ports=(HostPort(80),), node_caps=(NodeCap(LabelSelector(), 1),))
+    policies = Policies(gpu_nodes=GpuNodePolicy.NEVER)
+    assert unenforced(dataclasses.replace(held, daemon_sets=(daemon,), policies=policies)) == ()
 
 
 def test_wishes_that_the_user_ignores_are_not_mentioned() -> None:
