@@ -218,11 +218,13 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
                 ),
             )
         )
+    # A minimum that cannot be met makes a problem invalid.
+    can_buy = any(o.available is None for kind in kinds for o in kind.offerings)
     pools = [
         node_pool(
             "plain",
             max_nodes=draw(st.sampled_from([None, None, None, 2])),
-            min_nodes=draw(st.sampled_from([0, 0, 0, 0, 1])),
+            min_nodes=draw(st.sampled_from([0, 0, 0, 0, 1])) if can_buy else 0,
         )
     ]
     if draw(st.integers(0, 3)) == 0:
