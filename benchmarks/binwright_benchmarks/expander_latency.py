@@ -16,20 +16,25 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import grpc
-from binwright.vendor.autoscaler import expander_pb2, expander_pb2_grpc
+from binwright.vendor.autoscaler import expander_pb2
 from binwright.vendor.kubernetes import core_v1_pb2
 from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.model import InstanceType, Resources
 from binwright_optimizer.model import labels as label_keys
 from binwright_optimizer.model.quantity import format_quantity
 
+from binwright_benchmarks.machine import machine_note
+from binwright_benchmarks.results import default_folder, write_dated
 from binwright_benchmarks.server_process import running_server
 
 REGION = "us-east-1"
 MAX_MESSAGE_BYTES = 2**31 - 1
 CLASSES = 25
+METHOD = "/grpcplugin.Expander/BestOptions"
 GIB = 2**30
 
 
@@ -117,20 +122,28 @@ def _node_count(held: Sequence[PodShape], kind: InstanceType) -> int:
     return max(1, *(math.ceil(total / (0.9 * kind.allocatable[name])) for name, total in totals.items()))
 
 
-def measure(request: expander_pb2.BestOptionsRequest, calls: int) -> tuple[list[float], str]:
-    """Seconds of each call, and the last reason, with a server process of its own."""
-    seconds = []
+def measure(request: expander_pb2.BestOptionsRequest, calls: int) -> tuple[list[float], list[float], str]:
+    """Seconds of each call, those that the caller took to encode it, and the last reason.
+
+    The server is a process of its own.
+    """
+    seconds, encoding = [], []
     options = (
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     )
     with running_server() as server, grpc.insecure_channel(server.address, options=options) as channel:
-        stub = expander_pb2_grpc.ExpanderStub(channel)
+        call: Any = channel.unary_unary(
+            METHOD, response_deserializer=expander_pb2.BestOptionsResponse.FromString
+        )
         for _ in range(calls + 1):
             began = time.perf_counter()
-            answer = stub.BestOptions(request, timeout=60)
-            seconds.append(time.perf_counter() - began)
-    return seconds[1:], answer.options[0].debug
+            message = request.SerializeToString()
+            encoded = time.perf_counter()
+            answer = call(message, timeout=60)
+            seconds.append(time.perf_counter() - encoded)
+            encoding.append(encoded - began)
+    return seconds[1:], encoding[1:], answer.options[0].debug
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -141,18 +154,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--options", type=int, default=100, help="options (default 100)")
     parser.add_argument("--pods", type=int, default=10_000, help="pending pods (default 10000)")
     parser.add_argument("--padding", type=int, default=0, help="further bytes a pod (default 0)")
-    parser.add_argument("--calls", type=int, default=10, help="calls (default 10)")
+    parser.add_argument("--calls", type=int, default=30, help="calls (default 30)")
+    parser.add_argument("--keep", action="store_true", help="keep the result among the dated ones")
     parser.add_argument("--seed", type=int, default=0, help="of shapes and types (default 0)")
     options = parser.parse_args(arguments)
     request = question(options.options, options.pods, options.padding, options.seed)
     megabytes = request.ByteSize() / 1e6
     carried = sum(len(option.podBytes) for option in request.options)
-    seconds, reason = measure(request, options.calls)
-    sys.stdout.write(
+    when, machine = datetime.now(UTC), machine_note()
+    seconds, encoding, reason = measure(request, options.calls)
+    text = (
         f"{len(request.options)} options x {options.pods} pods, {carried} pods carried, {megabytes:.0f} MB: "
-        f"median {statistics.median(seconds):.3f} s, longest {max(seconds):.3f} s over {len(seconds)} calls\n"
-        f"{reason}\n"
+        f"median {statistics.median(seconds):.3f} s, p90 {statistics.quantiles(seconds, n=10)[8]:.3f} s, "
+        f"longest {max(seconds):.3f} s over {len(seconds)} calls; encoding it took this caller another "
+        f"{statistics.median(encoding):.3f} s each\n\n{reason}"
     )
+    sys.stdout.write(text + "\n")
+    if options.keep:
+        kept = {"options": options.options, "pods": options.pods, "seconds": seconds, "encoding": encoding}
+        paths = write_dated(default_folder(), "expander", when, machine, kept, "Expander latency", text)
+        sys.stdout.write(f"kept as {paths[1]}\n")
     return 0
 
 

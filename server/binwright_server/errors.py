@@ -4,6 +4,7 @@
 
     BinwrightError
     +-- ConfigError           a flag, environment variable or configuration file is wrong
+    +-- MalformedMessageError bytes that are no message of the call
     +-- BusyError             all workers are taken and the queue is full
     +-- TooLateError          the caller's deadline leaves no time to solve
     +-- NoStateError          the server lacks the cluster's state that the call builds on
@@ -18,6 +19,10 @@ from binwright_optimizer.errors import BinwrightError
 
 class ConfigError(BinwrightError):
     """A setting is wrong; the message names where it was made, the setting and its value."""
+
+
+class MalformedMessageError(BinwrightError):
+    """The bytes of a request are no message of its type."""
 
 
 class BusyError(BinwrightError):

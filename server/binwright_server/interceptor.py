@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
+from binwright_server.errors import MalformedMessageError
 from binwright_server.observe import Metrics
 from binwright_server.status import status_of
 
@@ -22,6 +24,7 @@ FREQUENT = frozenset({"Filter", "Prioritize", "RateNodes", "UpdateCluster"})
 """Methods called for every pod that is scheduled: a line each is for debugging only."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
+Reader: TypeAlias = Callable[[bytes], Any]
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +35,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     Handlers raise domain errors and know nothing of statuses; this is the one place that turns
     an exception into a status, whatever it is, so that no exception ends the server or leaves a
-    caller without an answer.
+    caller without an answer. Requests are decoded here, too: gRPC itself would answer bytes that are no
+    message with UNKNOWN.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -51,22 +55,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         name = method.rpartition("/")[2]
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                self._wrap_unary(name, handler.unary_unary),
-                request_deserializer=handler.request_deserializer,
+                self._wrap_unary(name, handler.unary_unary, handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
         assert handler.unary_stream is not None, "our services have unary requests only"
         return grpc.unary_stream_rpc_method_handler(
-            self._wrap_stream(name, handler.unary_stream),
-            request_deserializer=handler.request_deserializer,
+            self._wrap_stream(name, handler.unary_stream, handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
-    def _wrap_unary(self, name: str, inner: Any) -> Any:
-        async def wrapped(request: Any, context: Context) -> Any:
+    def _wrap_unary(self, name: str, inner: Any, read: Reader | None) -> Any:
+        async def wrapped(message: bytes, context: Context) -> Any:
             start = time.perf_counter()
             try:
-                response = await inner(request, context)
+                response = await inner(_request(message, read), context)
             except asyncio.CancelledError:
                 self._record(name, grpc.StatusCode.CANCELLED, start)
                 raise
@@ -79,12 +81,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         return wrapped
 
-    def _wrap_stream(self, name: str, inner: Any) -> Any:
-        async def wrapped(request: Any, context: Context) -> AsyncIterator[Any]:
+    def _wrap_stream(self, name: str, inner: Any, read: Reader | None) -> Any:
+        async def wrapped(message: bytes, context: Context) -> AsyncIterator[Any]:
             start = time.perf_counter()
             try:
                 # Closed at once when the caller goes away, not when the garbage collector comes.
-                async with aclosing(inner(request, context)) as responses:
+                async with aclosing(inner(_request(message, read), context)) as responses:
                     async for response in responses:
                         yield response
             except (asyncio.CancelledError, GeneratorExit):
@@ -117,3 +119,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         extra = {"message": message} if message else {}
         log = _log.debug if name in FREQUENT and code is grpc.StatusCode.OK else _log.info
         log("call", method=name, code=code.name, milliseconds=round(seconds * 1e3, 3), **extra)
+
+
+def _request(message: bytes, read: Reader | None) -> Any:
+    """The request that a message spells, or the message itself for handlers that take bytes."""
+    if read is None:
+        return message
+    try:
+        return read(message)
+    except DecodeError as error:
+        raise MalformedMessageError(f"the request cannot be decoded: {error}") from error

@@ -12,7 +12,13 @@ from binwright_optimizer.errors import BinwrightError, CatalogError, InvalidProb
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from binwright_server.errors import AbandonedError, BusyError, NoStateError, TooLateError
+from binwright_server.errors import (
+    AbandonedError,
+    BusyError,
+    MalformedMessageError,
+    NoStateError,
+    TooLateError,
+)
 
 MAX_MESSAGE_CHARS = 400
 """Characters of the status message; the details carry the rest."""
@@ -61,6 +67,7 @@ def retry_info(_: BusyError) -> error_details_pb2.RetryInfo:
 TABLE = (
     Row(InvalidProblemError, grpc.StatusCode.INVALID_ARGUMENT, bad_request),
     Row(CatalogError, grpc.StatusCode.INVALID_ARGUMENT),
+    Row(MalformedMessageError, grpc.StatusCode.INVALID_ARGUMENT),
     Row(BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED, retry_info),
     Row(TooLateError, grpc.StatusCode.DEADLINE_EXCEEDED),
     Row(NoStateError, grpc.StatusCode.FAILED_PRECONDITION),

@@ -5,7 +5,6 @@ import io
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,13 +41,12 @@ def test_a_named_pipe_is_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """It is 1 TiB of nothing: whoever reads it runs out of memory."""
     large = tmp_path / "large.yaml"
     with large.open("wb") as stream:
-        stream.truncate(sources.MAX_BYTES + 1)
-    started = time.perf_counter()
+        stream.truncate(2**40)
     with pytest.raises(InputError, match=r"large.yaml: is larger than 64 MiB; split it into several files"):
         read_inputs([str(large)])
-    assert time.perf_counter() - started < 1.0
 
 
 def test_a_gzip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

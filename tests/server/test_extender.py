@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from binwright_clients.extender.objects import read_node, read_pod, read_templat
 from binwright_server.config import ServerConfig
 from clusters import Cluster, template
 from extender_harness import Webhook, extending, node_json, pod_json
-from harness import ServerThread, serving
+from harness import ServerThread, serving, wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -224,11 +223,9 @@ def test_server_without_a_snapshot_is_an_error_and_no_wrong_answer() -> None:
         assert (status, "send a snapshot" in answer["Error"]) == (503, True)
 
 
-def test_server_that_is_away_is_an_error_within_the_budget() -> None:
+def test_server_that_stays_away_is_an_error_once_the_budget_is_spent() -> None:
     with extending("127.0.0.1:1", budget_s=0.3) as webhook:
-        began = time.monotonic()
-        assert webhook.filter(pod_json(), ["a"])["Error"]
-        assert time.monotonic() - began < 2
+        assert "has not answered within 0.3 s" in webhook.filter(pod_json(), ["a"])["Error"]
 
 
 def test_calls_under_way_outlive_a_restart_of_the_server(tmp_path: Path) -> None:
@@ -242,7 +239,11 @@ def test_calls_under_way_outlive_a_restart_of_the_server(tmp_path: Path) -> None
         while not stop.is_set():
             answers.append(webhook.filter(pod_json(), ["a", "b"]))
 
-    with extending(config.address, budget_s=20) as webhook:
+    def wait_for_answers(count: int) -> None:
+        wanted = len(answers) + count
+        wait_until(lambda: len(answers) >= wanted, within_s=120)
+
+    with extending(config.address, budget_s=120) as webhook:
         threads = [threading.Thread(target=ask, args=(webhook,)) for _ in range(8)]
         for _ in range(3):
             with serving(config=config):
@@ -250,14 +251,13 @@ def test_calls_under_way_outlive_a_restart_of_the_server(tmp_path: Path) -> None
                 for thread in threads:
                     if not thread.ident:
                         thread.start()
-                time.sleep(0.4)
-            time.sleep(0.2)
+                wait_for_answers(20)
         with serving(config=config):
             put(config.address, update)
+            wait_for_answers(20)
             stop.set()
             for thread in threads:
-                thread.join(30)
-    assert len(answers) > 50
+                thread.join(120)
     assert {(tuple(a["NodeNames"] or ()), a["Error"]) for a in answers} == {(("a",), "")}
 
 

@@ -84,6 +84,15 @@ def test_calls_pass_through_with_answers_progress_and_errors(server: LanedServer
             client.solve(solve_request(pods=8), timeout=0.001)
 
 
+def test_bytes_that_are_no_message_are_an_invalid_argument_from_a_lane_too(server: LanedServer) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        for method in ("ProvisioningService/Solve", "SchedulingService/Filter"):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.unary_unary(f"/binwright.v1.{method}")(b"\xff\xff\xff", timeout=60)
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "cannot be decoded" in caught.value.details()
+
+
 def test_metrics_tell_of_calls_and_of_solves_in_the_lane(server: LanedServer) -> None:
     with Client(server.address, timeout=60) as client:
         client.solve(solve_request(pods=3, deadline_s=30))

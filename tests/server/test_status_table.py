@@ -16,7 +16,13 @@ from binwright_optimizer.errors import (
     VerificationError,
     Violation,
 )
-from binwright_server.errors import AbandonedError, BusyError, NoStateError, TooLateError
+from binwright_server.errors import (
+    AbandonedError,
+    BusyError,
+    MalformedMessageError,
+    NoStateError,
+    TooLateError,
+)
 from binwright_server.status import TABLE, status_of
 from google.rpc import error_details_pb2, status_pb2
 from harness import serving, solve_request
@@ -28,6 +34,11 @@ INVALID = InvalidProblemError((Violation("a.b[0]", "x", "is wrong"), Violation('
 ROWS: list[tuple[Exception, grpc.StatusCode, type[Exception]]] = [
     (INVALID, grpc.StatusCode.INVALID_ARGUMENT, InvalidProblemError),
     (CatalogError("no such region"), grpc.StatusCode.INVALID_ARGUMENT, rpc_errors.InvalidRequestError),
+    (
+        MalformedMessageError("no message"),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        rpc_errors.InvalidRequestError,
+    ),
     (BusyError("full"), grpc.StatusCode.RESOURCE_EXHAUSTED, rpc_errors.ServerBusyError),
     (TooLateError("no time"), grpc.StatusCode.DEADLINE_EXCEEDED, rpc_errors.DeadlineExceededError),
     (NoStateError("no snapshot"), grpc.StatusCode.FAILED_PRECONDITION, rpc_errors.SnapshotNeededError),
