@@ -12,10 +12,12 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
     Alternative,
+    CapacityType,
     ExistingPlacement,
     NodeClaim,
     Offering,
     PodRange,
+    Problem,
     Resources,
     labels,
 )
@@ -42,7 +44,7 @@ class Placed:
 
 def extract(instance: Instance, packing: Packing) -> Placed:
     """NodeClaims, placements on existing nodes, and the pods left out."""
-    queues = _ClassQueues(instance)
+    queues = _ClassQueues(instance, packing)
     claims: list[NodeClaim] = []
     existing: list[ExistingPlacement] = []
     next_existing = [iter(nodes) for nodes in instance.existing_of]
@@ -67,15 +69,46 @@ def extract(instance: Instance, packing: Packing) -> Placed:
 class _ClassQueues:
     """Pods of each class in the order of the workloads, handed out as ranges."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._workloads = instance.problem.workloads
-        members: list[list[int]] = [[] for _ in range(instance.n_classes)]
-        self._unplaceable: list[int] = []
-        for w, i in enumerate(instance.class_of):
-            (members[i] if i >= 0 else self._unplaceable).append(w)
+    def __init__(self, instance: Instance, packing: Packing) -> None:
+        members: list[list[PodRange]] = [[] for _ in range(instance.n_classes)]
+        self._unplaced: list[PodRange] = []
+        kinds = instance.origin.kinds.workload_kind.tolist()
+        is_linked = instance.origin.localized.is_linked
+        linked: dict[int, list[PodRange]] = {}
+        for w, (i, workload) in enumerate(
+            zip(instance.class_of.tolist(), instance.problem.workloads, strict=True)
+        ):
+            everyone = PodRange(w, 0, workload.replicas)
+            if is_linked[kinds[w]]:
+                linked.setdefault(kinds[w], []).append(everyone)
+            else:
+                (members[i] if i >= 0 else self._unplaced).append(everyone)
         self._members = members
         self._position = [0] * instance.n_classes
         self._used = [0] * instance.n_classes
+        if linked:
+            self._allocate(instance, packing, linked)
+
+    def _allocate(self, instance: Instance, packing: Packing, linked: dict[int, list[PodRange]]) -> None:
+        """Hand the pods of linked kinds to the classes of the domains that they are allocated to."""
+        linking, allocation = instance.linking, packing.allocation
+        amounts: dict[int, list[tuple[int, int]]] = {}
+        if linking is not None and allocation is not None:
+            for i, q, amount in zip(linking.class_of, linking.kind_of, allocation, strict=True):
+                amounts.setdefault(int(linking.kinds[q]), []).append((int(i), int(amount)))
+        for kind, ranges in linked.items():
+            queue = list(reversed(ranges))
+            for i, amount in amounts.get(kind, ()):
+                missing = amount
+                while missing:
+                    pods = queue.pop()
+                    step = min(missing, pods.count)
+                    if step:
+                        self._members[i].append(PodRange(pods.workload, pods.first, step))
+                    if step < pods.count:
+                        queue.append(PodRange(pods.workload, pods.first + step, pods.count - step))
+                    missing -= step
+            self._unplaced.extend(queue)
 
     def take(self, pattern: NDArray[np.int32]) -> tuple[PodRange, ...]:
         """Pods for one node of this pattern."""
@@ -86,11 +119,11 @@ class _ClassQueues:
 
     def _take(self, i: int, count: int) -> Iterator[PodRange]:
         while count:
-            w = self._members[i][self._position[i]]
-            left = self._workloads[w].replicas - self._used[i]
+            pods = self._members[i][self._position[i]]
+            left = pods.count - self._used[i]
             step = min(left, count)
             if step:
-                yield PodRange(w, self._used[i], step)
+                yield PodRange(pods.workload, pods.first + self._used[i], step)
             self._used[i] += step
             count -= step
             if step == left:
@@ -99,12 +132,12 @@ class _ClassQueues:
 
     def rest(self) -> tuple[PodRange, ...]:
         """Every pod not handed out."""
-        ranges = [PodRange(w, 0, self._workloads[w].replicas) for w in self._unplaceable]
+        ranges = list(self._unplaced)
         for i, members in enumerate(self._members):
             for position in range(self._position[i], len(members)):
-                w = members[position]
-                first = self._used[i] if position == self._position[i] else 0
-                ranges.append(PodRange(w, first, self._workloads[w].replicas - first))
+                pods = members[position]
+                used = self._used[i] if position == self._position[i] else 0
+                ranges.append(PodRange(pods.workload, pods.first + used, pods.count - used))
         return tuple(sorted((r for r in ranges if r.count), key=lambda r: (r.workload, r.first)))
 
 
@@ -181,14 +214,19 @@ def _claim_template(
 
 
 class _Alternatives:
-    """Types of the same NodePool variant, zone and capacity type that hold a node's pods."""
+    """Types of the same NodePool variant, zone and capacity type that hold a node's pods.
+
+    They agree with the chosen type on every topology key that a rule names, and on spot capacity there
+    are none beside it where the pods in one spot pool are bounded: whichever is launched, rules hold.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         columns = instance.shelf.labels.columns
-        self._where = np.stack(
-            [columns[key].codes for key in (labels.REGION, labels.ZONE, labels.CAPACITY_TYPE)]
-        )
+        shared = {labels.REGION, labels.ZONE, labels.CAPACITY_TYPE}
+        shared |= _topology_keys(instance.problem) & columns.keys()
+        self._where = np.stack([columns[key].codes for key in sorted(shared)])
+        self._is_bounded = np.zeros(instance.n_classes, dtype=bool)
         self._neighbours: dict[tuple[int, bytes], NDArray[np.intp]] = {}
         widths = [len(part.rows) for part in instance.origin.shelved]
         self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
@@ -199,6 +237,13 @@ class _Alternatives:
         ):
             if i >= 0:
                 self._placements[i].add(placement)
+        for i, stated in zip(
+            instance.origin.class_of_local.tolist(),
+            instance.origin.localized.kinds.stated,
+            strict=True,
+        ):
+            if i >= 0 and stated.spot[0].max_per_pool is not None:
+                self._is_bounded[i] = True
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
     def of(self, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64]) -> tuple[Alternative, ...]:
@@ -214,6 +259,10 @@ class _Alternatives:
             suits &= origin.localized.admitted[placement, self._first[variant] + near]
         types = instance.problem.catalog.instance_types
         own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
+        if self._is_bounded[pattern > 0].any():
+            offering = types[shelf.type_of[chosen]].offerings[shelf.offering_of[chosen]]
+            if offering.capacity_type is CapacityType.SPOT:
+                return (own,)
         found, seen = [own], {own.instance_type}
         rows = part.rows[near[suits]]
         rows = rows[shelf.price[rows] >= own.price_microusd_per_hour][: 4 * MAX_ALTERNATIVES]
@@ -227,7 +276,7 @@ class _Alternatives:
         return tuple(found)
 
     def _near(self, variant: int, chosen: int) -> NDArray[np.intp]:
-        """Positions in the variant's rows that share region, zone and capacity type; cheap first."""
+        """Positions in the variant's rows that share the labels that must be shared; cheap first."""
         where = self._where[:, chosen]
         key = (variant, where.tobytes())
         near = self._neighbours.get(key)
@@ -237,3 +286,17 @@ class _Alternatives:
             near = near[np.lexsort((near, self._instance.shelf.price[rows[near]]))]
             self._neighbours[key] = near
         return near
+
+
+def _topology_keys(problem: Problem) -> set[str]:
+    """Topology keys of the rules that must hold."""
+    templates = {id(w.template): w.template for w in problem.workloads}
+    running = [pods.template for node in problem.existing_nodes for pods in node.pods]
+    keys = {term.topology_key for t in running for term in t.pod_anti_affinity.required}
+    for template in templates.values():
+        keys |= {c.topology_key for c in template.topology_spread if c.is_required}
+        keys |= {term.topology_key for term in template.pod_affinity.required}
+        keys |= {term.topology_key for term in template.pod_anti_affinity.required}
+    for gang in problem.gangs:
+        keys |= {rule.topology_key for rule in gang.topology if rule.is_required}
+    return keys
