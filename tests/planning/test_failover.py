@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from binwright_clients.cli.main import main
+from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import Catalog
 from binwright_optimizer.model.forecast import Band, Forecast, Link, Resilience
 from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, busiest_cell
@@ -71,6 +72,15 @@ def test_lost_region_is_replaced_where_the_pods_may_run() -> None:
     assert (home.displaced, home.protected_lost) == (10, 0)
     assert sum(moved.pods for moved in home.moved) == 5
     assert home.extra_microusd_per_hour == 5 * 200_000
+
+
+def test_promise_for_all_binds_what_may_run_elsewhere_and_no_workload_promises_what_it_cannot() -> None:
+    asked = replace(TEN, resilience=Resilience(failover_ppm=500_000))
+    found = outcomes(asked, sold(HOME, 2, c4=0.10))
+    assert not found[Loss(LossKind.REGION, HOME)].is_promised
+    own = tuple(replace(w, resilience=Resilience(failover_ppm=500_000)) for w in TEN.workloads)
+    with pytest.raises(PlanningError, match="50% of it must survive the loss of a region, but it may run"):
+        outcomes(replace(TEN, workloads=own), sold(HOME, 2, c4=0.10))
 
 
 def test_pods_of_a_lost_region_that_may_run_nowhere_else_cannot_be_replaced() -> None:

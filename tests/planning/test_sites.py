@@ -67,6 +67,12 @@ def test_latency_limit_keeps_pods_at_home() -> None:
     near = movable(TEN, most_latency_ms=50)
     found = planned(near, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06))
     assert nodes(found)[AWAY, ""] == 0
+    none = replace(
+        near, links=(Link(HOME, AWAY, 0),), workloads=(replace(near.workloads[0], most_latency_ms=0),)
+    )
+    assert nodes(planned(none, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06)))[AWAY, ""] == 10
+    unknown = replace(near, links=())
+    assert nodes(planned(unknown, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06)))[AWAY, ""] == 0
     nowhere = replace(near, workloads=(replace(near.workloads[0], regions=(AWAY,)),))
     with pytest.raises(PlanningError, match="none of its regions is within 50 ms"):
         planned(nowhere, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06))

@@ -242,7 +242,8 @@ class Draft:
         # Imported on first use: the price lists are read from disk.
         from binwright_optimizer.catalog import embedded_catalog
 
-        mine = list(dict.fromkeys(cell.region for cell in self.cells))
+        allowed = (region for draft in self.workloads.values() for region in draft.workload.regions)
+        mine = list(dict.fromkeys((*(cell.region for cell in self.cells), *allowed)))
         scope = sold.scope
         if scope.region and scope.region not in mine:
             report.at(

@@ -44,6 +44,7 @@ from binwright_optimizer.planning.sites import (
     Item,
     Site,
     allowed_regions,
+    failover_share,
     items_of,
     resilience_of,
 )
@@ -347,10 +348,11 @@ class Failover:
     def _promised(self, i: int, loss: Loss) -> int:
         """Pods of an item that must survive a loss of this kind."""
         item, kind = self._items[i]
-        asked = resilience_of(self._plan.forecast, self._plan.forecast.workloads[item.workload])
+        workload = self._plan.forecast.workloads[item.workload]
+        asked = resilience_of(self._plan.forecast, workload)
         share = 0
         if loss.kind is LossKind.REGION:
-            share = asked.failover_ppm
+            share = failover_share(self._plan.forecast, workload, item.home)
         elif asked.zones or (
             asked.spot_pools and loss.kind is LossKind.SPOT_POOL and kind is CapacityType.SPOT
         ):

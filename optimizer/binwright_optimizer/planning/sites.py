@@ -111,9 +111,7 @@ def allowed_regions(forecast: Forecast, workload: ForecastWorkload, home: str) -
     found = tuple(
         region
         for region in workload.regions
-        if region == home
-        or workload.most_latency_ms is None
-        or (_latency_ms(forecast, home, region) or workload.most_latency_ms + 1) <= workload.most_latency_ms
+        if region == home or _is_near(forecast, home, region, workload.most_latency_ms)
     )
     if not found:
         raise PlanningError(
@@ -122,14 +120,37 @@ def allowed_regions(forecast: Forecast, workload: ForecastWorkload, home: str) -
     return found
 
 
-def _latency_ms(forecast: Forecast, one: str, other: str) -> int | None:
-    return next((link.latency_ms for link in forecast.links if link.joins(one, other)), None)
+def _is_near(forecast: Forecast, one: str, other: str, most_ms: int | None) -> bool:
+    """Whether the way is short enough; one of unknown length never is, unless any will do."""
+    known = next((link.latency_ms for link in forecast.links if link.joins(one, other)), None)
+    return most_ms is None or (known is not None and known <= most_ms)
 
 
 def egress_microusd(forecast: Forecast, workload: ForecastWorkload, home: str, region: str) -> int:
     """What a pod costs an hour in data sent home, rounded up."""
     price = next((link.microusd_per_gib for link in forecast.links if link.joins(home, region)), 0)
     return -(-price * workload.egress_mib_per_hour // MIB_PER_GIB) if region != home else 0
+
+
+def failover_share(forecast: Forecast, workload: ForecastWorkload, home: str) -> int:
+    """Share of the demand that must survive the loss of any region, in ppm.
+
+    What the forecast asks of all workloads binds those that may run in a second region.
+
+    Raises
+    ------
+    PlanningError
+        If a workload asks it of itself and may run in one region only.
+    """
+    share = resilience_of(forecast, workload).failover_ppm
+    if not share or len(allowed_regions(forecast, workload, home)) > 1:
+        return share
+    if workload.resilience is not None:
+        raise PlanningError(
+            f"{workload.name}, wanted in {home}: {share / PPM:.0%} of it must survive the loss of a region, "
+            "but it may run in one only"
+        )
+    return 0
 
 
 def items_of(
@@ -157,7 +178,7 @@ def items_of(
                 -(-workload.template.requests[CPU] * PPM // forecast.fill_ppm),
                 mine,
                 tuple(egress_microusd(forecast, workload, demand.region, sites[at].region) for at in mine),
-                tuple(_losses(resilience_of(forecast, workload), sites, mine, pods, kind)),
+                tuple(_losses(forecast, demand, sites, mine, pods, kind)),
             )
         )
     return tuple(found)
@@ -171,15 +192,22 @@ def replicas(forecast: Forecast, demand: Demand, scenario: Scenario, block: Hour
 
 
 def _losses(
-    asked: Resilience, sites: tuple[Site, ...], mine: tuple[int, ...], pods: int, kind: CapacityType
+    forecast: Forecast,
+    demand: Demand,
+    sites: tuple[Site, ...],
+    mine: tuple[int, ...],
+    pods: int,
+    kind: CapacityType,
 ) -> Iterator[tuple[frozenset[int], int]]:
+    workload = forecast.workloads[demand.workload]
+    asked = resilience_of(forecast, workload)
     protected = -(-pods * asked.protected_ppm // PPM)
     # A spot pool lies in one zone: what survives the loss of any zone survives that of any pool.
     if protected and (asked.zones or (asked.spot_pools and kind is CapacityType.SPOT)):
         for at in mine:
             if sites[at].zone:
                 yield frozenset({at}), protected
-    kept = -(-pods * asked.failover_ppm // PPM)
+    kept = -(-pods * failover_share(forecast, workload, demand.region) // PPM)
     if kept:
         for region in dict.fromkeys(sites[at].region for at in mine):
             yield frozenset(at for at in mine if sites[at].region == region), kept
