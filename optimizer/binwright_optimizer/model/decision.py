@@ -40,6 +40,28 @@ class PodRange:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """What pods have of one device of their node: which GPU a share is on, how a GPU is cut.
+
+    Each pod of the range has its `GpuShare` of the device (all of it if it states none), or one MIG
+    instance; a pod that asks for several devices or instances is in as many entries.
+
+    Parameters
+    ----------
+    device
+        Number of the device on its node, from 0; on a running node only devices free of other pods
+        are numbered, or the only device it has.
+    profile, start
+        MIG profile and the memory slice it begins at; empty and 0 where the device is not cut.
+    """
+
+    device: int
+    pods: PodRange
+    profile: str = ""
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """An instance type that would also hold a NodeClaim's pods in its zone and capacity type."""
 
@@ -56,7 +78,8 @@ class NodeClaim:
     labels
         All labels of the node but its hostname, as sorted pairs.
     requests
-        Sum of the requests of its pods, pod slots included, without daemons.
+        Sum of the requests of its pods, pod slots included, without daemons. Where ``devices`` says what
+        is on each GPU, GPUs are counted by how many are in use.
     allocatable
         Allocatable of the instance type, before daemons.
     daemon_overhead
@@ -64,6 +87,8 @@ class NodeClaim:
     alternatives
         Instance types of the same pool, zone and capacity type that would also hold these
         pods, cheapest first; the first is the chosen one.
+    devices
+        Which devices its pods are on, where any has a share of a GPU, a MIG instance or a claim.
     """
 
     name: str
@@ -79,6 +104,7 @@ class NodeClaim:
     daemon_overhead: Resources
     pods: tuple[PodRange, ...]
     alternatives: tuple[Alternative, ...] = ()
+    devices: tuple[DeviceUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +113,7 @@ class ExistingPlacement:
 
     node: str
     pods: tuple[PodRange, ...]
+    devices: tuple[DeviceUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +143,24 @@ class Unschedulable:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalPrices:
+    """Dual prices of the pods of equal workloads by where they are placed.
+
+    Parameters
+    ----------
+    workloads
+        Indices of the workloads; no other entry names them.
+    prices
+        Pairs (label values, price of a pod on a node that carries them all); a value of None means
+        that the node lacks the label. The first pair whose labels a node has counts, on any other
+        node a pod is worth nothing.
+    """
+
+    workloads: tuple[int, ...]
+    prices: tuple[tuple[tuple[tuple[str, str | None], ...], int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """Dual prices that prove the lower bound; whoever doubts the bound evaluates them.
 
@@ -134,6 +179,9 @@ class Certificate:
         Pairs (micro-dollars per hour, dual price of the number of nodes bought that cost at least
         so much). They count where a `Split` above bounds that number: from below if positive, from
         above if negative.
+    local_prices
+        Prices by domain of the workloads that rules spread over domains; their ``pod_prices`` are of
+        no account.
     split
         If any, the prices above are of no account: both sides of the split prove their own.
 
@@ -147,6 +195,7 @@ class Certificate:
     limit_prices: tuple[tuple[str, str, int], ...] = ()
     minimum_prices: tuple[tuple[str, int], ...] = ()
     level_prices: tuple[tuple[int, int], ...] = ()
+    local_prices: tuple[LocalPrices, ...] = ()
     split: Split | None = None
 
     def leaves(self) -> int:
