@@ -84,6 +84,8 @@ class Ledger:
         For each question at list prices, the mixes that serve it; the cheapest at list prices first.
     proofs
         For each question at list prices, the bounds proven at these and at other prices.
+    recombined
+        Questions and reserved units by instrument for which mixes were put together.
     """
 
     periods: tuple[Period, ...]
@@ -96,6 +98,7 @@ class Ledger:
     answered: set[Question] = field(default_factory=set)
     known: dict[Question, list[Mix]] = field(default_factory=dict)
     proofs: dict[Question, list[Proof]] = field(default_factory=dict)
+    recombined: set[tuple[Question, tuple[int, ...]]] = field(default_factory=set)
 
     def learn(self, answers: Mapping[Question, Mix]) -> None:
         """Keep answers."""
@@ -211,22 +214,27 @@ class Ledger:
             if question.kind is CapacityType.ON_DEMAND:
                 found = pieces.setdefault((question.region, question.zone), [])
                 found += [piece for mix in mixes for piece in self._pieces(question.region, mix)]
-        done: set[tuple[Question, tuple[int, ...]]] = set()
         is_new = False
         for key, (question, _) in self.questions.items():
             reserved = [int(n) for n in units_in(self.scopes.market, units, key[2])]
-            here = tuple(n if self._is_reservation(at) else 0 for at, n in enumerate(reserved))
-            if not question.asked or not any(here) or (question, here) in done:
+            here = tuple(
+                n if self._is_reservation(at, question.region) else 0 for at, n in enumerate(reserved)
+            )
+            if not question.asked or not any(here) or (question, here) in self.recombined:
                 continue
-            done.add((question, here))
+            self.recombined.add((question, here))
             supply = [(self.scopes.market.instruments[at], n) for at, n in enumerate(here) if n]
             chosen = recombined(dict(question.asked), pieces[question.region, question.zone], supply)
             if chosen is not None:
                 is_new |= self.add(question, self._mix(question, chosen))
         return is_new
 
-    def _is_reservation(self, instrument: int) -> bool:
-        return self.scopes.counts_nodes(instrument)
+    def _is_reservation(self, instrument: int, region: str) -> bool:
+        """Whether an instrument reserves nodes of a region."""
+        worth = self.scopes.market.instruments[instrument].worth
+        return self.scopes.counts_nodes(instrument) and any(
+            group in worth for group in self.scopes.region_groups[region]
+        )
 
     def _pieces(self, region: str, mix: Mix) -> Iterable[Piece]:
         if mix.packed is None:

@@ -306,7 +306,12 @@ class Programme:
 
 
 def optimum(
-    costs: Sequence[float], lower: Sequence[float], rows: Rows, integers: Sequence[int], tree_nodes: int
+    costs: Sequence[float],
+    lower: Sequence[float],
+    rows: Rows,
+    integers: Sequence[int],
+    tree_nodes: int,
+    gap: float = 1e-6,
 ) -> tuple[list[float], list[float]]:
     """Values of the variables of least cost, and duals of the rows where no variable is whole.
 
@@ -316,6 +321,8 @@ def optimum(
         Variables that must be whole.
     tree_nodes
         Branches to look at; then the best found counts.
+    gap
+        Relative gap at which to stop where variables are whole.
 
     Raises
     ------
@@ -326,7 +333,7 @@ def optimum(
     model.setOptionValue("output_flag", False)
     # HiGHS has one pool of threads in a process; the engine's programmes have one thread, too.
     model.setOptionValue("threads", 1)
-    model.setOptionValue("mip_rel_gap", 1e-6)
+    model.setOptionValue("mip_rel_gap", gap)
     model.setOptionValue("mip_max_nodes", tree_nodes)
     lp = highspy.HighsLp()
     lp.num_col_ = len(costs)

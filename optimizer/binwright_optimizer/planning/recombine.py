@@ -22,9 +22,11 @@ from binwright_optimizer.model.mixes import NodePattern
 from binwright_optimizer.planning.coverage import Instrument
 from binwright_optimizer.planning.programme import Rows, optimum
 
-MOST_PATTERNS = 400
+MOST_PATTERNS = 120
 """Most patterns that are combined: the cheapest for each pod they hold."""
-TREE_NODES = 200
+TREE_NODES = 20
+GAP = 1e-3
+"""Gap at which a combination is good enough: the mixes that it is made of are no better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def recombined(
     for group, entries in by_group.items():
         nodes = [(at, -1.0) for at, piece in enumerate(useful) if piece.group == group]
         rows.add([*entries, *nodes], -highspy.kHighsInf, 0.0)
-    found, _ = optimum(costs, [0.0] * len(costs), rows, list(range(len(useful))), TREE_NODES)
+    found, _ = optimum(costs, [0.0] * len(costs), rows, list(range(len(useful))), TREE_NODES, GAP)
     return {piece: round(n) for piece, n in zip(useful, found, strict=False) if round(n)}
 
 
