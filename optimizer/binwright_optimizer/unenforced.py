@@ -42,11 +42,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
     ),
     ("pod affinity is not enforced", lambda template: template.pod_affinity.required, Rule.POD_AFFINITY),
     (
-        "pod anti-affinity is not enforced",
-        lambda template: template.pod_anti_affinity.required,
-        Rule.POD_ANTI_AFFINITY,
-    ),
-    (
         "preferred pod affinity is not weighed",
         lambda template: template.pod_affinity.preferred or template.pod_anti_affinity.preferred,
         None,
@@ -113,15 +108,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
         "replicas of GPUs by time-slicing or MPS are not counted",
         lambda problem: any(pool.gpu_sharing.replicas > 1 for pool in problem.node_pools),
         None,
-    ),
-    (
-        "the rules of running pods (anti-affinity, caps, ports, volumes) do not bind pods that are placed",
-        lambda problem: any(
-            pods.template.pod_anti_affinity or pods.template.node_caps or pods.template.host_ports
-            for node in problem.existing_nodes
-            for pods in node.pods
-        ),
-        Rule.RUNNING_PODS,
     ),
     (
         "reservations for any zone, and instance reservations, are not used",

@@ -51,7 +51,6 @@ def asking(**rules: object) -> Problem:
             {"topology_spread": (TopologySpread("zone", 1, WhenUnsatisfiable.SCHEDULE_ANYWAY),)},
         ),
         ("pod affinity is not enforced", {"pod_affinity": PodAffinity((TERM,))}),
-        ("pod anti-affinity is not enforced", {"pod_anti_affinity": PodAffinity((TERM,))}),
         (
             "preferred pod affinity is not weighed",
             {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
@@ -79,16 +78,6 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
             "taints with the effect PreferNoSchedule",
             {"node_pools": (node_pool(taints=["a:PreferNoSchedule"]),)},
         ),
-        (
-            "the rules of running pods",
-            {
-                "existing_nodes": (
-                    dataclasses.replace(
-                        existing_node(cpu=1), pods=(RunningPods(PodTemplate(host_ports=(HostPort(1),))),)
-                    ),
-                )
-            },
-        ),
     ],
 )
 def test_rule_of_a_problem_is_said(warning: str, parts: dict[str, object]) -> None:
@@ -105,9 +94,16 @@ def test_many_workloads_are_counted_after_three() -> None:
 
 def test_what_is_held_is_not_mentioned() -> None:
     daemon = DaemonSet("d", PodTemplate(host_ports=(HostPort(9100),)))
-    held = asking(host_ports=(HostPort(80),), node_caps=(NodeCap(LabelSelector(), 1),))
+    held = asking(
+        host_ports=(HostPort(80),),
+        node_caps=(NodeCap(LabelSelector(), 1),),
+        pod_anti_affinity=PodAffinity((TERM,)),
+    )
+    running = RunningPods(held.workloads[0].template)
+    nodes = (dataclasses.replace(existing_node(cpu=1), pods=(running,)),)
     policies = Policies(gpu_nodes=GpuNodePolicy.NEVER)
-    assert unenforced(dataclasses.replace(held, daemon_sets=(daemon,), policies=policies)) == ()
+    question = dataclasses.replace(held, daemon_sets=(daemon,), policies=policies, existing_nodes=nodes)
+    assert unenforced(question) == ()
 
 
 def test_wishes_that_the_user_ignores_are_not_mentioned() -> None:
