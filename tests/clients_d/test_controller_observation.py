@@ -1,0 +1,99 @@
+"""What the controller makes of a cluster's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from binwright_clients.controller.observation import (
+    NOMINATED_ANNOTATION,
+    PendingPod,
+    observe,
+    pending_pod,
+    problem_objects,
+)
+from controller_world import claim_json
+from kube_double import node, node_pool, pod
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p["spec"].update(nodeName="n1"),
+        lambda p: p["metadata"].update(deletionTimestamp="2026-11-23T12:00:00Z"),
+        lambda p: p["status"].update(nominatedNodeName="n1"),
+        lambda p: p["status"].update(conditions=[]),
+        lambda p: p["status"]["conditions"][0].update(reason="SchedulingGated"),
+        lambda p: p["metadata"].update(ownerReferences=[{"kind": "DaemonSet", "name": "d"}]),
+        lambda p: p.update(status=None),
+    ],
+)
+def test_only_pods_that_kube_scheduler_gave_up_on_are_ours(change: Callable[[Any], None]) -> None:
+    waiting = pod("a")
+    assert pending_pod(waiting) == PendingPod("uid-default-a", "default", "a")
+    change(waiting)
+    assert pending_pod(waiting) is None
+
+
+def test_a_machine_without_a_node_yet_takes_part_with_the_room_it_will_have() -> None:
+    """7,910m allocatable less 6,100m of its own pods and daemons leaves 1,810m."""
+    claim = claim_json("general-a", ["a"], 0.0)
+    claim["spec"] |= {
+        "resources": {"requests": {"cpu": "6100m", "memory": "1Gi", "pods": "3"}},
+        "taints": [{"key": "t", "effect": "NoSchedule"}],
+    }
+    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
+    claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": {**amounts, "cpu": "8"}}
+    seen = observe([claim, {"kind": "NodePool", **node_pool()}])
+    (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
+    assert coming["status"]["allocatable"] == {"cpu": "1810m", "memory": "13Gi", "pods": "55"}
+    assert coming["status"]["capacity"]["cpu"] == "8"
+    assert coming["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "c5.2xlarge"
+    registered = {"kind": "Node", **node("n1")}
+    claim["status"]["nodeName"] = "n1"
+    both = list(problem_objects(observe([claim, registered]), ()))
+    assert [item["metadata"]["name"] for item in both] == ["n1"]
+
+
+def test_the_room_of_pods_that_are_not_bound_yet_is_taken() -> None:
+    """Pod a was promised the node n1; pod b, which is to be placed, must not find that room free."""
+    claim = claim_json("general-a", ["uid-default-a"], 0.0)
+    claim["status"] = {"providerID": "i-1", "nodeName": "n1"}
+    waiting = [{"kind": "Pod", **pod(name)} for name in ("a", "b", "c")]
+    seen = observe([claim, {"kind": "Node", **node("n1")}, *waiting])
+    pods = {
+        item["metadata"]["name"]: item["spec"].get("nodeName", "")
+        for item in problem_objects(seen, {"uid-default-b"})
+        if item["kind"] == "Pod"
+    }
+    assert pods == {"a": "n1", "b": ""}
+
+
+def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() -> None:
+    claim = claim_json("karpenter-x", ["a"], 0.0)
+    del claim["metadata"]["labels"]
+    claim["spec"]["resources"] = {"requests": {"cpu": "6"}}
+    claim["status"] = {"providerID": "i-1", "allocatable": {"cpu": "7910m", "pods": "58"}}
+    seen = observe([claim])
+    assert not seen.claims[0].is_ours
+    assert seen.claims[0].pods == frozenset()
+    (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
+    assert coming["status"]["allocatable"]["cpu"] == "7910m"
+
+
+def test_static_deleted_and_unready_pools_make_no_nodes() -> None:
+    static = {"kind": "NodePool", **node_pool("static", replicas=3)}
+    going = {"kind": "NodePool", **node_pool("going")}
+    going["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    unready = {"kind": "NodePool", **node_pool("unready")}
+    unready["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    fine = {"kind": "NodePool", **node_pool("fine")}
+    assert list(observe([static, going, unready, fine]).node_pools) == ["fine"]
+
+
+def test_a_claim_whose_annotation_was_edited_is_still_seen() -> None:
+    claim = claim_json("n", ["a"], 0.0)
+    claim["metadata"]["annotations"][NOMINATED_ANNOTATION] = "{ not json"
+    (view,) = observe([claim]).claims
+    assert view.pods == frozenset()
