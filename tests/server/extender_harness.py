@@ -50,7 +50,7 @@ class Webhook:
     def post(self, verb: str, body: object) -> tuple[int, Any]:
         """Status and decoded answer; bytes are sent as they are."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request("POST", f"/{verb}", data, {"Content-Type": "application/json"})
             response = connection.getresponse()
