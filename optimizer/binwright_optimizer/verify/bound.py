@@ -2,7 +2,8 @@
 
 Sets: pod classes ``i`` with demand ``d_i``; options ``o`` (an offering bought for a NodePool
 ``q(o)``) at price ``c_o`` with supply ``k_o``, maybe unlimited; patterns ``x`` on an option (counts
-``x_i <= d_i`` of pods that it admits and that fit together); existing nodes ``e``, free of charge.
+``x_i <= d_i`` of pods that it admits and that fit together, within what `own_caps` allows on one node);
+existing nodes ``e``, free of charge.
 
 ::
 
@@ -152,6 +153,7 @@ def worth_of_pods(
     active = np.flatnonzero((demand > 0) & (prices.pod > 0))
     knapsacks = _Knapsacks(
         demand[active],
+        shop.most[active],
         np.ascontiguousarray(shop.requests[active]),
         np.ascontiguousarray(shop.is_admitted[:, active]),
         time.monotonic() + time_limit_s,
@@ -294,6 +296,7 @@ def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: f
     active = np.flatnonzero((demand > 0) & (prices.pod > 0))
     knapsacks = _Knapsacks(
         demand[active],
+        shop.most[active],
         np.ascontiguousarray(shop.requests[active]),
         np.ascontiguousarray(shop.is_admitted[:, active]),
         deadline,
@@ -383,8 +386,8 @@ class _Knapsacks:
 
     Parameters
     ----------
-    demand, requests
-        (class,) and (class, resource).
+    demand, most, requests
+        (class,), (class,) and (class, resource); ``most`` is what one node may hold of a class.
     is_admitted
         bool (row, class).
     deadline
@@ -392,9 +395,15 @@ class _Knapsacks:
     """
 
     def __init__(
-        self, demand: Int64Array, requests: Int64Array, is_admitted: NDArray[np.bool_], deadline: float
+        self,
+        demand: Int64Array,
+        most: Int64Array,
+        requests: Int64Array,
+        is_admitted: NDArray[np.bool_],
+        deadline: float,
     ) -> None:
         self.demand = demand
+        self._on_one_node = np.minimum(demand, most)
         self.is_admitted = is_admitted
         self._requests = requests
         # Dividing by what divides every request changes no pattern, and leaves the multipliers
@@ -428,7 +437,7 @@ class _Knapsacks:
                 chunk = open_nodes[first : first + chunk_size]
                 bound_pattern_values(
                     pod,
-                    self.demand,
+                    self._on_one_node,
                     scaled_requests,
                     scaled_rooms,
                     self.is_admitted,
@@ -448,7 +457,9 @@ class _Knapsacks:
 def compile_kernels() -> None:
     """Run every kernel once on a tiny market, for the types that `prove_bound` calls them with."""
     one = np.ones(1, dtype=np.int64)
-    knapsacks = _Knapsacks(one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf)
+    knapsacks = _Knapsacks(
+        one * 3, one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf
+    )
     knapsacks.most_worth(one, np.full((1, 2), 2, dtype=np.int64), one - 1, one)
     undominated(
         np.ones((1, 2), dtype=np.int64),

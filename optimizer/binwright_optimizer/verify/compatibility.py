@@ -53,27 +53,28 @@ class PodClasses:
     class_of: NDArray[np.intp]
 
 
-def pod_classes(workloads: Sequence[Workload]) -> PodClasses:
-    """Classes of the workloads, in order of first appearance."""
-    classes: dict[tuple[int, Resources], int] = {}
+def pod_classes(workloads: Sequence[Workload], group_of: NDArray[np.intp]) -> PodClasses:
+    """Classes of the workloads by request, placement and ``group_of``, in order of first appearance."""
+    classes: dict[tuple[int, Resources, int], int] = {}
     placements: dict[Placement, int] = {}
     templates: list[PodTemplate] = []
-    seen: dict[int, int] = {}  # id of a template object shared between workloads
+    seen: dict[tuple[int, int], int] = {}  # id of a template object shared between workloads, and group
     class_of = np.empty(len(workloads), dtype=np.intp)
     for w, workload in enumerate(workloads):
         template = workload.template
-        found = seen.get(id(template))
+        group = int(group_of[w])
+        found = seen.get((id(template), group))
         if found is None:
             placement = (template.node_selector, template.node_affinity, template.tolerations)
             place = placements.setdefault(placement, len(placements))
             if place == len(templates):
                 templates.append(template)
-            found = classes.setdefault((place, template.requests), len(classes))
-            seen[id(template)] = found
+            found = classes.setdefault((place, template.requests, group), len(classes))
+            seen[id(template), group] = found
         class_of[w] = found
     return PodClasses(
-        requests=tuple(requests for _, requests in classes),
-        placement_of=np.array([place for place, _ in classes], dtype=np.intp),
+        requests=tuple(requests for _, requests, _ in classes),
+        placement_of=np.array([place for place, _, _ in classes], dtype=np.intp),
         placements=tuple(templates),
         class_of=class_of,
     )

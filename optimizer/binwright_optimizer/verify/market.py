@@ -27,6 +27,7 @@ from binwright_optimizer.verify.offerings import (
     label_column,
     offering_columns,
 )
+from binwright_optimizer.verify.own_caps import OwnCaps, own_caps
 from binwright_optimizer.verify.purchase import NODES, PoolTerms, Variant, buyable, pool_terms, variants
 
 Int64Array = NDArray[np.int64]
@@ -51,6 +52,8 @@ class Market:
         Every price that can be paid is a multiple of it; 0 if nothing costs anything.
     existing_room, existing_row, existing_count
         Of existing nodes, equal ones counted.
+    most
+        (i,): pods of a class that one node may hold by rules that count only pods of the class.
     """
 
     classes: PodClasses
@@ -67,6 +70,7 @@ class Market:
     existing_room: Int64Array
     existing_row: Int64Array
     existing_count: Int64Array
+    most: Int64Array
 
 
 @dataclass(slots=True)
@@ -210,7 +214,8 @@ def _cheapest(group: NDArray[np.intp], price: Int64Array, available: Int64Array)
 def build_market(problem: Problem) -> Market:
     """Options, existing nodes and classes of a problem."""
     columns = offering_columns(problem.catalog)
-    classes = pod_classes(problem.workloads)
+    caps = own_caps(problem)
+    classes = pod_classes(problem.workloads, caps.group_of)
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
     templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
     mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
@@ -231,22 +236,39 @@ def build_market(problem: Problem) -> Market:
             use[p, resource] = np.where(pool_of == p, amounts, 0)
     price = columns.price[offering]
     requests = np.array([_with_slot(r, names) for r in classes.requests], dtype=np.int64)
+    requests = requests.reshape(len(classes.requests), len(names))
+    room = np.concatenate([np.zeros((0, len(names)), dtype=np.int64), *builder.room])
+    group = np.zeros(len(requests), dtype=np.intp)
+    group[classes.class_of] = caps.group_of
+    requests, room, existing_room = _with_shared_caps(caps, group, requests, room, existing_room)
     return Market(
         classes=classes,
         pools=terms,
-        requests=requests.reshape(len(classes.requests), len(names)),
+        requests=requests,
         is_admitted=builder.admitted(),
         pool_of=pool_of,
         price=price,
         available=columns.available[offering],
-        room=np.concatenate([np.zeros((0, len(names)), dtype=np.int64), *builder.room]),
+        room=room,
         row_of=np.concatenate([np.zeros(0, dtype=np.int64), *builder.row_of]),
         use=use,
         price_unit=builder.price_unit,
         existing_room=existing_room,
         existing_row=existing_row,
         existing_count=existing_count,
+        most=caps.most[group],
     )
+
+
+def _with_shared_caps(
+    caps: OwnCaps, group: NDArray[np.intp], requests: Int64Array, room: Int64Array, existing_room: Int64Array
+) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Requests and rooms with one more column for each cap that several classes share."""
+    for groups, most in caps.shared:
+        requests = np.column_stack([requests, np.isin(group, groups)])
+        room = np.column_stack([room, np.full(len(room), most)])
+        existing_room = np.column_stack([existing_room, np.full(len(existing_room), most)])
+    return requests, room, existing_room
 
 
 _cache: WeakKeyDictionary[Problem, Market] = WeakKeyDictionary()
