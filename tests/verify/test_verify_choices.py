@@ -44,6 +44,7 @@ LARGE = instance_type(
 FAMILY = "example.com/family"
 FAST = instance_type("fast", cpu=8, offerings=[offering(1.5, zone=A)], extra_labels={FAMILY: "f"})
 SLOW = instance_type("slow", cpu=8, offerings=[offering(1.2, zone=A)], extra_labels={FAMILY: "s"})
+CHEAP_SLOW = dataclasses.replace(SLOW, offerings=(offering(0.9, zone=A),))
 KINDS = (BOX, LARGE, GPU, FAST, SLOW)
 
 
@@ -61,6 +62,11 @@ CHOICES_RIGHT = [
     case("best effort", world(PLAIN_WEB, kinds=KINDS, pools=wanting(labels.INSTANCE_TYPE, 9),
                               policies=Policies(min_values=MinValuesPolicy.BEST_EFFORT)), choice(web=2)),
     case("rules that types do not decide", world(pod_affinity.ALONE, kinds=KINDS), choice("large", "gpu", web=1), choice(web=1), choice(web=1)),
+    case("accelerated alternatives for pods that ask",
+         world(ruled("train", gpu=1), kinds=[GPU, dataclasses.replace(GPU, name="gpu2", labels=(), offerings=(offering(6, zone=A),))], policies=NEVER),
+         choice("gpu2", kind="gpu", train=1)),
+    case("an alternative that attaches as many as needed", world(mounts("web", OWN, replicas=2), kinds=(BOX, CHEAP_SLOW)),
+         choice("box", kind="slow", web=2)),
     case("spot without a bound on pools", world(wary(2, min_on_demand=Share(count=1)), kinds=KINDS),
          choice("large", capacity_type="spot", web=1), choice(web=1)),
 ]  # fmt: skip
@@ -79,7 +85,7 @@ CHOICES_WRONG = [
     (case("an alternative in another spot pool", world(wary(2, max_per_pool=TWO), kinds=KINDS), choice("large", capacity_type="spot", web=2)),
      "spot policy: node claim n0: alternative large is another spot pool"),
     (case("an alternative that attaches fewer",
-          world(mounts("web", OWN, replicas=3), kinds=(BOX, dataclasses.replace(SLOW, offerings=(offering(0.9, zone=A),)))),
+          world(mounts("web", OWN, replicas=3), kinds=(BOX, CHEAP_SLOW)),
           choice("box", kind="slow", web=3)),
      f"volume: node claim n0: alternative box attaches 2 volumes of {DRIVER}, 3 are needed"),
     (case("an alternative where the volume is not",

@@ -144,6 +144,8 @@ LOSS_RIGHT = [
     case("a short window", losing(0, 200, 3_600), box(A, "spot", web=4)),
     case("as many as may be lost", losing(2, 1), box(A, "spot", web=2), box(A, web=2)),
     case("nothing on spot", losing(0, 1), box(A, web=4)),
+    case("others without a bound", world(ruled("web", 1, spot=SpotPolicy(loss=LossBound(Share(), 1))), ruled("batch", 1, spot=SpotPolicy(max_per_pool=TWO))),
+         box(A, web=1), box(A, "spot", batch=1)),
     case("never reclaimed", losing(0, 1, kind=SAFE), box(A, "spot", web=4)),
 ]  # fmt: skip
 LOSS_WRONG = [
@@ -168,6 +170,8 @@ GPU_WRONG = [
      "accelerated nodes: pod web-0 asks for no accelerator and is on node claim n0, which has one"),
     (case("beside one that asks", world(ruled("train", gpu=1), PLAIN_WEB, kinds=[BOX, GPU], policies=NEVER),
           bought("gpu", zone=A, train=1, web=2)), "pod web-0 asks for no accelerator"),
+    (case("an existing one by its label", world(PLAIN_WEB, policies=NEVER, existing=[node("n", node_labels={labels.GPU_MODEL: "t4"})]),
+          existing={"n": {"web": 2}}), "is on existing node n, which has one"),
     (case("an existing one", world(PLAIN_WEB, policies=NEVER, existing=[node("n", gpu=1)]), existing={"n": {"web": 2}}),
      "is on existing node n, which has one"),
 ]  # fmt: skip

@@ -37,6 +37,8 @@ CAPS_RIGHT = [
     case("binds only where its pod is", world(DB, NO_DB), box(A, db=2), box(A, web=1)),
     case("one of two beside it", world(DB, NO_DB), box(A, db=1, web=1), box(A, db=1)),
     case("other namespaces do not count", world(dataclasses.replace(DB, namespace="shop"), NO_DB), box(A, db=2, web=1)),
+    case("a running pod's cap, reached", world(PLAIN_WEB, existing=[node("n", running(ruled("web", node_caps=(NodeCap(WEB, 3),))), zone=A)]),
+         existing={"n": {"web": 2}}),
     case("a running pod's cap, broken before", world(OTHER, existing=[node("n", running(CAPPED, 5), zone=A)]),
          existing={"n": {"other": 3}}),
 ]  # fmt: skip

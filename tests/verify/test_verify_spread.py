@@ -7,10 +7,26 @@ import dataclasses
 from typing import Any
 
 import pytest
-from binwright_optimizer.model import Decision, Problem, Workload, labels
-from builders import instance_type, node_pool, offering, requires
+from binwright_optimizer.model import AttachLimit, Decision, Problem, Volume, Workload, labels
+from builders import daemon_set, instance_type, node_pool, offering, requires
 from decisions import Bought, bought
-from rule_world import OTHER, RACK, TAINT, WEB, A, B, C, box, case, check_right, check_wrong, world
+from rule_world import (
+    DRIVER,
+    NEVER,
+    OTHER,
+    OWN,
+    RACK,
+    TAINT,
+    WEB,
+    A,
+    B,
+    C,
+    box,
+    case,
+    check_right,
+    check_wrong,
+    world,
+)
 from rules import HOSTNAME, ZONE, apps, node, ruled, running, spread
 
 EVEN = ruled("web", 3, topology_spread=(spread(ZONE, 1, WEB),))
@@ -34,6 +50,14 @@ def even(**constraint: Any) -> Workload:
     return ruled("web", 3, topology_spread=(spread(ZONE, 1, WEB, **constraint),))
 
 
+GPU_IN_B = instance_type("gpu", cpu=8, gpu=1, offerings=[offering(5, zone=B)])
+ONE_ZONE = instance_type("box", cpu=8, price=1)
+TINY = instance_type("tiny", cpu=2, memory_gib=1, offerings=[offering(1, zone=B)])
+NO_VOLUMES = dataclasses.replace(TINY, attach_limits=(AttachLimit(DRIVER, 0),))
+ONE_VOLUME = dataclasses.replace(TINY, attach_limits=(AttachLimit(DRIVER, 1),))
+BIG_IN_B = daemon_set("big", cpu=2, selector={ZONE: B})
+MEMORY_IN_B = daemon_set("cache", memory_gib=1, selector={ZONE: B})
+MANY_RACKS = node_pool("default", requires(RACK, "In", *(f"r{n}" for n in range(65))))
 BOTH = (spread(ZONE, 1, WEB), spread(HOSTNAME, 1, WEB))
 
 SPREAD_RIGHT = [
@@ -73,6 +97,15 @@ SPREAD_RIGHT = [
     case("a zone sold out is no domain",
          world(EVEN, kinds=[instance_type("box", cpu=8, offerings=[offering(1), offering(1, zone=B, available=0)])]),
          bought("box", web=3)),
+    case("a zone where a volume cannot be attached is no domain",
+         world(ruled("web", 2, volumes=(OWN,), topology_spread=(spread(ZONE, 1, WEB),)), kinds=[ONE_ZONE, NO_VOLUMES]),
+         bought("box", web=2)),
+    case("a zone with accelerated nodes only is no domain, by policy",
+         world(ruled("web", 2, topology_spread=(spread(ZONE, 1, WEB),)), kinds=[ONE_ZONE, GPU_IN_B], policies=NEVER), bought("box", web=2)),
+    case("selector and affinity both have to admit a domain",
+         world(ruled("web", 2, selector={"disk": "ssd"}, affinity=(IN_A_OR_B,), topology_spread=(spread(ZONE, 1, WEB),)), kinds=[],
+               existing=[node("n", zone=A, node_labels={"disk": "ssd"}), node("m", zone=B)]), existing={"n": {"web": 2}}),
+    case("a zone that a daemon fills is no domain", world(EVEN, kinds=[ONE_ZONE, TINY], daemons=[BIG_IN_B]), bought("box", web=3)),
     case("a pod that does not count itself", world(ruled("web", 3, topology_spread=(spread(ZONE, 1, apps("db")),))),
          box(A, web=3)),
 ]  # fmt: skip
@@ -112,6 +145,19 @@ SPREAD_WRONG = [
      "zone=zone-a with 2 selected pods, zone-c 0"),
     (case("the second of two constraints", world(ruled("web", 6, topology_spread=BOTH)), box(A, web=2), box(B, web=1), box(B, web=1),
           box(C, web=1), box(C, web=1)), "pod web-0 is on node claim n0 with 2 selected pods, maxSkew 1"),
+    (case("a zone where the pod fits exactly is a domain",
+          world(ruled("web", 2, cpu=8, topology_spread=(spread(ZONE, 1, WEB),))), box(A, web=1), box(A, web=1)), "zone-b 0"),
+    (case("a zone with room beside its daemon is a domain",
+          world(ruled("web", 2, cpu=2, topology_spread=(spread(ZONE, 1, WEB),)), kinds=[ONE_ZONE, TINY], daemons=[MEMORY_IN_B]),
+          bought("box", web=2)), "zone-b 0"),
+    (case("a zone where the daemon does not tolerate the taint is a domain",
+          world(ruled("web", 3, tolerations=[TAINT], topology_spread=(spread(ZONE, 1, WEB),)), kinds=[ONE_ZONE, TINY], daemons=[BIG_IN_B],
+                pools=[node_pool("default", taints=[TAINT])]), bought("box", web=3)), "zone-b 0"),
+    (case("a zone where a shared volume can be attached is a domain",
+          world(ruled("web", 2, volumes=(Volume("data", DRIVER),), topology_spread=(spread(ZONE, 1, WEB),)), kinds=[ONE_ZONE, ONE_VOLUME]),
+          bought("box", web=2)), "zone-b 0"),
+    (case("one of very many values that the pool leaves open", world(BY_RACK, pools=[MANY_RACKS]), racked("r1", web=2)),
+     "rack=r1 with 2 selected pods, r0 0"),
     (case("other pods that it selects are too many",
           world(ruled("web", 1, topology_spread=(spread(ZONE, 1, apps("web", "other")),)), OTHER), box(A, web=1, other=3)),
      "with 4 selected pods, zone-b 0"),
