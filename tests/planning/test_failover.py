@@ -123,12 +123,15 @@ def test_command_shows_every_loss_and_whether_the_promise_holds(
     assert ("every promise holds" in result.stdout) == bool(promise)
 
 
-def test_command_names_an_unknown_period(tmp_path: Path) -> None:
+def test_command_names_unknown_periods_and_scenarios(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(DOCUMENT, encoding="utf-8")
     result = CliRunner().invoke(main, ["plan", "failover", str(file), "--period", "2027-Q2"])
     assert result.exit_code == 2
     assert "has no period '2027-Q2'; did you mean '2027-Q1'" in result.stderr
+    result = CliRunner().invoke(main, ["plan", "failover", str(file), "--scenario", "worst"])
+    assert result.exit_code == 2
+    assert "has no scenario 'worst'; it has certain" in result.stderr
 
 
 @pytest.mark.slow  # 40 s: two quarters over nine zones

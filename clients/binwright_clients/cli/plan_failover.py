@@ -25,7 +25,6 @@ from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:
     from binwright_optimizer.planning.failover import Moved, Outcome
-    from binwright_optimizer.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +70,16 @@ def failover(
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.failover import Failover, busiest_cell
     from binwright_optimizer.planning.plan import PlanParams, make_plan, price_lists
+    from binwright_optimizer.planning.scenarios import scenarios
 
     names = [known.name or str(known.start) for known in asked.periods]
     if period is not None and period not in names:
         raise BadInput(f"--period: {path} has no period {period!r}{suggestion(period, names)}")
+    at = _scenario([known.name for known in scenarios(asked)], scenario)
     lists = price_lists(asked)
     try:
         with answer_only_on_stdout():
             plan = make_plan(asked, PlanParams(deadline, seed=seed))
-            at = _scenario(plan, scenario)
             simulated = []
             for number, name in enumerate(names):
                 if period in (None, name):
@@ -110,8 +110,8 @@ def failover(
         raise SystemExit(FAILED)
 
 
-def _scenario(plan: Plan, name: str | None) -> int:
-    known = [scenario.name for scenario in plan.scenarios]
+def _scenario(known: list[str], name: str | None) -> int:
+    """Index of a scenario by name; the last one has the highest demand."""
     if name is None:
         return len(known) - 1
     if name not in known:
