@@ -147,9 +147,9 @@ async def offer(port: int, load: Load) -> Measured:
             if load.rate > 0:
                 due = began + (index + turn * load.callers) / load.rate
                 turn += 1
-                await asyncio.sleep(due - time.perf_counter())
             if due >= began + load.seconds:
                 return
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
             await caller.ask(due)
 
     await asyncio.gather(*(keep_asking(index, caller) for index, caller in enumerate(callers)))

@@ -21,6 +21,9 @@ IN_CLUSTER = "in-cluster"
 USER_AGENT = "binwright"
 """Who the audit log and ``managedFields`` say we are."""
 
+MOST_CONNECTIONS = 64
+"""Connections kept; the controller has a watch open for each of some twenty kinds."""
+
 _PART_BYTES = 65_536
 
 
@@ -51,6 +54,7 @@ def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
         raise InputError.of(where, f"gives no access to a cluster: {' '.join(str(error).split())}") from error
     # One try for each request: what may be repeated is decided where it is asked.
     configuration.retries = False
+    configuration.connection_pool_maxsize = MOST_CONNECTIONS
     return ClusterApi(_PoolTransport(client.ApiClient(configuration), configuration), name)
 
 

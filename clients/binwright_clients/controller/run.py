@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from binwright_optimizer.errors import BinwrightError
 
 from binwright_clients.cluster.api import ClusterApi, Json
+from binwright_clients.cluster.kinds import SNAPSHOT_KINDS
+from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from binwright_clients.controller.cycle import Cycle, Planner
 from binwright_clients.controller.feed import PendingFeed
@@ -77,8 +79,9 @@ def run_controller(
     election = Election(api, settings.namespace, settings.identity, time.monotonic, utc_now)
     leader = LeaderThread(election, leading, failed)
     feed = PendingFeed(api, failed, lambda: None)
+    cache = ClusterCache(api, SNAPSHOT_KINDS)
     cycle = Cycle(
-        cluster=LiveCluster(api, feed.waiting, election.is_leading),
+        cluster=LiveCluster(api, cache, feed.waiting, election.is_leading),
         plan=planner,
         reporter=Reports(record, api if settings.apply else None, settings.identity),
         now_s=time.time,
@@ -87,12 +90,14 @@ def run_controller(
         patience=settings.patience,
     )
     feed.start()
+    cache.start()
     if settings.apply:
         leader.start()
     try:
         _work(cycle, stop, failed, may_act=election.is_leading if settings.apply else lambda: True)
     finally:
         feed.stop()
+        cache.stop()
         if settings.apply:
             leader.stop()
 

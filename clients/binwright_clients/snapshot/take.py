@@ -99,7 +99,7 @@ def _take_once(api: ClusterApi, kinds: Sequence[Kind], on_step: Callable[[str], 
         if on_step is not None:
             on_step(kind.resource)
         try:
-            found, is_exact = _list(api, kind, version)
+            found, is_exact = list_at(api, kind, version)
         except ForbiddenError:
             forbidden.append(kind.resource)
             continue
@@ -120,8 +120,11 @@ def _take_once(api: ClusterApi, kinds: Sequence[Kind], on_step: Callable[[str], 
     return Snapshot(api.name, version, tuple(objects), counts, tuple(notes))
 
 
-def _list(api: ClusterApi, kind: Kind, version: str) -> tuple[ObjectList, bool]:
-    """The list at the version, or the latest where the server cannot say that version of it."""
+def list_at(api: ClusterApi, kind: Kind, version: str) -> tuple[ObjectList, bool]:
+    """The list at the version, or the latest where the server cannot say that version of it.
+
+    An empty version means the latest. The second value says whether it is that version; raises ClusterError.
+    """
     try:
         return api.list(kind.path, at_version=version, field_selector=kind.field_selector), True
     except (ForbiddenError, GoneError, NotFoundError, UnauthorizedError, UnreachableError):
