@@ -95,7 +95,7 @@ def place_most(
     choice: Choice | None = None
     for level in np.unique(priority)[::-1]:
         members = where[priority == level].astype(np.int32)
-        objective = np.zeros(first + n)
+        objective = np.zeros(len(everyone))
         objective[members] = 1.0
         solver.changeColsCost(len(everyone), everyone, objective)
         solver.setOptionValue("time_limit", solver.getRunTime() + max(time_limit_s, 0.01))

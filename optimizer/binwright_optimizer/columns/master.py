@@ -160,9 +160,8 @@ class Rows:
         self, solver: highspy.Highs, candidates: NDArray[np.intp], patterns: NDArray[np.int32]
     ) -> None:
         """Add columns at their prices: intp array (p,) and int32 array (p, i)."""
-        coefficients = np.concatenate(
+        others = np.concatenate(
             [
-                patterns,
                 self.instance.limit_use[candidates],
                 self.in_pool[candidates],
                 self.finite_index[candidates][:, None] == np.arange(len(self.supply))[None, :],
@@ -170,9 +169,13 @@ class Rows:
             ],
             axis=1,
         ).astype(np.float64)
-        where, index = np.nonzero(coefficients)
-        starts = np.searchsorted(where, np.arange(len(candidates)))
-        values = coefficients[where, index]
+        column, i = np.nonzero(patterns)  # apart, since there may be thousands of classes
+        other_column, other = np.nonzero(others)
+        where = np.concatenate([column, other_column])
+        order = np.argsort(where, kind="stable")
+        index = np.concatenate([i, self.n_classes + other])[order]
+        values = np.concatenate([patterns[column, i], others[other_column, other]])[order]
+        starts = np.searchsorted(where[order], np.arange(len(candidates)))
         index[index >= self._before_linking] += self.n_linking
         solver.addCols(
             len(candidates),

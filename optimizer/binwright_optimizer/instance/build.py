@@ -9,12 +9,21 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.admission import admitted as admitted_placements
-from binwright_optimizer.instance.candidates import existing_allocatable, shelved_by_variant
+from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
 from binwright_optimizer.instance.classes import (
     kinds_of,
     merge_kinds,
     request_matrix,
     requested_resources,
+)
+from binwright_optimizer.instance.devices import (
+    TOLD_BY_SUMS,
+    Asked,
+    TypeDevices,
+    comparable,
+    devices_of,
+    node_amounts,
+    rooms,
 )
 from binwright_optimizer.instance.domains import linking_of, localize
 from binwright_optimizer.instance.domains.table import DomainTable
@@ -50,8 +59,12 @@ def build_instance(problem: Problem) -> Instance:
     resources = requested_resources(kinds)
     requests = request_matrix(kinds, resources)
     shelf = shelf_of(problem.catalog)
-    variants = pool_variants(problem.node_pools, shelf, kinds.placements)
-    shelved = shelved_by_variant(shelf, problem.node_pools, variants, problem.daemon_sets, resources)
+    variants = pool_variants(problem.node_pools, shelf, kinds.placements, rules.topology_keys)
+    shelved = shelved_by_variant(
+        shelf, problem.node_pools, variants, problem.daemon_sets, resources,
+        TypeDevices(problem.catalog.instance_types),
+    )  # fmt: skip
+    asked = Asked.by(requests, resources)
 
     replicas = np.array([w.replicas for w in problem.workloads], dtype=np.int64)
     kind_demand = np.zeros(len(kinds.requests), dtype=np.int64)
@@ -61,8 +74,10 @@ def build_instance(problem: Problem) -> Instance:
     table = DomainTable(problem, shelf, shelved)
     n_existing = len(problem.existing_nodes)
     existing_free = existing_allocatable(problem.existing_nodes, resources)
+    existing_free = node_amounts(problem, resources, existing_free)
     allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
     allocatable = np.minimum(allocatable, wanted)
+    device_room = _device_rooms(problem, shelved, resources, asked)
     row_of = np.concatenate([*(s.rows for s in shelved), np.full(n_existing, -1)]).astype(np.intp)
     variant_of = np.repeat(np.arange(-1, len(shelved)), [0, *(len(s.rows) for s in shelved)])
     variant_of = np.concatenate([variant_of, np.full(n_existing, -1)]).astype(np.intp)
@@ -98,9 +113,8 @@ def build_instance(problem: Problem) -> Instance:
     check_minimums(problem, limits, minimums, pool_of, use, price)
     is_floored = np.isin(pool_of, [row.pool for row in minimums])
 
-    kept = _merge(
-        problem, price, supply, allocatable, admitted, pool_of, row_of, use, is_limited | is_floored
-    )
+    node_room = np.column_stack([allocatable, comparable(device_room)]) if asked.any else allocatable
+    kept = _merge(problem, price, supply, node_room, admitted, pool_of, row_of, use, is_limited | is_floored)
     holds = _holds(class_requests, allocatable[kept], admitted[:, kept][class_placement])
     useful = holds.any(axis=0) | is_floored[kept]
     kept, holds = kept[useful], holds[:, useful]
@@ -113,7 +127,7 @@ def build_instance(problem: Problem) -> Instance:
     holds &= _allowed(on_nodes, kept, len(row_of) - n_existing)
     best = undominated(
         price[kept],
-        allocatable[kept],
+        node_room[kept],
         np.packbits(holds.T, axis=1),
         is_limited[kept],
         is_floored[kept],
@@ -122,9 +136,7 @@ def build_instance(problem: Problem) -> Instance:
         (supply < UNLIMITED)[kept],
     )
     kept, holds = kept[best], np.ascontiguousarray(holds[:, best])
-    existing_of, grouped = _group_existing(
-        kept, row_of, allocatable, holds, len(row_of) - n_existing, on_nodes
-    )
+    existing_of, grouped = _group_existing(kept, row_of, node_room, holds, len(row_of) - n_existing, on_nodes)
     kept, holds = kept[grouped], np.ascontiguousarray(holds[:, grouped])
     supply = supply[kept]
     for position, nodes in enumerate(existing_of):
@@ -139,6 +151,7 @@ def build_instance(problem: Problem) -> Instance:
     class_of_kind[localized.is_linked] = -1
     arranged = arrange(on_nodes, new_index, demand[placeable], holds[placeable], existing_of)
     class_requests, node_room = class_requests[placeable], allocatable[kept]
+    devices = devices_of(class_requests, resources, device_room[kept], asked)
     for number, column in enumerate(arranged.columns):
         resources = (*resources, f"{RULE_COLUMN}{number}")
         class_requests = np.column_stack([class_requests, column.requests])
@@ -166,13 +179,23 @@ def build_instance(problem: Problem) -> Instance:
         limit_use=_frozen(use[kept]),
         linking=linking_of(problem, rules, kinds, localized, table, kind_demand, class_of_local),
         node_cap=_frozen(arranged.node_cap),
-        rules=arranged.rules,
+        rules=arranged.rules if devices.is_empty else arranged.rules.with_devices(devices),
     )
 
 
 def _frozen(array: NDArray[_T]) -> NDArray[_T]:
     array.flags.writeable = False
     return array
+
+
+def _device_rooms(
+    problem: Problem, shelved: list[Shelved], resources: tuple[str, ...], asked: Asked
+) -> NDArray[np.int64]:
+    """What device packing has to know of every candidate: int64 array (candidate, 6)."""
+    if not asked.any:
+        width = sum(len(part.rows) for part in shelved) + len(problem.existing_nodes)
+        return np.full((width, len(TOLD_BY_SUMS)), TOLD_BY_SUMS, dtype=np.int64)
+    return rooms(problem, (node for part in shelved for node in part.devices), resources, asked)
 
 
 def _total_demand(

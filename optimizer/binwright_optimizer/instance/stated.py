@@ -90,12 +90,15 @@ class Rules:
         Numbers of the selections each workload is in; empty for most.
     on_nodes
         Numbers of the selections that rules about single nodes make.
+    topology_keys
+        Node labels whose values rules tell apart.
     """
 
     selections: Selections
     stated: list[Stated]
     selected: list[tuple[int, ...]]
     on_nodes: frozenset[int]
+    topology_keys: frozenset[str]
 
     def node_text(self, stated: Stated, selected: tuple[int, ...]) -> str:
         """What rules about single nodes see of a pod, in words that do not depend on any order.
@@ -162,7 +165,11 @@ def rules_of(problem: Problem) -> Rules:
     selected: list[tuple[int, ...]] = [()] * len(problem.workloads)
     if len(selections):
         selected = selections.by_workload()
-    return Rules(selections, stated, selected, frozenset(on_nodes))
+    keys = {rule.topology_key for gang in problem.gangs for rule in gang.topology if rule.is_required}
+    for mine in seen.values():
+        keys |= {s.constraint.topology_key for s in mine.spread if s.constraint.is_required}
+        keys |= {n.topology_key for n in (*mine.near, *mine.away)}
+    return Rules(selections, stated, selected, frozenset(on_nodes), frozenset(keys))
 
 
 def _stated(template: PodTemplate, namespace: str, selections: Selections) -> Stated:

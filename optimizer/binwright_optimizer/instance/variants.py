@@ -34,9 +34,15 @@ class Variant:
 
 
 def pool_variants(
-    pools: tuple[NodePool, ...], shelf: Shelf, templates: Iterable[PodTemplate]
+    pools: tuple[NodePool, ...],
+    shelf: Shelf,
+    templates: Iterable[PodTemplate],
+    topology_keys: frozenset[str] = frozenset(),
 ) -> list[Variant]:
-    """Every variant of every pool, in pool order."""
+    """Every variant of every pool, in pool order.
+
+    Of labels in ``topology_keys`` every value that a pool lists is tried: rules tell them apart.
+    """
     mentioned = _mentioned_values(templates)
     variants = []
     for index, pool in enumerate(pools):
@@ -48,7 +54,10 @@ def pool_variants(
         for requirement in pool.requirements:
             if requirement.key not in (*fixed, *shelf.labels.columns, *WELL_KNOWN):
                 free.setdefault(requirement.key, []).append(requirement)
-        choices = [_choices(rs, mentioned.get(key, ())) for key, rs in sorted(free.items())]
+        choices = [
+            _choices(rs, (*mentioned.get(key, ()), *(_listed(rs) if key in topology_keys else ())))
+            for key, rs in sorted(free.items())
+        ]
         total = 1
         for options in choices:
             total *= len(options)
@@ -74,13 +83,19 @@ def _mentioned_values(templates: Iterable[PodTemplate]) -> dict[str, tuple[str, 
     return {key: tuple(sorted(found)) for key, found in values.items()}
 
 
+def _listed(requirements: list[Requirement]) -> list[str]:
+    """Values that the requirements list."""
+    return sorted({v for r in requirements if r.operator is Operator.IN for v in r.values})
+
+
 def _choices(requirements: list[Requirement], mentioned: tuple[str, ...]) -> list[str | None]:
     """Values worth trying for one free label; the last, if any, is one that no pod names."""
 
     def admitted(value: str | None) -> bool:
         return all(r.admits(value) for r in requirements)
 
-    listed = sorted({v for r in requirements if r.operator is Operator.IN for v in r.values})
+    mentioned = tuple(sorted(set(mentioned)))
+    listed = _listed(requirements)
     bounds = [int(r.values[0]) for r in requirements if r.operator in _COMPARISONS]
     beside = [str(n + d) for n in bounds for d in (-1, 0, 1)]
     spare = [v for v in (*listed, *beside, "any", "any-other") if admitted(v) and v not in mentioned]

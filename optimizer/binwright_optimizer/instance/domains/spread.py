@@ -25,6 +25,9 @@ def add_spread(counting: Counting) -> None:
     """Rows of every required spread constraint."""
     least: dict[tuple[Spread, tuple[int, ...]], int] = {}
     for k in counting.local:
+        for v in set(dict(counting.local[k])) - _on_nodes_with_keys(counting, k):
+            counting.most[v] = 0
+    for k in counting.local:
         for spread in counting.kinds.stated[k].spread:
             if spread.constraint.is_required and spread.constraint.topology_key != labels.HOSTNAME:
                 _add(counting, k, spread, least)
@@ -35,7 +38,6 @@ def _add(
 ) -> None:
     constraint, key = spread.constraint, spread.constraint.topology_key
     builder = counting.builder
-    counting.forbid(k, key, NO_DOMAIN)
     receivable = _receivable(counting, k, key)
     domains = _domains(counting, k, spread)
     members = counting.members(spread.selection)
@@ -75,8 +77,19 @@ def _receivable(counting: Counting, k: int, key: str) -> list[int]:
 def _domains(counting: Counting, k: int, spread: Spread) -> tuple[int, ...]:
     """Domains over which the pods of a kind are spread."""
     key = spread.constraint.topology_key
-    domains = {d for d in counting.by_domain(k, key) if d != NO_DOMAIN}
+    inside = _on_nodes_with_keys(counting, k)
+    domains = {d for d, mine in counting.by_domain(k, key).items() if inside.intersection(mine)}
     if counting.table.n_existing:
         eligible = counting.eligible_existing(k, spread.constraint)
         domains |= set(counting.table.existing_codes(key)[eligible].tolist()) - {NO_DOMAIN}
     return tuple(sorted(domains))
+
+
+def _on_nodes_with_keys(counting: Counting, k: int) -> set[int]:
+    """Variables of a kind for nodes with the keys of all its required constraints; others form no domain."""
+    keys = [
+        s.constraint.topology_key
+        for s in counting.kinds.stated[k].spread
+        if s.constraint.is_required and s.constraint.topology_key != labels.HOSTNAME
+    ]
+    return {v for v, scope in counting.local[k] if all(scope[key] is not None for key in keys)}
