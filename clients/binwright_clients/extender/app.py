@@ -77,7 +77,11 @@ class Extender:
         if self._binder is not None:
             app.router.add_post("/bind", self._answering(self.bind, binding_result, 200))
         app.router.add_get("/healthz", _healthz)
+        app.on_cleanup.append(self._close)
         return app
+
+    async def _close(self, _: web.Application) -> None:
+        await self._ratings.close()
 
     async def filter(self, body: bytes) -> bytes:
         """ExtenderFilterResult on ExtenderArgs."""
