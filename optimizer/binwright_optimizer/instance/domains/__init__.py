@@ -6,8 +6,9 @@ system of linear rows over the numbers ``y`` of pods per kind and domain (`Linki
 solves it together with the master; whole-number answers first allocate pods to domains, then pack.
 """
 
+from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.linking import Linking
 from binwright_optimizer.instance.domains.localize import Localized, localize
 from binwright_optimizer.instance.domains.rows import linking_of
 
-__all__ = ["Linking", "Localized", "linking_of", "localize"]
+__all__ = ["Eligibility", "Linking", "Localized", "linking_of", "localize"]

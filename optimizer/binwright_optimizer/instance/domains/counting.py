@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance.candidates import admitted_rows, existing_labels
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.linking import LinkingBuilder, Scope
 from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
-from binwright_optimizer.instance.stated import Rules
+from binwright_optimizer.instance.stated import Rules, Spread
 from binwright_optimizer.model import Problem
-from binwright_optimizer.model.taints import untolerated
-from binwright_optimizer.model.topology import NodeInclusionPolicy, TopologySpread
 
 LocalKind = tuple[int, dict[str, str | None]]
 """A variable of the system, and the label values of its domain."""
@@ -32,8 +30,12 @@ class Counting:
         Of each linked kind, its variables with their scopes.
     demand
         int64 array (kind,).
+    most
+        int64 array (v,): most pods of each local kind; rules lower it.
     builder
         Receives rows and further variables.
+    sample
+        intp array (v,): a candidate of each local kind.
     """
 
     problem: Problem
@@ -44,6 +46,8 @@ class Counting:
     demand: NDArray[np.int64]
     most: NDArray[np.int64]
     builder: LinkingBuilder
+    eligibility: Eligibility
+    sample: NDArray[np.intp]
     _members: dict[int, list[int]] = field(default_factory=dict)
     _presence: dict[tuple[int, str, int], int] = field(default_factory=dict)
     _running: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
@@ -65,16 +69,27 @@ class Counting:
             found.setdefault(index.get(scope.get(key), NO_DOMAIN), []).append(v)
         return found
 
+    def running_on(self, selection: int, key: str, nodes: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Running pods of a selection on some nodes by domain: int64 array (domain,).
+
+        Parameters
+        ----------
+        nodes
+            bool array (existing node,).
+        """
+        result = np.zeros(len(self.table.values(key)), dtype=np.int64)
+        if selection >= 0 and self.table.n_existing:
+            codes = self.table.existing_codes(key)
+            inside = nodes & (codes != NO_DOMAIN)
+            np.add.at(result, codes[inside], self.rules.selections.running(selection)[inside])
+        return result
+
     def running(self, selection: int, key: str) -> NDArray[np.int64]:
         """Running pods of a selection in each domain: int64 array (domain,)."""
         known = self._running.get((selection, key))
         if known is None:
-            known = np.zeros(len(self.table.values(key)), dtype=np.int64)
-            if selection >= 0 and self.table.n_existing:
-                codes = self.table.existing_codes(key)
-                inside = codes != NO_DOMAIN
-                np.add.at(known, codes[inside], self.rules.selections.running(selection)[inside])
-            self._running[selection, key] = known
+            everywhere = np.ones(self.table.n_existing, dtype=bool)
+            known = self._running[selection, key] = self.running_on(selection, key, everywhere)
         return known
 
     def presence(self, k: int, key: str, domain: int) -> int:
@@ -97,20 +112,10 @@ class Counting:
         for v in self.by_domain(k, key).get(domain, []):
             self.most[v] = 0
 
-    def eligible_existing(self, k: int, constraint: TopologySpread) -> NDArray[np.bool_]:
-        """Existing nodes that form domains of a spread constraint of a kind: bool array (node,)."""
-        nodes = self.problem.existing_nodes
+    def eligible(self, k: int, spread: Spread) -> NDArray[np.bool_]:
+        """Candidates on which a constraint of a kind counts pods: bool array (c,)."""
         template = self.kinds.placements[int(self.kinds.placement_of[k])]
-        columns = existing_labels(nodes)
-        mask = np.ones(len(nodes), dtype=bool)
-        if constraint.node_affinity_policy is NodeInclusionPolicy.HONOR:
-            mask &= admitted_rows(template, columns, {})
-        if constraint.node_taints_policy is NodeInclusionPolicy.HONOR:
-            mask &= np.array([untolerated(n.taints, template.tolerations) is None for n in nodes], dtype=bool)
-        for other in self.kinds.stated[k].spread:
-            if other.constraint.is_required:
-                mask &= self.table.existing_codes(other.constraint.topology_key) != NO_DOMAIN
-        return mask
+        return self.eligibility.of(template, self.kinds.stated[k], spread)
 
 
 def scopes_by_kind(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.linking import Scope
 from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
 from binwright_optimizer.instance.stated import Rules, Stated
@@ -42,6 +43,9 @@ class Localized:
         bool array (kind,): rows link its numbers of pods.
     scopes
         Domain of each local kind.
+    sample
+        intp array (local kind,): one of its candidates; -1 for kinds that are not linked, or have none.
+        All of them are alike to every rule about domains.
     """
 
     kinds: Kinds
@@ -49,6 +53,7 @@ class Localized:
     kind_of: NDArray[np.intp]
     is_linked: NDArray[np.bool_]
     scopes: list[Scope]
+    sample: NDArray[np.intp]
 
 
 def localize(
@@ -57,6 +62,7 @@ def localize(
     kinds: Kinds,
     admitted: NDArray[np.bool_],
     table: DomainTable,
+    eligibility: Eligibility,
     fluid: Fluid,
 ) -> Localized:
     """Local kinds of a problem.
@@ -69,6 +75,8 @@ def localize(
     n_kinds = len(kinds.requests)
     gangs = {(gang.namespace, gang.name): gang for gang in problem.gangs}
     keys_of_selection = _keys_of_selections(problem, rules, kinds)
+    eligible = _eligible_by_selection(kinds, eligibility)
+    samples: list[int] = []
     local: list[tuple[int, int, Scope]] = []  # kind, row of the new matrix, scope
     masks: list[NDArray[np.bool_]] = []
     is_linked = np.zeros(n_kinds, dtype=bool)
@@ -78,8 +86,10 @@ def localize(
         is_linked[k] = bool(keys) or bool(stated.gang[1]) or stated.spot[1] >= 0
         if not is_linked[k]:
             local.append((k, placement, ()))
+            samples.append(-1)
             continue
-        cells = _cells(sorted(keys), admitted[placement], table)
+        marks = {mask.tobytes(): mask for number in kinds.selected[k] for mask in eligible.get(number, ())}
+        cells = _cells(sorted(keys), admitted[placement], table, list(marks.values()))
         if stated.spot[0].max_per_pool is not None:
             replicas = problem.workloads[stated.spot[1]].replicas
             cap = stated.spot[0].max_per_pool.at_most(replicas)
@@ -87,6 +97,7 @@ def localize(
         for scope, mask in cells:
             local.append((k, len(admitted) + len(masks), scope))
             masks.append(mask)
+            samples.append(int(np.argmax(mask)) if mask.any() else -1)
         if len(local) > MOST_LOCAL:
             raise InvalidProblemError.of(
                 "workloads",
@@ -103,7 +114,19 @@ def localize(
         selected=[kinds.selected[k] for k in kind_of],
     )
     wide = np.concatenate([admitted, np.array(masks, dtype=bool).reshape(len(masks), admitted.shape[1])])
-    return Localized(split, wide, kind_of, is_linked, [scope for _, _, scope in local])
+    scopes = [scope for _, _, scope in local]
+    return Localized(split, wide, kind_of, is_linked, scopes, np.array(samples, dtype=np.intp))
+
+
+def _eligible_by_selection(kinds: Kinds, eligibility: Eligibility) -> dict[int, list[NDArray[np.bool_]]]:
+    """For each selection, where constraints that count it count pods at all."""
+    found: dict[int, list[NDArray[np.bool_]]] = {}
+    for k, stated in enumerate(kinds.stated):
+        for spread in stated.spread:
+            if spread.constraint.is_required and spread.constraint.topology_key != labels.HOSTNAME:
+                template = kinds.placements[int(kinds.placement_of[k])]
+                found.setdefault(spread.selection, []).append(eligibility.of(template, stated, spread))
+    return found
 
 
 def _keys_of_selections(problem: Problem, rules: Rules, kinds: Kinds) -> dict[int, set[str]]:
@@ -149,19 +172,25 @@ def _keys(
 
 
 def _cells(
-    keys: list[str], admitted: NDArray[np.bool_], table: DomainTable
+    keys: list[str],
+    admitted: NDArray[np.bool_],
+    table: DomainTable,
+    marks: list[NDArray[np.bool_]],
 ) -> list[tuple[Scope, NDArray[np.bool_]]]:
-    """The domains that admitted candidates are in, each with its candidates."""
+    """The domains that admitted candidates are in, each with its candidates, which are marked alike."""
     columns = np.flatnonzero(admitted)
     if not keys:
         return [((), admitted)]
-    codes = np.stack([table.codes(key)[columns] for key in keys], axis=1)
+    codes = np.stack(
+        [*(table.codes(key)[columns] for key in keys), *(mark[columns].astype(np.intp) for mark in marks)],
+        axis=1,
+    )
     domains, member = np.unique(codes, axis=0, return_inverse=True)
     cells = []
     for number, domain in enumerate(domains.tolist()):
         scope = tuple(
             (key, None if code == NO_DOMAIN else table.values(key)[code])
-            for key, code in zip(keys, domain, strict=True)
+            for key, code in zip(keys, domain, strict=False)
         )
         mask = np.zeros(len(admitted), dtype=bool)
         mask[columns[member.ravel() == number]] = True

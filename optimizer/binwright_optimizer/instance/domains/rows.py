@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.affinity import add_affinity
 from binwright_optimizer.instance.domains.counting import Counting, LocalKind, scopes_by_kind
+from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.gangs import add_gangs
 from binwright_optimizer.instance.domains.linking import Linking, LinkingBuilder
 from binwright_optimizer.instance.domains.localize import Localized
@@ -24,6 +25,7 @@ def linking_of(
     kinds: Kinds,
     localized: Localized,
     table: DomainTable,
+    eligibility: Eligibility,
     demand: NDArray[np.int64],
     class_of_local: NDArray[np.intp],
 ) -> Linking | None:
@@ -48,7 +50,8 @@ def linking_of(
     local: dict[int, list[LocalKind]] = {int(k): [] for k in linked}
     local |= scopes_by_kind(kind_of, scopes)
     most = demand[kind_of].copy()
-    counting = Counting(problem, rules, kinds, table, local, demand, most, builder)
+    sample = localized.sample[chosen]
+    counting = Counting(problem, rules, kinds, table, local, demand, most, builder, eligibility, sample)
     left_out = {k: builder.left_out(q) for k, q in position.items()}
     add_affinity(counting)  # first, since it closes domains that need no row then
     add_spread(counting)

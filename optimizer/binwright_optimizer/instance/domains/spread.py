@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from binwright_optimizer.instance.domains.counting import Counting
+from binwright_optimizer.instance.domains.eligibility import spread_keys
 from binwright_optimizer.instance.domains.table import NO_DOMAIN
 from binwright_optimizer.instance.stated import Spread
 from binwright_optimizer.model import labels
@@ -23,7 +24,7 @@ from binwright_optimizer.model import labels
 
 def add_spread(counting: Counting) -> None:
     """Rows of every required spread constraint."""
-    least: dict[tuple[Spread, tuple[int, ...]], int] = {}
+    least: dict[tuple[Spread, tuple[int, ...], bytes], int] = {}
     for k in counting.local:
         for v in set(dict(counting.local[k])) - _on_nodes_with_keys(counting, k):
             counting.most[v] = 0
@@ -34,33 +35,43 @@ def add_spread(counting: Counting) -> None:
 
 
 def _add(
-    counting: Counting, k: int, spread: Spread, least: dict[tuple[Spread, tuple[int, ...]], int]
+    counting: Counting, k: int, spread: Spread, least: dict[tuple[Spread, tuple[int, ...], bytes], int]
 ) -> None:
     constraint, key = spread.constraint, spread.constraint.topology_key
     builder = counting.builder
     receivable = _receivable(counting, k, key)
     domains = _domains(counting, k, spread)
     members = counting.members(spread.selection)
-    running = counting.running(spread.selection, key)
+    eligible = counting.eligible(k, spread)
+    nodes = eligible[len(eligible) - counting.table.n_existing :]
+    running = counting.running_on(spread.selection, key, nodes)
+
+    def counted(d: int) -> dict[int, float]:
+        """The new pods of a domain that count."""
+        terms = counting.pods(members, key, d)
+        return {v: count for v, count in terms.items() if eligible[counting.sample[v]]}
+
     smallest: dict[int, float] = {}
     low = 0
     if len(domains) >= constraint.min_domains and domains:
         low = int(running[list(domains)].min())
-        name = spread, domains
+        name = spread, domains, eligible.tobytes()
         if name not in least:
             least[name] = builder.variable(0.0, np.inf)
             for d in domains:  # M - new <= running
-                terms = {v: -c for v, c in counting.pods(members, key, d).items()}
+                terms = {v: -count for v, count in counted(d).items()}
                 builder.row({**terms, least[name]: 1.0}, upper=float(running[d]))
         smallest = {least[name]: -1.0}
     is_common = k in members and all(
-        spread in counting.kinds.stated[m].spread and _domains(counting, m, spread) == domains
+        spread in counting.kinds.stated[m].spread
+        and _domains(counting, m, spread) == domains
+        and (counting.eligible(m, spread) == eligible).all()
         for m in members
     )
     total = float(sum(counting.demand[m] for m in members))
     for d in receivable:
         room = float(constraint.max_skew - running[d])
-        terms = {**counting.pods(members, key, d), **smallest}
+        terms = {**counted(d), **smallest}
         if is_common and running[d] <= low + constraint.max_skew:
             builder.row(terms, upper=room)
         else:
@@ -80,16 +91,12 @@ def _domains(counting: Counting, k: int, spread: Spread) -> tuple[int, ...]:
     inside = _on_nodes_with_keys(counting, k)
     domains = {d for d, mine in counting.by_domain(k, key).items() if inside.intersection(mine)}
     if counting.table.n_existing:
-        eligible = counting.eligible_existing(k, spread.constraint)
+        eligible = counting.eligible(k, spread)[-counting.table.n_existing :]
         domains |= set(counting.table.existing_codes(key)[eligible].tolist()) - {NO_DOMAIN}
     return tuple(sorted(domains))
 
 
 def _on_nodes_with_keys(counting: Counting, k: int) -> set[int]:
     """Variables of a kind for nodes with the keys of all its required constraints; others form no domain."""
-    keys = [
-        s.constraint.topology_key
-        for s in counting.kinds.stated[k].spread
-        if s.constraint.is_required and s.constraint.topology_key != labels.HOSTNAME
-    ]
+    keys = spread_keys(counting.kinds.stated[k])
     return {v for v, scope in counting.local[k] if all(scope[key] is not None for key in keys)}
