@@ -28,6 +28,8 @@ that can hold a pod of class i makes them satisfy it, since every class on o is 
 least U_o / T_o (Farley 1990, doi:10.1287/opre.38.5.922, class by class). An option with limited
 supply is instead paid for by its own term where that loses less.
 
+Where rules spread pods over domains, a certificate may price them by domain: see `local_prices`.
+
 A certificate may split the decisions into parts, by how many of the nodes bought cost at least some
 price: every decision is in one of them, so that the least bound of all parts is one for all. Only a
 part's own splits say what ``a`` and ``b`` are.
@@ -49,6 +51,13 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.model import Certificate, Problem
 from binwright_optimizer.verify.knapsack import VALUE_BITS, bound_pattern_values, undominated
+from binwright_optimizer.verify.local_prices import (
+    Group,
+    LeastWorth,
+    has_local_prices,
+    least_worth,
+    split_by_domain,
+)
 from binwright_optimizer.verify.market import Int64Array, Market, market
 
 _MOST_SCALE_BITS = 4096
@@ -106,18 +115,25 @@ def prove_bound(
         After this, knapsacks are bounded by their relaxation, which weakens the bound.
     """
     deadline = time.monotonic() + time_limit_s
+    groups: list[Group] = []
+    least_of_groups: LeastWorth | None = None
+    if has_local_prices(certificate):
+        split = split_by_domain(problem, certificate, placed)
+        least_of_groups = least_worth(problem, split)
+        problem, certificate, placed, groups = split.problem, split.certificate, split.placed, split.groups
     shop = market(problem)
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
     if not len(shop.price):
         return 0
+    total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
     scaled = []
     parts = list(_parts(certificate, {}, {}))
     for number, (prices_of_part, least, most) in enumerate(parts):
         prices = _prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
-        value = _scaled_bound(shop, prices, demand, until)
+        value = _scaled_bound(shop, prices, demand, total, until)
         scaled.append(-(-value >> prices.bits))
     bound = max(_cost_of_minimums(shop), min(scaled, default=0))
     unit = shop.price_unit
@@ -291,7 +307,58 @@ def _most_prize(shop: Market, node: Int64Array, counted: NDArray[np.bool_], n_pr
     return min(int(unlimited.min(initial=1 << _TERM_BITS)), (1 << _TERM_BITS) // n_prizes)
 
 
-def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: float) -> int:
+class _TotalWorth:
+    """What all pods placed are worth at least: demand times price, wherever prices depend on no domain.
+
+    Parameters
+    ----------
+    demand
+        (class,) pods placed, of local workloads the most there may be.
+    groups, least
+        Workloads split by domain, and the least that theirs are worth.
+    """
+
+    def __init__(
+        self,
+        shop: Market,
+        demand: Int64Array,
+        placed: Sequence[int],
+        groups: list[Group],
+        least: LeastWorth | None,
+    ) -> None:
+        self._least = least
+        self._class_of = shop.classes.class_of
+        self._fixed = demand.copy()
+        self._local: list[int] = []
+        if least is not None:
+            self._local = [v for group in groups for v in group.local]
+            for v in self._local:
+                self._fixed[self._class_of[v]] -= placed[v]
+            least.groups = [group for group in groups if _is_covered(shop, group)]
+
+    def of(self, active: NDArray[np.intp], pod: Int64Array) -> int:
+        """At prices of the ``active`` classes."""
+        value = _total(self._fixed[active], pod)
+        if self._least is None:
+            return value
+        prices = dict(zip(active.tolist(), pod.tolist(), strict=True))
+        return value + self._least.of({v: prices.get(int(self._class_of[v]), 0) for v in self._local})
+
+
+def _is_covered(shop: Market, group: Group) -> bool:
+    """Whether every node that can hold the pods of a group is in one of the domains that are priced."""
+    own = shop.classes.class_of[group.workloads[0]]
+    local = shop.classes.class_of[list(group.local)] if group.local else np.zeros(0, dtype=np.intp)
+    outside = shop.is_admitted[:, own] & ~shop.is_admitted[:, local].any(axis=1)
+    request = shop.requests[own]
+    bought = outside[shop.row_of] & (shop.room >= request).all(axis=1)
+    running = outside[shop.existing_row] & (shop.existing_room >= request).all(axis=1)
+    return not (bought.any() or running.any())
+
+
+def _scaled_bound(
+    shop: Market, prices: _Prices, demand: Int64Array, total: _TotalWorth, deadline: float
+) -> int:
     """The bound of the module's formula, times 2**bits."""
     active = np.flatnonzero((demand > 0) & (prices.pod > 0))
     knapsacks = _Knapsacks(
@@ -329,7 +396,7 @@ def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: f
                 continue
             held = knapsacks.can_hold(shop.room[o], shop.row_of[o])
             cheaper = _divided(pod, np.array([cost]), np.array([value]), held[np.newaxis])
-            loss = _total(knapsacks.demand, pod) - _total(knapsacks.demand, cheaper)
+            loss = total.of(active, pod) - total.of(active, cheaper)
             if supply_term <= loss:
                 paid += supply_term
             else:
@@ -341,7 +408,7 @@ def _scaled_bound(shop: Market, prices: _Prices, demand: Int64Array, deadline: f
     for (p, resource), price in prices.limit.items():
         paid += price * shop.pools[p].room[resource]
     earned = sum(price * terms.missing for price, terms in zip(prices.minimum, shop.pools, strict=True))
-    return _total(knapsacks.demand, pod) + earned + prices.levels - paid
+    return total.of(active, pod) + earned + prices.levels - paid
 
 
 def _total(counts: Int64Array, values: Int64Array) -> int:
