@@ -7,6 +7,7 @@ from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax
+from binwright_optimizer.pricing.kernels.rounding import round_down
 from binwright_optimizer.pricing.kernels.sweep import gather
 
 FREE = 1e-9
@@ -50,6 +51,7 @@ def cover(
     chosen = np.empty(n_classes, dtype=np.int64)
     primal = np.empty(n_classes)
     whole = np.ones(n_resources)
+    balanced = np.empty(n_classes, dtype=np.int64)
     caps = np.empty(n_classes, dtype=np.int64)
     held = np.zeros(n_classes, dtype=np.int64)
     load = np.zeros(rules.cap.shape[0], dtype=np.int64)
@@ -88,10 +90,18 @@ def cover(
                 continue
             relax(n, items, limits, shares, values, whole, multipliers[j], primal)
             chosen[:n] = 0
-            value, _ = pack(
+            value, complete = pack(
                 n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
                 multipliers[j], 0.0, 1e-12, max_nodes, chosen, rules, held, load, cap,
             )  # fmt: skip
+            if not complete:
+                rounded = round_down(
+                    n, items, limits, shares, values, requests, allocatable[j], multipliers[j], primal,
+                    balanced, rules, held, load, cap,
+                )  # fmt: skip
+                if rounded > value:
+                    value = rounded
+                    chosen[:n] = balanced[:n]
             cost = price[j]
             if minimum_of[j] >= 0 and missing[minimum_of[j]] > 0:
                 cost -= discount[j]

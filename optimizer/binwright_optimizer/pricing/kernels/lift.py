@@ -19,6 +19,8 @@ from binwright_optimizer.pricing.kernels.rules import begin, place, room_for
 
 MOST_CUTS = 12
 """Patterns of one candidate that may lower one class before it is left where it is."""
+MOST_LOOKS = 400_000
+"""Looks at classes in relaxations after which a lift leaves the rest where it is: about half a second."""
 LEAST_RAISE = 1e-6
 """Raises below this share of the price are not worth a search."""
 
@@ -86,7 +88,10 @@ def lift(
     for j in range(n_candidates):
         screen[j] = _lagrangian(j, most, values, requests, allocatable, multipliers)
     used = 0
+    looks = 0
     for i in order:
+        if looks > MOST_LOOKS:
+            break
         base = values[i]
         delta = targets[i] - base
         for j in range(n_candidates):
@@ -112,6 +117,7 @@ def lift(
                 load, cap,
             )  # fmt: skip
             for _ in range(MOST_CUTS):
+                looks += n
                 values[i] = base + delta
                 floor = costs[j] - values[i]
                 upper = relax(n, items, limits, shares, values, free, multipliers[j], primal)
