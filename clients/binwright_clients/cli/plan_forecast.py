@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model.forecast import HeldCommitment, HeldReservation
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.files import check_writable
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
+from binwright_clients.cli.plan_engines import EngineChoice, engine_options
 from binwright_clients.cli.plan_forecast_view import plan_view
+from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
 from binwright_clients.cli.values import DURATION
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         "binwright plan next-year.yaml --from plan.json --churn-cost 50",
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
         "binwright plan forecast demand.csv --cloud gcp --deadline 20s -o json > plan.json",
+        "binwright plan large.yaml --engine dask --dask-address tcp://10.0.0.5:8786 --checkpoint done/",
     )
 )
 @click.argument("path", metavar="FORECAST")
@@ -46,7 +48,13 @@ if TYPE_CHECKING:
     type=click.Choice(["aws", "gcp", "azure"]),
     help="Whose regions a table means.  [default: aws]",
 )
-@click.option("--deadline", type=DURATION, default="45s", show_default=True, help="Time of all solves.")
+@click.option(
+    "--deadline",
+    type=DURATION,
+    default="45s",
+    show_default=True,
+    help="Time after which no further round of improvement begins; each ends what it began.",
+)
 @click.option(
     "--risk-aversion",
     type=click.FloatRange(0, 1),
@@ -87,6 +95,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write a page of HTML with charts, which needs no network.",
 )
+@engine_options
 @output_option()
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 def forecast(
@@ -102,6 +111,7 @@ def forecast(
     report: Path | None,
     output: str,
     quiet: bool,
+    engine: EngineChoice,
 ) -> None:
     """Plan for a forecast (YAML, JSON, CSV, Parquet): what to commit to now, which nodes to run then.
 
@@ -124,9 +134,8 @@ def forecast(
     risk = Risk(Fraction(str(risk_aversion)), Fraction(str(tail)))
     try:
         with answer_only_on_stdout():
-            found = _planned(
-                asked, PlanParams(deadline, risk, seed, whole_term), quiet, saved, round(churn_cost * 1e6)
-            )
+            params = PlanParams(deadline, risk, seed, whole_term)
+            found = _planned(asked, params, quiet, saved, round(churn_cost * 1e6), engine)
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
     if output == "table":
@@ -140,26 +149,23 @@ def forecast(
 
 
 def _planned(
-    asked: Forecast, params: PlanParams, quiet: bool, saved: SavedPlan | None, churn_microusd: int
+    asked: Forecast,
+    params: PlanParams,
+    quiet: bool,
+    saved: SavedPlan | None,
+    churn_microusd: int,
+    engine: EngineChoice,
 ) -> Plan:
     from binwright_optimizer.planning.plan import make_plan
 
-    console = stderr_console()
-    with Progress(
-        TextColumn("solving node mixes"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=None)
+    with engine.opened() as (does, checkpoint), plan_progress(stderr_console(), quiet=quiet) as note:
         return make_plan(
             asked,
             params,
-            lambda done, total: progress.update(task, completed=done, total=total),
+            note,
             held=None if saved is None else held_plan(asked, saved, churn_microusd),
+            engine=does,
+            checkpoint=checkpoint,
         )
 
 

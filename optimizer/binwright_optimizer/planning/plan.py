@@ -9,7 +9,7 @@ what to commit to and which mixes to run, and the bounds of both meet in one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -26,7 +26,10 @@ from binwright_optimizer.model.forecast import (
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.accounts import Account, accounts
 from binwright_optimizer.planning.blocks import HourBlock, hour_blocks
+from binwright_optimizer.planning.checkpoint import Checkpoint
 from binwright_optimizer.planning.commit import Commitments, Risk, risk_weighted, scenario_costs
+from binwright_optimizer.planning.engine import Check, Engine, LocalEngine
+from binwright_optimizer.planning.fanout import Answers
 from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
 from binwright_optimizer.planning.mix import Mix, sources_of, without_giants
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
@@ -38,11 +41,6 @@ from binwright_optimizer.planning.sizing import size
 from binwright_optimizer.planning.spread import Spread, SpreadCell, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 
-GAP = 0.002
-"""Gap at which a block's solve ends; the deadline may end it sooner."""
-LEAST_SOLVE_S = 0.1
-FIRST_SHARE = 0.6
-"""Share of the deadline for the first round, where others follow."""
 KEEP_S, KEEP_GAP = 5.0, 0.01
 """Longest time and gap of a solve that keeps nodes; it gives one more option and no bound."""
 
@@ -161,7 +159,9 @@ class PlanParams:
     Parameters
     ----------
     deadline_s
-        Seconds for all solves together; at least `LEAST_SOLVE_S` each, so very many blocks take longer.
+        Seconds after which no further round of prices begins. Every round solves what it asks with a
+        fixed amount of work, so that a plan is whole and, where no round is left out, the same on any
+        machine.
     charges_whole_term
         Count what commitments cost after the last period, as if nothing would use them then; without
         it that is left to the plans that follow, as if demand went on.
@@ -179,6 +179,9 @@ def make_plan(
     on_progress: Callable[[int, int], None] | None = None,
     catalogs: Mapping[str, Catalog] | None = None,
     held: HeldPlan | None = None,
+    engine: Engine | None = None,
+    checkpoint: Checkpoint | None = None,
+    check: Check | None = None,
 ) -> Plan:
     """The plan for a forecast.
 
@@ -189,28 +192,29 @@ def make_plan(
     held
         An earlier plan's nodes, whose change costs something; its commitments are the forecast's.
     on_progress
-        Told how many of how many problems are solved.
+        Told how many of how many problems are solved; the second number grows with every round.
+    engine
+        Who solves them; this process by default. The plan is the same whoever does.
+    checkpoint
+        Where what is solved is kept, and taken from.
+    check
+        Called several times a second; raises to give up.
 
     Raises
     ------
     PlanningError
-        If nothing sold can serve some demand: there is no partial plan.
+        If nothing sold can serve some demand, or the engine fails: there is no partial plan.
     """
     futures = scenarios(forecast)
     blocks = hour_blocks(tuple(forecast.profiles))
     lists = catalogs or price_lists(forecast)
     scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
     shop = Shop(forecast, lists, scopes)
-    began = time.monotonic()
-    until = began + params.deadline_s
-    has_rounds = is_coupled(forecast) or any(len(groups) > 1 for groups in scopes.region_groups.values())
-    first = began + params.deadline_s * (FIRST_SHARE if has_rounds else 1.0)
-
-    def ask(questions: Iterable[Question]) -> Mapping[Question, Mix]:
-        """The first round, the largest, leaves time for those that follow."""
-        end = first if time.monotonic() < first else until
-        return _solve_all(shop, questions, end, params.seed, on_progress)
-
+    until = time.monotonic() + params.deadline_s
+    answers = Answers(
+        shop, engine or LocalEngine(1), params.seed, checkpoint, check or (lambda: None), on_progress
+    )
+    ask = answers.ask
     spread = spread_of(forecast, shop, futures, blocks) if is_coupled(forecast) else None
     ledger = (
         _alone_ledger(forecast, futures, blocks, scopes)
@@ -327,25 +331,6 @@ def _questions(
         Question(region, "", CapacityType.ON_DEMAND, tuple(asked[CapacityType.ON_DEMAND])),
         Question(region, "", CapacityType.SPOT, tuple(asked[CapacityType.SPOT])),
     )
-
-
-def _solve_all(
-    shop: Shop,
-    questions: Iterable[Question],
-    until: float,
-    seed: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> dict[Question, Mix]:
-    """Every different problem solved once; what a quick one leaves of its time goes to the rest."""
-    different = sorted(set(questions))
-    answers: dict[Question, Mix] = {}
-    for done, question in enumerate(different):
-        share = (until - time.monotonic()) / (len(different) - done)
-        limits = SolveParams(deadline_s=max(LEAST_SOLVE_S, share), gap=GAP, seed=seed)
-        answers[question] = shop.answer(question, limits)
-        if on_progress is not None:
-            on_progress(done + 1, len(different))
-    return answers
 
 
 def _assemble(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from binwright_optimizer.model import CapacityType, Catalog, Workload
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.planning.mix import Mix, cheapest_mix, with_headroom
+from binwright_optimizer.planning.mix import Mix, with_headroom
 from binwright_optimizer.planning.rolling import Nodes, kept_mix
 from binwright_optimizer.planning.scopes import Scopes, repriced
 
@@ -38,30 +38,19 @@ class Question:
 
 @dataclass(slots=True)
 class Shop:
-    """Answers questions about one forecast from its price lists."""
+    """What the questions about one forecast are asked of: its pods and price lists."""
 
     forecast: Forecast
     catalogs: Mapping[str, Catalog]
     scopes: Scopes
     _zoned: dict[tuple[str, str], Catalog] = field(default_factory=dict)
 
-    def answer(self, question: Question, limits: SolveParams) -> Mix:
-        """The cheapest mix, with its bound.
-
-        Raises
-        ------
-        PlanningError
-            If nothing sold can serve the pods.
-        """
+    def price_list(self, question: Question) -> Catalog:
+        """What a question may buy, at the prices it chooses by."""
         catalog = self.catalog(question.region, question.zone)
-        priced = (
-            repriced(catalog, question.region, self.scopes, dict(question.ppm)) if question.ppm else catalog
-        )
-        mix = cheapest_mix(self.workloads(question), priced, limits, list_prices=catalog)
-        if mix.packed is None:
-            return mix
-        places = tuple(question.asked[at][0] for at in mix.packed.places)
-        return replace(mix, packed=replace(mix.packed, places=places))
+        if not question.ppm:
+            return catalog
+        return repriced(catalog, question.region, self.scopes, dict(question.ppm))
 
     def keep(self, question: Question, held: Nodes, limits: SolveParams) -> Mix | None:
         """The mix that keeps nodes held and buys what they lack; None if that cannot serve the pods."""
