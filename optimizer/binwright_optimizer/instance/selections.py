@@ -7,7 +7,7 @@ value of some label, by which workloads are filed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,13 +72,19 @@ class Selections:
 
     def running(self, number: int) -> NDArray[np.int64]:
         """Running pods selected on each existing node: int64 array (node,)."""
-        selection = self._selections[number]
+        return self.running_in_all((number,))
+
+    def running_in_all(self, numbers: Collection[int]) -> NDArray[np.int64]:
+        """Running pods that all of these selections hold, on each existing node: int64 array (node,)."""
+        if -1 in numbers:
+            return np.zeros(len(self._problem.existing_nodes), dtype=np.int64)
+        chosen = [self._selections[number] for number in numbers]
         return np.array(
             [
                 sum(
                     pods.count
                     for pods in node.pods
-                    if selection.matches(pods.namespace, dict(pods.template.labels))
+                    if all(s.matches(pods.namespace, dict(pods.template.labels)) for s in chosen)
                 )
                 for node in self._problem.existing_nodes
             ],

@@ -1,9 +1,9 @@
 """Pod affinity and anti-affinity over domains larger than a node.
 
 Anti-affinity: a domain with a pod that keeps away from a selection holds no other pod of it. Affinity:
-a domain with a pod that wants to be near a selection holds a running pod of it, or a new one that wants
-to be near nobody and so can come first; or it is the one domain that such pods may start themselves,
-where nothing they select runs yet.
+a domain with a pod that wants to be near a selection holds a running pod of it, or a new one that does not
+wait for the former and so can come first; or it is the one domain that such pods may start themselves,
+where nothing they select is anywhere yet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from binwright_optimizer.model import labels
 def add_affinity(counting: Counting) -> None:
     """Rows of every required term whose topology key is not the hostname."""
     _keep_away_from_running(counting)
-    started: dict[Near, dict[int, int]] = {}
+    started: dict[tuple[Near, frozenset[int]], dict[int, int]] = {}
     for k in counting.local:
         for term in counting.kinds.stated[k].away:
             if term.topology_key != labels.HOSTNAME and term.selection >= 0:
@@ -65,33 +65,55 @@ def _keep_away_from_running(counting: Counting) -> None:
                     counting.forbid(k, key, domain)
 
 
-def _add_near(counting: Counting, k: int, term: Near, started: dict[Near, dict[int, int]]) -> None:
+def _add_near(
+    counting: Counting, k: int, term: Near, started: dict[tuple[Near, frozenset[int]], dict[int, int]]
+) -> None:
+    """Rows of a term; of several terms of a pod, those pods count that all of them select."""
     key, builder = term.topology_key, counting.builder
     counting.forbid(k, key, NO_DOMAIN)
-    stated = counting.kinds.stated[k]
-    running = counting.running(term.selection, key)
-    starters = [m for m in counting.members(term.selection) if not counting.kinds.stated[m].near]
-    wanted = {near.selection for near in stated.near}
-    is_first = wanted <= set(counting.kinds.selected[k]) and not any(
-        counting.rules.selections.running(s).any() for s in wanted if s >= 0
+    wanted = frozenset(near.selection for near in counting.kinds.stated[k].near)
+    running = counting.running_in_all(wanted, key)
+    starters = [m for m in _targets(counting, k) if k not in _needed(counting, m)]
+    is_first = (
+        not starters
+        and wanted <= set(counting.kinds.selected[k])
+        and not counting.rules.selections.running_in_all(wanted).any()
     )
-    if is_first and term not in started:
+    if is_first and (term, wanted) not in started:
         domains = range(len(running))
-        started[term] = {d: builder.variable(0.0, 1.0, is_integer=True) for d in domains}
-        builder.row(started[term].values(), upper=1.0)
+        chosen = {d: builder.variable(0.0, 1.0, is_integer=True) for d in domains}
+        started[term, wanted] = chosen
+        builder.row(chosen.values(), upper=1.0)
     demand = float(counting.demand[k])
     for d, mine in sorted(counting.by_domain(k, key).items()):
         if d == NO_DOMAIN or running[d]:
             continue
         terms = dict.fromkeys(mine, 1.0)
         if is_first:  # at most the demand where they start a domain
-            terms[started[term][d]] = -demand
+            terms[started[term, wanted][d]] = -demand
         for v in counting.pods(starters, key, d):
             terms[v] = terms.get(v, 0.0) - demand
         builder.row(terms, upper=0.0)
         if starters:  # one whole pod must come first: a fraction of it would do for the row above
             first = counting.presence(k, key, d)
-            needs = {first: 1.0, **dict.fromkeys(counting.pods(starters, key, d), -1.0)}
-            if is_first:
-                needs[started[term][d]] = -1.0
-            builder.row(needs, upper=0.0)
+            builder.row({first: 1.0, **dict.fromkeys(counting.pods(starters, key, d), -1.0)}, upper=0.0)
+
+
+def _targets(counting: Counting, k: int) -> list[int]:
+    """Other kinds that all affinity terms of a kind select."""
+    wanted = {near.selection for near in counting.kinds.stated[k].near}
+    chosen = [set(counting.members(selection)) for selection in wanted]
+    return sorted(set.intersection(*chosen) - {k})
+
+
+def _needed(counting: Counting, k: int) -> set[int]:
+    """Kinds that must be placed before a kind, or before one of these."""
+    found: set[int] = set()
+    waiting = [k]
+    while waiting:
+        m = waiting.pop()
+        if counting.kinds.stated[m].near:
+            fresh = set(_targets(counting, m)) - found
+            found |= fresh
+            waiting.extend(fresh)
+    return found

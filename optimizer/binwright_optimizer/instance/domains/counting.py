@@ -34,6 +34,8 @@ class Counting:
         int64 array (v,): most pods of each local kind; rules lower it.
     builder
         Receives rows and further variables.
+    unreachable
+        bool array (c,): candidates that nobody buys, and that so form no domain.
     sample
         intp array (v,): a candidate of each local kind.
     """
@@ -47,6 +49,7 @@ class Counting:
     most: NDArray[np.int64]
     builder: LinkingBuilder
     eligibility: Eligibility
+    unreachable: NDArray[np.bool_]
     sample: NDArray[np.intp]
     _members: dict[int, list[int]] = field(default_factory=dict)
     _presence: dict[tuple[int, str, int], int] = field(default_factory=dict)
@@ -91,6 +94,15 @@ class Counting:
             everywhere = np.ones(self.table.n_existing, dtype=bool)
             known = self._running[selection, key] = self.running_on(selection, key, everywhere)
         return known
+
+    def running_in_all(self, selections: frozenset[int], key: str) -> NDArray[np.int64]:
+        """Running pods that several selections all hold, by domain: int64 array (domain,)."""
+        result = np.zeros(len(self.table.values(key)), dtype=np.int64)
+        if self.table.n_existing:
+            codes = self.table.existing_codes(key)
+            inside = codes != NO_DOMAIN
+            np.add.at(result, codes[inside], self.rules.selections.running_in_all(selections)[inside])
+        return result
 
     def presence(self, k: int, key: str, domain: int) -> int:
         """A variable that is 1 if any pod of the kind is in the domain."""

@@ -50,12 +50,13 @@ def _add_minimum(counting: Counting, gang: Gang, kinds: list[int], left_out: dic
 
 
 def _add_topology(counting: Counting, gang: Gang, rule: GangTopology, kinds: list[int]) -> None:
-    """All members in one domain, that of the running ones if there are any."""
+    """All new members in one domain, one that running members are in if there are any."""
     builder, key = counting.builder, rule.topology_key
     held = set()
     for n, node in enumerate(counting.problem.existing_nodes):
         if any((pods.namespace, pods.gang) == (gang.namespace, gang.name) for pods in node.pods):
             held.add(int(counting.table.existing_codes(key)[n]))
+    held.discard(NO_DOMAIN)
     chosen: dict[int, int] = {}
     for k in kinds:
         counting.forbid(k, key, NO_DOMAIN)
@@ -63,7 +64,7 @@ def _add_topology(counting: Counting, gang: Gang, rule: GangTopology, kinds: lis
             if d == NO_DOMAIN:
                 continue
             if d not in chosen:
-                allowed = not held or held == {d}
+                allowed = not held or d in held
                 chosen[d] = builder.variable(0.0, 1.0 if allowed else 0.0, is_integer=True)
             builder.row({**dict.fromkeys(mine, 1.0), chosen[d]: -float(counting.demand[k])}, upper=0.0)
     builder.row(chosen.values(), upper=1.0)

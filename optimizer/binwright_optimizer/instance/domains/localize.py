@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.classes import Kinds
-from binwright_optimizer.instance.domains.eligibility import Eligibility
+from binwright_optimizer.instance.domains.eligibility import Eligibility, spread_keys
 from binwright_optimizer.instance.domains.linking import Scope
 from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
 from binwright_optimizer.instance.stated import Rules, Stated
@@ -43,6 +43,8 @@ class Localized:
         bool array (kind,): rows link its numbers of pods.
     scopes
         Domain of each local kind.
+    unreachable
+        bool array (c,): candidates that would make a domain that pods are spread over and cannot reach.
     sample
         intp array (local kind,): one of its candidates; -1 for kinds that are not linked, or have none.
         All of them are alike to every rule about domains.
@@ -53,6 +55,7 @@ class Localized:
     kind_of: NDArray[np.intp]
     is_linked: NDArray[np.bool_]
     scopes: list[Scope]
+    unreachable: NDArray[np.bool_]
     sample: NDArray[np.intp]
 
 
@@ -75,6 +78,8 @@ def localize(
     n_kinds = len(kinds.requests)
     gangs = {(gang.namespace, gang.name): gang for gang in problem.gangs}
     keys_of_selection = _keys_of_selections(problem, rules, kinds)
+    unreachable = _unreachable(kinds, eligibility, admitted, table, fluid)
+    admitted = admitted & ~unreachable
     eligible = _eligible_by_selection(kinds, eligibility)
     samples: list[int] = []
     local: list[tuple[int, int, Scope]] = []  # kind, row of the new matrix, scope
@@ -115,7 +120,41 @@ def localize(
     )
     wide = np.concatenate([admitted, np.array(masks, dtype=bool).reshape(len(masks), admitted.shape[1])])
     scopes = [scope for _, _, scope in local]
-    return Localized(split, wide, kind_of, is_linked, scopes, np.array(samples, dtype=np.intp))
+    return Localized(split, wide, kind_of, is_linked, scopes, unreachable, np.array(samples, dtype=np.intp))
+
+
+def _unreachable(
+    kinds: Kinds,
+    eligibility: Eligibility,
+    admitted: NDArray[np.bool_],
+    table: DomainTable,
+    fluid: Fluid,
+) -> NDArray[np.bool_]:
+    """Candidates that nobody should buy: bool array (c,).
+
+    A node in a domain where some pods are spread over domains but cannot be, as no node there holds
+    one, would make a domain that stays empty, and kube-scheduler would hold those pods back. Where
+    other pods have no other place, their candidates stay.
+    """
+    result = np.zeros(admitted.shape[1], dtype=bool)
+    for k, stated in enumerate(kinds.stated):
+        if not spread_keys(stated):
+            continue
+        placement = int(kinds.placement_of[k])
+        fits = admitted[placement] & np.isfinite(fluid(k))
+        for spread in stated.spread:
+            key = spread.constraint.topology_key
+            if spread.constraint.is_required and key != labels.HOSTNAME:
+                eligible = eligibility.of(kinds.placements[placement], stated, spread)
+                codes = table.codes(key)
+                result |= eligible & ~np.isin(codes, np.unique(codes[fits & eligible]))
+    result &= ~table.is_existing
+    if result.any():
+        for k in range(len(kinds.stated)):
+            fits = admitted[int(kinds.placement_of[k])] & np.isfinite(fluid(k))
+            if not (fits & ~result).any():
+                result[fits] = False
+    return result
 
 
 def _eligible_by_selection(kinds: Kinds, eligibility: Eligibility) -> dict[int, list[NDArray[np.bool_]]]:

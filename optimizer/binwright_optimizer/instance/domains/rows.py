@@ -51,7 +51,10 @@ def linking_of(
     local |= scopes_by_kind(kind_of, scopes)
     most = demand[kind_of].copy()
     sample = localized.sample[chosen]
-    counting = Counting(problem, rules, kinds, table, local, demand, most, builder, eligibility, sample)
+    counting = Counting(
+        problem, rules, kinds, table, local, demand, most, builder,
+        eligibility, localized.unreachable, sample,
+    )  # fmt: skip
     left_out = {k: builder.left_out(q) for k, q in position.items()}
     add_affinity(counting)  # first, since it closes domains that need no row then
     add_spread(counting)

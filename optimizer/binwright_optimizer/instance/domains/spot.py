@@ -15,8 +15,14 @@ def add_spot(counting: Counting) -> None:
         replicas = counting.problem.workloads[workload].replicas
         spot = [(v, scope) for v, scope in cells if scope[labels.CAPACITY_TYPE] == CapacityType.SPOT.value]
         if policy.min_on_demand is not None:
-            most = replicas - policy.min_on_demand.at_least(replicas)
-            counting.builder.row([v for v, _ in spot], upper=float(most))
+            least = policy.min_on_demand.at_least(replicas)
+            counting.builder.row([v for v, _ in spot], upper=float(replicas - least))
+            others = [v for v, _ in cells if v not in dict(spot)]
+            some = counting.builder.variable(0.0, 1.0, is_integer=True)  # whether any pod is on spot
+            counting.builder.row(
+                {**dict.fromkeys((v for v, _ in spot), 1.0), some: -float(replicas)}, upper=0.0
+            )
+            counting.builder.row({**dict.fromkeys(others, 1.0), some: -float(least)}, lower=0.0)
         if policy.max_per_pool is not None:
             most = policy.max_per_pool.at_most(replicas)
             pools: dict[tuple[str | None, str | None], list[int]] = {}
@@ -24,5 +30,5 @@ def add_spot(counting: Counting) -> None:
                 named = scope.get(labels.INSTANCE_TYPE)
                 pool = (named, scope.get(labels.ZONE)) if named is not None else (None, None)
                 pools.setdefault(pool, []).append(v)
-            for mine in pools.values():
-                counting.builder.row(mine, upper=float(most))
+            for pods in pools.values():
+                counting.builder.row(pods, upper=float(most))

@@ -87,13 +87,9 @@ def _receivable(counting: Counting, k: int, key: str) -> list[int]:
 
 def _domains(counting: Counting, k: int, spread: Spread) -> tuple[int, ...]:
     """Domains over which the pods of a kind are spread."""
-    key = spread.constraint.topology_key
-    inside = _on_nodes_with_keys(counting, k)
-    domains = {d for d, mine in counting.by_domain(k, key).items() if inside.intersection(mine)}
-    if counting.table.n_existing:
-        eligible = counting.eligible(k, spread)[-counting.table.n_existing :]
-        domains |= set(counting.table.existing_codes(key)[eligible].tolist()) - {NO_DOMAIN}
-    return tuple(sorted(domains))
+    codes = counting.table.codes(spread.constraint.topology_key)
+    inside = counting.eligible(k, spread) & ~counting.unreachable
+    return tuple(sorted(set(np.unique(codes[inside]).tolist()) - {NO_DOMAIN}))
 
 
 def _on_nodes_with_keys(counting: Counting, k: int) -> set[int]:
