@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.explain_devices import device_masks, without_repetition
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
+from binwright_optimizer.instance.devices import GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
-from binwright_optimizer.model.labels import NODE_POOL
+from binwright_optimizer.model.labels import GPU_MODEL, NODE_POOL
 from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.taints import untolerated
 
@@ -61,7 +63,12 @@ class _Tally:
             self.counts[constraint, message] = self.counts.get((constraint, message), 0) + count
 
     def add(
-        self, room: NDArray[np.int64], taint: str, selectors: Masks, name: Callable[[int], str]
+        self,
+        room: NDArray[np.int64],
+        taint: str,
+        selectors: Masks,
+        name: Callable[[int], str],
+        devices: Masks | None = None,
     ) -> NDArray[np.bool_]:
         """Count one group of rows; returns those that would hold the pod: bool array (row,).
 
@@ -75,6 +82,8 @@ class _Tally:
             Rows that each part of the pod's node selection admits, by its text.
         name
             Name of a row by position.
+        devices
+            Rows whose GPUs suit the pod, by the reason why others do not.
         """
         n = len(room)
         if not n:
@@ -86,7 +95,10 @@ class _Tally:
         for text, mask in selectors.items():
             self.refuse("node-affinity", f"{text} does not match", int(n - mask.sum()))
             admitted &= mask
-        lacking = room < self.request
+        for reason, mask in (devices or {}).items():
+            self.refuse("gpu", reason, int(n - mask.sum()))
+            admitted &= mask
+        lacking = without_repetition(room < self.request, self.resources)
         for r in range(len(self.resources)):
             if lacking[:, r].any():
                 self.short[r] = self.short.get(r, 0) + int(lacking[:, r].sum())
@@ -128,7 +140,10 @@ class _Tally:
 def _tally(instance: Instance, template: PodTemplate) -> _Tally:
     problem, origin = instance.problem, instance.origin
     resources = tuple(name for name in instance.resources if not name.startswith(RULE_COLUMN))
-    tally = _Tally(resources, resource_vector(template.requests, resources, pod_slots=1))
+    amounts = (
+        with_sums(template, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else template.requests
+    )
+    tally = _Tally(resources, resource_vector(amounts, resources, pod_slots=1))
     types = problem.catalog.instance_types
     for part in origin.shelved:
         pool = problem.node_pools[part.variant.pool]
@@ -141,7 +156,9 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
 
         taint = untolerated(pool.taints, template.tolerations)
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
-        is_open = tally.add(part.allocatable, str(taint or ""), masks, name)
+        models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
+        devices = device_masks(zip(part.devices, models, strict=False), template)
+        is_open = tally.add(part.allocatable, str(taint or ""), masks, name, devices)
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))
         tally.refuse("availability", "few nodes of the offering are available", few)
@@ -156,7 +173,11 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
 
             taint = untolerated(node.taints, template.tolerations)
             own = {text: mask[n : n + 1] for text, mask in masks.items()}
-            tally.add(origin.existing_free[n : n + 1], str(taint or ""), own, node_name)
+            devices = {}
+            if GPU_MILLI in resources:
+                model = dict(node.labels).get(GPU_MODEL, "")
+                devices = device_masks([(NodeDevices.of_node(node, problem), model)], template)
+            tally.add(origin.existing_free[n : n + 1], str(taint or ""), own, node_name, devices)
     if tally.open_rows and not any(c in ("limit", "availability") for c, _ in tally.counts):
         room = "offerings and nodes that would hold it are taken by other pods"
         tally.refuse("limit", room, tally.open_rows)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.device_plan import DeviceColumns, DevicePlans, Plan
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.devices import SUMS
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
     Alternative,
@@ -21,6 +23,7 @@ from binwright_optimizer.model import (
     Resources,
     labels,
 )
+from binwright_optimizer.model.resources import NVIDIA_GPU
 from binwright_optimizer.packing import Packing
 
 MAX_ALTERNATIVES = 20
@@ -50,18 +53,22 @@ def extract(instance: Instance, packing: Packing) -> Placed:
     next_existing = [iter(nodes) for nodes in instance.existing_of]
     templates: dict[tuple[int, bytes], _ClaimTemplate] = {}
     alternatives = _Alternatives(instance)
+    plans = DevicePlans(instance)
     order = np.lexsort((np.arange(len(packing.counts)), packing.candidates))
     for p in order:
         j, pattern = int(packing.candidates[p]), packing.patterns[p]
         for _ in range(int(packing.counts[p])):
             if instance.row_of[j] < 0:
-                node = instance.problem.existing_nodes[next(next_existing[j])]
+                position = next(next_existing[j])
+                node = instance.problem.existing_nodes[position]
                 if pattern.any():
-                    existing.append(ExistingPlacement(node.name, queues.take(pattern)))
+                    pods = queues.take(pattern)
+                    uses = plans.plan(plans.node(j, position), pattern).uses(pods)
+                    existing.append(ExistingPlacement(node.name, pods, uses))
                 continue
             key = (j, pattern.tobytes())
             if key not in templates:
-                templates[key] = _claim_template(instance, alternatives, j, pattern)
+                templates[key] = _claim_template(instance, alternatives, plans, j, pattern)
             claims.append(templates[key].claim(len(claims) + 1, queues.take(pattern)))
     return Placed(tuple(claims), tuple(existing), queues.rest())
 
@@ -153,6 +160,7 @@ class _ClaimTemplate:
     allocatable: Resources
     overhead: Resources
     alternatives: tuple[Alternative, ...]
+    plan: Plan
 
     def claim(self, number: int, pods: tuple[PodRange, ...]) -> NodeClaim:
         """The NodeClaim with this number, holding these pods."""
@@ -170,11 +178,12 @@ class _ClaimTemplate:
             daemon_overhead=self.overhead,
             pods=pods,
             alternatives=self.alternatives,
+            devices=self.plan.uses(pods),
         )
 
 
 def _claim_template(
-    instance: Instance, nearby: _Alternatives, j: int, pattern: NDArray[np.int32]
+    instance: Instance, nearby: _Alternatives, plans: DevicePlans, j: int, pattern: NDArray[np.int32]
 ) -> _ClaimTemplate:
     problem, shelf = instance.problem, instance.shelf
     pool = problem.node_pools[instance.pool_of[j]]
@@ -194,22 +203,26 @@ def _claim_template(
         }
     )
     load = pattern @ instance.requests
-    requests = Resources.of(
-        {
-            name: int(amount)
-            for name, amount in zip(instance.resources, load, strict=True)
-            if not name.startswith(RULE_COLUMN)
-        }
-    )
+    node = plans.node(j)
+    plan = plans.plan(node, pattern)
+    amounts = {
+        name: int(amount)
+        for name, amount in zip(instance.resources, load, strict=True)
+        if not name.startswith(RULE_COLUMN) and name not in SUMS
+    }
+    if node is not None and plan.pieces:
+        amounts[NVIDIA_GPU] = plan.devices
+        amounts = {name: amount for name, amount in amounts.items() if not node.cuts(name)}
     return _ClaimTemplate(
         node_pool=pool.name,
         instance_type=kind.name,
         offering=offering,
         labels=tuple(sorted(node_labels.items())),
-        requests=requests,
-        allocatable=kind.allocatable,
+        requests=Resources.of(amounts),
+        allocatable=pool.gpu_sharing.advertised(kind.allocatable),
         overhead=instance.origin.shelved[instance.variant_of[j]].overhead_on(int(row)),
-        alternatives=nearby.of(j, pattern, load),
+        alternatives=nearby.of(j, pattern, load, plan),
+        plan=plan,
     )
 
 
@@ -228,6 +241,7 @@ class _Alternatives:
         self._where = np.stack([columns[key].codes for key in sorted(shared)])
         self._is_bounded = np.zeros(instance.n_classes, dtype=bool)
         self._neighbours: dict[tuple[int, bytes], NDArray[np.intp]] = {}
+        self._devices: dict[int, DeviceColumns] = {}
         widths = [len(part.rows) for part in instance.origin.shelved]
         self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
         for i, placement in zip(
@@ -246,7 +260,9 @@ class _Alternatives:
                 self._is_bounded[i] = True
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
-    def of(self, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64]) -> tuple[Alternative, ...]:
+    def of(
+        self, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64], plan: Plan
+    ) -> tuple[Alternative, ...]:
         """Alternatives to candidate ``j`` for this pattern, the candidate itself first."""
         instance, shelf, origin = self._instance, self._instance.shelf, self._instance.origin
         variant = int(instance.variant_of[j])
@@ -257,6 +273,10 @@ class _Alternatives:
         used = set().union(*(self._placements[i] for i in np.flatnonzero(pattern)))
         for placement in used:
             suits &= origin.localized.admitted[placement, self._first[variant] + near]
+        if plan.pieces:
+            if variant not in self._devices:
+                self._devices[variant] = DeviceColumns.of(part.devices)
+            suits &= plan.fits(self._devices[variant], int(np.searchsorted(part.rows, chosen)))[near]
         types = instance.problem.catalog.instance_types
         own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
         if self._is_bounded[pattern > 0].any():

@@ -17,6 +17,7 @@ from binwright_optimizer.model import (
     PreferencePolicy,
     Problem,
     Workload,
+    labels,
 )
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.rules import Rule
@@ -31,16 +32,15 @@ def _asks_for_mig(template: PodTemplate) -> bool:
 
 _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], ...] = (
     (
-        "topology spread is not enforced",
-        lambda template: any(constraint.is_required for constraint in template.topology_spread),
-        Rule.TOPOLOGY_SPREAD,
-    ),
-    (
         "topology spread with ScheduleAnyway is not weighed",
         lambda template: any(not constraint.is_required for constraint in template.topology_spread),
         None,
     ),
-    ("pod affinity is not enforced", lambda template: template.pod_affinity.required, Rule.POD_AFFINITY),
+    (
+        "pod affinity by node is not enforced",
+        lambda template: any(t.topology_key == labels.HOSTNAME for t in template.pod_affinity.required),
+        Rule.AFFINITY_ON_NODES,
+    ),
     (
         "preferred pod affinity is not weighed",
         lambda template: template.pod_affinity.preferred or template.pod_anti_affinity.preferred,
@@ -64,12 +64,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
 """Warning, what in a pod template brings it up, and the rule that the verifier waives meanwhile."""
 
 _OF_WORKLOADS: tuple[tuple[str, Callable[[Workload], object], Rule | None], ...] = (
-    ("gangs are not enforced: pods are placed one by one", lambda workload: workload.gang, Rule.GANGS),
-    (
-        "bounds on spot capacity are not enforced",
-        lambda workload: workload.spot.min_on_demand or workload.spot.max_per_pool,
-        Rule.SPOT,
-    ),
     (
         "bounds on the loss of spot capacity are not enforced",
         lambda workload: workload.spot.loss,
@@ -116,9 +110,13 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
     ),
     ("savings plans are not used", lambda problem: problem.savings_plans, None),
     (
-        "the problem's bounds on spot capacity are not enforced",
-        lambda problem: problem.policies.spot.min_on_demand or problem.policies.spot.max_per_pool,
-        Rule.PROBLEM_SPOT,
+        "gangs that want to be on one node are not enforced",
+        lambda problem: any(
+            rule.is_required and rule.topology_key == labels.HOSTNAME
+            for gang in problem.gangs
+            for rule in gang.topology
+        ),
+        Rule.GANGS_ON_NODES,
     ),
     (
         "the problem's bound on the loss of spot capacity is not enforced",

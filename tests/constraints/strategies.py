@@ -37,6 +37,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
+from binwright_optimizer.verify.rulebook import stated_rules
 from brute_force import Placement, Pod, existing_nodes, options
 from builders import (
     daemon_set,
@@ -48,6 +49,7 @@ from builders import (
     requires,
     tolerates,
 )
+from hypothesis import assume
 from hypothesis import strategies as st
 
 RACK = "example.com/rack"
@@ -351,7 +353,9 @@ def enforced_problems(draw: st.DrawFn) -> Problem:
         daemons = ()
     if Rule.PROBLEM_SPOT in WAIVED:
         policies = dataclasses.replace(policies, spot=SpotPolicy())
-    return dataclasses.replace(question, existing_nodes=nodes, daemon_sets=daemons, policies=policies)
+    made = dataclasses.replace(question, existing_nodes=nodes, daemon_sets=daemons, policies=policies)
+    assume(not stated_rules(made) & WAIVED)
+    return made
 
 
 def _plain(pods: RunningPods) -> RunningPods:

@@ -86,8 +86,8 @@ def open_market(problem: Problem) -> Market:
     is_bought = row_of >= 0
     limits, minimums = limit_rows(problem)
     limits += supply_rows(shelf, row_of[is_bought])  # what is scarce is scarce for all pools together
-    kind_of_class = _kind_of_class(reduced)
-    admitted = origin.admitted[origin.kinds.placement_of[kind_of_class]]
+    local = origin.localized
+    admitted = local.admitted[local.kinds.placement_of[_kind_of_class(reduced)]]
     fits = (reduced.requests[:, None, :] <= allocatable[None, :, :]).all(axis=2)
     whole = replace(
         reduced,
@@ -120,9 +120,9 @@ def open_market(problem: Problem) -> Market:
 
 
 def _kind_of_class(instance: Instance) -> NDArray[np.intp]:
-    """One of the kinds of each class; all of them run on the same candidates."""
+    """One of the local kinds of each class; all of them run on the same candidates."""
     kinds = np.zeros(instance.n_classes, dtype=np.intp)
-    class_of = instance.origin.class_of_kind
+    class_of = instance.origin.class_of_local
     known = np.flatnonzero(class_of >= 0)
     kinds[class_of[known]] = known
     return kinds

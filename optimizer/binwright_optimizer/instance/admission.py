@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.candidates import Shelved, admitted_rows, existing_labels
+from binwright_optimizer.instance.devices import NodeDevices
 from binwright_optimizer.instance.labels import LabelColumns, Mask
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import (
     DaemonSet,
     ExistingNode,
     GpuNodePolicy,
+    GpuShare,
     NodeSelectorTerm,
     PodTemplate,
     Problem,
@@ -23,6 +25,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.ports import HostPort
+from binwright_optimizer.model.resources import NVIDIA_GPU
 from binwright_optimizer.model.taints import untolerated
 
 Placement = tuple[
@@ -31,10 +34,12 @@ Placement = tuple[
     tuple[Toleration, ...],
     tuple[tuple[NodeSelectorTerm, ...], ...],
     tuple[HostPort, ...],
+    tuple[GpuShare, int] | None,
     bool,
 ]
 """Node selector, required node affinity, tolerations, topologies of volumes, ports that daemons may hold,
-and whether the pod is to be kept off nodes with an accelerator: all that decides where pods may run."""
+the shares of GPUs that some nodes cannot give, and whether the pod is to be kept off nodes with an
+accelerator: all that decides where pods may run."""
 
 ACCELERATORS = frozenset(
     {
@@ -61,6 +66,7 @@ def placement_key(template: PodTemplate, problem: Problem) -> Placement:
         template.tolerations,
         tuple(volume.topology for volume in template.volumes if volume.topology),
         template.host_ports if has_ports else (),
+        _picky_share(template, problem),
         is_kept_off,
     )
 
@@ -74,7 +80,7 @@ def admitted(
     with_ports = [daemon for daemon in problem.daemon_sets if daemon.template.host_ports]
     rows = []
     for template in placements:
-        keeps_off = placement_key(template, problem)[-1]
+        share, keeps_off = placement_key(template, problem)[-2:]
         parts = []
         for part in shelved:
             taints = problem.node_pools[part.variant.pool].taints
@@ -86,6 +92,8 @@ def admitted(
                         mask = mask & ~admitted_rows(daemon.template, shelf.labels, fixed)[part.rows]
                 if keeps_off:
                     mask = mask & ~_accelerated_types(problem)[shelf.type_of[part.rows]]
+                if share and part.devices:
+                    mask = mask & np.array([not node.refusal(template) for node in part.devices], dtype=bool)
                 parts.append(mask)
             else:
                 parts.append(np.zeros(len(part.rows), dtype=bool))
@@ -96,10 +104,23 @@ def admitted(
             is_open &= ~(admitted_rows(daemon.template, node_columns, {}) & np.array(lands, dtype=bool))
         if keeps_off:
             is_open &= ~np.array([has_accelerator(node) for node in nodes], dtype=bool)
+        if share:
+            is_open &= np.array([not NodeDevices.of_node(n, problem).refusal(template) for n in nodes], bool)
         parts.append(mask & is_open)
         rows.append(np.concatenate(parts))
     width = sum(len(s.rows) for s in shelved) + len(nodes)
     return np.array(rows, dtype=bool).reshape(len(placements), width)
+
+
+def _picky_share(template: PodTemplate, problem: Problem) -> tuple[GpuShare, int] | None:
+    """The share and the GPUs of a pod that not every node with GPUs could hold."""
+    share, gpus = template.gpu_share, template.requests[NVIDIA_GPU]
+    if share is None or not gpus:
+        return None
+    is_plain = gpus == 1 and not share.memory_bytes
+    if is_plain and not any(pool.gpu_sharing.is_replicated for pool in problem.node_pools):
+        return None
+    return share, gpus
 
 
 def _by_labels(template: PodTemplate, columns: LabelColumns, fixed: dict[str, str | None]) -> Mask:

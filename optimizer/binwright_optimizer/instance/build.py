@@ -25,7 +25,7 @@ from binwright_optimizer.instance.devices import (
     node_amounts,
     rooms,
 )
-from binwright_optimizer.instance.domains import linking_of, localize
+from binwright_optimizer.instance.domains import Eligibility, linking_of, localize
 from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
@@ -72,6 +72,7 @@ def build_instance(problem: Problem) -> Instance:
     wanted = _total_demand(requests, kind_demand, resources)
 
     table = DomainTable(problem, shelf, shelved)
+    eligibility = Eligibility(problem, shelf, shelved, table)
     n_existing = len(problem.existing_nodes)
     existing_free = existing_allocatable(problem.existing_nodes, resources)
     existing_free = node_amounts(problem, resources, existing_free)
@@ -92,9 +93,8 @@ def build_instance(problem: Problem) -> Instance:
         fits = (requests[k] <= allocatable).all(axis=1)
         return np.where(fits, price * MICRO * share, np.inf)
 
-    localized = localize(
-        problem, rules, kinds, admitted_placements(problem, kinds.placements, shelf, shelved), table, fluid
-    )
+    places = admitted_placements(problem, kinds.placements, shelf, shelved)
+    localized = localize(problem, rules, kinds, places, table, eligibility, fluid)
     admitted = localized.admitted
     is_linked = localized.is_linked[localized.kind_of]
     class_of_local, local_of_class = merge_kinds(
@@ -177,7 +177,7 @@ def build_instance(problem: Problem) -> Instance:
         limits=limits,
         minimums=minimums,
         limit_use=_frozen(use[kept]),
-        linking=linking_of(problem, rules, kinds, localized, table, kind_demand, class_of_local),
+        linking=linking_of(problem, rules, kinds, localized, table, eligibility, kind_demand, class_of_local),
         node_cap=_frozen(arranged.node_cap),
         rules=arranged.rules if devices.is_empty else arranged.rules.with_devices(devices),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.devices import NodeDevices, TypeDevices, by_devices, concerns
 from binwright_optimizer.instance.labels import LabelColumns, Mask
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
 from binwright_optimizer.instance.variants import Variant
@@ -21,7 +22,7 @@ from binwright_optimizer.model import (
     Resources,
     labels,
 )
-from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.model.resources import NVIDIA_GPU, PODS
 from binwright_optimizer.model.taints import untolerated
 
 
@@ -38,6 +39,8 @@ class Shelved:
         where daemons do not fit is left out.
     overhead
         int64 array (m, o): requests of the daemons over ``overhead_resources``.
+    devices
+        GPUs of each row, where pods ask for parts of them or they are replicated; otherwise empty.
     """
 
     variant: Variant
@@ -45,6 +48,7 @@ class Shelved:
     allocatable: NDArray[np.int64]
     overhead: NDArray[np.int64]
     overhead_resources: tuple[str, ...]
+    devices: tuple[NodeDevices, ...] = ()
 
     def overhead_on(self, row: int) -> Resources:
         """Requests of the daemons on a node bought from shelf row ``row``."""
@@ -73,6 +77,7 @@ def shelved_by_variant(
     variants: Iterable[Variant],
     daemon_sets: tuple[DaemonSet, ...],
     resources: tuple[str, ...],
+    of_types: TypeDevices,
 ) -> list[Shelved]:
     """What each variant may buy, in the order of ``variants``."""
     names = _overhead_resources(pools, daemon_sets)
@@ -97,7 +102,15 @@ def shelved_by_variant(
         for index, name in enumerate(resources):
             if name in names:
                 left[:, index] -= overhead[:, names.index(name)]
-        result.append(Shelved(variant, rows, left, overhead, names))
+        devices: tuple[NodeDevices, ...] = ()
+        if concerns(resources, pool.gpu_sharing):
+            taken = overhead[:, names.index(NVIDIA_GPU)] if NVIDIA_GPU in names else np.zeros(len(rows), int)
+            types = zip(shelf.type_of[rows].tolist(), taken.tolist(), strict=True)
+            devices = tuple(of_types.of(t, pool.gpu_sharing, gpus) for t, gpus in types)
+            for node, positions in by_devices(devices):
+                columns, amounts = node.amounts(resources)
+                left[np.ix_(positions, columns)] = amounts
+        result.append(Shelved(variant, rows, left, overhead, names, devices))
     return result
 
 

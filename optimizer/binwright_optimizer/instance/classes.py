@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance.admission import Placement, placement_key
 from binwright_optimizer.instance.candidates import resource_vector
+from binwright_optimizer.instance.devices import amounts_asked
 from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import PodTemplate, Problem
 from binwright_optimizer.model.resources import PODS, Resources
@@ -48,6 +49,7 @@ class Kinds:
 
 def kinds_of(problem: Problem, rules: Rules) -> Kinds:
     """Kinds in order of first appearance."""
+    request_of = amounts_asked(problem.workloads)
     by_identity: dict[tuple[int, int, tuple[int, ...]], int] = {}
     by_value: dict[tuple[Resources, Placement, int, Stated, tuple[int, ...]], int] = {}
     stated: list[Stated] = []
@@ -64,14 +66,15 @@ def kinds_of(problem: Problem, rules: Rules) -> Kinds:
         kind = by_identity.get(identity)
         if kind is None:
             placement = placement_key(template, problem)
-            key = (template.requests, placement, template.priority, rules.stated[w], rules.selected[w])
+            amounts = request_of(template)
+            key = (amounts, placement, template.priority, rules.stated[w], rules.selected[w])
             kind = by_value.get(key)
             if kind is None:
                 kind = by_value[key] = len(requests)
                 if placement not in placement_index:
                     placement_index[placement] = len(placements)
                     placements.append(template)
-                requests.append(template.requests)
+                requests.append(amounts)
                 placement_of.append(placement_index[placement])
                 priority.append(template.priority)
                 stated.append(rules.stated[w])

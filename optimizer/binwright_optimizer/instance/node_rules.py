@@ -18,6 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.device_packing import devices_hold, most_joining
+from binwright_optimizer.instance.devices import NO_DEVICES, Devices
+
 Int = NDArray[np.int64]
 
 Counted = tuple[int, tuple[int, ...]]
@@ -96,6 +99,9 @@ class NodeRules(NamedTuple):
         Rules triggered by class ``i``, likewise, and their sets.
     begin_start, begin_set, begin_load, begin_most
         Starts of candidate ``j``, likewise.
+    devices
+        What stands on which GPU. With it there is one more set, the last: it has no members, and its cap
+        in the state of a node is the number of the candidate.
     """
 
     cap: Int
@@ -113,6 +119,7 @@ class NodeRules(NamedTuple):
     begin_set: Int
     begin_load: Int
     begin_most: Int
+    devices: Devices = NO_DEVICES
 
     @classmethod
     def of(
@@ -160,8 +167,55 @@ class NodeRules(NamedTuple):
         return not len(self.cap)
 
     def concerned(self) -> NDArray[np.bool_]:
-        """Classes that are in some set or trigger some rule: bool array (i,)."""
-        return (np.diff(self.set_start) > 0) | (np.diff(self.fired_start) > 0)
+        """Classes that are in some set or trigger some rule, or stand on parts of GPUs: bool array (i,)."""
+        result = (np.diff(self.set_start) > 0) | (np.diff(self.fired_start) > 0)
+        return result if self.devices.is_empty else result | self.devices.concerned()
+
+    def with_devices(self, devices: Devices) -> NodeRules:
+        """The rules, and that the devices of each node hold its pods."""
+        return self._replace(
+            cap=_array([*self.cap.tolist(), FREE]),
+            member_start=_array([*self.member_start.tolist(), len(self.member)]),
+            rule_start=_array([*self.rule_start.tolist(), len(self.trigger)]),
+            devices=devices,
+        )
+
+    def excluded(self, demand: Int) -> Int:
+        """Pods that a pod of each class keeps off its node, or that keep it off theirs: (i,)."""
+        result = np.zeros(len(demand), dtype=np.int64)
+        for s in range(len(self.cap)):
+            members = self.member[self.member_start[s] : self.member_start[s + 1]]
+            for q in range(self.rule_start[s], self.rule_start[s + 1]):
+                if self.most[q] == 0:
+                    result[self.trigger[q]] += demand[members].sum()
+                    result[members] += demand[self.trigger[q]]
+        return result
+
+    def among(self, classes: NDArray[np.intp]) -> NodeRules:
+        """The rules between these classes only, numbered in their order; rules about devices are not kept."""
+        n_classes, n_candidates = len(self.set_start) - 1, len(self.begin_start) - 1
+        number = np.full(n_classes, -1, dtype=np.intp)
+        number[classes] = np.arange(len(classes))
+        chosen = {int(s) for i in classes for s in self.set_of[self.set_start[i] : self.set_start[i + 1]]}
+        members: dict[int, tuple[int, ...]] = {}
+        rules: list[SetRule] = []
+        for s in sorted(chosen):
+            own = number[self.member[self.member_start[s] : self.member_start[s + 1]]]
+            members[s] = tuple(sorted(own[own >= 0].tolist()))
+            if self.cap[s] < FREE:
+                rules.append(SetRule(members[s], int(self.cap[s]), ALWAYS, s))
+            rules += [
+                SetRule(members[s], int(self.most[q]), int(number[self.trigger[q]]), s)
+                for q in range(self.rule_start[s], self.rule_start[s + 1])
+                if number[self.trigger[q]] >= 0
+            ]
+        starts = [
+            Start(j, members[s], int(self.begin_load[at]), int(self.begin_most[at]), s)
+            for j in range(n_candidates)
+            for at in range(self.begin_start[j], self.begin_start[j + 1])
+            if (s := int(self.begin_set[at])) in chosen
+        ]
+        return NodeRules.of(len(classes), n_candidates, rules, starts)
 
     def most_alone(self, i: int, candidates: NDArray[np.intp]) -> Int:
         """Most pods of class ``i`` that may stand on each candidate without other new ones: (j,)."""
@@ -182,6 +236,10 @@ class NodeRules(NamedTuple):
                     result[position] = max(0, min(result[position], room))
                 elif load > conditions.get(s, FREE):
                     result[position] = 0
+        if not self.devices.is_empty:
+            nothing = np.zeros(len(self.devices.need), dtype=np.int64)
+            for at, candidate in enumerate(candidates.tolist()):
+                result[at] = most_joining(i, result[at], self.devices, candidate, nothing)
         return result
 
     def allows(self, candidate: int, pattern: Sequence[int] | NDArray[np.integer]) -> bool:
@@ -195,6 +253,10 @@ class NodeRules(NamedTuple):
         >>> rules.allows(0, [1, 1]), rules.allows(0, [1, 2]), rules.allows(0, [0, 2])
         (True, False, True)
         """
+        if not self.devices.is_empty and not devices_hold(
+            self.devices, candidate, np.asarray(pattern, dtype=np.int64)
+        ):
+            return False
         load = np.zeros(len(self.cap), dtype=np.int64)
         cap = self.cap.copy()
         for at in range(self.begin_start[candidate], self.begin_start[candidate + 1]):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from binwright_optimizer.errors import WrongFieldError
+from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.offerings import InstanceType
 from binwright_optimizer.model.resources import MAX_AMOUNT
 
@@ -193,3 +194,10 @@ def device_of(instance_type: InstanceType, manufacturer: str) -> Device | None:
         return None
     capacity = {f"{driver}/memory": instance_type.gpu_memory_bytes} if instance_type.gpu_memory_bytes else {}
     return Device(driver, {f"{driver}/type": "gpu", f"{driver}/model": instance_type.gpu_model}, capacity)
+
+
+def shown_device(instance_type: InstanceType) -> Device | None:
+    """The device of an instance type, its maker told by the resource that counts its devices."""
+    makers = (maker for resource, maker in WHOLE_DEVICES.items() if instance_type.allocatable[resource])
+    maker = next(makers, None)
+    return None if maker is None else device_of(instance_type, maker)

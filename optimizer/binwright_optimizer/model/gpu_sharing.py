@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from binwright_optimizer.errors import WrongFieldError
+from binwright_optimizer.model.resources import NVIDIA_GPU, Resources
 
 WHOLE_GPU_MILLI = 1_000
 """Thousandths of one device."""
@@ -22,7 +23,8 @@ class GpuShare:
     Parameters
     ----------
     milli
-        Thousandths of a device's compute, 1 to 1,000. The shares on one device sum to at most 1,000.
+        Thousandths of a device's compute, 1 to 1,000. The shares on one device sum to at most 1,000. Pods
+        that share by memory alone need one thousandth.
     memory_bytes
         Device memory; their sum is at most the device's. 0: as much of it as of the compute.
     """
@@ -84,3 +86,29 @@ class GpuSharing:
             raise WrongFieldError(
                 "replicas", self.replicas, f"goes with {' and '.join(REPLICATED)}, not with {self.strategy}"
             )
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether a unit of ``nvidia.com/gpu`` is a replica rather than a device."""
+        return self.strategy in REPLICATED
+
+    def advertised(self, allocatable: Resources) -> Resources:
+        """What nodes advertise, given the allocatable amounts of their instance type.
+
+        >>> slices = GpuSharing(SharingStrategy.TIME_SLICING, replicas=4)
+        >>> slices.advertised(Resources.of({"cpu": 8000, "nvidia.com/gpu": 2}))["nvidia.com/gpu"]
+        8
+        """
+        if not self.is_replicated or not allocatable[NVIDIA_GPU]:
+            return allocatable
+        return Resources.of({**dict(allocatable), NVIDIA_GPU: self.replicas * allocatable[NVIDIA_GPU]})
+
+    def fits_replica(self, share: GpuShare, memory_bytes: int) -> bool:
+        """Whether a replica of a device with this memory gives a pod the share it states.
+
+        A client of MPS has 1/``replicas`` of threads and memory; time slices are not bounded in either.
+        """
+        if self.strategy is not SharingStrategy.MPS:
+            return True
+        has_memory = share.memory_bytes * self.replicas <= memory_bytes
+        return has_memory and share.milli * self.replicas <= WHOLE_GPU_MILLI

@@ -17,6 +17,15 @@ MEMORY_TOLERANCE = 0.1
 and GiB); the sizes of boards of one model differ by at least 15 %."""
 
 
+WHOLE_DEVICES = {
+    "nvidia.com/gpu": "nvidia",
+    "amd.com/gpu": "amd",
+    "habana.ai/gaudi": "habana",
+    "aws.amazon.com/neuron": "aws",
+}
+"""Resources that count whole devices, and who makes these."""
+
+
 @dataclass(frozen=True, slots=True)
 class GpuModel:
     """An accelerator.

@@ -13,6 +13,7 @@ class Rule(StrEnum):
 
     TOPOLOGY_SPREAD = "topology spread"
     POD_AFFINITY = "pod affinity"
+    AFFINITY_ON_NODES = "pod affinity by node"
     POD_ANTI_AFFINITY = "pod anti-affinity"
     NODE_CAPS = "node cap"
     HOST_PORTS = "host port"
@@ -20,6 +21,7 @@ class Rule(StrEnum):
     VOLUMES = "volume"
     RUNNING_PODS = "rule of a running pod"
     GANGS = "gang"
+    GANGS_ON_NODES = "gang on one node"
     SPOT = "spot policy"
     SPOT_LOSS = "spot loss"
     PROBLEM_SPOT = "spot policy of the problem"

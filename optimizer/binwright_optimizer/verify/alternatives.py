@@ -63,7 +63,8 @@ def _domain_keys(problem: Problem) -> dict[str, Rule]:
             if constraint.is_required:
                 keys[constraint.topology_key] = Rule.TOPOLOGY_SPREAD
         for term in template.pod_affinity.required:
-            keys[term.topology_key] = Rule.POD_AFFINITY
+            is_of_nodes = term.topology_key == labels.HOSTNAME
+            keys[term.topology_key] = Rule.AFFINITY_ON_NODES if is_of_nodes else Rule.POD_AFFINITY
         for term in template.pod_anti_affinity.required:
             keys[term.topology_key] = Rule.POD_ANTI_AFFINITY
     for node in problem.existing_nodes:

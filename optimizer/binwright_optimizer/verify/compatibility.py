@@ -6,13 +6,14 @@ placement checks use that one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import (
+    DeviceClaim,
     NodeSelectorTerm,
     Operator,
     PodTemplate,
@@ -27,8 +28,10 @@ from binwright_optimizer.verify.offerings import LabelColumn
 
 BoolArray = NDArray[np.bool_]
 
-Placement = tuple[tuple[Requirement, ...], tuple[NodeSelectorTerm, ...], tuple[Toleration, ...]]
-"""Node selector, required affinity and tolerations: all that decides where a pod may run."""
+Placement = tuple[
+    tuple[Requirement, ...], tuple[NodeSelectorTerm, ...], tuple[Toleration, ...], tuple[DeviceClaim, ...]
+]
+"""Node selector, required affinity, tolerations and claims: all that decides where a pod may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,15 @@ class PodClasses:
     class_of: NDArray[np.intp]
 
 
-def pod_classes(workloads: Sequence[Workload], group_of: NDArray[np.intp]) -> PodClasses:
-    """Classes of the workloads by request, placement and ``group_of``, in order of first appearance."""
+def pod_classes(
+    workloads: Sequence[Workload],
+    group_of: NDArray[np.intp],
+    request_of: Callable[[PodTemplate], Resources],
+) -> PodClasses:
+    """Classes of the workloads by placement, ``group_of`` and what ``request_of`` says of a pod.
+
+    They are in order of first appearance.
+    """
     classes: dict[tuple[int, Resources, int], int] = {}
     placements: dict[Placement, int] = {}
     templates: list[PodTemplate] = []
@@ -65,11 +75,13 @@ def pod_classes(workloads: Sequence[Workload], group_of: NDArray[np.intp]) -> Po
         group = int(group_of[w])
         found = seen.get((id(template), group))
         if found is None:
-            placement = (template.node_selector, template.node_affinity, template.tolerations)
+            placement = (
+                template.node_selector, template.node_affinity, template.tolerations, template.device_claims
+            )  # fmt: skip
             place = placements.setdefault(placement, len(placements))
             if place == len(templates):
                 templates.append(template)
-            found = classes.setdefault((place, template.requests, group), len(classes))
+            found = classes.setdefault((place, request_of(template), group), len(classes))
             seen[id(template), group] = found
         class_of[w] = found
     return PodClasses(

@@ -28,12 +28,12 @@ Check = Callable[[FinalState], Iterator[Finding]]
 
 CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
     (frozenset({Rule.TOPOLOGY_SPREAD}), check_spread),
-    (frozenset({Rule.POD_AFFINITY}), check_affinity),
+    (frozenset({Rule.POD_AFFINITY, Rule.AFFINITY_ON_NODES}), check_affinity),
     (frozenset({Rule.POD_ANTI_AFFINITY, Rule.RUNNING_PODS}), check_anti_affinity),
     (frozenset({Rule.NODE_CAPS, Rule.RUNNING_PODS}), check_caps),
     (frozenset({Rule.HOST_PORTS, Rule.RUNNING_PODS, Rule.DAEMON_PORTS}), check_host_ports),
     (frozenset({Rule.VOLUMES}), check_volumes),
-    (frozenset({Rule.GANGS}), check_gangs),
+    (frozenset({Rule.GANGS, Rule.GANGS_ON_NODES}), check_gangs),
     (frozenset({Rule.SPOT, Rule.PROBLEM_SPOT}), check_spot),
     (frozenset({Rule.SPOT_LOSS}), check_spot_loss),
     (frozenset({Rule.GPU_NODES}), check_gpu_nodes),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from binwright_optimizer.model import Gang
+from binwright_optimizer.model import Gang, labels
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.verify.final_state import LACKS_KEY, FinalState, Finding
 
@@ -59,12 +59,13 @@ def _domain(state: FinalState, gang: Gang, nodes: set[int], running: set[int]) -
     for rule in gang.topology:
         if not rule.is_required:
             continue
+        about = Rule.GANGS_ON_NODES if rule.topology_key == labels.HOSTNAME else Rule.GANGS
         domains = state.domains(rule.topology_key)
         codes = np.unique(domains.codes[sorted(nodes)]).tolist()
         if LACKS_KEY in codes:
             lacking = min(n for n in nodes if domains.codes[n] == LACKS_KEY)
             yield Finding(
-                Rule.GANGS,
+                about,
                 f"a member of {_name(gang)} is on {state.nodes[lacking].name}, which has no label "
                 f"{rule.topology_key}",
             )
@@ -73,7 +74,7 @@ def _domain(state: FinalState, gang: Gang, nodes: set[int], running: set[int]) -
         if len(codes) > 1 or (before and codes[0] not in before):
             names = sorted({domains.names[code] for code in {*codes, *before}})
             yield Finding(
-                Rule.GANGS,
+                about,
                 f"members of {_name(gang)} are in {', '.join(names)}, they need one {rule.topology_key}",
             )
 

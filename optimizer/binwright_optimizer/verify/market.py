@@ -16,10 +16,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import Problem, Resources, Taint, labels
+from binwright_optimizer.model import ExistingNode, NodePool, Problem, Resources, Taint, labels
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
 from binwright_optimizer.verify.compatibility import BoolArray, LabelRows, PodClasses, pod_classes
+from binwright_optimizer.verify.gpu_columns import (
+    MILLI,
+    amounts_needed,
+    node_room,
+    type_room,
+)
 from binwright_optimizer.verify.nodes import limits_slots
 from binwright_optimizer.verify.offerings import (
     UNLIMITED_SLOTS,
@@ -83,6 +89,7 @@ class _Builder:
     names: tuple[str, ...]
     mentioned: frozenset[str]
     terms: tuple[PoolTerms, ...]
+    has_devices: bool
     rows: dict[bytes, int] = field(default_factory=dict)
     pool_of: list[NDArray[np.intp]] = field(default_factory=list)
     offering: list[NDArray[np.intp]] = field(default_factory=list)
@@ -109,12 +116,19 @@ class _Builder:
             types * labelled.n_rows + kind, self.columns.price[offerings], self.columns.available[offerings]
         )
         offerings, kind, types = offerings[kept], kind[kept], types[kept]
-        room = np.stack([self.columns.allocatable(name)[types] for name in every], axis=1) - overhead[kind]
+        room = np.stack([self._allocatable(name, pool)[types] for name in every], axis=1) - overhead[kind]
         holds_daemons = (room >= 0).all(axis=1)
         self.pool_of.append(np.full(int(holds_daemons.sum()), p, dtype=np.intp))
         self.offering.append(offerings[holds_daemons])
         self.room.append(room[holds_daemons, : len(self.names)])
         self.row_of.append(row_of_kind[kind[holds_daemons]])
+
+    def _allocatable(self, name: str, pool: NodePool) -> Int64Array:
+        """Amounts over instance types as nodes of the pool advertise them."""
+        stated = self.columns.allocatable(name)
+        if not self.has_devices and not pool.gpu_sharing.is_replicated:
+            return stated
+        return type_room(name, self.problem.catalog.instance_types, pool, stated)
 
     def _kinds(self, variant: Variant, offerings: NDArray[np.intp]) -> tuple[NDArray[np.intp], LabelRows]:
         """Offerings numbered by the labels that somebody asks for, and those labels."""
@@ -179,11 +193,17 @@ class _Builder:
         pairs = [{labels.HOSTNAME: node.name, **dict(node.labels)} for node in nodes]
         columns = {key: label_column([p.get(key) for p in pairs]) for key in self.mentioned}
         row = self._row_indices(LabelRows(len(nodes), columns, is_new=False), [node.taints for node in nodes])
-        room = np.array([[node.free[name] for name in self.names] for node in nodes], dtype=np.int64)
+        room = np.array([self._free(node) for node in nodes], dtype=np.int64)
         is_unlimited = [not limits_slots(node.free, node.capacity) for node in nodes]
         room[is_unlimited, 0] = UNLIMITED_SLOTS
         distinct, count = np.unique(np.column_stack([row, room]), axis=0, return_counts=True)
         return distinct[:, 1:].copy(), distinct[:, 0].copy(), count.astype(np.int64)
+
+    def _free(self, node: ExistingNode) -> list[int]:
+        amounts = dict(node.free)
+        if self.has_devices:
+            amounts.update(node_room(self.names, self.problem, node))
+        return [amounts.get(name, 0) for name in self.names]
 
     def admitted(self) -> BoolArray:
         """Distinct rows of admitted classes: bool (row, class)."""
@@ -215,12 +235,12 @@ def build_market(problem: Problem) -> Market:
     """Options, existing nodes and classes of a problem."""
     columns = offering_columns(problem.catalog)
     caps = own_caps(problem)
-    classes = pod_classes(problem.workloads, caps.group_of)
+    classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem.workloads))
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
     templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
     mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
     terms = pool_terms(problem)
-    builder = _Builder(problem, columns, classes, names, frozenset(mentioned), terms)
+    builder = _Builder(problem, columns, classes, names, frozenset(mentioned), terms, MILLI in names)
     for p in range(len(problem.node_pools)):
         builder.add_pool(p)
     existing_room, existing_row, existing_count = builder.existing()

@@ -10,6 +10,15 @@ from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify.constraints import check_constraints
+from binwright_optimizer.verify.gpu_devices import (
+    DeviceContent,
+    asks_for_mig,
+    counted_requests,
+    device_findings,
+    parted_claims,
+    room_of_node,
+    room_of_type,
+)
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.nodes import lacking, limits_slots
 from binwright_optimizer.verify.offerings import offering_columns
@@ -39,6 +48,7 @@ def check_placement(
     findings += _limits(problem, index, decision)
     findings += _minimums(problem, decision)
     findings += check_constraints(problem, decision, waived)
+    findings += parted_claims(problem, decision)
     return tuple(findings)
 
 
@@ -126,12 +136,27 @@ class _Claims:
         self._index = index
         self._pods = pods
         self._known: dict[tuple[object, ...], tuple[str, ...]] = {}
+        self._has_parts = any(
+            w.template.gpu_share is not None or w.template.device_claims or asks_for_mig(w.template)
+            for w in problem.workloads
+        )
 
     def findings(self, claim: NodeClaim) -> Iterator[str]:
         """What is wrong with one claim."""
         requests = self._pods.requests(claim.pods)
         placements = self._pods.placements(claim.pods)
+        content = None
+        if claim.devices or self._has_parts:
+            shape = _shape(self._problem, self._index, claim)
+            if not isinstance(shape, str):
+                room = room_of_type(shape.kind, shape.pool, shape.overhead)
+                workloads = self._problem.workloads
+                for finding in device_findings(workloads, claim.pods, claim.devices, room):
+                    yield f"node claim {claim.name}: {finding}"
+                requests = counted_requests(requests, claim.devices, room)
+                content = DeviceContent.of(workloads, claim.pods, claim.devices, room)
         key = (
+            content,
             claim.node_pool,
             claim.instance_type,
             claim.region,
@@ -148,11 +173,17 @@ class _Claims:
         )
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = tuple(self._check(claim, requests, placements))
+            known = self._known[key] = tuple(self._check(claim, requests, placements, content))
         for finding in known:
             yield f"node claim {claim.name}: {finding}"
 
-    def _check(self, claim: NodeClaim, requests: Resources, placements: dict[int, int]) -> Iterator[str]:
+    def _check(
+        self,
+        claim: NodeClaim,
+        requests: Resources,
+        placements: dict[int, int],
+        content: DeviceContent | None,
+    ) -> Iterator[str]:
         shape = _shape(self._problem, self._index, claim)
         if isinstance(shape, str):
             yield shape
@@ -166,7 +197,7 @@ class _Claims:
             reason = shape.refusal(placement, self._pods.templates[placement])
             if reason:
                 yield f"{self._problem.workloads[workload].name} may not run there: {reason}"
-        yield from _alternatives(self._index, shape, self._pods, claim, requests, placements)
+        yield from _alternatives(self._index, shape, self._pods, claim, requests, placements, content)
 
 
 def _shape(problem: Problem, index: ShapeIndex, claim: NodeClaim) -> NodeShape | str:
@@ -208,14 +239,14 @@ def _amounts(shape: NodeShape, requests: Resources, claim: NodeClaim) -> Iterato
     has_slots = limits_slots(kind.allocatable, kind.capacity)
     for what, claimed, expected in (
         ("requests", claim.requests, requests),
-        ("allocatable", claim.allocatable, kind.allocatable),
+        ("allocatable", claim.allocatable, shape.allocatable),
         ("daemon overhead", claim.daemon_overhead, shape.overhead),
     ):
         if _comparable(claimed, has_slots) != _comparable(expected, has_slots):
             yield f"{what} are stated as {dict(claimed)}, should be {dict(expected)}"
     for name in shape.lacking(requests):
         used = (requests + shape.overhead)[name]
-        yield f"pods and daemons request {used} of {name}, {kind.allocatable[name]} are allocatable"
+        yield f"pods and daemons request {used} of {name}, {shape.allocatable[name]} are allocatable"
 
 
 def _comparable(amounts: Resources, has_slots: bool) -> Resources:
@@ -230,6 +261,7 @@ def _alternatives(
     claim: NodeClaim,
     requests: Resources,
     placements: dict[int, int],
+    content: DeviceContent | None,
 ) -> Iterator[str]:
     if not claim.alternatives:
         return
@@ -245,6 +277,7 @@ def _alternatives(
     if len({alternative.instance_type for alternative in claim.alternatives}) < len(claim.alternatives):
         yield "alternatives repeat an instance type"
     custom = tuple((key, value) for key, value in claim.labels if _is_chosen(shape, key))
+    own = room_of_type(shape.kind, shape.pool, shape.overhead)
     for alternative in claim.alternatives:
         name = alternative.instance_type
         kind = index.types.get(name)
@@ -264,6 +297,8 @@ def _alternatives(
             yield f"alternative {name} may not hold these pods: {reason}"
         elif other.lacking(requests):
             yield f"alternative {name} does not hold these pods: too little {other.lacking(requests)[0]}"
+        elif content and not content.fits(room_of_type(kind, shape.pool, other.overhead), own):
+            yield f"alternative {name} does not hold these pods on its devices"
 
 
 def _is_chosen(shape: NodeShape, key: str) -> bool:
@@ -286,6 +321,11 @@ def _existing_nodes(problem: Problem, pods: _Pods, decision: Decision) -> Iterat
             if reason:
                 yield f"{prefix}{problem.workloads[workload].name} may not run there: {reason}"
         requests = pods.requests(placement.pods)
+        room = room_of_node(problem, node)
+        for finding in device_findings(problem.workloads, placement.pods, placement.devices, room):
+            yield prefix + finding
+        if placement.devices:  # these are compared device by device
+            requests = Resources.of({n: a for n, a in requests if n != room.resource})
         for name in lacking(requests, node.free, node.capacity):
             yield f"{prefix}pods request {requests[name]} of {name}, {node.free[name]} are free"
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.model import labels
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.verify.final_state import LACKS_KEY, FinalState, Finding, NodeArray
 from binwright_optimizer.verify.rulebook import Kinds
@@ -120,6 +121,7 @@ class _Follower:
 
     def findings(self, state: FinalState) -> Iterator[Finding]:
         """One for each domain, or node, where the terms do not hold."""
+        about = Rule.AFFINITY_ON_NODES if labels.HOSTNAME in self.keys else Rule.POD_AFFINITY
         seen = set()
         for n in self.nodes[~self.is_met].tolist():
             codes = tuple(int(state.domains(key).codes[n]) for key in self.keys)
@@ -129,7 +131,7 @@ class _Follower:
             pod, node = state.pod(self.kind, n), state.nodes[n].name
             lacking = [key for key, code in zip(self.keys, codes, strict=True) if code == LACKS_KEY]
             if lacking:
-                yield Finding(Rule.POD_AFFINITY, f"pod {pod} is on {node}, which has no label {lacking[0]}")
+                yield Finding(about, f"pod {pod} is on {node}, which has no label {lacking[0]}")
                 continue
             where = " and ".join(state.where(n, key) for key in self.keys)
             count = min(
@@ -138,7 +140,7 @@ class _Follower:
             )
             others = count - (self.kind in self.targets)
             yield Finding(
-                Rule.POD_AFFINITY,
+                about,
                 f"pod {pod} is on {node} in {where} with {others} other pods that its terms select, none of "
                 "which can be there before it",
             )

@@ -25,6 +25,7 @@ from binwright_optimizer.model import (
     Problem,
     SpotPolicy,
     TopologySpread,
+    labels,
 )
 from binwright_optimizer.model.namespaces import labels_by_namespace
 from binwright_optimizer.model.rules import Rule
@@ -44,8 +45,9 @@ def _stated(problem: Problem) -> Iterator[Rule]:
     for template in templates.values():
         if template.topology_spread and any(c.is_required for c in template.topology_spread):
             yield Rule.TOPOLOGY_SPREAD
-        if template.pod_affinity.required:
-            yield Rule.POD_AFFINITY
+        for term in template.pod_affinity.required:
+            is_of_nodes = term.topology_key == labels.HOSTNAME
+            yield Rule.AFFINITY_ON_NODES if is_of_nodes else Rule.POD_AFFINITY
         if template.pod_anti_affinity.required:
             yield Rule.POD_ANTI_AFFINITY
         if template.node_caps:
@@ -63,6 +65,8 @@ def _stated(problem: Problem) -> Iterator[Rule]:
         yield Rule.DAEMON_PORTS
     if any(workload.gang for workload in problem.workloads):
         yield Rule.GANGS
+        if any(rule.topology_key == labels.HOSTNAME for gang in problem.gangs for rule in gang.topology):
+            yield Rule.GANGS_ON_NODES
     for workload in problem.workloads:
         if workload.spot:
             yield from _stated_about_spot(workload.spot, Rule.SPOT)

@@ -57,9 +57,14 @@ class NodeShape:
         requirement = refused_requirement(self.pool.requirements, self.labels, is_new=True)
         return "" if requirement is None else f"pool requirement {requirement} is not satisfied"
 
+    @property
+    def allocatable(self) -> Resources:
+        """What the node advertises: replicas of GPUs, where the pool makes them."""
+        return self.pool.gpu_sharing.advertised(self.kind.allocatable)
+
     def lacking(self, requests: Resources) -> tuple[str, ...]:
         """Resources that it has too little of for pods with ``requests`` and its daemons."""
-        return lacking(requests + self.overhead, self.kind.allocatable, self.kind.capacity)
+        return lacking(requests + self.overhead, self.allocatable, self.kind.capacity)
 
 
 def pod_refusal(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62inwright/v1/decision.proto\x12\x0c\x62inwright.v1\"\xa3\x04\n\x08\x44\x65\x63ision\x12,\n\x06status\x18\x01 \x01(\x0e\x32\x1c.binwright.v1.SolutionStatus\x12-\n\x0bstop_reason\x18\x02 \x01(\x0e\x32\x18.binwright.v1.StopReason\x12\x17\n\x0fhourly_cost_usd\x18\x03 \x01(\x01\x12\x18\n\x10monthly_cost_usd\x18\x04 \x01(\x01\x12\x17\n\x0flower_bound_usd\x18\x05 \x01(\x01\x12\x0b\n\x03gap\x18\x06 \x01(\x01\x12\x1c\n\x14hourly_cost_microusd\x18\x07 \x01(\x03\x12\x1c\n\x14lower_bound_microusd\x18\x08 \x01(\x03\x12,\n\x0bnode_claims\x18\t \x03(\x0b\x32\x17.binwright.v1.NodeClaim\x12<\n\x13\x65xisting_placements\x18\n \x03(\x0b\x32\x1f.binwright.v1.ExistingPlacement\x12:\n\x12unschedulable_pods\x18\x0b \x03(\x0b\x32\x1e.binwright.v1.UnschedulablePod\x12.\n\x0b\x63\x65rtificate\x18\x0c \x01(\x0b\x32\x19.binwright.v1.Certificate\x12*\n\x07timings\x18\r \x03(\x0b\x32\x19.binwright.v1.PhaseTiming\x12\x10\n\x08warnings\x18\x0e \x03(\t\x12\x0f\n\x07version\x18\x0f \x01(\t\"\xb9\x05\n\tNodeClaim\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tnode_pool\x18\x02 \x01(\t\x12\x15\n\rinstance_type\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x0c\n\x04zone\x18\x05 \x01(\t\x12\x15\n\rcapacity_type\x18\x06 \x01(\t\x12\x18\n\x10hourly_price_usd\x18\x07 \x01(\x01\x12\x1f\n\x17price_microusd_per_hour\x18\x08 \x01(\x03\x12\x33\n\x06labels\x18\t \x03(\x0b\x32#.binwright.v1.NodeClaim.LabelsEntry\x12\x37\n\x08requests\x18\n \x03(\x0b\x32%.binwright.v1.NodeClaim.RequestsEntry\x12=\n\x0b\x61llocatable\x18\x0b \x03(\x0b\x32(.binwright.v1.NodeClaim.AllocatableEntry\x12\x44\n\x0f\x64\x61\x65mon_overhead\x18\x0c \x03(\x0b\x32+.binwright.v1.NodeClaim.DaemonOverheadEntry\x12\x0c\n\x04pods\x18\r \x03(\t\x12\x38\n\x0einstance_types\x18\x0e \x03(\x0b\x32 .binwright.v1.RankedInstanceType\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rRequestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41llocatableEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x35\n\x13\x44\x61\x65monOverheadEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"<\n\x12RankedInstanceType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x10hourly_price_usd\x18\x02 \x01(\x01\"/\n\x11\x45xistingPlacement\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04pods\x18\x02 \x03(\t\"o\n\x10UnschedulablePod\x12\x0b\n\x03pod\x18\x01 \x01(\t\x12\x10\n\x08workload\x18\x02 \x01(\t\x12&\n\x07reasons\x18\x03 \x03(\x0b\x32\x15.binwright.v1.Refusal\x12\x14\n\x0cnearest_miss\x18\x04 \x01(\t\"?\n\x07Refusal\x12\x12\n\nconstraint\x18\x01 \x01(\t\x12\x0f\n\x07refused\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xed\x01\n\x0b\x43\x65rtificate\x12\x12\n\nscale_bits\x18\x01 \x01(\x05\x12\x12\n\npod_prices\x18\x02 \x03(\x03\x12.\n\x0climit_prices\x18\x03 \x03(\x0b\x32\x18.binwright.v1.LimitPrice\x12\x32\n\x0eminimum_prices\x18\x04 \x03(\x0b\x32\x1a.binwright.v1.MinimumPrice\x12.\n\x0clevel_prices\x18\x05 \x03(\x0b\x32\x18.binwright.v1.LevelPrice\x12\"\n\x05split\x18\x06 \x01(\x0b\x32\x13.binwright.v1.Split\"<\n\nLevelPrice\x12\x1f\n\x17level_microusd_per_hour\x18\x01 \x01(\x03\x12\r\n\x05price\x18\x02 \x01(\x03\"\x8c\x01\n\x05Split\x12\x1f\n\x17level_microusd_per_hour\x18\x01 \x01(\x03\x12\x0f\n\x07\x61t_most\x18\x02 \x01(\x03\x12(\n\x05\x66\x65wer\x18\x03 \x01(\x0b\x32\x19.binwright.v1.Certificate\x12\'\n\x04more\x18\x04 \x01(\x0b\x32\x19.binwright.v1.Certificate\"@\n\nLimitPrice\x12\x11\n\tnode_pool\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x03\"0\n\x0cMinimumPrice\x12\x11\n\tnode_pool\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\x03\"-\n\x0bPhaseTiming\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\xa6\x01\n\x08Progress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x17\n\x0f\x65lapsed_seconds\x18\x02 \x01(\x01\x12\x1c\n\x0fhourly_cost_usd\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0flower_bound_usd\x18\x04 \x01(\x01\x12\x10\n\x03gap\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05nodes\x18\x06 \x01(\x03\x42\x12\n\x10_hourly_cost_usdB\x06\n\x04_gap*\x86\x01\n\x0eSolutionStatus\x12\x1f\n\x1bSOLUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18SOLUTION_STATUS_COMPLETE\x10\x01\x12\x1b\n\x17SOLUTION_STATUS_PARTIAL\x10\x02\x12\x18\n\x14SOLUTION_STATUS_NONE\x10\x03*\xa7\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13STOP_REASON_OPTIMAL\x10\x01\x12\x13\n\x0fSTOP_REASON_GAP\x10\x02\x12\x18\n\x14STOP_REASON_DEADLINE\x10\x03\x12\x19\n\x15STOP_REASON_CANCELLED\x10\x04\x12\x19\n\x15STOP_REASON_EXHAUSTED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62inwright/v1/decision.proto\x12\x0c\x62inwright.v1\"\xa3\x04\n\x08\x44\x65\x63ision\x12,\n\x06status\x18\x01 \x01(\x0e\x32\x1c.binwright.v1.SolutionStatus\x12-\n\x0bstop_reason\x18\x02 \x01(\x0e\x32\x18.binwright.v1.StopReason\x12\x17\n\x0fhourly_cost_usd\x18\x03 \x01(\x01\x12\x18\n\x10monthly_cost_usd\x18\x04 \x01(\x01\x12\x17\n\x0flower_bound_usd\x18\x05 \x01(\x01\x12\x0b\n\x03gap\x18\x06 \x01(\x01\x12\x1c\n\x14hourly_cost_microusd\x18\x07 \x01(\x03\x12\x1c\n\x14lower_bound_microusd\x18\x08 \x01(\x03\x12,\n\x0bnode_claims\x18\t \x03(\x0b\x32\x17.binwright.v1.NodeClaim\x12<\n\x13\x65xisting_placements\x18\n \x03(\x0b\x32\x1f.binwright.v1.ExistingPlacement\x12:\n\x12unschedulable_pods\x18\x0b \x03(\x0b\x32\x1e.binwright.v1.UnschedulablePod\x12.\n\x0b\x63\x65rtificate\x18\x0c \x01(\x0b\x32\x19.binwright.v1.Certificate\x12*\n\x07timings\x18\r \x03(\x0b\x32\x19.binwright.v1.PhaseTiming\x12\x10\n\x08warnings\x18\x0e \x03(\t\x12\x0f\n\x07version\x18\x0f \x01(\t\"\xe3\x05\n\tNodeClaim\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tnode_pool\x18\x02 \x01(\t\x12\x15\n\rinstance_type\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x0c\n\x04zone\x18\x05 \x01(\t\x12\x15\n\rcapacity_type\x18\x06 \x01(\t\x12\x18\n\x10hourly_price_usd\x18\x07 \x01(\x01\x12\x1f\n\x17price_microusd_per_hour\x18\x08 \x01(\x03\x12\x33\n\x06labels\x18\t \x03(\x0b\x32#.binwright.v1.NodeClaim.LabelsEntry\x12\x37\n\x08requests\x18\n \x03(\x0b\x32%.binwright.v1.NodeClaim.RequestsEntry\x12=\n\x0b\x61llocatable\x18\x0b \x03(\x0b\x32(.binwright.v1.NodeClaim.AllocatableEntry\x12\x44\n\x0f\x64\x61\x65mon_overhead\x18\x0c \x03(\x0b\x32+.binwright.v1.NodeClaim.DaemonOverheadEntry\x12\x0c\n\x04pods\x18\r \x03(\t\x12\x38\n\x0einstance_types\x18\x0e \x03(\x0b\x32 .binwright.v1.RankedInstanceType\x12(\n\x07\x64\x65vices\x18\x0f \x03(\x0b\x32\x17.binwright.v1.DeviceUse\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rRequestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41llocatableEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x35\n\x13\x44\x61\x65monOverheadEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Q\n\tDeviceUse\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\x05\x12\x0c\n\x04pods\x18\x02 \x03(\t\x12\x13\n\x0bmig_profile\x18\x03 \x01(\t\x12\x11\n\tmig_start\x18\x04 \x01(\x05\"<\n\x12RankedInstanceType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x10hourly_price_usd\x18\x02 \x01(\x01\"Y\n\x11\x45xistingPlacement\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04pods\x18\x02 \x03(\t\x12(\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x17.binwright.v1.DeviceUse\"o\n\x10UnschedulablePod\x12\x0b\n\x03pod\x18\x01 \x01(\t\x12\x10\n\x08workload\x18\x02 \x01(\t\x12&\n\x07reasons\x18\x03 \x03(\x0b\x32\x15.binwright.v1.Refusal\x12\x14\n\x0cnearest_miss\x18\x04 \x01(\t\"?\n\x07Refusal\x12\x12\n\nconstraint\x18\x01 \x01(\t\x12\x0f\n\x07refused\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x9e\x02\n\x0b\x43\x65rtificate\x12\x12\n\nscale_bits\x18\x01 \x01(\x05\x12\x12\n\npod_prices\x18\x02 \x03(\x03\x12.\n\x0climit_prices\x18\x03 \x03(\x0b\x32\x18.binwright.v1.LimitPrice\x12\x32\n\x0eminimum_prices\x18\x04 \x03(\x0b\x32\x1a.binwright.v1.MinimumPrice\x12.\n\x0clevel_prices\x18\x05 \x03(\x0b\x32\x18.binwright.v1.LevelPrice\x12\"\n\x05split\x18\x06 \x01(\x0b\x32\x13.binwright.v1.Split\x12/\n\x0clocal_prices\x18\x07 \x03(\x0b\x32\x19.binwright.v1.LocalPrices\"\xda\x01\n\x0bLocalPrices\x12\x11\n\tworkloads\x18\x01 \x03(\x05\x12/\n\x06prices\x18\x02 \x03(\x0b\x32\x1f.binwright.v1.LocalPrices.Price\x1aM\n\x05Price\x12\x35\n\x06labels\x18\x01 \x03(\x0b\x32%.binwright.v1.LocalPrices.DomainLabel\x12\r\n\x05price\x18\x02 \x01(\x03\x1a\x38\n\x0b\x44omainLabel\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_value\"<\n\nLevelPrice\x12\x1f\n\x17level_microusd_per_hour\x18\x01 \x01(\x03\x12\r\n\x05price\x18\x02 \x01(\x03\"\x8c\x01\n\x05Split\x12\x1f\n\x17level_microusd_per_hour\x18\x01 \x01(\x03\x12\x0f\n\x07\x61t_most\x18\x02 \x01(\x03\x12(\n\x05\x66\x65wer\x18\x03 \x01(\x0b\x32\x19.binwright.v1.Certificate\x12\'\n\x04more\x18\x04 \x01(\x0b\x32\x19.binwright.v1.Certificate\"@\n\nLimitPrice\x12\x11\n\tnode_pool\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x03\"0\n\x0cMinimumPrice\x12\x11\n\tnode_pool\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\x03\"-\n\x0bPhaseTiming\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\xa6\x01\n\x08Progress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x17\n\x0f\x65lapsed_seconds\x18\x02 \x01(\x01\x12\x1c\n\x0fhourly_cost_usd\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0flower_bound_usd\x18\x04 \x01(\x01\x12\x10\n\x03gap\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05nodes\x18\x06 \x01(\x03\x42\x12\n\x10_hourly_cost_usdB\x06\n\x04_gap*\x86\x01\n\x0eSolutionStatus\x12\x1f\n\x1bSOLUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18SOLUTION_STATUS_COMPLETE\x10\x01\x12\x1b\n\x17SOLUTION_STATUS_PARTIAL\x10\x02\x12\x18\n\x14SOLUTION_STATUS_NONE\x10\x03*\xa7\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13STOP_REASON_OPTIMAL\x10\x01\x12\x13\n\x0fSTOP_REASON_GAP\x10\x02\x12\x18\n\x14STOP_REASON_DEADLINE\x10\x03\x12\x19\n\x15STOP_REASON_CANCELLED\x10\x04\x12\x19\n\x15STOP_REASON_EXHAUSTED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,42 +39,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODECLAIM_ALLOCATABLEENTRY']._serialized_options = b'8\001'
   _globals['_NODECLAIM_DAEMONOVERHEADENTRY']._loaded_options = None
   _globals['_NODECLAIM_DAEMONOVERHEADENTRY']._serialized_options = b'8\001'
-  _globals['_SOLUTIONSTATUS']._serialized_start=2362
-  _globals['_SOLUTIONSTATUS']._serialized_end=2496
-  _globals['_STOPREASON']._serialized_start=2499
-  _globals['_STOPREASON']._serialized_end=2666
+  _globals['_SOLUTIONSTATUS']._serialized_start=2799
+  _globals['_SOLUTIONSTATUS']._serialized_end=2933
+  _globals['_STOPREASON']._serialized_start=2936
+  _globals['_STOPREASON']._serialized_end=3103
   _globals['_DECISION']._serialized_start=46
   _globals['_DECISION']._serialized_end=593
   _globals['_NODECLAIM']._serialized_start=596
-  _globals['_NODECLAIM']._serialized_end=1293
-  _globals['_NODECLAIM_LABELSENTRY']._serialized_start=1092
-  _globals['_NODECLAIM_LABELSENTRY']._serialized_end=1137
-  _globals['_NODECLAIM_REQUESTSENTRY']._serialized_start=1139
-  _globals['_NODECLAIM_REQUESTSENTRY']._serialized_end=1186
-  _globals['_NODECLAIM_ALLOCATABLEENTRY']._serialized_start=1188
-  _globals['_NODECLAIM_ALLOCATABLEENTRY']._serialized_end=1238
-  _globals['_NODECLAIM_DAEMONOVERHEADENTRY']._serialized_start=1240
-  _globals['_NODECLAIM_DAEMONOVERHEADENTRY']._serialized_end=1293
-  _globals['_RANKEDINSTANCETYPE']._serialized_start=1295
-  _globals['_RANKEDINSTANCETYPE']._serialized_end=1355
-  _globals['_EXISTINGPLACEMENT']._serialized_start=1357
-  _globals['_EXISTINGPLACEMENT']._serialized_end=1404
-  _globals['_UNSCHEDULABLEPOD']._serialized_start=1406
-  _globals['_UNSCHEDULABLEPOD']._serialized_end=1517
-  _globals['_REFUSAL']._serialized_start=1519
-  _globals['_REFUSAL']._serialized_end=1582
-  _globals['_CERTIFICATE']._serialized_start=1585
-  _globals['_CERTIFICATE']._serialized_end=1822
-  _globals['_LEVELPRICE']._serialized_start=1824
-  _globals['_LEVELPRICE']._serialized_end=1884
-  _globals['_SPLIT']._serialized_start=1887
-  _globals['_SPLIT']._serialized_end=2027
-  _globals['_LIMITPRICE']._serialized_start=2029
-  _globals['_LIMITPRICE']._serialized_end=2093
-  _globals['_MINIMUMPRICE']._serialized_start=2095
-  _globals['_MINIMUMPRICE']._serialized_end=2143
-  _globals['_PHASETIMING']._serialized_start=2145
-  _globals['_PHASETIMING']._serialized_end=2190
-  _globals['_PROGRESS']._serialized_start=2193
-  _globals['_PROGRESS']._serialized_end=2359
+  _globals['_NODECLAIM']._serialized_end=1335
+  _globals['_NODECLAIM_LABELSENTRY']._serialized_start=1134
+  _globals['_NODECLAIM_LABELSENTRY']._serialized_end=1179
+  _globals['_NODECLAIM_REQUESTSENTRY']._serialized_start=1181
+  _globals['_NODECLAIM_REQUESTSENTRY']._serialized_end=1228
+  _globals['_NODECLAIM_ALLOCATABLEENTRY']._serialized_start=1230
+  _globals['_NODECLAIM_ALLOCATABLEENTRY']._serialized_end=1280
+  _globals['_NODECLAIM_DAEMONOVERHEADENTRY']._serialized_start=1282
+  _globals['_NODECLAIM_DAEMONOVERHEADENTRY']._serialized_end=1335
+  _globals['_DEVICEUSE']._serialized_start=1337
+  _globals['_DEVICEUSE']._serialized_end=1418
+  _globals['_RANKEDINSTANCETYPE']._serialized_start=1420
+  _globals['_RANKEDINSTANCETYPE']._serialized_end=1480
+  _globals['_EXISTINGPLACEMENT']._serialized_start=1482
+  _globals['_EXISTINGPLACEMENT']._serialized_end=1571
+  _globals['_UNSCHEDULABLEPOD']._serialized_start=1573
+  _globals['_UNSCHEDULABLEPOD']._serialized_end=1684
+  _globals['_REFUSAL']._serialized_start=1686
+  _globals['_REFUSAL']._serialized_end=1749
+  _globals['_CERTIFICATE']._serialized_start=1752
+  _globals['_CERTIFICATE']._serialized_end=2038
+  _globals['_LOCALPRICES']._serialized_start=2041
+  _globals['_LOCALPRICES']._serialized_end=2259
+  _globals['_LOCALPRICES_PRICE']._serialized_start=2124
+  _globals['_LOCALPRICES_PRICE']._serialized_end=2201
+  _globals['_LOCALPRICES_DOMAINLABEL']._serialized_start=2203
+  _globals['_LOCALPRICES_DOMAINLABEL']._serialized_end=2259
+  _globals['_LEVELPRICE']._serialized_start=2261
+  _globals['_LEVELPRICE']._serialized_end=2321
+  _globals['_SPLIT']._serialized_start=2324
+  _globals['_SPLIT']._serialized_end=2464
+  _globals['_LIMITPRICE']._serialized_start=2466
+  _globals['_LIMITPRICE']._serialized_end=2530
+  _globals['_MINIMUMPRICE']._serialized_start=2532
+  _globals['_MINIMUMPRICE']._serialized_end=2580
+  _globals['_PHASETIMING']._serialized_start=2582
+  _globals['_PHASETIMING']._serialized_end=2627
+  _globals['_PROGRESS']._serialized_start=2630
+  _globals['_PROGRESS']._serialized_end=2796
 # @@protoc_insertion_point(module_scope)

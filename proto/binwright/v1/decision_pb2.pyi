@@ -273,6 +273,7 @@ class NodeClaim(_message.Message):
     DAEMON_OVERHEAD_FIELD_NUMBER: _builtins.int
     PODS_FIELD_NUMBER: _builtins.int
     INSTANCE_TYPES_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, unique in the decision."""
     node_pool: _builtins.str
@@ -315,6 +316,10 @@ class NodeClaim(_message.Message):
         cheapest first; the first is the chosen one.
         """
 
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceUse]:
+        """Which devices its pods are on, where any has a share of a GPU, a MIG instance or a claim."""
+
     def __init__(
         self,
         *,
@@ -332,14 +337,53 @@ class NodeClaim(_message.Message):
         daemon_overhead: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         pods: _abc.Iterable[_builtins.str] | None = ...,
         instance_types: _abc.Iterable[Global___RankedInstanceType] | None = ...,
+        devices: _abc.Iterable[Global___DeviceUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity_type", b"capacity_type", "daemon_overhead", b"daemon_overhead", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity_type", b"capacity_type", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeClaim: _TypeAlias = NodeClaim  # noqa: Y015
+
+@_typing.final
+class DeviceUse(_message.Message):
+    """What one pod has of one device of its node: its share, or a MIG instance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: _builtins.int
+    PODS_FIELD_NUMBER: _builtins.int
+    MIG_PROFILE_FIELD_NUMBER: _builtins.int
+    MIG_START_FIELD_NUMBER: _builtins.int
+    device: _builtins.int
+    """Number of the device on its node, from 0. On a running node only devices free of other pods are
+    numbered, or the only device it has.
+    """
+    mig_profile: _builtins.str
+    """MIG profile, such as "1g.5gb"; empty where the device is not cut."""
+    mig_start: _builtins.int
+    """Memory slice at which the MIG instance begins."""
+    @_builtins.property
+    def pods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The pods; each has its share of the device, all of it if it states none."""
+
+    def __init__(
+        self,
+        *,
+        device: _builtins.int = ...,
+        pods: _abc.Iterable[_builtins.str] | None = ...,
+        mig_profile: _builtins.str = ...,
+        mig_start: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "mig_profile", b"mig_profile", "mig_start", b"mig_start", "pods", b"pods"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeviceUse: _TypeAlias = DeviceUse  # noqa: Y015
 
 @_typing.final
 class RankedInstanceType(_message.Message):
@@ -375,21 +419,27 @@ class ExistingPlacement(_message.Message):
 
     NODE_FIELD_NUMBER: _builtins.int
     PODS_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """Name of the node."""
     @_builtins.property
     def pods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its new pods by name."""
 
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceUse]:
+        """Which devices they are on; see NodeClaim.devices."""
+
     def __init__(
         self,
         *,
         node: _builtins.str = ...,
         pods: _abc.Iterable[_builtins.str] | None = ...,
+        devices: _abc.Iterable[Global___DeviceUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "pods", b"pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "node", b"node", "pods", b"pods"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -475,6 +525,7 @@ class Certificate(_message.Message):
     MINIMUM_PRICES_FIELD_NUMBER: _builtins.int
     LEVEL_PRICES_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
+    LOCAL_PRICES_FIELD_NUMBER: _builtins.int
     scale_bits: _builtins.int
     """See above."""
     @_builtins.property
@@ -499,6 +550,10 @@ class Certificate(_message.Message):
         the two holds.
         """
 
+    @_builtins.property
+    def local_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocalPrices]:
+        """Prices by domain of the workloads that rules spread over domains; their pod_prices are of no account."""
+
     def __init__(
         self,
         *,
@@ -508,14 +563,97 @@ class Certificate(_message.Message):
         minimum_prices: _abc.Iterable[Global___MinimumPrice] | None = ...,
         level_prices: _abc.Iterable[Global___LevelPrice] | None = ...,
         split: Global___Split | None = ...,
+        local_prices: _abc.Iterable[Global___LocalPrices] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level_prices", b"level_prices", "limit_prices", b"limit_prices", "minimum_prices", b"minimum_prices", "pod_prices", b"pod_prices", "scale_bits", b"scale_bits", "split", b"split"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level_prices", b"level_prices", "limit_prices", b"limit_prices", "local_prices", b"local_prices", "minimum_prices", b"minimum_prices", "pod_prices", b"pod_prices", "scale_bits", b"scale_bits", "split", b"split"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Certificate: _TypeAlias = Certificate  # noqa: Y015
+
+@_typing.final
+class LocalPrices(_message.Message):
+    """Prices of the pods of equal workloads by where they are placed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Price(_message.Message):
+        """Price of a pod in a domain."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LABELS_FIELD_NUMBER: _builtins.int
+        PRICE_FIELD_NUMBER: _builtins.int
+        price: _builtins.int
+        """Price of one pod there."""
+        @_builtins.property
+        def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocalPrices.DomainLabel]:
+            """Labels that make up the domain; a node is in the first domain whose labels it all carries."""
+
+        def __init__(
+            self,
+            *,
+            labels: _abc.Iterable[Global___LocalPrices.DomainLabel] | None = ...,
+            price: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "price", b"price"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class DomainLabel(_message.Message):
+        """A label of a node."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        """Label key."""
+        value: _builtins.str
+        """Label value; not set where nodes of the domain lack the label."""
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+        _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+    WORKLOADS_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workloads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of the workloads in the problem; no other entry names them."""
+
+    @_builtins.property
+    def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocalPrices.Price]:
+        """Prices by domain."""
+
+    def __init__(
+        self,
+        *,
+        workloads: _abc.Iterable[_builtins.int] | None = ...,
+        prices: _abc.Iterable[Global___LocalPrices.Price] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prices", b"prices", "workloads", b"workloads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocalPrices: _TypeAlias = LocalPrices  # noqa: Y015
 
 @_typing.final
 class LevelPrice(_message.Message):

@@ -27,7 +27,7 @@ class GpuShare(_message.Message):
     MILLI_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     milli: _builtins.int
-    """Thousandths of the device, 1 to 1000; 0 means 1000."""
+    """Thousandths of the device, 1 to 1000; 0 means all of it, or, where memory is asked for, that only memory counts."""
     memory_bytes: _builtins.int
     """Memory of the device, in bytes; 0 means as much of it as of the compute."""
     def __init__(

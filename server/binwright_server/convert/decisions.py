@@ -11,6 +11,8 @@ from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
     Certificate,
     Decision,
+    DeviceUse,
+    LocalPrices,
     NodeClaim,
     PodRange,
     SolutionStatus,
@@ -53,7 +55,11 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
         hourly_cost_microusd=cost,
         lower_bound_microusd=bound,
         existing_placements=[
-            decision_pb2.ExistingPlacement(node=placement.node, pods=pod_names(workloads, placement.pods))
+            decision_pb2.ExistingPlacement(
+                node=placement.node,
+                pods=pod_names(workloads, placement.pods),
+                devices=_device_uses(workloads, placement.devices),
+            )
             for placement in decision.existing_placements
         ],
         unschedulable_pods=[
@@ -132,6 +138,19 @@ def _add_node_claims(
         added.CopyFrom(shape)
         added.name = claim.name
         added.pods.extend(pod_names(workloads, claim.pods))
+        added.devices.extend(_device_uses(workloads, claim.devices))
+
+
+def _device_uses(
+    workloads: tuple[Workload, ...], uses: Iterable[DeviceUse]
+) -> Iterable[decision_pb2.DeviceUse]:
+    for use in uses:
+        yield decision_pb2.DeviceUse(
+            device=use.device,
+            pods=pod_names(workloads, (use.pods,)),
+            mig_profile=use.profile,
+            mig_start=use.start,
+        )
 
 
 def _shape(claim: NodeClaim) -> decision_pb2.NodeClaim:
@@ -188,6 +207,20 @@ def _certificate(certificate: Certificate) -> decision_pb2.Certificate:
             for level, price in certificate.level_prices
         ],
         split=_split(certificate.split) if certificate.split is not None else None,
+        local_prices=[_local_prices(prices) for prices in certificate.local_prices],
+    )
+
+
+def _local_prices(prices: LocalPrices) -> decision_pb2.LocalPrices:
+    message = decision_pb2.LocalPrices
+    return message(
+        workloads=prices.workloads,
+        prices=[
+            message.Price(
+                labels=[message.DomainLabel(key=key, value=value) for key, value in scope], price=price
+            )
+            for scope, price in prices.prices
+        ],
     )
 
 

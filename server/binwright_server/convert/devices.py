@@ -17,6 +17,9 @@ from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI, GpuShare, Gpu
 
 from binwright_server.convert.violations import Violations
 
+LEAST_MILLI = 1
+"""Thousandths of a device for pods that share by memory alone."""
+
 _STRATEGIES = {strategy.value: strategy for strategy in SharingStrategy}
 _PROPERTIES = {prop.value: prop for prop in DeviceProperty}
 _COMPARISONS = {comparison.value: comparison for comparison in Comparison}
@@ -24,7 +27,8 @@ _COMPARISONS = {comparison.value: comparison for comparison in Comparison}
 
 def gpu_share_from_message(message: devices_pb2.GpuShare, path: str, out: Violations) -> GpuShare | None:
     """The share, or None if it is wrong."""
-    return out.build(path, lambda: GpuShare(message.milli or WHOLE_GPU_MILLI, message.memory_bytes))
+    unstated = LEAST_MILLI if message.memory_bytes else WHOLE_GPU_MILLI
+    return out.build(path, lambda: GpuShare(message.milli or unstated, message.memory_bytes))
 
 
 def gpu_sharing_from_message(message: devices_pb2.GpuSharing, path: str, out: Violations) -> GpuSharing:

@@ -16,7 +16,9 @@ from binwright_optimizer.model.decision import (
     Alternative,
     Certificate,
     Decision,
+    DeviceUse,
     ExistingPlacement,
+    LocalPrices,
     NodeClaim,
     PhaseTiming,
     PodRange,
@@ -75,7 +77,11 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
             _node_claim(claim, f"node_claims[{k}]", index, out) for k, claim in enumerate(message.node_claims)
         ),
         existing_placements=tuple(
-            ExistingPlacement(p.node, _ranges(p.pods, f"existing_placements[{k}].pods", index, out))
+            ExistingPlacement(
+                p.node,
+                _ranges(p.pods, f"existing_placements[{k}].pods", index, out),
+                _device_uses(p.devices, f"existing_placements[{k}].devices", index, out),
+            )
             for k, p in enumerate(message.existing_placements)
         ),
         unschedulable=_unschedulable(problem, message.unschedulable_pods, index, out),
@@ -134,6 +140,17 @@ def _node_claim(message: decision_pb2.NodeClaim, path: str, index: PodIndex, out
             Alternative(a.name, _microusd(a.hourly_price_usd, f"{path}.instance_types[{k}]", out))
             for k, a in enumerate(message.instance_types)
         ),
+        devices=_device_uses(message.devices, f"{path}.devices", index, out),
+    )
+
+
+def _device_uses(
+    messages: Iterable[decision_pb2.DeviceUse], path: str, index: PodIndex, out: Violations
+) -> tuple[DeviceUse, ...]:
+    return tuple(
+        DeviceUse(message.device, pods, message.mig_profile, message.mig_start)
+        for k, message in enumerate(messages)
+        for pods in _ranges(message.pods, f"{path}[{k}].pods", index, out)
     )
 
 
@@ -198,6 +215,25 @@ def _unschedulable(
     return tuple(result)
 
 
+def _local_prices(
+    message: decision_pb2.LocalPrices, n_workloads: int, out: Violations, field: str
+) -> LocalPrices:
+    for index, w in enumerate(message.workloads):
+        if not 0 <= w < n_workloads:
+            out.add(f"{field}.workloads[{index}]", w, f"must be in 0..{n_workloads - 1}")
+    prices = []
+    for index, entry in enumerate(message.prices):
+        where = f"{field}.prices[{index}]"
+        if entry.price < 0:
+            out.add(f"{where}.price", entry.price, "must not be negative")
+        if any(not label.key for label in entry.labels):
+            out.add(f"{where}.labels", "", "a label key must not be empty")
+            continue
+        scope = tuple((label.key, label.value if label.HasField("value") else None) for label in entry.labels)
+        prices.append((scope, entry.price))
+    return LocalPrices(tuple(message.workloads), tuple(prices))
+
+
 def _certificate(
     message: decision_pb2.Certificate, n_workloads: int, out: Violations, field: str = "certificate"
 ) -> Certificate:
@@ -215,6 +251,10 @@ def _certificate(
         limit_prices=tuple((p.node_pool, p.resource, p.price) for p in message.limit_prices),
         minimum_prices=tuple((p.node_pool, p.price) for p in message.minimum_prices),
         level_prices=tuple((p.level_microusd_per_hour, p.price) for p in message.level_prices),
+        local_prices=tuple(
+            _local_prices(prices, n_workloads, out, f"{field}.local_prices[{index}]")
+            for index, prices in enumerate(message.local_prices)
+        ),
         split=split,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binwright_optimizer.instance.domains.counting import Counting
 from binwright_optimizer.instance.domains.table import NO_DOMAIN
-from binwright_optimizer.model import Gang, GangTopology
+from binwright_optimizer.model import Gang, GangTopology, labels
 
 
 def add_gangs(counting: Counting, left_out: dict[int, int]) -> None:
@@ -24,7 +24,7 @@ def add_gangs(counting: Counting, left_out: dict[int, int]) -> None:
     for name, kinds in members.items():
         _add_minimum(counting, gangs[name], kinds, left_out)
         for rule in gangs[name].topology:
-            if rule.is_required:
+            if rule.is_required and rule.topology_key != labels.HOSTNAME:
                 _add_topology(counting, gangs[name], rule, kinds)
 
 

@@ -204,7 +204,7 @@ def _keys(
         keys |= keys_of_selection.get(number, set())
     gang = gangs.get(stated.gang)
     if gang is not None:
-        keys |= {rule.topology_key for rule in gang.topology if rule.is_required}
+        keys |= {rule.topology_key for rule in gang.topology if rule.is_required} - {labels.HOSTNAME}
     if stated.spot[1] >= 0:
         keys.add(labels.CAPACITY_TYPE)
     return keys

@@ -1,0 +1,61 @@
+"""Why the GPUs of nodes refuse a pod: shares that they cannot give, MIG profiles that they do not offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.devices import SUMS, NodeDevices
+from binwright_optimizer.model import PodTemplate
+from binwright_optimizer.model.mig import mig_models_with, mig_profile
+from binwright_optimizer.model.resources import NVIDIA_GPU
+
+
+def device_masks(
+    nodes: Iterable[tuple[NodeDevices, str]], template: PodTemplate
+) -> dict[str, NDArray[np.bool_]]:
+    """Rows whose GPUs suit a pod, by the reason why others do not.
+
+    Parameters
+    ----------
+    nodes
+        GPUs of each row, and their model.
+    """
+    rows = list(nodes)
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for position, (node, model) in enumerate(rows):
+        for reason in _reasons(node, model, template):
+            if reason not in masks:
+                masks[reason] = np.ones(len(rows), dtype=bool)
+            masks[reason][position] = False
+    return masks
+
+
+def _reasons(node: NodeDevices, model: str, template: PodTemplate) -> Iterable[str]:
+    if not node.count:
+        return  # lacks GPUs altogether, which is told as such
+    refusal = node.refusal(template)
+    if refusal:
+        yield refusal
+    for resource, _ in template.requests:
+        profile = mig_profile(resource)
+        if profile is None or node.advertised[resource]:
+            continue
+        if model not in mig_models_with(profile):
+            yield f"{model or 'unnamed'} GPUs offer no MIG profile {profile}"
+        elif node.mig is None:
+            yield f"GPUs of this NodePool are not cut into MIG profile {profile}"
+
+
+def without_repetition(lacking: NDArray[np.bool_], resources: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Shortages without those of sums over GPUs where GPUs are missing: bool array (row, r)."""
+    told = np.zeros(len(lacking), dtype=bool)
+    result = lacking.copy()
+    for name in (NVIDIA_GPU, *SUMS):
+        if name in resources:
+            r = resources.index(name)
+            result[:, r] &= ~told
+            told |= lacking[:, r]
+    return result
