@@ -247,7 +247,7 @@ def test_the_best_whole_choice_among_columns_is_found() -> None:
     try:
         chosen = choose(Rows(instance), every, nothing, 3.5, 5.0, halt)
         assert chosen is not None
-        candidates, counts, patterns = chosen
+        candidates, counts, patterns = chosen.columns
         assert instance.price[candidates] @ counts == 3_000_000
         assert (counts @ patterns >= instance.demand).all()
         assert choose(Rows(instance), every, nothing, 3.0, 5.0, halt) is None  # none is below 3
@@ -268,7 +268,7 @@ def test_the_fewest_pods_of_the_highest_priority_stay_out() -> None:
     finally:
         halt.close()
     assert chosen is not None
-    _, counts, patterns = chosen
+    _, counts, patterns = chosen.columns
     assert (counts @ patterns).tolist() == [1, 3]
     assert counts.sum() == 2
 

@@ -219,7 +219,8 @@ def bound_of_part(question: Problem, part: Certificate, least: dict[int, int], m
     placed = np.array([w.replicas for w in question.workloads])
     np.add.at(demand, shop.classes.class_of, placed)
     priced = proof._prices(shop, part, demand, placed > 0, least, most)
-    return -(-proof._scaled_bound(shop, priced, demand, np.inf) >> priced.bits)
+    total = proof._TotalWorth(shop, demand, placed.tolist(), [], None)
+    return -(-proof._scaled_bound(shop, priced, demand, total, np.inf) >> priced.bits)
 
 
 @SETTINGS
