@@ -20,6 +20,8 @@ Int = NDArray[np.int64]
 OPTIMAL = highspy.HighsModelStatus.kOptimal
 FEASIBLE = 2
 """HiGHS's primal solution status when it holds a feasible point."""
+WHOLE = 1e-6
+"""A number this close to an integer counts as that integer."""
 LEFT_OUT = 20.0
 """Penalty for a pod left out, in prices of the dearest node: above anything that placing it costs."""
 MOST_LEVELS = 4
@@ -104,21 +106,23 @@ class Allocator:
         return np.zeros(self.linking.n_local, dtype=np.int64) if found is None else found
 
     def nearest(self, wanted: Float, time_limit_s: float) -> Int | None:
-        """The allocation in whole pods that differs least from ``wanted``: int64 array (v,).
+        """An allocation in whole pods close to ``wanted``, each number rounded down or up if that can be.
 
         None if none is found in time.
         """
         n = self.linking.n_local
-        solver = self._programme()
-        first = self.linking.n_variables
-        each = np.arange(n, dtype=np.int32)
-        ones, nowhere = np.ones(2 * n), np.zeros(2 * n, dtype=np.int32)  # y - over + under = wanted
-        solver.addCols(2 * n, ones, 0.0 * ones, np.inf * ones, 0, nowhere, nowhere[:0], ones[:0])
-        index = np.stack([each, first + each, first + n + each], axis=1).ravel().astype(np.int32)
-        value = np.tile([1.0, -1.0, 1.0], n)
-        starts = (3 * np.arange(n)).astype(np.int32)
-        solver.addRows(n, wanted, wanted, 3 * n, starts, index, value)
-        return self._whole(solver, time_limit_s)
+        local = np.arange(n, dtype=np.int32)
+        low = np.floor(wanted + WHOLE)
+        up = 1.0 - 2.0 * (wanted - low)  # to round up costs the more, the further it is
+        for slack in (0.0, 2.0):
+            solver = self._programme()
+            solver.changeColsCost(n, local, up)
+            most = np.minimum(np.ceil(wanted - WHOLE) + slack, self.linking.most)
+            solver.changeColsBounds(n, local, np.minimum(np.maximum(low - slack, 0.0), most), most)
+            found = self._whole(solver, time_limit_s)
+            if found is not None:
+                return found
+        return None
 
     def within(self, room: Int, time_limit_s: float) -> Int:
         """The allocation of most pods, by priority, of which each class gets at most ``room``: (v,).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,7 @@ def localize(
     unreachable = _unreachable(kinds, eligibility, admitted, table, fluid)
     admitted = admitted & ~unreachable
     eligible = _eligible_by_selection(kinds, eligibility)
+    cutter = _Cutter(admitted, table)
     samples: list[int] = []
     local: list[tuple[int, int, Scope]] = []  # kind, row of the new matrix, scope
     masks: list[NDArray[np.bool_]] = []
@@ -94,7 +95,7 @@ def localize(
             samples.append(-1)
             continue
         marks = {mask.tobytes(): mask for number in kinds.selected[k] for mask in eligible.get(number, ())}
-        cells = _cells(sorted(keys), admitted[placement], table, list(marks.values()))
+        cells = cutter.cells(placement, sorted(keys), list(marks.values()))
         if stated.spot[0].max_per_pool is not None:
             replicas = problem.workloads[stated.spot[1]].replicas
             cap = stated.spot[0].max_per_pool.at_most(replicas)
@@ -210,39 +211,55 @@ def _keys(
     return keys
 
 
-def _cells(
-    keys: list[str],
-    admitted: NDArray[np.bool_],
-    table: DomainTable,
-    marks: list[NDArray[np.bool_]],
-) -> list[tuple[Scope, NDArray[np.bool_]]]:
-    """The domains that admitted candidates are in, each with its candidates, which are marked alike."""
-    columns = np.flatnonzero(admitted)
-    if not keys:
-        return [((), admitted)]
-    codes = np.stack(
-        [*(table.codes(key)[columns] for key in keys), *(mark[columns].astype(np.intp) for mark in marks)],
-        axis=1,
-    )
-    domains, member = np.unique(codes, axis=0, return_inverse=True)
-    cells = []
-    for number, domain in enumerate(domains.tolist()):
-        scope = tuple(
-            (key, None if code == NO_DOMAIN else table.values(key)[code])
-            for key, code in zip(keys, domain, strict=False)
-        )
-        mask = np.zeros(len(admitted), dtype=bool)
-        mask[columns[member.ravel() == number]] = True
-        cells.append((scope, mask))
-    return cells
+Cells = list[tuple[Scope, NDArray[np.bool_]]]
+"""Domains with their candidates: bool array (c,)."""
+
+
+@dataclass(slots=True)
+class _Cutter:
+    """Cuts what a kind is admitted to into domains; kinds of one placement mostly share them."""
+
+    admitted: NDArray[np.bool_]
+    table: DomainTable
+    _known: dict[tuple[int, tuple[str, ...], tuple[bytes, ...]], Cells] = field(default_factory=dict)
+
+    def cells(self, placement: int, keys: list[str], marks: list[NDArray[np.bool_]]) -> Cells:
+        """The domains that admitted candidates are in, each with its candidates, which are marked alike."""
+        admitted = self.admitted[placement]
+        if not keys:
+            return [((), admitted)]
+        columns = np.flatnonzero(admitted)
+        telling = [mark[columns] for mark in marks]
+        telling = [mark for mark in telling if mark.any() and not mark.all()]
+        name = placement, tuple(keys), tuple(mark.tobytes() for mark in telling)
+        if name not in self._known:
+            self._known[name] = self._cut(columns, keys, telling)
+        return self._known[name]
+
+    def _cut(self, columns: NDArray[np.intp], keys: list[str], marks: list[NDArray[np.bool_]]) -> Cells:
+        codes = [self.table.codes(key)[columns] + 1 for key in keys]  # 0: without the label
+        member = np.zeros(len(columns), dtype=np.intp)
+        for code in (*codes, *marks):  # renumbered each time, so that numbers stay small
+            _, member = np.unique(member * (int(code.max(initial=0)) + 1) + code, return_inverse=True)
+        cells: Cells = []
+        for number in range(int(member.max(initial=-1)) + 1):
+            mine = np.flatnonzero(member == number)
+            scope = tuple(
+                (key, None if code[mine[0]] == 0 else self.table.values(key)[code[mine[0]] - 1])
+                for key, code in zip(keys, codes, strict=True)
+            )
+            mask = np.zeros(self.admitted.shape[1], dtype=bool)
+            mask[columns[mine]] = True
+            cells.append((scope, mask))
+        return cells
 
 
 def _with_spot_pools(
-    cells: list[tuple[Scope, NDArray[np.bool_]]],
+    cells: Cells,
     least_pools: int,
     table: DomainTable,
     fluid: NDArray[np.float64],
-) -> list[tuple[Scope, NDArray[np.bool_]]]:
+) -> Cells:
     """Cells of spot capacity split into the spot pools where a pod is cheapest, and one for the rest."""
     types, zones = table.codes(labels.INSTANCE_TYPE), table.codes(labels.ZONE)
     spot = (labels.CAPACITY_TYPE, CapacityType.SPOT.value)
