@@ -52,6 +52,8 @@ MOST_PARTS = 200
 """Parts into which the solutions may be split."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
+FIRST_ALLOCATION_SHARE = 0.5
+"""Share of the time that the first allocation of pods to domains may take: without it there is no answer."""
 ALLOCATION_SHARE = 0.1
 """Share of the time left that allocating pods to domains may take."""
 PARTIAL_SHARE = 0.5
@@ -198,7 +200,8 @@ class Search:
         """The first incumbent, from prices that need no linear programme."""
         prices = fluid_prices(self.instance)
         if self.generation.allocator is not None:
-            self._allocate(self.generation.allocator.cheapest(prices, self._allocation_s()))
+            limit = FIRST_ALLOCATION_SHARE * self.stop.remaining_s()
+            self._allocate(self.generation.allocator.cheapest(prices, limit))
         columns = self.greedy.cover(prices, Remainder.whole(self.target), 200)
         self._offer(columns, "greedy")
         if self.incumbent.packing is not None and self.incumbent.packing.short:
