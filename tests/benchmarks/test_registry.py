@@ -15,7 +15,9 @@ from binwright_benchmarks.services import replica_counts, services
 from binwright_optimizer.model import Problem
 
 NEEDS_DATA = tuple(
-    i.name for i in instances() if i.name.startswith(("gpu-trace-models", "manifests", "tianchi", "vbp-", "vsbppc-"))
+    i.name
+    for i in instances()
+    if i.name.startswith(("gpu-trace-models", "manifests", "tianchi", "vbp-", "vsbppc-"))
 )
 BUNDLED = [i.name for i in instances() if i.name not in NEEDS_DATA]
 
