@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.choose import Choice, choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
+from binwright_optimizer.columns.fluid import fluid_duals
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
 from binwright_optimizer.columns.master import Rows, Solution
 from binwright_optimizer.columns.round import WHOLE, Dive
@@ -22,6 +23,7 @@ from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, fluid_prices
+from binwright_optimizer.heuristics.parts import Parts, wary_prices
 from binwright_optimizer.heuristics.repack import Repack
 from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
@@ -50,6 +52,16 @@ SPLIT_SHARE = 0.5
 the solutions are split into parts."""
 MOST_PARTS = 200
 """Parts into which the solutions may be split."""
+MOST_CLASSES = 2_500
+"""Classes beyond which a master with a row for each takes most of the time, and parts are packed instead."""
+FLUID_SHARE = 0.2
+"""Share of the time that the fluid relaxation of so many classes may take."""
+PART_S = 0.1
+"""Seconds that a part of the nodes is packed again."""
+PARTS_TURN_S = 3.0
+"""Seconds between two incumbents of packing parts."""
+MOST_FRUITLESS_TURNS = 20
+"""Turns without a better incumbent after which packing parts ends."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 FIRST_ALLOCATION_SHARE = 0.5
@@ -141,6 +153,19 @@ class Search:
 
     def _run(self) -> Found:
         self._start()
+        if self._has_thousands_of_classes:
+            self._pack_parts()
+        else:
+            self._pack_together()
+        is_exhausted = self.stop.remaining_s() > 0
+        packing = self.incumbent.packing
+        assert packing is not None
+        warnings = (LP_FAILED,) if self.generation.has_failed else ()
+        proof = self.tree.root if self.tree is not None else Part(self.generation.bound, {}, {})
+        return Found(packing, proof, is_exhausted, warnings)
+
+    def _pack_together(self) -> None:
+        """Column generation over all classes, with dives, choices and neighbourhoods in turn."""
         share = BOUND_SHARE
         while not self._is_done():
             self._generate(share)
@@ -154,12 +179,6 @@ class Search:
         if not self._is_done():
             self._choose()
         self._split()
-        is_exhausted = self.stop.remaining_s() > 0
-        packing = self.incumbent.packing
-        assert packing is not None
-        warnings = (LP_FAILED,) if self.generation.has_failed else ()
-        proof = self.tree.root if self.tree is not None else Part(self.generation.bound, {}, {})
-        return Found(packing, proof, is_exhausted, warnings)
 
     def _turn_s(self) -> float:
         """Seconds of a turn that must not take longer than a share of the time so far."""
@@ -217,10 +236,47 @@ class Search:
         self.incumbent.raise_bound(self.generation.bound.dollars, "volume")
         if self._is_done():
             return
+        if self._has_thousands_of_classes:
+            fluid_stop = Reserved.within(self.stop, FLUID_SHARE * self.stop.remaining_s())
+            pods, dollars = fluid_duals(self.instance, self.pricing, fluid_stop)
+            self.generation.offer_bound(dollars, replace(nothing, pods=pods))
+            self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
+            wary = self.greedy.cover(wary_prices(self.instance, prices), Remainder.whole(self.target), 200)
+            self._offer(wary, "greedy")
+            return
         self.generation.add(*single_class_columns(self.instance))
         self.generation.add(columns[0], columns[2])
         self.generation.sweep(replace(nothing, pods=prices), lift=True)
         self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
+
+    @property
+    def _has_thousands_of_classes(self) -> bool:
+        """Whether a master with a row for each class would take most of the time."""
+        instance = self.instance
+        return (
+            instance.n_classes > MOST_CLASSES and instance.linking is None and instance.rules.devices.is_empty
+        )
+
+    def _pack_parts(self) -> None:
+        """Pack a few nodes at a time again, as problems of their own, until time is over."""
+
+        def solve(part: Instance) -> Packing:
+            stop = Reserved.within(self.stop, PART_S)
+            params = replace(self.params, deadline_s=PART_S)
+            return Search(part, params, stop).run().packing
+
+        pods, node_worth = self.generation.bound.duals.pods, np.empty(self.instance.n_candidates)
+        self.pricing.price(pods, self.generation.rows.price, node_worth, branches=0)
+        parts = Parts(self.instance, solve, pods, node_worth, self.rng)
+        assert self.incumbent.packing is not None
+        began = self.stop.elapsed_s()
+        packing = self.incumbent.packing.with_demand(self.instance)
+        kept_s = 2.0 * (self.stop.elapsed_s() - began)  # to put the parts together at the end
+        while not self._is_done() and self._fruitless < MOST_FRUITLESS_TURNS:
+            turn = Reserved(Reserved.within(self.stop, PARTS_TURN_S), kept_s)
+            packing = parts.improve(packing, turn)
+            is_better = self.incumbent.offer(packing, "parts")
+            self._fruitless = 0 if is_better else self._fruitless + 1
 
     def _is_bound_better(self, share: float) -> bool:
         """Whether the relaxation is solved so much better than the incumbent that it can wait.

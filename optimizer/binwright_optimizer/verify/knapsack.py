@@ -41,6 +41,9 @@ from binwright_optimizer.verify.relaxation import (
 VALUE_BITS = 59
 """Total value and thresholds must stay below 2**59 (see the module's note on overflow)."""
 
+_ROOM_BITS = 28
+"""Rooms of more bits are counted in larger units, or rounded multipliers would lose too much: what fits
+together in exact amounts does so in amounts that are all rounded down."""
 _MAX_SHIFT = 24
 _SUM_LIMIT = float(2**61)
 
@@ -359,6 +362,15 @@ def _bound_one(
     if total <= threshold:
         return total, True
     amounts = requests[chosen]
+    room = room.copy()
+    for r in range(n_resources):
+        coarser = 0
+        while room[r] >> coarser >= 1 << _ROOM_BITS:
+            coarser += 1
+        if coarser > 0:
+            room[r] >>= coarser
+            for k in range(n_items):
+                amounts[k, r] >>= coarser
     share = np.zeros((n_items, n_resources))
     for k in range(n_items):
         for r in range(n_resources):

@@ -18,6 +18,8 @@ Float = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
 _MOST_PIVOTS = 400
+_MANY_ITEMS = 250
+"""Items from which the simplex starts from counts that the multipliers call for."""
 _TINY = 1e-11
 
 
@@ -76,7 +78,8 @@ def solve_relaxation(
 ) -> None:
     """Bounded primal simplex; writes the duals to ``mu`` and the optimal counts to ``counts``.
 
-    Starts from nothing placed. The basis is as small as the number of resources, so its inverse
+    Starts from nothing placed, or for many items from whole ones that the ``mu`` given finds worth their
+    room. The basis is as small as the number of resources, so its inverse
     is kept explicitly.
     """
     n_items = value.shape[0]
@@ -92,11 +95,28 @@ def solve_relaxation(
         is_basic[n_items + r] = True
         inverse[r, r] = 1.0
         level[r] = free[r]
+    if n_items >= _MANY_ITEMS:
+        surplus = np.empty(n_items)
+        for k in range(n_items):
+            surplus[k] = value[k]
+            for r in range(n_resources):
+                surplus[k] -= mu[r] * share[k, r]
+        for k in np.argsort(-surplus):
+            if surplus[k] < 0.0:
+                break
+            has_room = True
+            for r in range(n_resources):
+                if most[k] * share[k, r] > level[r]:
+                    has_room = False
+            if has_room:
+                at_most[k] = True
+                for r in range(n_resources):
+                    level[r] -= most[k] * share[k, r]
     largest = 0.0
     for k in range(n_items):
         largest = max(largest, value[k])
     tolerance = 1e-10 * largest
-    for _ in range(_MOST_PIVOTS):
+    for _ in range(max(_MOST_PIVOTS, 2 * n_items)):
         for r in range(n_resources):
             price = 0.0
             for b in range(n_resources):

@@ -60,7 +60,7 @@ def branch(
     bound[0] = np.inf
     opened = 1
     best = floor
-    mu = np.empty(n_resources)
+    mu = np.ones(n_resources)
     primal = np.empty(n)
     span = np.empty(n, dtype=np.int64)
     extra = np.empty(n, dtype=np.int64)

@@ -7,6 +7,8 @@ from numba import njit
 
 MAX_PIVOTS = 200
 """Simplex pivots per relaxation; a handful is usual."""
+MANY_ITEMS = 250
+"""Items from which the simplex starts from a greedy pattern: most of its pivots only fill up items."""
 
 
 @njit(cache=True, nogil=True)
@@ -24,7 +26,8 @@ def relax(n, items, limits, shares, values, free, mu, primal):
     -----
     Primal simplex with bounded variables from the empty pattern: at most one basic variable per
     resource, so that a pivot costs one pass over the items. Whatever ``mu`` comes out, the bound
-    is valid; rounding errors or the pivot limit can only make it looser.
+    is valid; rounding errors or the pivot limit can only make it looser. With `MANY_ITEMS` it starts
+    from the items that are most efficient at the ``mu`` that comes in.
     """
     n_resources = shares.shape[1]
     inverse = np.eye(n_resources)
@@ -33,6 +36,8 @@ def relax(n, items, limits, shares, values, free, mu, primal):
     at_cap = np.zeros(n, dtype=np.bool_)
     in_basis = np.zeros(n, dtype=np.bool_)
     column = np.empty(n_resources)
+    if n >= MANY_ITEMS:
+        _fill(n, items, limits, shares, values, mu, level, at_cap)
     for _ in range(MAX_PIVOTS):
         for r in range(n_resources):
             total = 0.0
@@ -142,3 +147,27 @@ def surplus(n, items, limits, shares, values, mu):
         if worth > 0.0:
             total += limits[k] * worth
     return total
+
+
+@njit(cache=True, nogil=True)
+def _fill(n, items, limits, shares, values, mu, level, at_cap):
+    """Put the most efficient items at their caps while they fit; reduces ``level``."""
+    n_resources = shares.shape[1]
+    efficiency = np.empty(n)
+    for k in range(n):
+        weight = 1e-12
+        for r in range(n_resources):
+            weight += max(mu[r], 0.0) * shares[k, r]
+        efficiency[k] = values[items[k]] / weight
+    for k in np.argsort(-efficiency):
+        if efficiency[k] < 1.0:
+            break
+        fits = limits[k] > 0
+        for r in range(n_resources):
+            if limits[k] * shares[k, r] > level[r]:
+                fits = False
+                break
+        if fits:
+            at_cap[k] = True
+            for r in range(n_resources):
+                level[r] -= limits[k] * shares[k, r]

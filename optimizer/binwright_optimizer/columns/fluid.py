@@ -1,0 +1,136 @@
+"""The fluid relaxation: pods and nodes in any fraction, each resource of a kind of node by itself.
+
+::
+
+    min  sum_j c_j y_j
+    s.t. sum_j x_ij >= d_i                                pi_i >= 0   every pod is placed
+         sum_i share_ijr x_ij <= y_j   for resources r    mu_jr >= 0
+         y_j <= k_j                    where supply is finite
+
+Its dual prices are weaker than those of the master problem, but they balance the resources against each
+other, and there is no column per pattern: thousands of classes take a second. Few of the candidates
+matter. Those whose fluid node would be worth more than its price are added until there are none.
+"""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.bounds import feasible_prices
+from binwright_optimizer.columns.master import Float
+from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
+from binwright_optimizer.stopping import Stop
+
+ADDED = 4
+"""Candidates added at a time: those worth most beyond their price, as a share of it."""
+MOST_ROUNDS = 20
+"""Rounds of adding candidates; ten suffice for the whole AWS catalogue."""
+CLOSE = 1e-4
+"""Share of its price that a node may be worth beyond it without being added."""
+
+
+class Fluid:
+    """The relaxation over a growing set of candidates."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        solver = highspy.Highs()
+        solver.silent()
+        solver.setOptionValue("threads", 1)
+        n = instance.n_classes
+        starts, empty = np.zeros(n, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        demand = instance.demand.astype(np.float64)
+        solver.addRows(n, demand, np.full(n, np.inf), 0, starts, empty, np.zeros(0))
+        self._solver = solver
+        self._price = instance.price * MICRO
+
+    def add(self, j: int) -> None:
+        """Let pods stand on candidate ``j``."""
+        instance, solver = self.instance, self._solver
+        used = np.flatnonzero(instance.allocatable[j] > 0)
+        first = solver.getNumRow()
+        k = len(used)
+        zeros, empty = np.zeros(k, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        solver.addRows(k, np.full(k, -np.inf), np.zeros(k), 0, zeros, empty, np.zeros(0))
+        held = np.flatnonzero(instance.compatible[:, j])
+        rows = np.column_stack(
+            [held, np.broadcast_to(first + np.arange(k), (len(held), k))],
+        ).astype(np.int32)
+        share = instance.requests[np.ix_(held, used)] / instance.allocatable[j, used]
+        values = np.column_stack([np.ones(len(held)), share])
+        solver.addCols(
+            len(held), np.zeros(len(held)), np.zeros(len(held)), np.full(len(held), np.inf), rows.size,
+            (np.arange(len(held)) * (k + 1)).astype(np.int32), rows.ravel(), values.ravel(),
+        )  # fmt: skip
+        supply = float(instance.supply[j])
+        most = supply if supply < UNLIMITED else np.inf
+        nodes = (first + np.arange(k)).astype(np.int32)
+        solver.addCol(float(self._price[j]), 0.0, most, k, nodes, np.full(k, -1.0))
+
+    def prices(self, time_limit_s: float) -> Float | None:
+        """Dual prices of the pods, dollars: float64 array (i,); None if there was too little time."""
+        solver = self._solver
+        solver.setOptionValue("time_limit", solver.getRunTime() + max(time_limit_s, 0.001))
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        duals = np.asarray(solver.getSolution().row_dual)[: self.instance.n_classes]
+        return np.asarray(np.maximum(duals, 0.0), dtype=np.float64)
+
+
+def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float, float]:
+    """Dual feasible prices by the fluid relaxation, and the bound that they give.
+
+    However early the stop comes due, the prices are made feasible by what a sweep finds.
+
+    Returns
+    -------
+    float64 array (i,) of dollars, and dollars per hour.
+    """
+    fluid = Fluid(instance)
+    price: Float = instance.price * MICRO
+    chosen = _cheapest_by_resource(instance)
+    for j in chosen:
+        fluid.add(j)
+    is_finite = instance.supply < UNLIMITED
+    best, best_bound = np.zeros(instance.n_classes), 0.0
+    for _ in range(MOST_ROUNDS):
+        pods = fluid.prices(stop.remaining_s())
+        if pods is None:
+            break
+        worth = np.empty(instance.n_candidates)
+        pricing.price(pods, price, worth, branches=0, tolerance=CLOSE)
+        feasible = feasible_prices(instance, pods, price * (1.0 + TOLERANCE), worth, is_finite)
+        paid = instance.supply[is_finite] @ np.maximum(0.0, worth - price)[is_finite]
+        bound = float(instance.demand @ feasible - paid)
+        if bound > best_bound:
+            best, best_bound = feasible, bound
+        excess = np.where(price > 0, worth / np.maximum(price, MICRO) - 1.0, np.where(worth > 0, np.inf, 0.0))
+        excess[list(chosen)] = 0.0
+        fresh = np.argsort(-excess, kind="stable")[:ADDED]
+        fresh = fresh[excess[fresh] > CLOSE]
+        if not len(fresh) or stop.remaining_s() <= 0:
+            break
+        for j in fresh.tolist():
+            fluid.add(j)
+            chosen.add(j)
+    return best, best_bound
+
+
+def _cheapest_by_resource(instance: Instance) -> set[int]:
+    """Candidates to begin with: the cheapest of each resource, and of each class that none of them holds."""
+    price: Float = instance.price * MICRO
+    chosen: set[int] = set()
+    for r in range(instance.requests.shape[1]):
+        room: NDArray[np.int64] = instance.allocatable[:, r]
+        unit = np.where(room > 0, price / np.maximum(room, 1), np.inf)
+        if np.isfinite(unit).any():
+            chosen.add(int(unit.argmin()))
+    for i in range(instance.n_classes):
+        if not instance.compatible[i, list(chosen)].any():
+            held = np.flatnonzero(instance.compatible[i])
+            chosen.add(int(held[price[held].argmin()]))
+    return chosen
