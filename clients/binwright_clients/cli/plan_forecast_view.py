@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from binwright_optimizer.planning.plan import BlockMix, Plan
 
 _MICRO = 1_000_000
+MOST_SCENARIOS_SHOWN = 5
 
 
 def plan_view(found: Plan) -> RenderableType:
@@ -62,12 +63,21 @@ def _summary(found: Plan) -> Text:
             f"\nsizing rule ${usd(found.sizing_rule)}: the plan saves "
             f"{percent(1 - found.total / found.sizing_rule)}"
         )
-    scenarios = ", ".join(
-        f"{s.name} ({s.permille / 10:g} %) ${usd(cost)}"
-        for s, cost in zip(found.scenarios, found.by_scenario, strict=True)
-    )
-    text.append(f"\nscenarios: {scenarios}")
+    text.append(f"\nscenarios: {scenario_text(found)}")
     return text
+
+
+def scenario_text(found: Plan) -> str:
+    """What the scenarios cost: each, or where they are many the cheapest, the middle and the dearest."""
+    if len(found.scenarios) <= MOST_SCENARIOS_SHOWN:
+        return ", ".join(
+            f"{s.name} ({s.permille / 10:g} %) ${usd(cost)}"
+            for s, cost in zip(found.scenarios, found.by_scenario, strict=True)
+        )
+    costs = sorted(found.by_scenario)
+    marks = ((0, "cheapest"), (len(costs) // 2, "median"), (-1 - len(costs) // 20, "one in twenty above"))
+    parts = [f"{name} ${usd(costs[at])}" for at, name in (*marks, (-1, "dearest"))]
+    return f"{len(costs)} equally likely, {', '.join(parts)}"
 
 
 def _saving(planned: int, other: int) -> float:

@@ -13,6 +13,7 @@ from binwright_clients.cli.plan_forecast_view import (
     commitment_rows,
     plan_notes,
     plan_regions,
+    scenario_text,
     usd,
 )
 from binwright_clients.cli.plan_pools import other_costs, pool_table
@@ -97,11 +98,7 @@ def _lead(found: Plan) -> str:
     ]
     if found.sizing_rule:
         lines.append(f"The simple sizing rule would spend ${usd(found.sizing_rule)}.")
-    scenarios = ", ".join(
-        f"{s.name} ({s.permille / 10:g} %) ${usd(cost)}"
-        for s, cost in zip(found.scenarios, found.by_scenario, strict=True)
-    )
-    lines.append(f"Scenarios: {scenarios}. All demand of every one is served.")
+    lines.append(f"Scenarios: {scenario_text(found)}. All demand of every one is served.")
     return "".join(f'<p class="lead">{line}</p>' for line in lines)
 
 

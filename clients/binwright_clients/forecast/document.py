@@ -26,6 +26,7 @@ from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.commitments import COMMITMENTS, CommitmentReader
 from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
 from binwright_clients.forecast.movement import MOVEMENT, WORKLOAD, MovementReader
+from binwright_clients.forecast.sampling import SAMPLING, read_sampling
 from binwright_clients.forecast.series import SERIES, SeriesReader
 from binwright_clients.forecast.table import (
     parse_capacity_type,
@@ -79,6 +80,7 @@ _SCHEMA = Record(
         "profiles": MapOf(_PROFILE),
         "workloads": ListOf(_WORKLOAD),
         "commitments": COMMITMENTS,
+        "scenarios": SAMPLING,
         **MOVEMENT,
     }
 )
@@ -128,6 +130,7 @@ class _Document:
         utilisation = body.get("targetUtilisation")
         if utilisation is not None:
             draft.utilisation_ppm = self._share("targetUtilisation", utilisation) or draft.utilisation_ppm
+        draft.sampling = read_sampling(body.get("scenarios"), self._report)
         for at, region in enumerate(body.get("regions") or ()):
             draft.regions.append((region, Place("", f"regions[{at}]", region)))
         named = self._periods()

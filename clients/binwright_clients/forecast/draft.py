@@ -23,6 +23,7 @@ from binwright_optimizer.model.forecast import (
     RegionLimit,
     ReservationOffer,
     Resilience,
+    Sampling,
     Scope,
 )
 
@@ -102,6 +103,7 @@ class Draft:
     limits: list[RegionLimit] = field(default_factory=list)
     mentioned: list[tuple[str, Place]] = field(default_factory=list)
     backtests: list[Backtest] = field(default_factory=list)
+    sampling: Sampling | None = None
 
     def finish(self, problems: Problems) -> Forecast | None:
         """The forecast, or None with at least one more problem reported."""
@@ -138,6 +140,7 @@ class Draft:
             utilisation_ppm=self.utilisation_ppm,
             headroom_ppm=self.headroom_ppm,
             resilience=self.resilience,
+            sampling=self.sampling,
             links=tuple(self.links),
             limits=tuple(self.limits),
             backtests=tuple(self.backtests),

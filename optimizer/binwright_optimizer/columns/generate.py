@@ -120,6 +120,8 @@ class Generation:
         Covers the whole demand greedily at given dual prices and returns the columns. Pricing
         finds one column per candidate; the columns of a cover share the pods between them, which
         is what the master lacks while it has few.
+    most_branches
+        Branches per candidate after which a sweep's search stays truncated.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Generation:
         pricing: Pricing,
         penalty: Float,
         complement: Callable[[Float], tuple[NDArray[np.intp], NDArray[np.int32]]],
+        most_branches: int = MOST_BRANCHES,
     ) -> None:
         self.instance = instance
         self.pricing = pricing
@@ -149,6 +152,7 @@ class Generation:
         self._last_distance = np.inf
         self._complement_every = 1
         self._branches = FIRST_BRANCHES
+        self._most_branches = most_branches
         self._is_truncated = False
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
@@ -186,7 +190,7 @@ class Generation:
         if not added and not self.sweep(solution.duals):
             self._search_longer()
         elif self._is_stalled() and self._is_truncated:
-            self._branches = min(4 * self._branches, MOST_BRANCHES)
+            self._branches = min(4 * self._branches, self._most_branches)
         if self.rounds % PRUNE_EVERY == 0:
             self.master.prune(PRUNE_MARGIN)
         distance = solution.objective - self.bound.dollars
@@ -224,7 +228,7 @@ class Generation:
         """Nothing improves at the master's own duals: look closer, or longer, or stop."""
         if self.solution is not None and self.solution.traded > 0.0 and self.master.drop_exchanges():
             return
-        if self._is_truncated and self._branches < MOST_BRANCHES:
+        if self._is_truncated and self._branches < self._most_branches:
             self._branches *= 4
         elif self._tolerance() > TOLERANCE:
             self._sharpness *= 0.2

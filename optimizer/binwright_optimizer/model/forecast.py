@@ -406,6 +406,32 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How many futures are drawn from the bands, equally likely.
+
+    Parameters
+    ----------
+    common_ppm
+        Share of the variance that all workloads and regions have in common: 0 draws each for itself,
+        a million moves all together.
+    """
+
+    count: int
+    seed: int = 0
+    common_ppm: int = 500_000
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.count <= MOST_SAMPLES:
+            raise ValueError(f"must be in 2..{MOST_SAMPLES}")
+        if not 0 <= self.common_ppm <= PPM:
+            raise ValueError("the common share must be in 0..1")
+
+
+MOST_SAMPLES = 1000
+"""Probabilities are counted in thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """A whole forecast.
 
@@ -422,6 +448,8 @@ class Forecast:
     links
         Ways between regions that movable workloads use; without one, data costs nothing and the latency is
         not known.
+    sampling
+        Futures drawn from the bands; None stands for the quantiles themselves.
     """
 
     cloud: str
@@ -440,6 +468,7 @@ class Forecast:
     resilience: Resilience = Resilience()
     headroom_ppm: int = 0
     backtests: tuple[Backtest, ...] = ()
+    sampling: Sampling | None = None
 
     @property
     def fill_ppm(self) -> int:

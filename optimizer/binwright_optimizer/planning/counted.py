@@ -43,6 +43,8 @@ PROGRAMME_S = 3_600.0
 keeps one that would not from running for ever."""
 
 
+MOST_BRANCHES = 160
+"""Branches per candidate of a sweep: with 140 workloads more take minutes, and no clock ends them here."""
 DIVE_MARGIN = 0.01
 """Reduced cost, as a share of its price, up to which a dive uses a column."""
 
@@ -128,7 +130,9 @@ class CountedSearch:
         self._greedy = Greedy(instance, self.pricing)
         self._downsize = Downsize(instance, self.pricing.compatible)
         self._penalty = penalties(instance)
-        self.generation = Generation(instance, self.pricing, self._penalty, self._cover_at)
+        self.generation = Generation(
+            instance, self.pricing, self._penalty, self._cover_at, MOST_BRANCHES
+        )
         self._rng = np.random.default_rng(seed)
         self._step = max(1, price_step(instance))
         self._known = known

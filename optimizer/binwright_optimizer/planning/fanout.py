@@ -27,14 +27,15 @@ from binwright_optimizer.planning.mix import STEADY, Mix, Purchase
 from binwright_optimizer.planning.subproblems import Question, Shop
 from binwright_optimizer.planning.tasks import LearnTask, PackTask, Task
 
-LESSON_STEPS = Steps(gap=0.001, rounds=80)
+LESSON_STEPS = Steps(gap=0.004, rounds=80)
 """Work for each pivot: 80 rounds solve the relaxation of 140 workloads to 0.2 %."""
 PRICED_STEPS = Steps(gap=0.003, repacks=8, parts=12)
 """Work for demands at the prices of commitments: each round gives one more option among several."""
 FEWEST_TAUGHT = 4
 """Demands of a family from which pivots pay; fewer are searched one by one."""
 CAREFUL = 4_000
-"""Demands times workloads of a family up to which each demand gets a search of its own."""
+"""Demands of a family, times workloads squared, up to which each demand gets a search of its own: a
+search of 3 workloads takes a tenth of a second, one of 20 some seconds."""
 CAREFUL_CHUNK, QUICK_CHUNK = 6, 50
 """Demands of one task. Larger ones waste less on starting, smaller ones spread and resume better."""
 
@@ -54,7 +55,7 @@ class _Group:
     @property
     def is_careful(self) -> bool:
         """Whether each demand gets a search of its own."""
-        return len(self.demands) * len(self.places) <= CAREFUL
+        return len(self.demands) * len(self.places) ** 2 <= CAREFUL
 
     @property
     def is_taught(self) -> bool:

@@ -19,6 +19,7 @@ from binwright_optimizer.model import CapacityType, Catalog, PriceSource, Worklo
 from binwright_optimizer.model.forecast import (
     HOURS_OF_WEEK,
     CommitmentOffer,
+    Demand,
     Forecast,
     ReservationOffer,
     Upfront,
@@ -269,8 +270,13 @@ def _alone_ledger(
     forecast: Forecast, futures: tuple[Scenario, ...], blocks: tuple[HourBlock, ...], scopes: Scopes
 ) -> Ledger:
     """Every region packs what it wants."""
+    demands: dict[tuple[str, int], list[Demand]] = {}
+    for demand in forecast.demands:
+        demands.setdefault((demand.region, demand.period), []).append(demand)
     questions = {
-        (region, "", *cell): _questions(forecast, futures, blocks, region, cell)
+        (region, "", *cell): _questions(
+            forecast, futures, blocks, demands.get((region, cell[0]), ()), region, cell
+        )
         for region in forecast.regions
         for cell in _cell_keys(forecast, futures, blocks)
     }
@@ -316,17 +322,17 @@ def _questions(
     forecast: Forecast,
     futures: Sequence[Scenario],
     blocks: Sequence[HourBlock],
+    demands: Sequence[Demand],
     region: str,
     cell: tuple[int, int, int],
 ) -> tuple[Question, Question]:
-    """A block's on-demand pods and its spot pods."""
-    period, scenario, block = cell
+    """A block's on-demand pods and its spot pods; ``demands`` are those of its region and period."""
+    _, scenario, block = cell
     asked: dict[CapacityType, list[tuple[int, int]]] = {CapacityType.ON_DEMAND: [], CapacityType.SPOT: []}
-    for demand in forecast.demands:
-        if (demand.region, demand.period) == (region, period):
-            pods = replicas(forecast, demand, futures[scenario], blocks[block])
-            if pods:
-                asked[kind_of(forecast.workloads[demand.workload])].append((demand.workload, pods))
+    for demand in demands:
+        pods = replicas(forecast, demand, futures[scenario], blocks[block])
+        if pods:
+            asked[kind_of(forecast.workloads[demand.workload])].append((demand.workload, pods))
     return (
         Question(region, "", CapacityType.ON_DEMAND, tuple(asked[CapacityType.ON_DEMAND])),
         Question(region, "", CapacityType.SPOT, tuple(asked[CapacityType.SPOT])),
@@ -426,7 +432,7 @@ def _sizing_rule(forecast: Forecast, scenario: Scenario) -> int | None:
                 Workload(
                     forecast.workloads[d.workload].name,
                     forecast.workloads[d.workload].template,
-                    scenario.replicas(d.band),
+                    scenario.replicas(d),
                 )
                 for d in forecast.demands
                 if (d.region, d.period) == (region, at)

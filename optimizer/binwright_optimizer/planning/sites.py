@@ -188,7 +188,7 @@ def replicas(forecast: Forecast, demand: Demand, scenario: Scenario, block: Hour
     """Pods that nodes must hold, headroom included."""
     names = [profile.name for profile in forecast.profiles]
     share = block.ppm[names.index(forecast.workloads[demand.workload].profile)]
-    return -(-scenario.replicas(demand.band) * share * (PPM + forecast.headroom_ppm) // PPM**2)
+    return -(-scenario.replicas(demand) * share * (PPM + forecast.headroom_ppm) // PPM**2)
 
 
 def _losses(
