@@ -238,9 +238,11 @@ class _Cutter:
 
     def _cut(self, columns: NDArray[np.intp], keys: list[str], marks: list[NDArray[np.bool_]]) -> Cells:
         codes = [self.table.codes(key)[columns] + 1 for key in keys]  # 0: without the label
-        member = np.zeros(len(columns), dtype=np.intp)
-        for code in (*codes, *marks):  # renumbered each time, so that numbers stay small
-            _, member = np.unique(member * (int(code.max(initial=0)) + 1) + code, return_inverse=True)
+        member: NDArray[np.intp] = np.zeros(len(columns), dtype=np.intp)
+        for code in (*codes, *(mark.astype(np.intp) for mark in marks)):
+            both: NDArray[np.intp] = member * (int(code.max(initial=0)) + 1) + code
+            _, found = np.unique(both, return_inverse=True)  # renumbered, so that numbers stay small
+            member = found.astype(np.intp)
         cells: Cells = []
         for number in range(int(member.max(initial=-1)) + 1):
             mine = np.flatnonzero(member == number)
