@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.device_packing import (
+    MOST_STEPS,
     NEED_COUNT,
     NEED_MEMORY,
     NEED_MILLI,
@@ -151,7 +152,7 @@ class DevicePlans:
         cut = int(gpus_cut(devices, devices.room[0], held, free, cuts))
         left = free - cut
         placed = np.empty((int(asked[~is_whole].sum()), 3), dtype=np.int64)
-        fits = left >= 0 and place_shares(devices, devices.room[0], held, left, placed)
+        fits = left >= 0 and place_shares(devices, devices.room[0], held, left, placed, MOST_STEPS)
         assert fits, "a pattern that the search made does not fit the devices of its node"
         first = np.concatenate([[0], np.cumsum(held)])
         found = [Piece(int(first[i]) + pod, cut + device) for i, pod, device in placed.tolist()]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.explain_devices import device_masks, without_repetition
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
-from binwright_optimizer.instance.devices import GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
+from binwright_optimizer.instance.devices import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
@@ -139,7 +139,9 @@ class _Tally:
 
 def _tally(instance: Instance, template: PodTemplate) -> _Tally:
     problem, origin = instance.problem, instance.origin
-    resources = tuple(name for name in instance.resources if not name.startswith(RULE_COLUMN))
+    kept = [r for r, n in enumerate(instance.resources) if not n.startswith((RULE_COLUMN, GPU_BEYOND))]
+    resources = tuple(instance.resources[r] for r in kept)
+    kept = [r for r in kept if r < origin.existing_free.shape[1]]
     amounts = (
         with_sums(template, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else template.requests
     )
@@ -158,7 +160,7 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
         models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
         devices = device_masks(zip(part.devices, models, strict=False), template)
-        is_open = tally.add(part.allocatable, str(taint or ""), masks, name, devices)
+        is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, devices)
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))
         tally.refuse("availability", "few nodes of the offering are available", few)
@@ -177,7 +179,7 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
             if GPU_MILLI in resources:
                 model = dict(node.labels).get(GPU_MODEL, "")
                 devices = device_masks([(NodeDevices.of_node(node, problem), model)], template)
-            tally.add(origin.existing_free[n : n + 1], str(taint or ""), own, node_name, devices)
+            tally.add(origin.existing_free[n : n + 1, kept], str(taint or ""), own, node_name, devices)
     if tally.open_rows and not any(c in ("limit", "availability") for c, _ in tally.counts):
         room = "offerings and nodes that would hold it are taken by other pods"
         tally.refuse("limit", room, tally.open_rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance.devices import SUMS, NodeDevices
+from binwright_optimizer.instance.devices import NodeDevices, is_sum
 from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model.mig import mig_models_with, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
@@ -53,7 +53,7 @@ def without_repetition(lacking: NDArray[np.bool_], resources: tuple[str, ...]) -
     """Shortages without those of sums over GPUs where GPUs are missing: bool array (row, r)."""
     told = np.zeros(len(lacking), dtype=bool)
     result = lacking.copy()
-    for name in (NVIDIA_GPU, *SUMS):
+    for name in (NVIDIA_GPU, *filter(is_sum, resources)):
         if name in resources:
             r = resources.index(name)
             result[:, r] &= ~told

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.heuristics.kernel import cheapest_holder
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.device_packing import MOST_STEPS, devices_hold
 from binwright_optimizer.packing import Packing
 
 
@@ -32,16 +33,26 @@ class Downsize:
         for p, j in enumerate(packing.candidates):
             if instance.price[j] == 0 or self.is_floored[j] or not packing.patterns[p].any():
                 continue
-            better = cheapest_holder(
-                packing.patterns[p],
-                self.order,
-                instance.requests,
-                instance.allocatable,
-                self.compatible,
-                self.is_blocked,
-            )
+            better = self._cheapest_holder(packing.patterns[p])
             if better >= 0 and instance.price[better] < instance.price[j]:
                 candidates[p] = better
         if (candidates == packing.candidates).all():
             return packing
         return Packing.of(instance, candidates, packing.counts, packing.patterns)
+
+    def _cheapest_holder(self, pattern: NDArray[np.int32]) -> int:
+        """Cheapest candidate that holds a pattern, on its devices as well; -1 if there is none."""
+        instance, devices = self.instance, self.instance.rules.devices
+        blocked = self.is_blocked
+        while True:
+            better = cheapest_holder(
+                pattern, self.order, instance.requests, instance.allocatable, self.compatible, blocked
+            )
+            if (
+                better < 0
+                or devices.is_empty
+                or devices_hold(devices, better, pattern.astype(np.int64), MOST_STEPS)
+            ):
+                return int(better)
+            blocked = blocked.copy()
+            blocked[better] = True

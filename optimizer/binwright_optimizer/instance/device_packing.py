@@ -37,7 +37,7 @@ def most_joining(i, wanted, devices, j, held):  # type: ignore[no-untyped-def]
     room = devices.room[j]
     most = np.int64(wanted)
     uses_devices = False
-    if room[COUNT] < 0:
+    if j < 0 or room[COUNT] < 0:
         return most
     if devices.need[i, NEED_COUNT] > 0:
         uses_devices = True
@@ -52,13 +52,13 @@ def most_joining(i, wanted, devices, j, held):  # type: ignore[no-untyped-def]
     before = held[i]
     held[i] = before + most
     low = high = most
-    if not devices_hold(devices, j, held):
+    if not devices_hold(devices, j, held, MOST_STEPS):
         low = np.int64(0)
         high = most - 1
         while low < high:  # a part of what fits fits
             middle = (low + high + 1) // 2
             held[i] = before + middle
-            if devices_hold(devices, j, held):
+            if devices_hold(devices, j, held, MOST_STEPS):
                 low = middle
             else:
                 high = middle - 1
@@ -130,10 +130,14 @@ def _shares(devices, room, held, shares):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def devices_hold(devices, j, held):  # type: ignore[no-untyped-def]
-    """Whether the devices of candidate ``j`` hold these pods: ``held`` int64 (i,)."""
+def devices_hold(devices, j, held, most_steps):  # type: ignore[no-untyped-def]
+    """Whether the devices of candidate ``j`` hold these pods: ``held`` int64 (i,).
+
+    A negative ``j`` stands for devices that hold whatever they hold in sum. Shares that first fit decreasing
+    does not place are searched a place for in ``most_steps`` steps.
+    """
     room = devices.room[j]
-    if room[COUNT] < 0:
+    if j < 0 or room[COUNT] < 0:
         return True
     shares = np.empty(devices.order.shape[0], dtype=np.int64)
     n, whole = _shares(devices, room, held, shares)
@@ -149,11 +153,13 @@ def devices_hold(devices, j, held):  # type: ignore[no-untyped-def]
             return False
     if _first_fit(n, shares, devices, room, held, left):
         return True
+    if most_steps == 0:
+        return False
     pieces = 0
     for at in range(n):
         pieces += held[shares[at]] * devices.need[shares[at], NEED_COUNT]
     placed = np.empty((pieces, 3), dtype=np.int64)
-    return place_shares(devices, room, held, left, placed)
+    return place_shares(devices, room, held, left, placed, most_steps)
 
 
 @njit(cache=True, nogil=True)
@@ -246,7 +252,7 @@ def _cover(wanted, gpus, geometries, cuts, steps):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def place_shares(devices, room, held, count, placed):  # type: ignore[no-untyped-def]
+def place_shares(devices, room, held, count, placed, most_steps):  # type: ignore[no-untyped-def]
     """Put the shares on ``count`` devices by depth-first search; False if no way is found.
 
     The first descent is first fit decreasing. Devices with equal room are tried once.
@@ -269,7 +275,7 @@ def place_shares(devices, room, held, count, placed):  # type: ignore[no-untyped
     steps = 0
     while at < n:
         steps += 1
-        if steps > MOST_STEPS + n:
+        if steps > most_steps + n:
             return False
         i = placed[at, 0]
         size = _size(i, devices, room)

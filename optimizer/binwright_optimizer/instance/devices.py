@@ -6,6 +6,7 @@ they say all; where a node has several, or cuts them, `device_packing` decides a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -54,14 +55,14 @@ Int = NDArray[np.int64]
 GPU_MILLI = "gpu-milli"
 GPU_MEMORY = "gpu-memory"
 GPU_COMPUTE = "gpu-compute"
-GPU_HALVES = "gpu-halves"
-GPU_THIRDS = "gpu-thirds"
-SUMS = (GPU_MILLI, GPU_MEMORY, GPU_COMPUTE, GPU_HALVES, GPU_THIRDS)
+GPU_BEYOND = "gpu-beyond-"
 """Resources of ours: thousandths and bytes over all GPUs of a node; thousandths of their compute where MIG
-cuts them; and places for shares, two on each GPU, of which a share above a half takes both (`GPU_HALVES`),
-or one above a third takes one and one above two thirds both (`GPU_THIRDS`). The last two hold for every
-packing of shares on devices, and tell relaxations what the plain sum does not: that two shares of 0.6 need
-two GPUs (dual feasible functions; see `device_packing`). No Kubernetes resource is called so."""
+cuts them; and, by names that begin so, thousandths of shares beyond some size (`beyond`). No Kubernetes
+resource is called so."""
+GPU_THIRDS = "gpu-beyond-thirds"
+"""Thousandths of shares, of which those above a third count as a half, and above two thirds as a whole."""
+MOST_BEYOND = 3
+"""Sums of shares beyond some size that a problem gets: each slows every search, and tightens every bound."""
 
 PLENTY = 2**40
 """Amount that no workload uses up."""
@@ -127,40 +128,85 @@ def asks_for_parts(template: PodTemplate) -> bool:
     return template.gpu_share is not None or any(mig_profile(name) for name, _ in template.requests)
 
 
-def amounts_asked(workloads: Iterable[Workload]) -> Callable[[PodTemplate], Resources]:
+def is_sum(resource: str) -> bool:
+    """Whether a resource is one of ours."""
+    return resource in (GPU_MILLI, GPU_MEMORY, GPU_COMPUTE) or resource.startswith(GPU_BEYOND)
+
+
+def beyond(size: int, limit: int) -> int:
+    """What a share counts in the sum of those beyond ``limit`` thousandths, at most half a GPU.
+
+    Shares below the limit count nothing, shares that leave no more than that count as a whole GPU, others
+    as what they are; a GPU holds no more than 1,000 of it (a dual feasible function: S. Martello and P. Toth,
+    Lower bounds and reduction procedures for the bin packing problem, 1990,
+    doi:10.1016/0166-218X(90)90094-S). The plain sum would let the rests of several GPUs hold another share.
+
+    >>> [beyond(size, 200) for size in (100, 200, 500, 800, 810)]
+    [0, 200, 500, 800, 1000]
+    """
+    if size < limit:
+        return 0
+    return WHOLE_GPU_MILLI if size > WHOLE_GPU_MILLI - limit else size
+
+
+def amounts_asked(workloads: Sequence[Workload]) -> Callable[[PodTemplate], Resources]:
     """What pods request; with sums over GPUs, if any pod asks for parts of them."""
-    templates = [workload.template for workload in workloads]
+    templates = {id(w.template): w.template for w in workloads}.values()
     if not any(map(asks_for_parts, templates)):
         return attrgetter("requests")
-    return partial(with_sums, cuts=any(mig_profile(name) for t in templates for name, _ in t.requests))
+    return partial(
+        with_sums,
+        cuts=any(mig_profile(name) for t in templates for name, _ in t.requests),
+        limits=_limits(workloads),
+    )
 
 
-def with_sums(template: PodTemplate, *, cuts: bool) -> Resources:
-    """Requests of a pod with what it takes of a node's GPUs in sum; of compute too, if any are cut.
+def _limits(workloads: Sequence[Workload]) -> tuple[int, ...]:
+    """Limits for `beyond`: just above what the commonest shares over half a GPU leave."""
+    pods: Counter[int] = Counter()
+    for workload in workloads:
+        share = workload.template.gpu_share
+        if share is not None and WHOLE_GPU_MILLI < 2 * share.milli < 2 * WHOLE_GPU_MILLI:
+            left = WHOLE_GPU_MILLI - share.milli
+            pods[left + 1] += workload.replicas * workload.template.requests[NVIDIA_GPU]
+    common = sorted(pods, key=lambda limit: (-pods[limit], limit))[:MOST_BEYOND]
+    return tuple(sorted(common))
 
+
+def with_sums(template: PodTemplate, *, cuts: bool, limits: tuple[int, ...] = ()) -> Resources:
+    """Requests of a pod with what it takes of a node's GPUs in sum.
+
+    Parameters
+    ----------
+    cuts
+        Whether any pod asks for MIG instances.
+    limits
+        Sizes beyond which shares are summed up by themselves.
+
+    Examples
+    --------
     >>> from binwright_optimizer.model import GpuShare
-    >>> pod = PodTemplate(Resources.of({"nvidia.com/gpu": 2}), gpu_share=GpuShare(250, 2**30))
-    >>> dict(with_sums(pod, cuts=False))
-    {'gpu-memory': 2147483648, 'gpu-milli': 500, 'nvidia.com/gpu': 2}
+    >>> pod = PodTemplate(Resources.of({"nvidia.com/gpu": 2}), gpu_share=GpuShare(850, 2**30))
+    >>> dict(with_sums(pod, cuts=False, limits=(200,)))
+    {'gpu-beyond-200': 2000, 'gpu-beyond-thirds': 2000, 'gpu-memory': 2147483648, 'gpu-milli': 1700, \
+'nvidia.com/gpu': 2}
     """
     gpus = template.requests[NVIDIA_GPU]
     share = template.gpu_share
-    milli = gpus * (share.milli if share else WHOLE_GPU_MILLI)
-    memory = gpus * (share.memory_bytes if share else 0)
-    compute = milli
+    size = share.milli if share else WHOLE_GPU_MILLI
+    milli = compute = gpus * size
     for name, count in template.requests:
         profile = mig_profile(name)
         if profile is not None:
             slices, sevenths = _least_parts(profile)
             milli += count * slices
             compute += count * sevenths
-    size = share.milli if share else WHOLE_GPU_MILLI
     sums = {
         GPU_MILLI: milli,
-        GPU_MEMORY: memory,
+        GPU_MEMORY: gpus * (share.memory_bytes if share else 0),
         GPU_COMPUTE: compute if cuts else 0,
-        GPU_HALVES: gpus * ((2 * size > WHOLE_GPU_MILLI) + (2 * size >= WHOLE_GPU_MILLI)),
-        GPU_THIRDS: gpus * min(2, 3 * size // WHOLE_GPU_MILLI),
+        GPU_THIRDS: gpus * (min(2, 3 * size // WHOLE_GPU_MILLI) * WHOLE_GPU_MILLI // 2) if limits else 0,
+        **{f"{GPU_BEYOND}{limit}": gpus * beyond(size, limit) for limit in limits},
     }
     return Resources.of({**dict(template.requests), **sums})
 
@@ -248,8 +294,8 @@ class NodeDevices:
                 found[r] = (PLENTY if self.count else 0) if is_packed else self.requestable
             elif name in (GPU_MILLI, GPU_COMPUTE):
                 found[r] = PLENTY if self.sharing.is_replicated else self.milli * self.count + self._cut(name)
-            elif name in (GPU_HALVES, GPU_THIRDS):
-                found[r] = PLENTY if self.sharing.is_replicated else 2 * self.count
+            elif name.startswith(GPU_BEYOND):
+                found[r] = PLENTY if self.sharing.is_replicated else WHOLE_GPU_MILLI * self.count
             elif name == GPU_MEMORY:
                 found[r] = self.memory * self.count if is_packed else PLENTY
             elif profile is not None and self.mig is not None and not self.advertised[name]:
@@ -399,11 +445,6 @@ def profiles_of(resources: tuple[str, ...]) -> tuple[str, ...]:
     """MIG profiles among the resources that pods request, falling in size."""
     named = [profile for name in resources if (profile := mig_profile(name)) is not None]
     return tuple(sorted(named, key=lambda profile: (-_least_parts(profile)[0], profile)))
-
-
-def without_sums(amounts: Iterable[tuple[str, int]]) -> Resources:
-    """Amounts under the names that Kubernetes knows."""
-    return Resources.of({name: amount for name, amount in amounts if name not in SUMS})
 
 
 def concerns(resources: tuple[str, ...], sharing: GpuSharing) -> bool:

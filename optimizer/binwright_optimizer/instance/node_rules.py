@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance.device_packing import devices_hold, most_joining
+from binwright_optimizer.instance.device_packing import MOST_STEPS, devices_hold, most_joining
 from binwright_optimizer.instance.devices import NO_DEVICES, Devices
 
 Int = NDArray[np.int64]
@@ -191,9 +191,9 @@ class NodeRules(NamedTuple):
                     result[members] += demand[self.trigger[q]]
         return result
 
-    def among(self, classes: NDArray[np.intp]) -> NodeRules:
-        """The rules between these classes only, numbered in their order; rules about devices are not kept."""
-        n_classes, n_candidates = len(self.set_start) - 1, len(self.begin_start) - 1
+    def among(self, classes: NDArray[np.intp], candidates: NDArray[np.intp]) -> NodeRules:
+        """The rules between these classes only, both numbered in their order; devices are left out."""
+        n_classes = len(self.set_start) - 1
         number = np.full(n_classes, -1, dtype=np.intp)
         number[classes] = np.arange(len(classes))
         chosen = {int(s) for i in classes for s in self.set_of[self.set_start[i] : self.set_start[i + 1]]}
@@ -211,11 +211,11 @@ class NodeRules(NamedTuple):
             ]
         starts = [
             Start(j, members[s], int(self.begin_load[at]), int(self.begin_most[at]), s)
-            for j in range(n_candidates)
-            for at in range(self.begin_start[j], self.begin_start[j + 1])
+            for j, candidate in enumerate(candidates)
+            for at in range(self.begin_start[candidate], self.begin_start[candidate + 1])
             if (s := int(self.begin_set[at])) in chosen
         ]
-        return NodeRules.of(len(classes), n_candidates, rules, starts)
+        return NodeRules.of(len(classes), len(candidates), rules, starts)
 
     def most_alone(self, i: int, candidates: NDArray[np.intp]) -> Int:
         """Most pods of class ``i`` that may stand on each candidate without other new ones: (j,)."""
@@ -254,7 +254,7 @@ class NodeRules(NamedTuple):
         (True, False, True)
         """
         if not self.devices.is_empty and not devices_hold(
-            self.devices, candidate, np.asarray(pattern, dtype=np.int64)
+            self.devices, candidate, np.asarray(pattern, dtype=np.int64), MOST_STEPS
         ):
             return False
         load = np.zeros(len(self.cap), dtype=np.int64)

@@ -7,7 +7,7 @@ from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax
-from binwright_optimizer.pricing.kernels.rules import begin, place, room_for
+from binwright_optimizer.pricing.kernels.rules import begin_in_sets, place, room_in_sets
 
 BRANCH_NODES = 3_000
 """Depth-first nodes tried to close a branch: about as long as its relaxation takes."""
@@ -33,7 +33,8 @@ def branch(
     Parameters
     ----------
     rules, j, held, load, cap
-        Node rules, the candidate, and room for the state of a node; see `kernels.rules`.
+        Node rules, the candidate, and room for the state of a node; see `kernels.rules`. Devices are not
+        looked at: the pattern holds in sum, and the bound is one on what devices hold as well.
 
     Returns
     -------
@@ -99,12 +100,12 @@ def branch(
                 fits = False
             free[r] = room[r] / capacity[r] if capacity[r] > 0 else 0.0
         if has_rules and fits:
-            begin(rules, j, held, load, cap)
+            begin_in_sets(rules, j, held, load, cap)
             for k in range(n):
                 if lows[k] > 0:
                     place(items[k], lows[k], rules, held, load)
             for k in range(n):
-                spare = room_for(items[k], rules, held, load, cap)
+                spare = room_in_sets(items[k], rules, held, load, cap)
                 if spare < 0 and lows[k] > 0:
                     fits = False
                     break

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.pricing.kernels.rules import place, room_for
+from binwright_optimizer.instance.device_packing import MOST_STEPS
+from binwright_optimizer.pricing.kernels.rules import is_on_devices, place, room_for, room_in_sets
+
+MOST_TRIMS = 2
+"""Patterns of one search that are cut down to what devices hold; others of the kind are passed over."""
+MOST_FAILED = 10
+"""Patterns of one search that devices do not hold, before only first fit decreasing is tried on more."""
 
 
 @njit(cache=True, nogil=True)
@@ -36,6 +42,9 @@ def pack(
     """
     n_resources = requests.shape[1]
     has_rules = rules.cap.shape[0] > 0
+    has_devices = rules.devices.need.shape[0] > 0
+    kept = np.empty(n if has_devices else 0, dtype=np.int64)
+    failed = 0
     weight = np.empty(n)
     efficiency = np.empty(n)
     for k in range(n):
@@ -77,7 +86,7 @@ def pack(
                 if requests[i, r] > 0:
                     count = min(count, free[r] // requests[i, r])
             if has_rules and count > 0:
-                count = max(min(count, room_for(i, rules, held, load, cap)), np.int64(0))
+                count = max(min(count, room_in_sets(i, rules, held, load, cap)), np.int64(0))
                 place(i, count, rules, held, load)
             counts[position] = count
             if count > 0:
@@ -87,9 +96,24 @@ def pack(
             position += 1
             visited += 1
         if value > best + slack:
-            best = value
-            for p in range(n):
-                chosen[order[p]] = counts[p] if p < position else 0
+            if not has_devices or is_on_devices(rules, held, cap, MOST_STEPS if failed < MOST_FAILED else 0):
+                best = value
+                for p in range(n):
+                    chosen[order[p]] = counts[p] if p < position else 0
+            elif failed < MOST_TRIMS:
+                for p in range(position):
+                    kept[p] = counts[p]
+                    place(items[order[p]], -counts[p], rules, held, load)
+                trimmed = _join(position, order, items, values, kept, rules, held, load, cap)
+                for p in range(position):
+                    place(items[order[p]], counts[p] - kept[p], rules, held, load)
+                if trimmed > best + slack:
+                    best = trimmed
+                    for p in range(n):
+                        chosen[order[p]] = kept[p] if p < position else 0
+                failed += 1
+            else:
+                failed += 1
         if visited > max_nodes:
             complete = False
             if has_rules:
@@ -110,3 +134,39 @@ def pack(
         value -= values[i]
         position += 1
     return best, complete
+
+
+@njit(cache=True, nogil=True)
+def trim(n, items, shares, mu, values, counts, rules, held, load, cap):
+    """Reduce ``counts`` (n,), which are not on the node yet, to what its devices hold; returns the worth.
+
+    The most efficient items go first; the state is left as it was.
+    """
+    efficiency = np.empty(n)
+    for k in range(n):
+        weight = 0.0
+        for r in range(shares.shape[1]):
+            weight += mu[r] * shares[k, r]
+        efficiency[k] = values[items[k]] / weight if weight > 0.0 else np.inf
+    order = np.argsort(-efficiency)
+    kept = np.empty(n, dtype=np.int64)
+    for p in range(n):
+        kept[p] = counts[order[p]]
+    worth = _join(n, order, items, values, kept, rules, held, load, cap)
+    for p in range(n):
+        counts[order[p]] = kept[p]
+        place(items[order[p]], -kept[p], rules, held, load)
+    return worth
+
+
+@njit(cache=True, nogil=True)
+def _join(n, order, items, values, counts, rules, held, load, cap):
+    """Place ``counts`` (n,), by position in ``order``, as far as they may join, and reduce them to that."""
+    worth = 0.0
+    for p in range(n):
+        i = items[order[p]]
+        if counts[p] > 0:
+            counts[p] = room_for(i, counts[p], rules, held, load, cap)
+            place(i, counts[p], rules, held, load)
+            worth += counts[p] * values[i]
+    return worth

@@ -15,7 +15,7 @@ from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax
-from binwright_optimizer.pricing.kernels.rules import begin, place, room_for
+from binwright_optimizer.pricing.kernels.rules import begin, place, room_for, room_in_sets
 
 MOST_CUTS = 12
 """Patterns of one candidate that may lower one class before it is left where it is."""
@@ -41,7 +41,7 @@ def fits(caps, requests, allocatable, compatible, rules):
                 for r in range(requests.shape[1]):
                     if requests[i, r] > 0:
                         count = min(count, allocatable[j, r] // requests[i, r])
-                most[j, i] = max(min(count, room_for(i, rules, held, load, cap)), 0)
+                most[j, i] = room_for(i, count, rules, held, load, cap)
     return most
 
 
@@ -205,7 +205,7 @@ def _beside(
             if requests[k, r] > 0:
                 count = min(count, room[r] // requests[k, r])
         if has_rules:
-            count = min(count, room_for(k, rules, held, load, cap))
+            count = min(count, room_in_sets(k, rules, held, load, cap))
         if count <= 0:
             continue
         if k == i:

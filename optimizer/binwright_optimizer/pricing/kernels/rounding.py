@@ -10,7 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.pricing.kernels.rules import place, room_for
+from binwright_optimizer.pricing.kernels.rules import (
+    is_on_devices,
+    place,
+    room_for,
+    room_in_sets,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -45,7 +50,7 @@ def round_down(
             if count <= 0:
                 continue
             if has_rules:
-                count = min(count, room_for(i, rules, held, load, cap))
+                count = min(count, room_in_sets(i, rules, held, load, cap))
                 if count <= 0:
                     continue
                 place(i, count, rules, held, load)
@@ -54,7 +59,18 @@ def round_down(
             for r in range(n_resources):
                 free[r] -= count * requests[i, r]
     if has_rules:
+        is_whole = is_on_devices(rules, held, cap)
         for k in range(n):
             if chosen[k] > 0:
                 place(items[k], -chosen[k], rules, held, load)
+        if not is_whole:  # only what is chosen is put on devices one by one, which takes long
+            for k in order:
+                wanted = chosen[k]
+                if wanted > 0:
+                    chosen[k] = room_for(items[k], wanted, rules, held, load, cap)
+                    place(items[k], chosen[k], rules, held, load)
+                    worth -= (wanted - chosen[k]) * values[items[k]]
+            for k in range(n):
+                if chosen[k] > 0:
+                    place(items[k], -chosen[k], rules, held, load)
     return worth

@@ -3,13 +3,15 @@
 A search keeps, for the node that it fills, the pods by class (``held``), their number in each set of
 the rules, running pods included (``load``), and the cap of each set that holds whatever joins
 (``cap``). Since every part of an allowed pattern is allowed, a search that never exceeds `room_for`
-misses no pattern. Bounds know nothing of rules but what `room_for` says of an empty node.
+misses no pattern. Bounds know nothing of rules but what they say of an empty node.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from binwright_optimizer.instance.device_packing import MOST_STEPS, devices_hold, most_joining
 
 
 @njit(cache=True, nogil=True)
@@ -22,11 +24,33 @@ def begin(rules, j, held, load, cap):
         s = rules.begin_set[at]
         load[s] += rules.begin_load[at]
         cap[s] = min(cap[s], rules.begin_most[at])
+    if rules.devices.need.shape[0] > 0:
+        cap[-1] = j
 
 
 @njit(cache=True, nogil=True)
-def room_for(i, rules, held, load, cap):
-    """Most pods of class ``i`` that may join; negative where those placed break a rule already."""
+def begin_in_sets(rules, j, held, load, cap):
+    """The same of a node whose devices hold whatever they hold in sum."""
+    begin(rules, j, held, load, cap)
+    if rules.devices.need.shape[0] > 0:
+        cap[-1] = -1
+
+
+@njit(cache=True, nogil=True)
+def room_for(i, wanted, rules, held, load, cap):
+    """Most pods of class ``i``, up to ``wanted``, that may join."""
+    most = min(wanted, room_in_sets(i, rules, held, load, cap))
+    if rules.devices.need.shape[0] > 0 and most > 0:
+        most = most_joining(i, most, rules.devices, cap[-1], held)
+    return max(most, np.int64(0))
+
+
+@njit(cache=True, nogil=True)
+def room_in_sets(i, rules, held, load, cap):
+    """Most pods of class ``i`` that may join by the sets; negative where those placed break a rule already.
+
+    Devices take longer to look at than a step of a search may: see `is_on_devices`.
+    """
     most = np.int64(2**40)
     for at in range(rules.set_start[i], rules.set_start[i + 1]):
         s = rules.set_of[at]
@@ -39,6 +63,12 @@ def room_for(i, rules, held, load, cap):
         if load[rules.fired_set[at]] > rules.most[rules.fired[at]]:
             most = min(most, np.int64(0) if held[i] == 0 else np.int64(-1))
     return most
+
+
+@njit(cache=True, nogil=True)
+def is_on_devices(rules, held, cap, most_steps=MOST_STEPS):
+    """Whether the devices of the node hold the pods placed; see `devices_hold`."""
+    return rules.devices.need.shape[0] == 0 or devices_hold(rules.devices, cap[-1], held, most_steps)
 
 
 @njit(cache=True, nogil=True)

@@ -6,12 +6,17 @@ import numpy as np
 from numba import njit
 
 from binwright_optimizer.pricing.kernels.branch import branch
-from binwright_optimizer.pricing.kernels.depth_first import pack
+from binwright_optimizer.pricing.kernels.depth_first import pack, trim
 from binwright_optimizer.pricing.kernels.relaxation import relax, surplus
-from binwright_optimizer.pricing.kernels.rules import begin, room_for
+from binwright_optimizer.pricing.kernels.rules import begin, room_in_sets
 
 SCREEN_WORK, PACK_WORK, BRANCH_WORK = 2, 30, 40
 """Microseconds that screening a candidate, a depth-first search and a branch take, in round numbers."""
+
+
+SHORT_BRANCHES, MOST_LONGER = 40, 16
+"""Where devices hold less than their sums, branching only bounds, and the depth-first search has to find
+patterns: it takes as many times longer as there are so many branches, up to the second."""
 
 
 @njit(cache=True, nogil=True)
@@ -36,7 +41,7 @@ def gather(
                 most = allocatable[j, r] // requests[i, r]
                 fit = min(fit, most)
         if has_rules:
-            fit = min(fit, room_for(i, rules, held, load, cap))
+            fit = min(fit, room_in_sets(i, rules, held, load, cap))
         if fit <= 0:
             continue
         items[n] = i
@@ -107,6 +112,8 @@ def sweep(
     held = np.zeros(n_classes, dtype=np.int64)
     load = np.zeros(rules.cap.shape[0], dtype=np.int64)
     cap = np.zeros(rules.cap.shape[0], dtype=np.int64)
+    has_devices = rules.devices.need.shape[0] > 0
+    longer = max(1, min(MOST_LONGER, max_branches // SHORT_BRANCHES))
     found = 0
     for c in range(candidates.shape[0]):
         j = candidates[c]
@@ -141,7 +148,7 @@ def sweep(
             mu,
             cost,
             slack,
-            max_nodes,
+            longer * max_nodes if has_devices and rules.devices.room[j, 0] >= 0 else max_nodes,
             chosen,
             rules,
             held,
@@ -151,6 +158,8 @@ def sweep(
         if complete:
             upper = value + slack
         elif max_branches > 0:
+            found_before = chosen[:n].copy()
+            value_before = value
             value, upper, solved = branch(
                 n,
                 items,
@@ -171,6 +180,12 @@ def sweep(
                 cap,
             )
             work[j] += BRANCH_WORK * solved
+            if has_devices and rules.devices.room[j, 0] >= 0 and value > value_before:
+                begin(rules, j, held, load, cap)
+                value = trim(n, items, shares, mu, values, chosen, rules, held, load, cap)
+                if value <= value_before:
+                    value = value_before
+                    chosen[:n] = found_before
         for k in range(n):
             patterns[c, items[k]] = chosen[k]
         bounds[j] = upper
