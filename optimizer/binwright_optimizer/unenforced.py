@@ -19,15 +19,10 @@ from binwright_optimizer.model import (
     Workload,
     labels,
 )
-from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.rules import Rule
 
 MOST_NAMED = 3
 """Workloads that a warning names before it counts the rest."""
-
-
-def _asks_for_mig(template: PodTemplate) -> bool:
-    return any(mig_profile(resource) is not None for resource, _ in template.requests)
 
 
 _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], ...] = (
@@ -48,16 +43,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
     ),
     ("preferred node affinity is not weighed", lambda template: template.preferred_affinity, None),
     ("zones and attach limits of volumes are not enforced", lambda template: template.volumes, Rule.VOLUMES),
-    (
-        "shares of a GPU are not packed: each counts as a whole one",
-        lambda template: template.gpu_share is not None,
-        None,
-    ),
-    (
-        "MIG devices are not cut from GPUs: only nodes that advertise them count",
-        _asks_for_mig,
-        None,
-    ),
     ("claims of devices are not enforced", lambda template: template.device_claims, None),
     ("restart costs are not weighed", lambda template: template.restart_cost_microusd, None),
 )
@@ -97,11 +82,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
             and any(map(_has_min_values, problem.node_pools))
         ),
         Rule.MIN_VALUES,
-    ),
-    (
-        "replicas of GPUs by time-slicing or MPS are not counted",
-        lambda problem: any(pool.gpu_sharing.replicas > 1 for pool in problem.node_pools),
-        None,
     ),
     (
         "reservations for any zone, and instance reservations, are not used",

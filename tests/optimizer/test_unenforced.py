@@ -9,7 +9,6 @@ from binwright_optimizer.model import (
     DaemonSet,
     Gang,
     GpuNodePolicy,
-    GpuShare,
     HostPort,
     LabelSelector,
     NodeCap,
@@ -56,8 +55,6 @@ def asking(**rules: object) -> Problem:
             {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
         ),
         ("zones and attach limits of volumes", {"volumes": (Volume(),)}),
-        ("shares of a GPU", {"gpu_share": GpuShare(500)}),
-        ("MIG devices", {"requests": resources(**{"nvidia.com/mig-1g.5gb": 1})}),
         ("restart costs", {"restart_cost_microusd": 1}),
     ],
 )
