@@ -266,7 +266,7 @@ class Search:
             return Search(part, params, stop).run().packing
 
         pods, node_worth = self.generation.bound.duals.pods, np.empty(self.instance.n_candidates)
-        self.pricing.price(pods, self.generation.rows.price, node_worth, branches=0)
+        self.pricing.price(pods, self.generation.rows.price.astype(np.float64), node_worth, branches=0)
         parts = Parts(self.instance, solve, pods, node_worth, self.rng)
         assert self.incumbent.packing is not None
         began = self.stop.elapsed_s()

@@ -91,7 +91,7 @@ def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float
     float64 array (i,) of dollars, and dollars per hour.
     """
     fluid = Fluid(instance)
-    price: Float = instance.price * MICRO
+    price = (instance.price * MICRO).astype(np.float64)
     chosen = _cheapest_by_resource(instance)
     for j in chosen:
         fluid.add(j)
@@ -122,7 +122,7 @@ def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float
 
 def _cheapest_by_resource(instance: Instance) -> set[int]:
     """Candidates to begin with: the cheapest of each resource, and of each class that none of them holds."""
-    price: Float = instance.price * MICRO
+    price = (instance.price * MICRO).astype(np.float64)
     chosen: set[int] = set()
     for r in range(instance.requests.shape[1]):
         room: NDArray[np.int64] = instance.allocatable[:, r]
