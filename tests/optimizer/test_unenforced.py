@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 from binwright_optimizer.model import (
     DaemonSet,
-    Gang,
     GpuNodePolicy,
     HostPort,
     LabelSelector,
+    LossBound,
     NodeCap,
     PodAffinity,
     PodAffinityTerm,
@@ -27,6 +27,7 @@ from binwright_optimizer.model import (
     TopologySpread,
     Volume,
     WhenUnsatisfiable,
+    labels,
 )
 from binwright_optimizer.solve import solve
 from binwright_optimizer.unenforced import unenforced
@@ -44,12 +45,14 @@ def asking(**rules: object) -> Problem:
 @pytest.mark.parametrize(
     ("warning", "rules"),
     [
-        ("topology spread is not enforced", {"topology_spread": (TopologySpread("zone", 1),)}),
         (
             "topology spread with ScheduleAnyway is not weighed",
             {"topology_spread": (TopologySpread("zone", 1, WhenUnsatisfiable.SCHEDULE_ANYWAY),)},
         ),
-        ("pod affinity is not enforced", {"pod_affinity": PodAffinity((TERM,))}),
+        (
+            "pod affinity by node is not enforced",
+            {"pod_affinity": PodAffinity((PodAffinityTerm(labels.HOSTNAME, LabelSelector()),))},
+        ),
         (
             "preferred pod affinity is not weighed",
             {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
@@ -69,7 +72,10 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
     [
         ("reservations for any zone", {"reservations": (Reservation("r", "small", "r1", 1),)}),
         ("savings plans", {"savings_plans": (SavingsPlan("s", 1, 1),)}),
-        ("the problem's bounds on spot", {"policies": Policies(spot=SpotPolicy(max_per_pool=Share(1)))}),
+        (
+            "the problem's bound on the loss of spot",
+            {"policies": Policies(spot=SpotPolicy(loss=LossBound(Share(1), 1)))},
+        ),
         ("preferences are not weighed", {"policies": Policies(microusd_per_weight_hour=1)}),
         (
             "taints with the effect PreferNoSchedule",
@@ -111,8 +117,5 @@ def test_wishes_that_the_user_ignores_are_not_mentioned() -> None:
 
 def test_plain_problem_brings_no_warning_and_a_ruled_one_carries_it_in_its_decision() -> None:
     assert solve(asking()).warnings == ()
-    gang = dataclasses.replace(asking(), gangs=(Gang("g"),))
-    ruled = dataclasses.replace(gang, workloads=(dataclasses.replace(gang.workloads[0], gang="g"),))
-    assert solve(ruled).warnings == (
-        "gangs are not enforced: pods are placed one by one: 1 workload states it (w)",
-    )
+    ruled = asking(restart_cost_microusd=1)
+    assert solve(ruled).warnings == ("restart costs are not weighed: 1 workload states it (w)",)

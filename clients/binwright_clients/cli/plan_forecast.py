@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         "binwright plan next-year.yaml --from plan.json --churn-cost 50",
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
         "binwright plan forecast demand.csv --cloud gcp --deadline 20s -o json > plan.json",
-        "binwright plan large.yaml --engine dask --dask-address tcp://10.0.0.5:8786 --checkpoint done/",
+        "binwright plan forecast large.yaml --engine dask --dask-address tcp://10.0.0.5:8786 --checkpoint done/",
     )
 )
 @click.argument("path", metavar="FORECAST")
@@ -204,6 +204,9 @@ def held_plan(asked: Forecast, saved: SavedPlan, churn_microusd: int) -> HeldPla
 
 def plan_document(found: Plan) -> dict[str, Any]:
     """The plan as plain values; dollars over the horizon unless the key says otherwise."""
+    # Imported on first use: it loads the solver.
+    from binwright_optimizer.planning.evidence import certificate_document
+
     periods = found.forecast.periods
     return {
         "total_cost_usd": found.total / 1e6,
@@ -284,6 +287,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
             for test in found.forecast.backtests
         ],
         "price_sources": [source_document(source) for source in found.price_sources],
+        "certificate": certificate_document(found),
     }
 
 
