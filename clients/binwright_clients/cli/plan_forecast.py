@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         "binwright plan next-year.yaml --from plan.json --churn-cost 50",
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
         "binwright plan forecast demand.csv --cloud gcp --deadline 20s -o json > plan.json",
-        "binwright plan forecast large.yaml --engine dask --dask-address tcp://10.0.0.5:8786 --checkpoint done/",
+        "binwright plan forecast large.yaml --engine dask --dask-address tcp://10.0.0.5:8786",
     )
 )
 @click.argument("path", metavar="FORECAST")
