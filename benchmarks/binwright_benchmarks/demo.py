@@ -36,7 +36,13 @@ from rich.console import Console
 
 from binwright_benchmarks.baselines import MAIN_RULES, BrokenBaselineError, open_market
 from binwright_benchmarks.measure import BaselineFigures, Step, run_baselines
-from binwright_benchmarks.questions import BUNDLED_TRACE, REGION, MissingDataError, reference_node_pools
+from binwright_benchmarks.questions import (
+    BUNDLED_TRACE,
+    REGION,
+    MissingDataError,
+    ask_for_whole_gpus,
+    reference_node_pools,
+)
 from binwright_benchmarks.reference import ARRIVALS, CLASSES, GPU_PODS, services_table, trace_table
 from binwright_benchmarks.server_process import ServerProcessError, running_server
 from binwright_benchmarks.versus import range_line, versus_table
@@ -103,6 +109,7 @@ def _demonstrate(console: Console, deadline_s: float, picture: Path | None) -> N
             question = build_question(
                 (str(BUNDLED_TRACE),), catalog="aws", regions=(REGION,), deadline_s=deadline_s
             )
+            ask_for_whole_gpus(question.request)
             answer = _answer(console, engine, question, "GPU trace on AWS")
             if picture is not None:
                 # Imported here: it takes a second, and only pictures need it.

@@ -22,7 +22,7 @@ from binwright_clients.client import Client
 from binwright_clients.inputs import read_inputs
 from binwright_clients.rpc_errors import DeadlineExceededError
 
-from binwright_benchmarks.questions import BUNDLED_TRACE, REGION, reference_node_pools
+from binwright_benchmarks.questions import BUNDLED_TRACE, REGION, ask_for_whole_gpus, reference_node_pools
 from binwright_benchmarks.server_process import running_server
 
 SMALL_TABLE = """\
@@ -76,7 +76,9 @@ def small_request() -> provisioning_service_pb2.SolveRequest:
 
 def large_request() -> provisioning_service_pb2.SolveRequest:
     """The whole bundled trace on everything AWS sells."""
-    return _request([str(BUNDLED_TRACE)])
+    request = _request([str(BUNDLED_TRACE)])
+    ask_for_whole_gpus(request)
+    return request
 
 
 def _request(paths: Sequence[str]) -> provisioning_service_pb2.SolveRequest:

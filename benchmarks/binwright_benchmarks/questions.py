@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from binwright.v1 import provisioning_service_pb2
 from binwright_clients.cli.question import build_question
 from binwright_optimizer.model import Problem
 from binwright_server.convert import request_to_problem
@@ -56,8 +57,38 @@ def trace_problem(
     instance_types: tuple[str, ...] = (),
     capacity_types: tuple[str, ...] = (),
 ) -> Problem:
-    """A trace file on the AWS catalogue; kept, because many instances are drawn from it."""
+    """A trace file on the AWS catalogue; kept, because many instances are drawn from it.
+
+    Its shares of GPUs count as whole ones, as they do to the rules of other autoscalers.
+    """
+    return with_whole_gpus(shared_trace_problem(path, instance_types, capacity_types))
+
+
+@lru_cache(maxsize=8)
+def shared_trace_problem(
+    path: Path = BUNDLED_TRACE,
+    instance_types: tuple[str, ...] = (),
+    capacity_types: tuple[str, ...] = (),
+) -> Problem:
+    """The same with shares of GPUs, which pods pack per device."""
     return read_problem((str(path),), instance_types=instance_types, capacity_types=capacity_types)
+
+
+def with_whole_gpus(problem: Problem) -> Problem:
+    """The same problem, each pod with the GPUs that it shares to itself."""
+    whole = {
+        id(w.template): replace(w.template, gpu_share=None) if w.template.gpu_share else w.template
+        for w in problem.workloads
+    }
+    return replace(
+        problem, workloads=tuple(replace(w, template=whole[id(w.template)]) for w in problem.workloads)
+    )
+
+
+def ask_for_whole_gpus(request: provisioning_service_pb2.SolveRequest) -> None:
+    """Make each pod of a request have the GPUs that it shares to itself."""
+    for workload in request.problem.workloads:
+        workload.template.ClearField("gpu_share")
 
 
 def table_problem(table: str, nodepools: Sequence[str] = ()) -> Problem:
@@ -74,9 +105,11 @@ def with_workloads(problem: Problem, indices: Sequence[int]) -> Problem:
 
 
 def trace_rows(path: Path = BUNDLED_TRACE) -> list[dict[str, str]]:
-    """Rows of a trace file in the order of arrival, ties by name."""
+    """Rows of a trace file in the order of arrival, ties by name, without shares of GPUs."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [
+            {key: cell for key, cell in row.items() if key != "gpu_milli"} for row in csv.DictReader(file)
+        ]
     return sorted(rows, key=lambda row: (int(row["creation_time"]), row["name"]))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from binwright_optimizer.model import Problem
 
-from binwright_benchmarks.questions import trace_problem, with_workloads
+from binwright_benchmarks.questions import shared_trace_problem, trace_problem, with_workloads
 from binwright_benchmarks.registry import SharedData, register
 
 SAMPLE = 1000
@@ -25,6 +25,14 @@ def whole(_seed: int, _data: SharedData) -> Problem:
 def whole_with_spot(_seed: int, _data: SharedData) -> Problem:
     """Every pod, with spot for sale."""
     return trace_problem(capacity_types=("on-demand", "spot"))
+
+
+@register(
+    "gpu-trace-shared", "8,152 pods of the trace with their shares of GPUs, packed per device", deadline_s=5.0
+)
+def whole_with_shares(_seed: int, _data: SharedData) -> Problem:
+    """Every pod, with the shares that the trace states."""
+    return shared_trace_problem()
 
 
 @register("gpu-trace-1000", "1,000 pods of the trace drawn at random", is_seeded=True)
