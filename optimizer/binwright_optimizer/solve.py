@@ -28,7 +28,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search import MOST_PARTS, Found, Search, with_demand_of
 from binwright_optimizer.stopping import Deadline, Reserved, Stop
-from binwright_optimizer.unenforced import unenforced
+from binwright_optimizer.unenforced import enforced_part, unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare, prove_bound
 
 LEAST_PROOF_S = 0.05
@@ -64,6 +64,8 @@ def solve(
     params = params or SolveParams()
     stop = stop or Deadline(params.deadline_s)
     timer = _Timer(stop)
+    warnings = unenforced(problem)
+    problem = enforced_part(problem)
     with timer.phase("instance"):
         instance = build_instance(problem)
         prepare(problem)
@@ -84,7 +86,7 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
-            warnings=(*found.warnings, *unenforced(problem)),
+            warnings=(*found.warnings, *warnings),
         )
         findings = (*check_placement(problem, decision), *check_statement(decision))
         if bound > found.packing.cost:

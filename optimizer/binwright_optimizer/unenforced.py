@@ -8,6 +8,7 @@ then on the verifier refuses decisions that break the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from binwright_optimizer.model import (
     MinValuesPolicy,
@@ -138,6 +139,17 @@ def unenforced(problem: Problem) -> tuple[str, ...]:
         topology spread is not enforced: 2 workloads state it (shop/web, shop/api)
     """
     return (*_workload_warnings(problem), *_problem_warnings(problem))
+
+
+def enforced_part(problem: Problem) -> Problem:
+    """The problem without the claims of devices that nobody holds yet: what is solved and verified."""
+    if not any(workload.template.device_claims for workload in problem.workloads):
+        return problem
+    workloads = tuple(
+        replace(w, template=replace(w.template, device_claims=())) if w.template.device_claims else w
+        for w in problem.workloads
+    )
+    return replace(problem, workloads=workloads)
 
 
 def _problem_warnings(problem: Problem) -> Iterator[str]:
