@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.explain_devices import device_masks, without_repetition
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
 from binwright_optimizer.instance.devices import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
 from binwright_optimizer.instance.labels import LabelColumns
@@ -145,6 +146,7 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
     amounts = (
         with_sums(template, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else template.requests
     )
+    amounts = amounts + attachments(template, limited_drivers(problem))
     tally = _Tally(resources, resource_vector(amounts, resources, pod_slots=1))
     types = problem.catalog.instance_types
     for part in origin.shelved:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.device_plan import DeviceColumns, DevicePlans, Plan
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.attachments import ATTACHED
 from binwright_optimizer.instance.devices import is_sum
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
@@ -208,7 +209,7 @@ def _claim_template(
     amounts = {
         name: int(amount)
         for name, amount in zip(instance.resources, load, strict=True)
-        if not name.startswith(RULE_COLUMN) and not is_sum(name)
+        if not name.startswith((RULE_COLUMN, ATTACHED)) and not is_sum(name)
     }
     if node is not None and plan.pieces:
         amounts[NVIDIA_GPU] = plan.devices

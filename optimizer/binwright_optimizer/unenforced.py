@@ -7,6 +7,7 @@ then on the verifier refuses decisions that break the rule.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -43,8 +44,11 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
         None,
     ),
     ("preferred node affinity is not weighed", lambda template: template.preferred_affinity, None),
-    ("zones and attach limits of volumes are not enforced", lambda template: template.volumes, Rule.VOLUMES),
-    ("claims of devices are not enforced", lambda template: template.device_claims, None),
+    (
+        "claims of devices are not enforced",
+        lambda template: template.device_claims,
+        None,
+    ),
     ("restart costs are not weighed", lambda template: template.restart_cost_microusd, None),
 )
 """Warning, what in a pod template brings it up, and the rule that the verifier waives meanwhile."""
@@ -63,6 +67,18 @@ def _has_soft_taint(pool: NodePool) -> bool:
     return any(not taint.repels for taint in pool.taints)
 
 
+def _has_shared_volumes(problem: Problem) -> bool:
+    """Whether several pods, running ones included, mount one volume by name."""
+    pods = [(w.namespace, w.template, w.replicas) for w in problem.workloads]
+    pods += [(p.namespace, p.template, p.count) for node in problem.existing_nodes for p in node.pods]
+    users = Counter[tuple[str, str]]()
+    for namespace, template, count in pods:
+        for name in {volume.name for volume in template.volumes} - {""}:
+            users[namespace, name] += count
+    placed = {(w.namespace, volume.name) for w in problem.workloads for volume in w.template.volumes}
+    return any(count > 1 for claim, count in users.items() if claim in placed)
+
+
 def _has_min_values(pool: NodePool) -> bool:
     return any(requirement.min_values for requirement in pool.requirements)
 
@@ -75,6 +91,11 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
             or any(not taint.repels for node in problem.existing_nodes for taint in node.taints)
         ),
         None,
+    ),
+    (
+        "volumes that several pods share may end on several nodes, and count once for each pod",
+        _has_shared_volumes,
+        Rule.SHARED_VOLUMES,
     ),
     (
         "minValues of NodePools are not enforced",

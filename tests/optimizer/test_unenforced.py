@@ -25,7 +25,6 @@ from binwright_optimizer.model import (
     Share,
     SpotPolicy,
     TopologySpread,
-    Volume,
     WhenUnsatisfiable,
     labels,
 )
@@ -57,7 +56,6 @@ def asking(**rules: object) -> Problem:
             "preferred pod affinity is not weighed",
             {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
         ),
-        ("zones and attach limits of volumes", {"volumes": (Volume(),)}),
         ("restart costs", {"restart_cost_microusd": 1}),
     ],
 )

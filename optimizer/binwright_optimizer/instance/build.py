@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.admission import admitted as admitted_placements
+from binwright_optimizer.instance.attachments import AttachRoom
 from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
 from binwright_optimizer.instance.classes import (
     kinds_of,
@@ -59,10 +60,11 @@ def build_instance(problem: Problem) -> Instance:
     resources = requested_resources(kinds)
     requests = request_matrix(kinds, resources)
     shelf = shelf_of(problem.catalog)
+    attach = AttachRoom(resources, problem.catalog.instance_types)
     variants = pool_variants(problem.node_pools, shelf, kinds.placements, rules.topology_keys)
     shelved = shelved_by_variant(
         shelf, problem.node_pools, variants, problem.daemon_sets, resources,
-        TypeDevices(problem.catalog.instance_types),
+        TypeDevices(problem.catalog.instance_types), attach,
     )  # fmt: skip
     asked = Asked.by(requests, resources)
 
@@ -75,6 +77,7 @@ def build_instance(problem: Problem) -> Instance:
     eligibility = Eligibility(problem, shelf, shelved, table)
     n_existing = len(problem.existing_nodes)
     existing_free = existing_allocatable(problem.existing_nodes, resources)
+    existing_free[:, attach.columns] = attach.of_nodes(problem.existing_nodes)
     existing_free = node_amounts(problem, resources, existing_free)
     allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
     allocatable = np.minimum(allocatable, wanted)

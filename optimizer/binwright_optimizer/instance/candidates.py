@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.attachments import AttachRoom
 from binwright_optimizer.instance.devices import NodeDevices, TypeDevices, by_devices, concerns
 from binwright_optimizer.instance.labels import LabelColumns, Mask
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
@@ -78,6 +79,7 @@ def shelved_by_variant(
     daemon_sets: tuple[DaemonSet, ...],
     resources: tuple[str, ...],
     of_types: TypeDevices,
+    attach: AttachRoom,
 ) -> list[Shelved]:
     """What each variant may buy, in the order of ``variants``."""
     names = _overhead_resources(pools, daemon_sets)
@@ -102,6 +104,8 @@ def shelved_by_variant(
         for index, name in enumerate(resources):
             if name in names:
                 left[:, index] -= overhead[:, names.index(name)]
+        if attach.columns:
+            left[:, attach.columns] = attach.of_types(pool)[shelf.type_of[rows]]
         devices: tuple[NodeDevices, ...] = ()
         if concerns(resources, pool.gpu_sharing):
             taken = overhead[:, names.index(NVIDIA_GPU)] if NVIDIA_GPU in names else np.zeros(len(rows), int)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.admission import Placement, placement_key
+from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import resource_vector
 from binwright_optimizer.instance.devices import amounts_asked
 from binwright_optimizer.instance.stated import Rules, Stated
@@ -50,6 +51,7 @@ class Kinds:
 def kinds_of(problem: Problem, rules: Rules) -> Kinds:
     """Kinds in order of first appearance."""
     request_of = amounts_asked(problem.workloads)
+    limited = limited_drivers(problem)
     by_identity: dict[tuple[int, int, tuple[int, ...]], int] = {}
     by_value: dict[tuple[Resources, Placement, int, Stated, tuple[int, ...]], int] = {}
     stated: list[Stated] = []
@@ -66,7 +68,7 @@ def kinds_of(problem: Problem, rules: Rules) -> Kinds:
         kind = by_identity.get(identity)
         if kind is None:
             placement = placement_key(template, problem)
-            amounts = request_of(template)
+            amounts = request_of(template) + attachments(template, limited)
             key = (amounts, placement, template.priority, rules.stated[w], rules.selected[w])
             kind = by_value.get(key)
             if kind is None:

@@ -19,6 +19,7 @@ class Rule(StrEnum):
     HOST_PORTS = "host port"
     DAEMON_PORTS = "host port of a daemon"
     VOLUMES = "volume"
+    SHARED_VOLUMES = "shared volume"
     RUNNING_PODS = "rule of a running pod"
     GANGS = "gang"
     GANGS_ON_NODES = "gang on one node"

@@ -32,7 +32,7 @@ CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
     (frozenset({Rule.POD_ANTI_AFFINITY, Rule.RUNNING_PODS}), check_anti_affinity),
     (frozenset({Rule.NODE_CAPS, Rule.RUNNING_PODS}), check_caps),
     (frozenset({Rule.HOST_PORTS, Rule.RUNNING_PODS, Rule.DAEMON_PORTS}), check_host_ports),
-    (frozenset({Rule.VOLUMES}), check_volumes),
+    (frozenset({Rule.VOLUMES, Rule.SHARED_VOLUMES}), check_volumes),
     (frozenset({Rule.GANGS, Rule.GANGS_ON_NODES}), check_gangs),
     (frozenset({Rule.SPOT, Rule.PROBLEM_SPOT}), check_spot),
     (frozenset({Rule.SPOT_LOSS}), check_spot_loss),

@@ -36,7 +36,7 @@ class OwnCaps:
     most
         int64 array (group,): most pods of the group on one node; a large number for group 0.
     shared
-        Rules that several groups state: the groups, and the cap on all their pods together.
+        Rules that pods of several classes state: their groups, and the cap on all their pods together.
     """
 
     group_of: NDArray[np.intp]
@@ -61,7 +61,16 @@ def own_caps(problem: Problem) -> OwnCaps:
         for rule in rules:
             holders.setdefault(rule, []).append(group)
     pods = np.bincount(group_of, weights=[w.replicas for w in problem.workloads], minlength=len(groups))
-    shared = [(tuple(mine), rule[1]) for rule, mine in holders.items() if len(mine) > 1]
+    different: dict[int, set[Hashable]] = {}
+    for group, workload in zip(group_of.tolist(), problem.workloads, strict=True):
+        template = workload.template
+        where = template.node_selector, template.node_affinity, template.tolerations
+        different.setdefault(group, set()).add((template.requests, where))
+    shared = [
+        (tuple(mine), rule[1])
+        for rule, mine in holders.items()
+        if sum(len(different.get(group, ())) for group in mine) > 1
+    ]
     shared.sort(key=lambda entry: (-float(pods[list(entry[0])].sum()), entry))
     most = [min((cap for _, cap in rules), default=unlimited) for rules in groups]
     return OwnCaps(group_of, np.array(most, dtype=np.int64), tuple(shared[:_MOST_SHARED]))

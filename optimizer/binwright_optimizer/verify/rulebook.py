@@ -56,6 +56,8 @@ def _stated(problem: Problem) -> Iterator[Rule]:
             yield Rule.HOST_PORTS
         if template.volumes:
             yield Rule.VOLUMES
+    if _has_shared_volumes(problem):
+        yield Rule.SHARED_VOLUMES
     for node in problem.existing_nodes:
         for pods in node.pods:
             template = pods.template
@@ -77,6 +79,21 @@ def _stated(problem: Problem) -> Iterator[Rule]:
         requirement.min_values for pool in problem.node_pools for requirement in pool.requirements
     ):
         yield Rule.MIN_VALUES
+
+
+def _has_shared_volumes(problem: Problem) -> bool:
+    """Whether several pods, running ones included, mount one volume by name."""
+    users: dict[tuple[str, str], int] = {}
+    mounting = [(w.namespace, w.template, w.replicas) for w in problem.workloads if w.template.volumes]
+    for namespace, template, count in mounting:
+        for name in {volume.name for volume in template.volumes if volume.name}:
+            users[namespace, name] = users.get((namespace, name), 0) + count
+    for node in problem.existing_nodes if users else ():
+        for pods in node.pods:
+            for name in {volume.name for volume in pods.template.volumes if volume.name}:
+                if (pods.namespace, name) in users:
+                    users[pods.namespace, name] += pods.count
+    return any(count > 1 for count in users.values())
 
 
 def _stated_about_spot(policy: SpotPolicy, rule: Rule) -> Iterator[Rule]:

@@ -144,7 +144,7 @@ def _sharing(state: FinalState, mounting: list[int]) -> Iterator[Finding]:
         total = sum(placed_on.values()) + sum(before.values())
         if total > 1 and any(volume.is_exclusive for volume in volumes[claim]):
             yield Finding(
-                Rule.VOLUMES,
+                Rule.SHARED_VOLUMES,
                 f"volume {claim[0]}/{claim[1]} is for one pod at a time, {total} pods with "
                 f"{state.pod(k, n)} mount it",
             )
@@ -152,7 +152,7 @@ def _sharing(state: FinalState, mounting: list[int]) -> Iterator[Finding]:
         if is_apart and any(volume.is_single_node for volume in volumes[claim]):
             names = sorted(state.nodes[m].name for m in placed_on.keys() | before.keys())
             yield Finding(
-                Rule.VOLUMES,
+                Rule.SHARED_VOLUMES,
                 f"volume {claim[0]}/{claim[1]} of pod {state.pod(k, n)} is for one node at a time, its pods "
                 f"are on {', '.join(names)}",
             )

@@ -1,0 +1,74 @@
+"""Volumes that a node can attach, by CSI driver, as resources of their own.
+
+A pod takes one for each volume that it mounts and whose driver some node limits. Pods that share a volume
+take one each although a node attaches it once: an answer may be dearer than it has to be, never wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.shelf import UNLIMITED
+from binwright_optimizer.model import ExistingNode, InstanceType, NodePool, PodTemplate, Problem, Resources
+from binwright_optimizer.model.volumes import AttachLimit
+
+ATTACHED = "volumes:"
+"""Begins the name of such a resource; no resource of Kubernetes has a colon."""
+
+
+def limited_drivers(problem: Problem) -> frozenset[str]:
+    """Drivers of volumes in the problem that some node limits; none for most problems."""
+    if not any(workload.template.volumes for workload in problem.workloads):
+        return frozenset()
+    everywhere = (
+        *(kind.attach_limits for kind in problem.catalog.instance_types),
+        *(pool.attach_limits for pool in problem.node_pools),
+        *(node.attach_limits for node in problem.existing_nodes),
+    )
+    return frozenset(limit.driver for limits in everywhere for limit in limits)
+
+
+def attachments(template: PodTemplate, limited: frozenset[str]) -> Resources:
+    """What one pod takes of the limited drivers."""
+    if not (limited and template.volumes):
+        return Resources()
+    shared = {(v.driver, v.name) for v in template.volumes if v.name and v.driver in limited}
+    taken = Counter(driver for driver, _ in shared)
+    taken.update(v.driver for v in template.volumes if not v.name and v.driver in limited)
+    return Resources.of({f"{ATTACHED}{driver}": count for driver, count in taken.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class AttachRoom:
+    """How many volumes nodes take, over the columns of a table of resources."""
+
+    resources: tuple[str, ...]
+    instance_types: Sequence[InstanceType]
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of volumes."""
+        return [index for index, name in enumerate(self.resources) if name.startswith(ATTACHED)]
+
+    def of_types(self, pool: NodePool) -> NDArray[np.int64]:
+        """Room on a node of each type in a NodePool: int64 array (t, column)."""
+        return self._rooms([(*kind.attach_limits, *pool.attach_limits) for kind in self.instance_types])
+
+    def of_nodes(self, nodes: Sequence[ExistingNode]) -> NDArray[np.int64]:
+        """Room left on running nodes: int64 array (node, column)."""
+        return self._rooms([node.attach_limits for node in nodes])
+
+    def _rooms(self, limits: Sequence[Iterable[AttachLimit]]) -> NDArray[np.int64]:
+        names = [self.resources[column].removeprefix(ATTACHED) for column in self.columns]
+        rooms = np.full((len(limits), len(names)), UNLIMITED, dtype=np.int64)
+        for row, mine in enumerate(limits):
+            for limit in mine:
+                if limit.driver in names:
+                    column = names.index(limit.driver)
+                    rooms[row, column] = min(rooms[row, column], limit.count)
+        return rooms
