@@ -130,9 +130,7 @@ class CountedSearch:
         self._greedy = Greedy(instance, self.pricing)
         self._downsize = Downsize(instance, self.pricing.compatible)
         self._penalty = penalties(instance)
-        self.generation = Generation(
-            instance, self.pricing, self._penalty, self._cover_at, MOST_BRANCHES
-        )
+        self.generation = Generation(instance, self.pricing, self._penalty, self._cover_at, MOST_BRANCHES)
         self._rng = np.random.default_rng(seed)
         self._step = max(1, price_step(instance))
         self._known = known
