@@ -13,6 +13,7 @@ from binwright_clients.cli.plan_forecast import forecast
 from binwright_clients.cli.plan_history import history
 from binwright_clients.cli.plan_reference import reference
 from binwright_clients.cli.plan_replicas import replicas
+from binwright_clients.cli.plan_verify import verify
 
 
 class _PlanGroup(CommandGroup):
@@ -44,5 +45,5 @@ def plan() -> None:
     """
 
 
-for command in (forecast, actuals, diff, failover, history, reference, replicas):
+for command in (forecast, actuals, diff, failover, history, reference, replicas, verify):
     plan.add_command(command)

@@ -50,15 +50,19 @@ class _Lines:
         self._console = console
         self._clock = clock
         self._began = clock()
+        self._first: tuple[float, int] | None = None
         self._next_s = FIRST_LINE_S
 
     def note(self, done: int, total: int) -> None:
         """Print if the last line is long enough ago."""
         elapsed_s = self._clock() - self._began
-        if elapsed_s < self._next_s or not done:
+        if self._first is None and done:
+            self._first = elapsed_s, done  # what came before was learning, which does not come again
+        if self._first is None or elapsed_s < self._next_s or done == self._first[1]:
             return
         self._next_s = elapsed_s + LINE_EVERY_S
-        left_s = elapsed_s * (total - done) / done
+        pace = (elapsed_s - self._first[0]) / (done - self._first[1])
+        left_s = pace * (total - done)
         self._console.print(
             f"{elapsed_s:6.0f} s  {done:,} of {total:,} node mixes, some {left_s:,.0f} s left", markup=False
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from binwright_optimizer.model.forecast import HOURS_OF_WEEK, Profile
 
@@ -22,10 +21,13 @@ class HourBlock:
         How many of the week's 168.
     ppm
         Share of the busiest hour by profile, in the order of the profiles.
+    members
+        Which of the week's hours they are, from Monday 0 h.
     """
 
     hours: int
     ppm: tuple[int, ...]
+    members: tuple[int, ...] = field(default=(), compare=False)
 
 
 def hour_blocks(profiles: Sequence[Profile], most: int = MAX_BLOCKS) -> tuple[HourBlock, ...]:
@@ -40,8 +42,10 @@ def hour_blocks(profiles: Sequence[Profile], most: int = MAX_BLOCKS) -> tuple[Ho
     >>> [(block.hours, block.ppm) for block in hour_blocks([OFFICE])]
     [(60, (1000000,)), (108, (400000,))]
     """
-    counts = Counter(tuple(profile.ppm[hour] for profile in profiles) for hour in range(HOURS_OF_WEEK))
-    blocks = sorted((HourBlock(hours, ppm) for ppm, hours in counts.items()), key=_order)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for hour in range(HOURS_OF_WEEK):
+        alike.setdefault(tuple(profile.ppm[hour] for profile in profiles), []).append(hour)
+    blocks = sorted((HourBlock(len(own), ppm, tuple(own)) for ppm, own in alike.items()), key=_order)
     while len(blocks) > most:
         one, other = min(
             ((a, b) for at, a in enumerate(blocks) for b in blocks[at + 1 :]),
@@ -59,7 +63,7 @@ def _order(block: HourBlock) -> tuple[tuple[int, ...], int]:
 
 def _joined(one: HourBlock, other: HourBlock) -> HourBlock:
     larger = tuple(max(a, b) for a, b in zip(one.ppm, other.ppm, strict=True))
-    return HourBlock(one.hours + other.hours, larger)
+    return HourBlock(one.hours + other.hours, larger, tuple(sorted((*one.members, *other.members))))
 
 
 def _added(one: HourBlock, other: HourBlock) -> int:

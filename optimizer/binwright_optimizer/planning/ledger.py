@@ -84,6 +84,8 @@ class Ledger:
         For each question at list prices, the mixes that serve it; the cheapest at list prices first.
     proofs
         For each question at list prices, the bounds proven at these and at other prices.
+    proven
+        For each of these proofs, the question and the mix that it came with.
     recombined
         Questions and reserved units by instrument for which mixes were put together.
     """
@@ -98,6 +100,7 @@ class Ledger:
     answered: set[Question] = field(default_factory=set)
     known: dict[Question, list[Mix]] = field(default_factory=dict)
     proofs: dict[Question, list[Proof]] = field(default_factory=dict)
+    proven: dict[Question, list[tuple[Question, Mix]]] = field(default_factory=dict)
     recombined: set[tuple[Question, tuple[int, ...]]] = field(default_factory=set)
 
     def learn(self, answers: Mapping[Question, Mix]) -> None:
@@ -110,6 +113,7 @@ class Ledger:
             self.add(base, mix)
             factors = {group: Fraction(ppm, PPM) for group, ppm in question.ppm}
             self.proofs.setdefault(base, []).append(Proof(mix.bound_microusd_per_hour, factors))
+            self.proven.setdefault(base, []).append((question, mix))
 
     def add(self, question: Question, mix: Mix) -> bool:
         """Keep a way to serve a question unless the same is known; whether it is new."""
@@ -301,7 +305,7 @@ def improve(
         if mix is not None:
             ledger.add(question, mix)
     market = ledger.scopes.market
-    best = choose(ledger.cells(), market, chances, risk)
+    best = first = choose(ledger.cells(), market, chances, risk)
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
         return best
     bound, prices, units = _priced(ledger, ask, best, is_late)
@@ -309,13 +313,14 @@ def improve(
         is_new = ledger.recombine(units)
         found = choose(ledger.cells(), market, chances, risk)
         if found.objective < best.objective:
-            best = replace(found, bound=max(found.bound, best.bound))
+            proof = max(best, found, key=lambda known: known.bound)
+            best = replace(found, bound=proof.bound, weights=proof.weights, prices=proof.prices)
         units = found.units
         if not is_new:
             break
     # The prices prove a mean by these weights, which the objective exceeds whatever the plan is.
     if bound > best.bound:
-        best = replace(best, bound=bound, prices=prices)
+        best = replace(best, bound=bound, weights=first.weights, prices=prices)
     return replace(best, bound=min(best.bound, best.objective))
 
 

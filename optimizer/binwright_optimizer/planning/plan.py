@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
@@ -28,8 +28,9 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.accounts import Account, accounts
 from binwright_optimizer.planning.blocks import HourBlock, hour_blocks
 from binwright_optimizer.planning.checkpoint import Checkpoint
-from binwright_optimizer.planning.commit import Commitments, Risk, risk_weighted, scenario_costs
+from binwright_optimizer.planning.commit import Commitments, Risk, prove, risk_weighted, scenario_costs
 from binwright_optimizer.planning.engine import Check, Engine, LocalEngine
+from binwright_optimizer.planning.evidence import Evidence, evidence_of
 from binwright_optimizer.planning.fanout import Answers
 from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
 from binwright_optimizer.planning.mix import Mix, sources_of, without_giants
@@ -101,6 +102,9 @@ class Plan:
 
     Parameters
     ----------
+    evidence
+        What proves total and bound; None where pods are split over places or nodes are held, which
+        `verify.plan` does not know.
     total
         The objective: expected cost, or its mixture with the tail's mean.
     bound
@@ -136,6 +140,7 @@ class Plan:
     spread: Mapping[tuple[tuple[int, int, int], CapacityType], SpreadCell] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
     churn: int = 0
+    evidence: Evidence | None = None
 
     @property
     def by_period(self) -> tuple[int, ...]:
@@ -350,6 +355,11 @@ def _assemble(
     spread: Spread | None,
 ) -> Plan:
     cells, market = ledger.cells(), ledger.scopes.market
+    if chosen.prices:
+        # What is learnt last strengthens what the prices prove, and only what they prove is stated.
+        chosen = replace(
+            chosen, bound=min(chosen.objective, prove(cells, market, chosen.weights, chosen.prices))
+        )
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
     expected = sum((p * c for p, c in zip(chances, chosen.scenario_costs, strict=True)), Fraction(0))
     return Plan(
@@ -371,6 +381,9 @@ def _assemble(
         spread={} if spread is None else spread.cells,
         sites=() if spread is None else spread.sites,
         churn=_churn(forecast, futures, blocks, ledger, chosen),
+        evidence=evidence_of(ledger, chosen, params.risk, charges_whole_term=params.charges_whole_term)
+        if spread is None and not ledger.held
+        else None,
     )
 
 

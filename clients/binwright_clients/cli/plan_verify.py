@@ -1,0 +1,89 @@
+"""``binwright plan verify``: doubt a saved plan, from files alone."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Group
+from rich.text import Text
+
+from binwright_clients.cli.examples import examples
+from binwright_clients.cli.exit_codes import FAILED
+from binwright_clients.cli.failures import BadInput
+from binwright_clients.cli.output import output_option, print_table, print_yaml
+from binwright_clients.cli.plan_forecast_view import usd
+from binwright_clients.cli.render.text import counted, literal, percent
+from binwright_clients.errors import InputError
+from binwright_clients.forecast import read_forecast
+from binwright_clients.sources import read_source, text_of
+
+
+@click.command(
+    epilog=examples(
+        "binwright plan examples/forecast.yaml -o json > plan.json",
+        "binwright plan verify plan.json examples/forecast.yaml",
+    )
+)
+@click.argument("plan", metavar="PLAN")
+@click.argument("forecast", metavar="FORECAST")
+@click.option(
+    "--cloud",
+    type=click.Choice(["aws", "gcp", "azure"]),
+    help="Whose regions a table means.  [default: aws]",
+)
+@output_option()
+def verify(plan: str, forecast: str, cloud: str | None, output: str) -> None:
+    """Check a saved PLAN against its FORECAST: every node, the cost and the proof of the lower bound.
+
+    Takes what "binwright plan FORECAST -o json" wrote. The checker shares no code with the planner and
+    works in whole numbers. Exit code 0 if the plan holds, 1 if it is refuted, 2 if a file is wrong or the
+    plan has no certificate.
+    """
+    asked = read_forecast(forecast, cloud or "")
+    try:
+        document = json.loads(text_of(read_source(plan)))
+    except ValueError as error:
+        raise InputError.of(plan, f"is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InputError.of(plan, "is no plan: binwright plan -o json writes one")
+    # What is sold, and to which pool of nodes, is part of the question; imported on first use.
+    from binwright_optimizer.planning.mix import STEADY
+    from binwright_optimizer.planning.plan import price_lists
+    from binwright_optimizer.verify.plan import UnverifiableError, verify_plan
+
+    try:
+        found = verify_plan(asked, price_lists(asked), (STEADY,), document)
+    except UnverifiableError as error:
+        raise BadInput(f"{plan}: {error}") from error
+    answer = {
+        "holds": not found.findings,
+        "findings": list(found.findings),
+        "total_cost_usd": None if found.total_microusd is None else found.total_microusd / 1e6,
+        "lower_bound_usd": None if found.bound_microusd is None else found.bound_microusd / 1e6,
+        "mixes_checked": found.mixes,
+    }
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2))
+    elif output == "yaml":
+        print_yaml(answer)
+    elif found.findings:
+        print_table(
+            Group(
+                Text(f"refuted: {counted(len(found.findings), 'finding')}", style="bold red"),
+                *(literal(finding) for finding in found.findings),
+            )
+        )
+    else:
+        assert found.total_microusd is not None, "without findings everything is worked out"
+        assert found.bound_microusd is not None, "without findings everything is worked out"
+        gap = (found.total_microusd - found.bound_microusd) / max(1, found.total_microusd)
+        print_table(
+            Group(
+                Text("holds", style="bold green"),
+                Text(f"cost ${usd(found.total_microusd)}, proven at least ${usd(found.bound_microusd)}"),
+                Text(f"gap {percent(gap)}; {counted(found.mixes, 'packing')} checked node by node"),
+            )
+        )
+    if found.findings:
+        raise SystemExit(FAILED)

@@ -1,0 +1,400 @@
+"""The checks of a plan: its mixes hold what the forecast wants, its cost and bound are what the numbers give.
+
+**Cost.** For each region, period, future and block of hours the mix named holds the pods wanted, node by
+node, at list prices. With the units bought, every future then has one exact cost, and the objective is their
+risk-weighted mean (1 - a) mean + a CVaR.
+
+**Bound.** A unit of commitment c costs mu_c >= 0 in a cell (a period, future and block); where these sum to
+more than a purchase costs, they are scaled down. A micro-dollar of list price in group g then costs f_g =
+min(W, min_c mu_c / w_cg), with W the cell's hours times its weight in the objective, and each region's pods
+are an ordinary packing problem. Its certificate proves a bound at some prices, and the least ratio of prices
+carries it over. What is held earns mu_c. The sum over all cells, spot pods at their full price, is a bound on
+the mean by these weights, and the objective is no smaller than such a mean (Rockafellar and Uryasev 2000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from binwright_optimizer.model import CapacityType, Catalog, NodePool, Problem, Workload
+from binwright_optimizer.model.forecast import PPM, Forecast
+from binwright_optimizer.verify.mixes import MixChecker
+from binwright_optimizer.verify.plan.commitments import Instruments
+from binwright_optimizer.verify.plan.demand import Future, Hours, Wanted, blocks_of, futures_of, template_of
+from binwright_optimizer.verify.plan.document import (
+    AnswerRecord,
+    CertificateRecord,
+    FamilyRecord,
+    UnverifiableError,
+    read_certificate,
+)
+from binwright_optimizer.verify.plan.statement import Recomputed, contradictions
+
+MOST_FINDINGS = 20
+"""Findings after which no more are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFindings:
+    """What the verification of a plan found.
+
+    Parameters
+    ----------
+    findings
+        What is wrong; empty if cost and bound are proven.
+    total_microusd, bound_microusd
+        Micro-dollars over the horizon, worked out from the certificate; None after findings in it.
+    mixes
+        Different mixes checked, node by node.
+    """
+
+    findings: tuple[str, ...]
+    total_microusd: int | None
+    bound_microusd: int | None
+    mixes: int
+
+
+def verify_plan(
+    forecast: Forecast,
+    catalogs: Mapping[str, Catalog],
+    node_pools: Sequence[NodePool],
+    document: Mapping[str, Any],
+) -> PlanFindings:
+    """Whether a saved plan serves the forecast at the cost it states, and its bound is proven.
+
+    Parameters
+    ----------
+    catalogs
+        Price list by region, in the order of the forecast.
+    node_pools
+        What nodes may be bought from.
+    document
+        The plan as ``binwright plan -o json`` writes it.
+
+    Raises
+    ------
+    UnverifiableError
+        If the plan has no certificate that can be read, or the forecast asks for what is not known here.
+    """
+    asked = (forecast.resilience, *(w.resilience for w in forecast.workloads if w.resilience is not None))
+    if (
+        forecast.limits
+        or any(w.regions for w in forecast.workloads)
+        or not all(r.asks_nothing for r in asked)
+    ):
+        raise UnverifiableError("plans that split pods over places cannot be verified from files yet")
+    record = read_certificate(document)
+    return _Check(forecast, catalogs, node_pools, record).run(document)
+
+
+class _Check:
+    """One verification; ``findings`` grow while it runs."""
+
+    def __init__(
+        self,
+        forecast: Forecast,
+        catalogs: Mapping[str, Catalog],
+        node_pools: Sequence[NodePool],
+        record: CertificateRecord,
+    ) -> None:
+        self._forecast = forecast
+        self._catalogs = catalogs
+        self._node_pools = tuple(node_pools)
+        self._record = record
+        self._futures: tuple[Future, ...] = futures_of(forecast)
+        try:
+            self._blocks: tuple[Hours, ...] = blocks_of(forecast, record.block_of_hour)
+        except ValueError as error:
+            raise UnverifiableError(f"the certificate cannot be read: {error}") from error
+        self._instruments = Instruments(forecast, catalogs, charges_whole_term=record.charges_whole_term)
+        self._wanted = Wanted(forecast, self._futures, self._blocks)
+        self._checkers: dict[int, MixChecker] = {}
+        self._proven: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
+        self._findings: list[str] = []
+
+    def run(self, document: Mapping[str, Any]) -> PlanFindings:
+        """All checks, the cheap ones first."""
+        self._shape()
+        if not self._findings:
+            self._mixes()
+        if self._findings:
+            return PlanFindings(tuple(self._findings[:MOST_FINDINGS]), None, None, len(self._proven))
+        costs = self._costs()
+        total = -(-self._objective(costs) // 1)
+        bound = min(self._bound(), Fraction(total)) // 1
+        stated = self._record
+        if total != stated.total:
+            self._findings.append(f"the plan costs {total} micro-dollars, not {stated.total} as certified")
+        if bound != stated.bound:
+            self._findings.append(f"{bound} micro-dollars are proven, not {stated.bound} as certified")
+        chances = [Fraction(future.permille, 1000) for future in self._futures]
+        recomputed = Recomputed(
+            total,
+            bound,
+            tuple(-(-cost // 1) for cost in costs),
+            -(-sum((p * c for p, c in zip(chances, costs, strict=True)), Fraction(0)) // 1),
+        )
+        self._findings += contradictions(
+            document, self._forecast, self._futures, self._blocks, self._instruments, stated, recomputed
+        )
+        return PlanFindings(tuple(self._findings[:MOST_FINDINGS]), total, bound, len(self._proven))
+
+    def _keys(self) -> Iterator[tuple[str, int, int, int]]:
+        """Region, period, future and block of every answer, in order."""
+        for region in self._forecast.regions:
+            for period in range(len(self._forecast.periods)):
+                for future in range(len(self._futures)):
+                    for block in range(len(self._blocks)):
+                        yield region, period, future, block
+
+    def _shape(self) -> None:
+        """Whether the certificate has a part for everything, and names nothing that is not there."""
+        record, forecast = self._record, self._forecast
+        n_cells = len(forecast.periods) * len(self._futures) * len(self._blocks)
+        for what, found, wanted in (
+            ("answers", len(record.answers), n_cells * len(forecast.regions)),
+            ("rows of commitment prices", len(record.prices), n_cells),
+            ("scenario weights", len(record.weights), len(self._futures)),
+            ("families of mixes", len(record.family_of_mix), len(record.mixes)),
+        ):
+            if found != wanted:
+                self._findings.append(f"the certificate has {found} {what}, the forecast wants {wanted}")
+        for row in record.prices:
+            if len(row) != len(self._instruments.all) or any(price < 0 for price in row):
+                self._findings.append("commitment prices must be at least zero, one for each commitment")
+                break
+        for instrument, bought, units in record.units:
+            if not 0 <= instrument < self._instruments.n_offered:
+                self._findings.append(f"commitment {instrument} is bought and not offered")
+            elif not 0 <= bought < len(forecast.periods) or units < 1:
+                self._findings.append(f"{units} units are bought in period {bought}")
+        if not 0 <= record.aversion <= 1 or not 0 <= record.level < 1:
+            self._findings.append("the risk measure must have an aversion in 0..1 and a level below 1")
+        for family in record.families:
+            if family.region not in self._catalogs:
+                self._findings.append(f"{family.region} has no price list")
+            if any(at >= len(forecast.workloads) for at in family.workloads):
+                self._findings.append("a family names a workload that the forecast does not have")
+            if len(set(family.workloads)) < len(family.workloads):
+                self._findings.append("a family names a workload twice")
+            for covers, price, ppm in family.ppm:
+                if (covers, price) not in self._instruments.keys or not 0 <= ppm <= PPM:
+                    self._findings.append("a family has prices of nodes that no commitment tells apart")
+        if any(not 0 <= at < len(record.families) for at in record.family_of_mix):
+            self._findings.append("a mix is of a family that is not there")
+        for answer in record.answers:
+            for number in (answer.on_demand, answer.proof, answer.spot):
+                if number is not None and number >= len(record.mixes):
+                    self._findings.append(f"an answer names mix {number}, which is not there")
+                    return
+
+    def _mixes(self) -> None:
+        """Whether the mixes of every block hold its pods; what their certificates prove is kept."""
+        for key, answer in zip(self._keys(), self._record.answers, strict=True):
+            region, period, future, block = key
+            on_demand, spot = self._wanted.pods(region, period, future, block)
+            where = f"{region}, {self._forecast.periods[period].name}, {self._futures[future].name}"
+            self._holds(f"{where}, on demand", region, answer.on_demand, on_demand, is_listed=True)
+            self._holds(f"{where}, spot", region, answer.spot, spot, is_listed=True)
+            self._holds(f"{where}, proof", region, answer.proof, on_demand, is_listed=False)
+            if len(self._findings) >= MOST_FINDINGS:
+                return
+
+    def _holds(
+        self, where: str, region: str, number: int | None, wanted: Mapping[int, int], *, is_listed: bool
+    ) -> None:
+        """Check one mix for one demand, once."""
+        if number is None:
+            if wanted:
+                self._findings.append(f"{where}: {sum(wanted.values())} pods are wanted and none are held")
+            return
+        family = self._record.families[self._record.family_of_mix[number]]
+        if family.region != region or (is_listed and family.ppm):
+            self._findings.append(f"{where}: the mix was chosen elsewhere or by other prices")
+            return
+        asked = tuple(sorted(wanted.items()))
+        if (number, asked) in self._proven:
+            return
+        if not set(wanted) <= set(family.workloads):
+            self._findings.append(f"{where}: the mix does not know all workloads")
+            return
+        counts = [wanted.get(at, 0) for at in family.workloads]
+        checker, mix = self._checker(self._record.family_of_mix[number]), self._record.mixes[number]
+        self._findings += [f"{where}: {finding}" for finding in checker.findings(mix, counts)]
+        proven = checker.proven_bound(mix, counts)
+        if proven != mix.bound_microusd_per_hour:
+            self._findings.append(
+                f"{where}: {proven} micro-dollars an hour are proven, "
+                f"not {mix.bound_microusd_per_hour} as certified"
+            )
+        self._proven[number, asked] = proven
+
+    def _checker(self, number: int) -> MixChecker:
+        found = self._checkers.get(number)
+        if found is None:
+            family = self._record.families[number]
+            workloads = tuple(
+                Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), 1)
+                for at in family.workloads
+            )
+            problem = Problem(workloads, self._node_pools, self._prices(family))
+            found = self._checkers[number] = MixChecker(problem)
+        return found
+
+    def _prices(self, family: FamilyRecord) -> Catalog:
+        """The price list of a family: on-demand prices by group, rounded down."""
+        catalog = self._catalogs[family.region]
+        if not family.ppm:
+            return catalog
+        by_group = {self._instruments.keys[covers, price]: ppm for covers, price, ppm in family.ppm}
+        kinds = []
+        for kind in catalog.instance_types:
+            offers = []
+            for o in kind.offerings:
+                if o.capacity_type is CapacityType.ON_DEMAND:
+                    group = self._instruments.group_of[family.region, kind.name, o.zone]
+                    price = o.price_microusd_per_hour * by_group.get(group, PPM) // PPM
+                    offers.append(replace(o, price_microusd_per_hour=price))
+                else:
+                    offers.append(o)
+            kinds.append(replace(kind, offerings=tuple(offers)))
+        return Catalog(catalog.name, tuple(kinds))
+
+    def _hours(self, period: int, block: int) -> Fraction:
+        """Hours of a cell."""
+        return Fraction(self._forecast.periods[period].hours * self._blocks[block].count, 168)
+
+    def _by_cell(self) -> dict[tuple[int, int, int], list[tuple[str, AnswerRecord]]]:
+        """Answers of each cell, period by period, future by future."""
+        found: dict[tuple[int, int, int], list[tuple[str, AnswerRecord]]] = {}
+        for (region, *cell), answer in zip(self._keys(), self._record.answers, strict=True):
+            period, future, block = cell
+            found.setdefault((period, future, block), []).append((region, answer))
+        return found
+
+    def _costs(self) -> list[Fraction]:
+        """Exact cost of each future."""
+        bought: dict[int, list[Fraction]] = {}
+        fixed = 0
+        for period in range(len(self._forecast.periods)):
+            bought[period] = [one.held.get(period, Fraction(0)) for one in self._instruments.all]
+        for instrument, at, units in self._record.units:
+            fixed += units * self._instruments.cost(instrument, at)
+            for period in self._instruments.periods_paid(instrument, at):
+                bought[period][instrument] += units
+        costs = [Fraction(fixed)] * len(self._futures)
+        for (period, future, block), answers in self._by_cell().items():
+            values: dict[int, int] = {}
+            spot = 0
+            for region, answer in answers:
+                if answer.on_demand is not None:
+                    for pattern, count in self._record.mixes[answer.on_demand].nodes:
+                        group = self._instruments.group_of[region, pattern.instance_type, pattern.zone]
+                        amount = count * pattern.price_microusd_per_hour
+                        values[group] = values.get(group, 0) + amount
+                if answer.spot is not None:
+                    spot += self._record.mixes[answer.spot].cost_microusd_per_hour
+            paid = self._instruments.paid_for(bought[period], values)
+            costs[future] += self._hours(period, block) * (sum(values.values()) - paid + spot)
+        return costs
+
+    def _objective(self, costs: Sequence[Fraction]) -> Fraction:
+        """The risk-weighted cost."""
+        chances = [Fraction(future.permille, 1000) for future in self._futures]
+        mean = sum((p * c for p, c in zip(chances, costs, strict=True)), Fraction(0))
+        tail, left = Fraction(0), Fraction(1)
+        for cost, chance in sorted(zip(costs, chances, strict=True), reverse=True):
+            share = min(left, chance / (1 - self._record.level))
+            tail += share * cost
+            left -= share
+        return (1 - self._record.aversion) * mean + self._record.aversion * tail
+
+    def _bound(self) -> Fraction:
+        """What the certificate proves; 0 if its weights are none of the objective's."""
+        record = self._record
+        if not self._are_weights():
+            self._findings.append("the scenario weights are none by which the objective is at least the mean")
+            return Fraction(0)
+        by_cell = self._by_cell()
+        prices = self._affordable(list(by_cell))
+        total = Fraction(0)
+        for (cell, answers), mine in zip(sorted(by_cell.items()), prices, strict=True):
+            period, future, block = cell
+            weight = record.weights[future] * self._hours(period, block)
+            for one, price in zip(self._instruments.all, mine, strict=True):
+                total -= price * one.held.get(period, Fraction(0))
+            for region, answer in answers:
+                total += self._proven_of(region, answer, period, future, block, weight, mine)
+        return max(Fraction(0), total)
+
+    def _proven_of(
+        self,
+        region: str,
+        answer: AnswerRecord,
+        period: int,
+        future: int,
+        block: int,
+        weight: Fraction,
+        mine: Sequence[Fraction],
+    ) -> Fraction:
+        """What one region's pods cost at least in a cell at dual prices of commitments."""
+        on_demand, spot = self._wanted.pods(region, period, future, block)
+        total = Fraction(0)
+        if answer.spot is not None:
+            total += weight * self._proven[answer.spot, tuple(sorted(spot.items()))]
+        if answer.proof is None:
+            return total
+        family = self._record.families[self._record.family_of_mix[answer.proof]]
+        ppm = {self._instruments.keys[covers, price]: share for covers, price, share in family.ppm}
+        ratio = weight
+        for group in self._instruments.region_groups[region]:
+            factor = weight
+            for at, one in enumerate(self._instruments.all):
+                if group in one.worth and self._pays(at, period):
+                    factor = min(factor, mine[at] / one.worth[group])
+            own = Fraction(ppm.get(group, PPM), PPM)
+            if own:
+                ratio = min(ratio, factor / own)
+        return total + ratio * self._proven[answer.proof, tuple(sorted(on_demand.items()))]
+
+    def _pays(self, instrument: int, period: int) -> bool:
+        """Whether a commitment can pay in a period: held, or bought at some time."""
+        if instrument >= self._instruments.n_offered:
+            return bool(self._instruments.all[instrument].held.get(period))
+        return any(
+            period in self._instruments.periods_paid(instrument, bought) for bought in range(period + 1)
+        )
+
+    def _are_weights(self) -> bool:
+        """Whether the objective is at least the mean by the certificate's weights, whatever costs are."""
+        a, level = self._record.aversion, self._record.level
+        if sum(self._record.weights, Fraction(0)) != 1:
+            return False
+        for weight, future in zip(self._record.weights, self._futures, strict=True):
+            chance = Fraction(future.permille, 1000)
+            rest = weight - (1 - a) * chance
+            if a == 0 and rest != 0:
+                return False
+            if a and not 0 <= rest / a <= chance / (1 - level):
+                return False
+        return True
+
+    def _affordable(self, cells: Sequence[tuple[int, int, int]]) -> list[list[Fraction]]:
+        """The dual prices, scaled down until no purchase is worth more than it costs."""
+        ordered = sorted(cells)
+        shrink = [Fraction(1)] * len(self._instruments.all)
+        spent: dict[tuple[int, int], Fraction] = {}
+        for (period, _, _), mine in zip(ordered, self._record.prices, strict=True):
+            for at, price in enumerate(mine):
+                spent[at, period] = spent.get((at, period), Fraction(0)) + price
+        for at in range(self._instruments.n_offered):
+            for bought in range(len(self._forecast.periods)):
+                periods = self._instruments.periods_paid(at, bought)
+                worth = sum((spent.get((at, period), Fraction(0)) for period in periods), Fraction(0))
+                cost = self._instruments.cost(at, bought)
+                if worth > cost:
+                    shrink[at] = min(shrink[at], cost / worth)
+        return [[price * s for price, s in zip(mine, shrink, strict=True)] for mine in self._record.prices]

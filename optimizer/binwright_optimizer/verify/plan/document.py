@@ -1,0 +1,184 @@
+"""The certificate of a saved plan, read value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from binwright_optimizer.errors import BinwrightError
+from binwright_optimizer.model import CapacityType, Certificate, Split
+from binwright_optimizer.model.mixes import NodePattern, PackedMix
+
+FORM = 1
+_MOST_DEPTH = 64
+
+
+class UnverifiableError(BinwrightError):
+    """The plan has no certificate that can be read; nothing is said about the plan itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRecord:
+    """Which pods mixes hold, and the prices they were chosen by.
+
+    Parameters
+    ----------
+    ppm
+        Triples (instruments that cover a group of nodes, price where nodes are counted, parts per million).
+    """
+
+    region: str
+    ppm: tuple[tuple[frozenset[int], int, int], ...]
+    workloads: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """Numbers of the on-demand mix, its proof and the spot mix of one block; None where nothing is held."""
+
+    on_demand: int | None
+    proof: int | None
+    spot: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRecord:
+    """Everything that a certificate states."""
+
+    total: int
+    bound: int
+    aversion: Fraction
+    level: Fraction
+    charges_whole_term: bool
+    block_of_hour: tuple[int, ...]
+    units: tuple[tuple[int, int, int], ...]
+    weights: tuple[Fraction, ...]
+    prices: tuple[tuple[Fraction, ...], ...]
+    families: tuple[FamilyRecord, ...]
+    family_of_mix: tuple[int, ...]
+    mixes: tuple[PackedMix, ...]
+    answers: tuple[AnswerRecord, ...]
+
+
+def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
+    """The certificate of a plan document.
+
+    Raises
+    ------
+    UnverifiableError
+        If there is none, or it cannot be read.
+    """
+    record = document.get("certificate")
+    if record is None:
+        raise UnverifiableError(
+            "the plan holds no certificate: plans that split pods over places, keep nodes held, or were "
+            "saved by an earlier version have none"
+        )
+    try:
+        if record["form"] != FORM:
+            raise UnverifiableError(f"certificates of form {record['form']} are unknown")
+        return _read(record)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise UnverifiableError(f"the certificate cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read(record: Mapping[str, Any]) -> CertificateRecord:
+    patterns = [_pattern(text) for text in record["patterns"]]
+    certificates = [_certificate(entry, 0) for entry in record["certificates"]]
+    mixes = []
+    for text, cost, bound, certificate in record["mixes"]:
+        nodes = tuple((patterns[_index(p)], n) for p, n in _pairs(text))
+        mixes.append(PackedMix(nodes, _whole(cost), _whole(bound), certificates[_index(certificate)]))
+    return CertificateRecord(
+        _whole(record["total_microusd"]),
+        _whole(record["bound_microusd"]),
+        _fraction(record["risk"]["aversion"]),
+        _fraction(record["risk"]["level"]),
+        _truth(record["charges_whole_term"]),
+        tuple(map(int, record["block_of_hour"].split())),
+        tuple((_whole(i), _whole(t), _whole(n)) for i, t, n in record["units"]),
+        tuple(_fraction(text) for text in record["scenario_weights"]),
+        tuple(tuple(_fraction(part) for part in text.split()) for text in record["commitment_prices"]),
+        tuple(
+            FamilyRecord(
+                str(entry["region"]),
+                tuple(
+                    (frozenset(map(_whole, covers)), _whole(price), _whole(ppm))
+                    for covers, price, ppm in entry["ppm"]
+                ),
+                tuple(_index(at) for at in entry["workloads"]),
+            )
+            for entry in record["families"]
+        ),
+        tuple(map(int, record["family_of_mix"].split())),
+        tuple(mixes),
+        tuple(_answer(text) for text in record["answers"]),
+    )
+
+
+def _answer(text: str) -> AnswerRecord:
+    on_demand, proof, spot = (None if part == "-" else _index(int(part)) for part in text.split())
+    return AnswerRecord(on_demand, proof, spot)
+
+
+def _pattern(text: str) -> NodePattern:
+    pool, kind, region, zone, capacity_type, price, pods = text.split("|")
+    return NodePattern(pool, kind, region, zone, CapacityType(capacity_type), int(price), _pairs(pods))
+
+
+def _certificate(record: Mapping[str, Any], depth: int) -> Certificate:
+    if depth > _MOST_DEPTH:
+        raise ValueError("a certificate is split too often")
+    bits, split = _whole(record["scale_bits"]), record.get("split")
+    if split is None:
+        return Certificate(
+            bits,
+            tuple(map(int, record["pods"].split())),
+            limit_prices=tuple((str(a), str(b), _whole(c)) for a, b, c in record.get("limits", ())),
+            level_prices=tuple((_whole(a), _whole(b)) for a, b in record.get("levels", ())),
+        )
+    return Certificate(
+        bits,
+        (),
+        split=Split(
+            _whole(split["level"]),
+            _whole(split["at_most"]),
+            _certificate(split["fewer"], depth + 1),
+            _certificate(split["more"], depth + 1),
+        ),
+    )
+
+
+def _pairs(text: str) -> tuple[tuple[int, int], ...]:
+    found = []
+    for part in text.split():
+        key, count = part.split(":")
+        found.append((_index(int(key)), int(count)))
+    return tuple(found)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _index(value: object) -> int:
+    found = _whole(value)
+    if found < 0:
+        raise ValueError(f"{found} is no index")
+    return found
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _fraction(text: object) -> Fraction:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no fraction in text")
+    return Fraction(text)

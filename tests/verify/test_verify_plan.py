@@ -1,0 +1,375 @@
+"""Plans doubted from files alone: sound ones hold, and every tampering is found."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from binwright_clients.cli.main import main
+from binwright_clients.cli.plan_forecast import plan_document
+from binwright_optimizer.model import CapacityType, Catalog, Offering, PodTemplate, PriceSource, Resources
+from binwright_optimizer.model.forecast import (
+    EVENING,
+    FLAT,
+    Band,
+    CommitmentOffer,
+    Demand,
+    Forecast,
+    ForecastWorkload,
+    HeldCommitment,
+    HeldReservation,
+    Period,
+    ReservationOffer,
+    Resilience,
+    Sampling,
+    Scope,
+    Upfront,
+    quarter,
+)
+from binwright_optimizer.planning.commit import Risk
+from binwright_optimizer.planning.mix import STEADY
+from binwright_optimizer.planning.plan import PlanParams, make_plan
+from binwright_optimizer.verify.plan import UnverifiableError, verify_plan
+from builders import instance_type
+from click.testing import CliRunner
+
+Document = dict[str, Any]
+SOURCE = PriceSource("test", "2027-01-01")
+
+
+def prices() -> dict[str, Catalog]:
+    """Region r sells two types in two zones, one of them on spot; region q one type."""
+
+    def sold(name: str, cpu: int, cents: int, zones: str, region: str) -> Any:
+        offers = [
+            Offering(region, f"{region}{zone}", capacity_type, 10_000 * cents * share // 10, SOURCE)
+            for zone in zones
+            for capacity_type, share in ((CapacityType.ON_DEMAND, 10), (CapacityType.SPOT, 4))
+        ]
+        return instance_type(name, cpu, 4 * cpu, offerings=offers)
+
+    return {
+        "r": Catalog("r", (sold("c4", 4, 10, "ab", "r"), sold("c16", 16, 36, "a", "r"))),
+        "q": Catalog("q", (sold("c4", 4, 12, "a", "q"),)),
+    }
+
+
+def asked(**changes: Any) -> Forecast:
+    """Two regions, three quarters, three workloads, one of them bought on spot; commitments of all kinds."""
+    spot = replace(PodTemplate(Resources.of({"cpu": 700})), node_selector=(_on("spot"),))
+    plain = replace(PodTemplate(Resources.of({"cpu": 900})), node_selector=(_on("on-demand"),))
+    large = replace(PodTemplate(Resources.of({"cpu": 1300})), node_selector=(_on("on-demand"),))
+    found = Forecast(
+        "aws",
+        ("r", "q"),
+        tuple(quarter(f"2027-Q{number}") for number in (1, 2, 3)),
+        (
+            ForecastWorkload("plain", plain, "evening"),
+            ForecastWorkload("large", large),
+            ForecastWorkload("batch", spot),
+        ),
+        tuple(
+            Demand(workload, region, period, Band(*(n + 2 * period for n in band)))
+            for workload, band in ((0, (9, 11, 14)), (1, (5, 5, 6)), (2, (4, 6, 7)))
+            for region in ("r", "q")
+            for period in range(3)
+            if (workload, region) != (1, "q")
+        ),
+        profiles=(FLAT, EVENING),
+        offers=(
+            CommitmentOffer("all", 1, Upfront.NONE, 270_000),
+            CommitmentOffer("c4 only", 3, Upfront.PARTIAL, 400_000, scope=Scope(("c4",), "r")),
+        ),
+        reservations=(ReservationOffer("nodes", "c16", "r", 1, Upfront.NONE, discount_ppm=350_000),),
+        held=(HeldCommitment("old", 50_000, 300_000, date(2026, 1, 1), date(2027, 7, 1)),),
+        held_reservations=(HeldReservation("kept", "c4", "q", 1, date(2026, 1, 1), date(2028, 1, 1)),),
+        utilisation_ppm=800_000,
+        headroom_ppm=100_000,
+    )
+    return replace(found, **changes)
+
+
+def _on(capacity_type: str) -> Any:
+    from binwright_optimizer.model import Requirement, labels
+    from binwright_optimizer.model.requirements import Operator
+
+    return Requirement(labels.CAPACITY_TYPE, Operator.IN, (capacity_type,))
+
+
+def made(forecast: Forecast, **params: Any) -> Document:
+    plan = make_plan(forecast, PlanParams(600.0, **params), catalogs=prices())
+    document: Document = json.loads(json.dumps(plan_document(plan)))
+    return document
+
+
+def findings(forecast: Forecast, document: Document) -> tuple[str, ...]:
+    return verify_plan(forecast, prices(), (STEADY,), document).findings
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return made(asked())
+
+
+def test_a_plan_with_commitments_of_every_kind_holds(document: Document) -> None:
+    found = verify_plan(asked(), prices(), (STEADY,), document)
+    assert found.findings == ()
+    assert found.total_microusd == round(document["total_cost_usd"] * 1e6)
+    assert found.bound_microusd == round(document["lower_bound_usd"] * 1e6)
+    assert 0 < document["lower_bound_usd"] <= document["total_cost_usd"]
+    assert found.mixes > 10
+    assert document["commitments"], "otherwise the plan shows too little"
+
+
+@pytest.mark.parametrize(
+    ("changes", "params"),
+    [
+        ({}, {"risk": Risk(Fraction(1, 2), Fraction(9, 10))}),
+        ({}, {"charges_whole_term": True}),
+        ({"sampling": Sampling(7, 3)}, {}),
+        ({"offers": (), "reservations": ()}, {}),
+        ({"held": (), "held_reservations": (), "offers": (), "reservations": ()}, {}),
+    ],
+)
+def test_plans_by_other_measures_hold_too(changes: dict[str, Any], params: dict[str, Any]) -> None:
+    forecast = asked(**changes)
+    assert findings(forecast, made(forecast, **params)) == ()
+
+
+def certificate(change: Callable[[Document], None]) -> Callable[[Document], None]:
+    return lambda document: change(document["certificate"])
+
+
+def first_answer(at: int, value: str) -> Callable[[Document], None]:
+    def change(document: Document) -> None:
+        answers = document["certificate"]["answers"]
+        where = next(i for i, text in enumerate(answers) if text.split()[at] != value)
+        parts = answers[where].split()
+        parts[at] = value
+        answers[where] = " ".join(parts)
+
+    return change
+
+
+def replaced(field: str, at: int, change: Callable[[str], str]) -> Callable[[Document], None]:
+    def mutate(document: Document) -> None:
+        document["certificate"][field][at] = change(document["certificate"][field][at])
+
+    return mutate
+
+
+def part_of_pattern(at: int, value: str) -> Callable[[str], str]:
+    return lambda text: "|".join(value if k == at else part for k, part in enumerate(text.split("|")))
+
+
+def one_node_fewer(document: Document) -> None:
+    mix = document["certificate"]["mixes"][0]
+    first, *rest = mix[0].split()
+    pattern, count = first.split(":")
+    mix[0] = " ".join([f"{pattern}:{int(count) - 1}", *rest] if int(count) > 1 else rest)
+
+
+def more_pods_on_a_node(document: Document) -> None:
+    patterns = document["certificate"]["patterns"]
+    head, _, pods = patterns[0].rpartition("|")
+    workload, _, count = pods.split()[0].partition(":")
+    patterns[0] = f"{head}|{workload}:{int(count) + 40}"
+
+
+def lowered(document: Document) -> None:
+    """Every dual price of pods halved; raising them would be made good by the proof itself."""
+    for entry in document["certificate"]["certificates"]:
+        if "pods" in entry:
+            entry["pods"] = " ".join(str(int(price) // 2) for price in entry["pods"].split())
+
+
+def set_in(path: str, value: Any) -> Callable[[Document], None]:
+    def change(document: Document) -> None:
+        *parents, last = [int(part) if part.isdecimal() else part for part in path.split(".")]
+        inner: Any = document
+        for part in parents:
+            inner = inner[part]
+        assert inner[last] != value
+        inner[last] = value
+
+    return change
+
+
+def scaled_prices(document: Document) -> None:
+    rows = document["certificate"]["commitment_prices"]
+    document["certificate"]["commitment_prices"] = [
+        " ".join(str(Fraction(part) / 2) for part in row.split()) for row in rows
+    ]
+
+
+def dropped_commitment(document: Document) -> None:
+    document["certificate"]["units"].pop()
+
+
+def cheaper_statement(document: Document) -> None:
+    document["total_cost_usd"] -= 1.0
+    document["certificate"]["total_microusd"] -= 1_000_000
+
+
+def better_statement(document: Document) -> None:
+    document["lower_bound_usd"] += 1.0
+    document["certificate"]["bound_microusd"] += 1_000_000
+
+
+def shifted_weights(document: Document) -> None:
+    weights = [Fraction(text) for text in document["certificate"]["scenario_weights"]]
+    weights[0] -= Fraction(1, 10)
+    weights[-1] += Fraction(1, 10)
+    document["certificate"]["scenario_weights"] = [str(weight) for weight in weights]
+
+
+def an_hour_moved(document: Document) -> None:
+    hours = document["certificate"]["block_of_hour"].split()
+    hours[0] = "0" if hours[0] == "1" else "1"
+    document["certificate"]["block_of_hour"] = " ".join(hours)
+
+
+MUTATIONS: dict[str, Callable[[Document], None]] = {
+    "cost stated too low": cheaper_statement,
+    "bound stated too high": better_statement,
+    "readable cost too low": set_in("total_cost_usd", 1.0),
+    "readable bound too high": set_in("lower_bound_usd", 10.0**9),
+    "gap of zero": set_in("gap", 0.0),
+    "expected cost": set_in("expected_cost_usd", 1.0),
+    "another probability": set_in("scenarios.0.probability", 0.5),
+    "another scenario cost": set_in("scenarios.1.cost_usd", 1.0),
+    "nodes that do not run": one_node_fewer,
+    "more pods than fit": more_pods_on_a_node,
+    "a price that is not asked": replaced("patterns", 0, part_of_pattern(5, "1")),
+    "a zone that does not exist": replaced("patterns", 0, part_of_pattern(3, "rz")),
+    "another type": replaced("patterns", 0, part_of_pattern(1, "c64")),
+    "another way to buy": replaced("patterns", 0, part_of_pattern(4, "reserved")),
+    "another NodePool": replaced("patterns", 0, part_of_pattern(0, "pool")),
+    "prices of pods lowered": lowered,
+    "a mix's bound raised": set_in("certificate.mixes.0.2", 10**9),
+    "a mix's cost lowered": set_in("certificate.mixes.0.1", 1),
+    "pods left out": first_answer(0, "-"),
+    "spot pods left out": first_answer(2, "-"),
+    "a proof left out": first_answer(1, "-"),
+    "a mix that is not there": first_answer(0, "999999"),
+    "another block's mix": first_answer(0, "0"),
+    "commitments that are not paid for": dropped_commitment,
+    "commitments for nothing": set_in("certificate.units.0.2", 10**6),
+    "a commitment that is held, bought": set_in("certificate.units.0.0", 3),
+    "a purchase before the first period": set_in("certificate.units.0.1", 7),
+    "other prices of commitments": scaled_prices,
+    "weights that favour the dear future": shifted_weights,
+    "another risk measure": set_in("certificate.risk.aversion", "1/2"),
+    "the whole term charged": set_in("certificate.charges_whole_term", True),
+    "an hour in another block": an_hour_moved,
+    "a family of another region": set_in("certificate.families.0.region", "q"),
+    "a family without its workloads": set_in("certificate.families.0.workloads", [0]),
+    "readable commitments": set_in("commitments.0.usd_per_hour", 0.5),
+    "a commitment from another day": set_in("commitments.0.start", "2027-01-02"),
+    "readable nodes": set_in("periods.0.mixes.0.on_demand.nodes", 1_000),
+    "readable price of a block": set_in("periods.0.mixes.0.on_demand.hourly_cost_usd", 0.0),
+    "a block of another scenario": set_in("periods.0.mixes.0.scenario", "extreme"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_every_tampering_is_refused(name: str, document: Document) -> None:
+    changed = copy.deepcopy(document)
+    MUTATIONS[name](changed)
+    assert findings(asked(), changed) != ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"utilisation_ppm": 700_000},
+        {"headroom_ppm": 0},
+        {"offers": asked().offers[:1]},
+        {"held": ()},
+        {"periods": (Period(date(2027, 1, 1), date(2027, 3, 31), "2027-Q1"), *asked().periods[1:])},
+        {"demands": (replace(asked().demands[0], band=Band(50, 60, 70)), *asked().demands[1:])},
+        {"sampling": Sampling(3)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_plan_for_another_forecast_is_refused(changes: dict[str, Any], document: Document) -> None:
+    assert findings(asked(**changes), document) != ()
+
+
+def test_a_plan_at_other_prices_is_refused(document: Document) -> None:
+    dearer = prices()
+    kind = dearer["r"].instance_types[0]
+    offers = tuple(replace(o, price_microusd_per_hour=o.price_microusd_per_hour + 1) for o in kind.offerings)
+    dearer["r"] = replace(
+        dearer["r"], instance_types=(replace(kind, offerings=offers), *dearer["r"].instance_types[1:])
+    )
+    assert verify_plan(asked(), dearer, (STEADY,), document).findings != ()
+
+
+@pytest.mark.parametrize(
+    ("mutate", "message"),
+    [
+        (lambda document: document.pop("certificate"), "holds no certificate"),
+        (set_in("certificate.form", 2), "form 2"),
+        (set_in("certificate.answers", 3), "cannot be read: TypeError"),
+        (set_in("certificate.patterns", ["a|b"]), "cannot be read: ValueError"),
+        (set_in("certificate.risk.level", "x"), "cannot be read: ValueError"),
+        (set_in("certificate.block_of_hour", "0 2"), "168 hours"),
+        (set_in("certificate.total_microusd", 1.5), "no whole number"),
+    ],
+)
+def test_what_cannot_be_read_is_neither_proven_nor_refuted(
+    mutate: Callable[[Document], Any], message: str, document: Document
+) -> None:
+    changed = copy.deepcopy(document)
+    mutate(changed)
+    with pytest.raises(UnverifiableError, match=message):
+        findings(asked(), changed)
+
+
+def test_plans_that_survive_the_loss_of_a_zone_are_not_verified_yet(document: Document) -> None:
+    with pytest.raises(UnverifiableError, match="split pods over places"):
+        findings(asked(resilience=Resilience(zones=1)), document)
+
+
+FILE = """
+apiVersion: binwright.dev/v1
+kind: Forecast
+regions: [us-east-1]
+periods: [2027-Q1]
+workloads:
+  - name: web
+    requests: {cpu: 500m, memory: 1Gi}
+    demand: {us-east-1: {2027-Q1: {p50: 20, p90: 24, p99: 30}}}
+"""
+
+
+def test_the_command_says_what_holds_and_what_is_refuted(tmp_path: Path) -> None:
+    forecast, plan = tmp_path / "f.yaml", tmp_path / "p.json"
+    forecast.write_text(FILE)
+    runner = CliRunner()
+    made = runner.invoke(main, ["plan", str(forecast), "-q", "--workers", "1", "-o", "json"])
+    assert made.exit_code == 0, made.output
+    plan.write_text(made.stdout)
+    held = runner.invoke(main, ["plan", "verify", str(plan), str(forecast)])
+    assert held.exit_code == 0, held.output
+    assert "holds" in held.output
+    document = json.loads(made.stdout)
+    document["total_cost_usd"] -= 1
+    plan.write_text(json.dumps(document))
+    refuted = runner.invoke(main, ["plan", "verify", str(plan), str(forecast), "-o", "json"])
+    assert refuted.exit_code == 1
+    answer = json.loads(refuted.stdout)
+    assert not answer["holds"]
+    assert any(finding.startswith("total_cost_usd is") for finding in answer["findings"])
+    plan.write_text("[]")
+    wrong = runner.invoke(main, ["plan", "verify", str(plan), str(forecast)])
+    assert wrong.exit_code == 2
+    assert "is no plan" in wrong.output
