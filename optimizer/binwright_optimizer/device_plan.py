@@ -142,6 +142,7 @@ class DevicePlans:
             np.array([node.packing_row(self._asked.models)], dtype=np.int64),
             self._geometries,
             self._most,
+            np.zeros(len(self._instance.resources), dtype=np.int64),
         )
         cuts = np.empty(max(node.count, 1), dtype=np.int64)
         is_whole = self._need[:, NEED_MILLI] >= WHOLE_GPU_MILLI

@@ -154,11 +154,11 @@ def build_instance(problem: Problem) -> Instance:
     class_of_kind[localized.is_linked] = -1
     arranged = arrange(on_nodes, new_index, demand[placeable], holds[placeable], existing_of)
     class_requests, node_room = class_requests[placeable], allocatable[kept]
-    devices = devices_of(class_requests, resources, device_room[kept], asked)
     for number, column in enumerate(arranged.columns):
         resources = (*resources, f"{RULE_COLUMN}{number}")
         class_requests = np.column_stack([class_requests, column.requests])
         node_room = np.column_stack([node_room, column.room])
+    devices = devices_of(class_requests, resources, device_room[kept], asked)
     return Instance(
         problem=problem,
         origin=Origin(tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free),

@@ -86,6 +86,8 @@ class Devices(NamedTuple):
         bytes of a whole one, whether each is for one pod, MIG model or -1.
     geometries, most
         int64 arrays (m, g, f), (m, f): instances in each maximal cut of a model; most of a profile alone.
+    is_sum
+        int64 array (r,): whether a resource counts GPUs, parts of them, or sums over them.
     """
 
     need: Int
@@ -94,6 +96,7 @@ class Devices(NamedTuple):
     room: Int
     geometries: Int
     most: Int
+    is_sum: Int
 
     @property
     def is_empty(self) -> bool:
@@ -108,15 +111,9 @@ class Devices(NamedTuple):
 
 
 def _none() -> Devices:
-    empty = np.zeros((0, 0), dtype=np.int64)
-    return Devices(
-        np.zeros((0, 3), np.int64),
-        np.zeros(0, np.int64),
-        empty,
-        np.zeros((0, 6), np.int64),
-        empty.reshape(0, 0, 0),
-        empty,
-    )
+    rows, table = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64)
+    cube = np.zeros((0, 0, 0), dtype=np.int64)
+    return Devices(need=table, order=rows, mig=table, room=table, geometries=cube, most=table, is_sum=rows)
 
 
 NO_DEVICES = _none()
@@ -522,7 +519,19 @@ def devices_of(requests: Int, resources: tuple[str, ...], room: Int, asked: Aske
     need, mig = needs(requests, resources, asked.profiles)
     geometries, most = mig_tables(asked.models, asked.profiles)
     order = by_size(need)
-    return Devices(need, order, np.ascontiguousarray(mig), np.ascontiguousarray(room), geometries, most)
+    return Devices(
+        need,
+        order,
+        np.ascontiguousarray(mig),
+        np.ascontiguousarray(room),
+        geometries,
+        most,
+        np.array([_is_of_gpus(name) for name in resources], dtype=np.int64),
+    )
+
+
+def _is_of_gpus(resource: str) -> bool:
+    return resource == NVIDIA_GPU or is_sum(resource) or mig_profile(resource) is not None
 
 
 def by_size(need: Int) -> Int:

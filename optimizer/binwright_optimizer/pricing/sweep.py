@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.node_rules import NodeRules
 from binwright_optimizer.pricing.kernels.lift import fits, lift
 from binwright_optimizer.pricing.kernels.sweep import sweep
 from binwright_optimizer.stopping import Halt
@@ -25,6 +26,8 @@ LIFT_NODES = 300
 """Depth-first nodes per class and candidate in a lift, about 5 us."""
 WORTH_SHARING = 1_000
 """Microseconds of work from which a sweep is shared between two threads."""
+NO_RULES = NodeRules.of(0, 0)
+"""For searches among patterns that obey the rules by how they are made."""
 MICRO = 1e-6
 """Dollars in a micro-dollar: the search works in dollars, answers are exact in micro-dollars."""
 
@@ -117,7 +120,7 @@ class Pricing:
                 chosen[positions], values, costs, limits, self.instance.requests,
                 self.instance.allocatable, self.compatible, self.multipliers, DEPTH_FIRST_NODES,
                 branches, max(tolerance, TOLERANCE), self._flag, bounds, found, self._work,
-                self.instance.rules,
+                self.instance.rules, NO_RULES,
             )  # fmt: skip
             patterns[positions] = found
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from binwright_optimizer.instance.device_packing import COUNT
 from binwright_optimizer.pricing.kernels.branch import branch
 from binwright_optimizer.pricing.kernels.depth_first import pack, trim
+from binwright_optimizer.pricing.kernels.device_contents import price_contents
 from binwright_optimizer.pricing.kernels.relaxation import relax, surplus
 from binwright_optimizer.pricing.kernels.rules import begin, room_in_sets
 
-SCREEN_WORK, PACK_WORK, BRANCH_WORK = 2, 30, 40
-"""Microseconds that screening a candidate, a depth-first search and a branch take, in round numbers."""
-
-
-SHORT_BRANCHES, MOST_LONGER = 40, 16
-"""Where devices hold less than their sums, branching only bounds, and the depth-first search has to find
-patterns: it takes as many times longer as there are so many branches, up to the second."""
+SCREEN_WORK, PACK_WORK, BRANCH_WORK, CONTENTS_WORK = 2, 30, 40, 1_000
+"""Microseconds that screening a candidate, a depth-first search, a branch, and pricing by the contents of
+single GPUs take, in round numbers."""
 
 
 @njit(cache=True, nogil=True)
@@ -53,6 +51,12 @@ def gather(
 
 
 @njit(cache=True, nogil=True)
+def _asks_for_cuts(n, items, devices):
+    """Whether any item asks for MIG instances."""
+    return devices.mig[items[:n]].any()
+
+
+@njit(cache=True, nogil=True)
 def sweep(
     candidates,
     values,
@@ -70,6 +74,7 @@ def sweep(
     patterns,
     work,
     rules,
+    no_rules,
 ):
     """Price several candidates; improving patterns go to ``patterns``.
 
@@ -97,6 +102,8 @@ def sweep(
         int64 array (j,): receives about how many microseconds the candidate took.
     rules
         `NodeRules`, which every pattern obeys.
+    no_rules
+        `NodeRules` of no rule, for searches among what is known to obey them.
 
     Returns
     -------
@@ -113,7 +120,6 @@ def sweep(
     load = np.zeros(rules.cap.shape[0], dtype=np.int64)
     cap = np.zeros(rules.cap.shape[0], dtype=np.int64)
     has_devices = rules.devices.need.shape[0] > 0
-    longer = max(1, min(MOST_LONGER, max_branches // SHORT_BRANCHES))
     found = 0
     for c in range(candidates.shape[0]):
         j = candidates[c]
@@ -148,7 +154,7 @@ def sweep(
             mu,
             cost,
             slack,
-            longer * max_nodes if has_devices and rules.devices.room[j, 0] >= 0 else max_nodes,
+            max_nodes,
             chosen,
             rules,
             held,
@@ -157,9 +163,26 @@ def sweep(
         )
         if complete:
             upper = value + slack
+        elif has_devices and max_branches > 0 and rules.devices.room[j, COUNT] >= 0:
+            other = np.zeros(n, dtype=np.int64)
+            if _asks_for_cuts(n, items, rules.devices):
+                _, upper, solved = branch(
+                    n, items, limits, shares, values, requests, allocatable[j], value, slack, max_branches,
+                    halt, other, rules, j, held, load, cap,
+                )  # fmt: skip
+                begin(rules, j, held, load, cap)
+                work[j] += BRANCH_WORK * solved
+            else:
+                upper = price_contents(
+                    n, items, limits, values, requests, allocatable[j], rules.devices, rules.devices.room[j],
+                    mu, value, slack, max_nodes, halt, other, no_rules, held, load, cap,
+                )  # fmt: skip
+                work[j] += CONTENTS_WORK
+            worth = trim(n, items, shares, mu, values, other, rules, held, load, cap)
+            if worth > value:
+                value = worth
+                chosen[:n] = other
         elif max_branches > 0:
-            found_before = chosen[:n].copy()
-            value_before = value
             value, upper, solved = branch(
                 n,
                 items,
@@ -180,12 +203,6 @@ def sweep(
                 cap,
             )
             work[j] += BRANCH_WORK * solved
-            if has_devices and rules.devices.room[j, 0] >= 0 and value > value_before:
-                begin(rules, j, held, load, cap)
-                value = trim(n, items, shares, mu, values, chosen, rules, held, load, cap)
-                if value <= value_before:
-                    value = value_before
-                    chosen[:n] = found_before
         for k in range(n):
             patterns[c, items[k]] = chosen[k]
         bounds[j] = upper
