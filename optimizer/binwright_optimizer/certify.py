@@ -13,6 +13,8 @@ from binwright_optimizer.pricing import MICRO
 
 SCALE_BITS = 20
 """Dual prices are rounded to 2**-20 micro-dollars: the bound loses less than one part in 10**9."""
+SCALE_BITS_OF_SPEND = 32
+"""The same where some are prices of a micro-dollar committed, of which there are very many."""
 
 
 def tree_certificate(instance: Instance, part: Part) -> Certificate:
@@ -34,16 +36,17 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
     Rounding is down for pods and minimums and up for limits; whatever the rounding, `verify`
     evaluates the integers for what they are.
     """
-    scale = 2.0**SCALE_BITS / MICRO
+    bits = SCALE_BITS_OF_SPEND if instance.problem.savings_plans else SCALE_BITS
+    scale = 2.0**bits / MICRO
     pods = [int(value) for value in np.floor(bound.duals.pods * scale)]
     pools = instance.problem.node_pools
     return Certificate(
-        scale_bits=SCALE_BITS,
+        scale_bits=bits,
         pod_prices=tuple(pods[i] if i >= 0 else 0 for i in instance.class_of),
         limit_prices=tuple(
             (pools[row.pool].name, row.resource, int(np.ceil(price * scale)))
             for row, price in zip(instance.limits, bound.duals.limits, strict=True)
-            if price > 0 and row.pool >= 0  # supplies are priced by whoever evaluates the bound
+            if price > 0 and row.pool >= 0  # supplies of offerings are priced by whoever evaluates the bound
         ),
         minimum_prices=tuple(
             (pools[row.pool].name, int(price * scale))
@@ -56,6 +59,11 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
             if price
         ),
         local_prices=_local_prices(instance, pods),
+        commitment_prices=tuple(
+            (row.commitment, int(np.ceil(price * scale)))
+            for row, price in zip(instance.limits, bound.duals.limits, strict=True)
+            if price > 0 and row.commitment
+        ),
     )
 
 

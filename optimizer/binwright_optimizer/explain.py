@@ -154,7 +154,7 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
 
         def name(position: int, rows: NDArray[np.intp] = part.rows, pool_name: str = pool.name) -> str:
             kind = types[instance.shelf.type_of[rows[position]]]
-            offering = kind.offerings[instance.shelf.offering_of[rows[position]]]
+            offering = instance.shelf.offering(problem.catalog, int(rows[position]))
             where = f" in {offering.zone}" if offering.zone else ""
             return f"{kind.name} ({offering.capacity_type}){where} of NodePool {pool_name}"
 

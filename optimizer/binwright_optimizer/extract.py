@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.coverage import Priced, priced
 from binwright_optimizer.device_plan import DeviceColumns, DevicePlans, Plan
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.attachments import ATTACHED
@@ -16,6 +17,7 @@ from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
     Alternative,
     CapacityType,
+    Cover,
     ExistingPlacement,
     NodeClaim,
     Offering,
@@ -52,13 +54,13 @@ def extract(instance: Instance, packing: Packing) -> Placed:
     claims: list[NodeClaim] = []
     existing: list[ExistingPlacement] = []
     next_existing = [iter(nodes) for nodes in instance.existing_of]
-    templates: dict[tuple[int, bytes], _ClaimTemplate] = {}
+    templates: dict[tuple[int, bytes, int, tuple[Cover, ...]], _ClaimTemplate] = {}
     alternatives = _Alternatives(instance)
     plans = DevicePlans(instance)
-    order = np.lexsort((np.arange(len(packing.counts)), packing.candidates))
-    for p in order:
-        j, pattern = int(packing.candidates[p]), packing.patterns[p]
-        for _ in range(int(packing.counts[p])):
+    nodes_at = priced(instance, packing.candidates, packing.counts)
+    for nodes in sorted(nodes_at, key=lambda nodes: (packing.candidates[nodes.p], nodes.p)):
+        j, pattern = int(packing.candidates[nodes.p]), packing.patterns[nodes.p]
+        for _ in range(nodes.count):
             if instance.row_of[j] < 0:
                 position = next(next_existing[j])
                 node = instance.problem.existing_nodes[position]
@@ -67,9 +69,9 @@ def extract(instance: Instance, packing: Packing) -> Placed:
                     uses = plans.plan(plans.node(j, position), pattern).uses(pods)
                     existing.append(ExistingPlacement(node.name, pods, uses))
                 continue
-            key = (j, pattern.tobytes())
+            key = (j, pattern.tobytes(), nodes.price, nodes.covers)
             if key not in templates:
-                templates[key] = _claim_template(instance, alternatives, plans, j, pattern)
+                templates[key] = _claim_template(instance, alternatives, plans, nodes, j, pattern)
             claims.append(templates[key].claim(len(claims) + 1, queues.take(pattern)))
     return Placed(tuple(claims), tuple(existing), queues.rest())
 
@@ -156,6 +158,8 @@ class _ClaimTemplate:
     node_pool: str
     instance_type: str
     offering: Offering
+    price: int
+    covers: tuple[Cover, ...]
     labels: tuple[tuple[str, str], ...]
     requests: Resources
     allocatable: Resources
@@ -172,7 +176,7 @@ class _ClaimTemplate:
             region=self.offering.region,
             zone=self.offering.zone,
             capacity_type=self.offering.capacity_type,
-            price_microusd_per_hour=self.offering.price_microusd_per_hour,
+            price_microusd_per_hour=self.price,
             labels=self.labels,
             requests=self.requests,
             allocatable=self.allocatable,
@@ -180,17 +184,23 @@ class _ClaimTemplate:
             pods=pods,
             alternatives=self.alternatives,
             devices=self.plan.uses(pods),
+            covers=self.covers,
         )
 
 
 def _claim_template(
-    instance: Instance, nearby: _Alternatives, plans: DevicePlans, j: int, pattern: NDArray[np.int32]
+    instance: Instance,
+    nearby: _Alternatives,
+    plans: DevicePlans,
+    nodes: Priced,
+    j: int,
+    pattern: NDArray[np.int32],
 ) -> _ClaimTemplate:
     problem, shelf = instance.problem, instance.shelf
     pool = problem.node_pools[instance.pool_of[j]]
     row = instance.row_of[j]
     kind = problem.catalog.instance_types[shelf.type_of[row]]
-    offering = kind.offerings[shelf.offering_of[row]]
+    offering = shelf.offering(problem.catalog, int(row))
     variant = instance.variants[instance.variant_of[j]]
     node_labels = dict(pool.labels)
     node_labels.update((key, value) for key, value in variant.fixed if value is not None)
@@ -218,11 +228,15 @@ def _claim_template(
         node_pool=pool.name,
         instance_type=kind.name,
         offering=offering,
+        price=nodes.price,
+        covers=nodes.covers,
         labels=tuple(sorted(node_labels.items())),
         requests=Resources.of(amounts),
         allocatable=pool.gpu_sharing.advertised(kind.allocatable),
         overhead=instance.origin.shelved[instance.variant_of[j]].overhead_on(int(row)),
-        alternatives=nearby.of(j, pattern, load, plan),
+        alternatives=(
+            (Alternative(kind.name, nodes.price),) if nodes.covers else nearby.of(j, pattern, load, plan)
+        ),
         plan=plan,
     )
 
@@ -281,10 +295,11 @@ class _Alternatives:
         types = instance.problem.catalog.instance_types
         own = Alternative(types[shelf.type_of[chosen]].name, int(shelf.price[chosen]))
         if self._is_bounded[pattern > 0].any():
-            offering = types[shelf.type_of[chosen]].offerings[shelf.offering_of[chosen]]
+            offering = shelf.offering(instance.problem.catalog, chosen)
             if offering.capacity_type is CapacityType.SPOT:
                 return (own,)
         found, seen = [own], {own.instance_type}
+        suits &= shelf.held_limit[part.rows[near]] < 0  # what is held is for those who hold it
         rows = part.rows[near[suits]]
         rows = rows[shelf.price[rows] >= own.price_microusd_per_hour][: 4 * MAX_ALTERNATIVES]
         for row, price in zip(rows.tolist(), shelf.price[rows].tolist(), strict=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.coverage import priced
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.domains import Linking
 
@@ -56,7 +57,10 @@ class Packing:
         kept = counts > 0
         candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
         placed = (counts[:, None] * patterns).sum(axis=0)
-        cost = sum(int(instance.price[j]) * int(n) for j, n in zip(candidates, counts, strict=True))
+        if instance.problem.savings_plans:
+            cost = sum(nodes.price * nodes.count for nodes in priced(instance, candidates, counts))
+        else:
+            cost = sum(int(instance.price[j]) * int(n) for j, n in zip(candidates, counts, strict=True))
         short = sum(
             max(0, row.missing - int(counts[instance.pool_of[candidates] == row.pool].sum()))
             for row in instance.minimums

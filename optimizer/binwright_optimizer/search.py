@@ -391,6 +391,9 @@ class Search:
         packing = self.incumbent.packing
         if self._is_done() or packing is None or packing.is_partial(self.instance):
             return
+        if self.instance.problem.savings_plans:
+            self._improve_only()  # a node in part on a plan is on both sides of a split by prices
+            return
         root = self.generation.bound
         self.tree = Tree(self.generation, root)
         room = self._most_parts(root)
@@ -403,6 +406,11 @@ class Search:
             if not (has_parts or has_ideas):
                 return
             turn *= 1.5
+
+    def _improve_only(self) -> None:
+        """Neighbourhood search until it runs out of ideas."""
+        while not self._is_done() and self._improve(self.generation.bound, self.stop):
+            pass
 
     def _branch(self, tree: Tree, room: int, turn: Stop) -> bool:
         """Branching for a turn; False once it cannot raise the bound any more."""
@@ -454,6 +462,8 @@ class Search:
 
 def price_step(instance: Instance) -> int:
     """Largest amount that divides every price a node may have, in micro-dollars; 0 if all are free."""
+    if instance.problem.savings_plans:
+        return 1  # they may pay any part of a node
     prices = [instance.shelf.price[part.rows] for part in instance.origin.shelved]
     return int(np.gcd.reduce(np.concatenate(prices))) if prices else 0
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.certify import certificate, tree_certificate
 from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.coverage import commitment_uses
 from binwright_optimizer.errors import VerificationError
 from binwright_optimizer.explain import explain
 from binwright_optimizer.extract import Placed, extract
@@ -87,6 +88,7 @@ def solve(
             unschedulable=unschedulable,
             certificate=proof,
             warnings=(*found.warnings, *warnings),
+            commitments=commitment_uses(problem, placed.node_claims),
         )
         findings = (*check_placement(problem, decision), *check_statement(decision))
         if bound > found.packing.cost:

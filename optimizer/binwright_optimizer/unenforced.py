@@ -106,12 +106,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
         Rule.MIN_VALUES,
     ),
     (
-        "reservations for any zone, and instance reservations, are not used",
-        lambda problem: problem.reservations,
-        None,
-    ),
-    ("savings plans are not used", lambda problem: problem.savings_plans, None),
-    (
         "gangs that want to be on one node are not enforced",
         lambda problem: any(
             rule.is_required and rule.topology_key == labels.HOSTNAME

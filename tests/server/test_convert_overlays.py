@@ -37,18 +37,20 @@ def test_the_heaviest_overlay_decides_about_the_price_and_others_still_add_capac
     assert small.allocatable["example.com/seat"] == 2
 
 
-def test_capacity_reserved_in_a_zone_becomes_a_free_offering_with_its_count() -> None:
-    """Two reservations of 2 and 3 nodes are one offering of 5; one for any zone stays as it is."""
+def test_reservations_are_read_beside_the_catalogue() -> None:
+    """Two blocks in a zone and one for any zone: the catalogue stays as it is."""
 
     def change(message: problem_pb2.Problem) -> None:
         for name, count, zone in (("r", 2, "r1-a"), ("s", 3, "r1-a"), ("t", 4, "")):
             message.reservations.add(name=name, instance_type="small", region="r1", zone=zone, count=count)
 
     problem = read(change)
-    [small] = problem.catalog.instance_types
-    held = small.offerings[-1]
-    assert (held.capacity_type, held.price_microusd_per_hour, held.available) == (CapacityType.RESERVED, 0, 5)
-    assert [reservation.name for reservation in problem.reservations] == ["t"]
+    assert [(held.name, held.count, held.zone) for held in problem.reservations] == [
+        ("r", 2, "r1-a"),
+        ("s", 3, "r1-a"),
+        ("t", 4, ""),
+    ]
+    assert all(held.capacity_type is CapacityType.RESERVED for held in problem.reservations)
 
 
 def test_equal_overlays_and_reservations_give_the_same_catalogue_object() -> None:

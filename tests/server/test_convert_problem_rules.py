@@ -106,9 +106,9 @@ WRONG_PROBLEMS: list[tuple[str, str, dict[str, object]]] = [
     ),
     ("reservations[0].count", "must be in 0..", {"reservations": [SMALL | {"name": "r", "count": "-1"}]}),
     (
-        "reservations[1].price_microusd_per_hour",
-        "same type and zone costs 0",
-        {"reservations": [SMALL | {"name": "r"}, SMALL | {"name": "s", "price_microusd_per_hour": "5"}]},
+        "savings_plans[0].name",
+        "is already the name of a reservation",
+        {"reservations": [SMALL | {"name": "r"}], "savings_plans": [{"name": "r"}]},
     ),
     (
         "savings_plans[0].discount_ppm",

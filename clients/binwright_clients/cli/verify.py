@@ -137,12 +137,19 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         for instance_type in problem.catalog.instance_types
         for offering in instance_type.offerings
     }
-    prices = [sold.get((c.instance_type, c.region, c.zone, c.capacity_type)) for c in held.node_claims]
+    placement = check_placement(problem, held)
+    prices = [
+        # What commitments leave to be paid of a node, the check of the placement has confirmed.
+        c.price_microusd_per_hour
+        if c.covers and not placement
+        else sold.get((c.instance_type, c.region, c.zone, c.capacity_type))
+        for c in held.node_claims
+    ]
     known = [price for price in prices if price is not None]
     cost = sum(known) if len(known) == len(prices) else None
     return Recheck(
         catalogue,
-        placement=check_placement(problem, held),
+        placement=placement,
         statement=check_statement(held),
         bound=unproven,
         pods_placed=sum(placed),

@@ -257,7 +257,7 @@ class Generation:
     def _improve_bound(self, duals: Duals, worth: Float, lift: bool) -> int:
         """Keep the bound that these duals prove, if it is the best so far; returns columns added."""
         rows = self.rows
-        duals = self._without_prizes(duals)
+        duals = self._with_commitments_paid(self._without_prizes(duals), worth)
         thresholds = rows.costs(duals, with_supply=False)
         pods = feasible_prices(
             self.instance, duals.pods, thresholds * (1.0 + TOLERANCE), worth, self._is_finite
@@ -295,6 +295,21 @@ class Generation:
                 minimums[m] = max(0.0, minimums[m] - excess)
                 duals = replace(duals, minimums=minimums)
         return duals
+
+    def _with_commitments_paid(self, duals: Duals, worth: Float) -> Duals:
+        """Duals that price commitments so high that no node they pay for is worth more than it takes.
+
+        Else nothing that fits such a node would be worth anything as long as its commitment is free.
+        """
+        rows, limits = self.rows, duals.limits
+        short = worth - rows.costs(duals, with_supply=False)
+        for k in rows.commitments:
+            use = self.instance.limit_use[:, k]
+            members = np.flatnonzero((use > 0) & (short > 0.0))
+            if len(members):
+                limits = limits.copy()
+                limits[k] += float((short[members] / use[members]).max())
+        return replace(duals, limits=limits)
 
     def _lift(self, targets: Float, pods: Float, thresholds: Float, worth: Float) -> int:
         """Raise feasible prices in place, to the targets first; returns columns added.

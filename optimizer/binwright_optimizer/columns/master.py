@@ -92,6 +92,7 @@ class Rows:
         self.n_linked = 0 if linking is None else linking.n_variables
         self.n_classes = instance.n_classes
         self.room = np.array([row.room for row in instance.limits], dtype=np.float64)
+        self.commitments = [k for k, row in enumerate(instance.limits) if row.commitment]
         self.missing = np.array([row.missing for row in instance.minimums], dtype=np.float64)
         pools = np.array([row.pool for row in instance.minimums], dtype=np.intp)
         self.in_pool = instance.pool_of[:, None] == pools[None, :]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ class Downsize:
                 candidates[p] = better
         if (candidates == packing.candidates).all():
             return packing
-        return Packing.of(instance, candidates, packing.counts, packing.patterns)
+        return replace(packing, candidates=candidates).with_demand(instance)
 
     def _cheapest_holder(self, pattern: NDArray[np.int32]) -> int:
         """Cheapest candidate that holds a pattern, on its devices as well; -1 if there is none."""

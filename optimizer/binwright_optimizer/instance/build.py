@@ -28,6 +28,7 @@ from binwright_optimizer.instance.devices import (
 )
 from binwright_optimizer.instance.domains import Eligibility, linking_of, localize
 from binwright_optimizer.instance.domains.table import DomainTable
+from binwright_optimizer.instance.held import shelf_with_held
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.minimums import check_minimums
@@ -59,7 +60,7 @@ def build_instance(problem: Problem) -> Instance:
     kinds = kinds_of(problem, rules)
     resources = requested_resources(kinds)
     requests = request_matrix(kinds, resources)
-    shelf = shelf_of(problem.catalog)
+    shelf, held = shelf_with_held(shelf_of(problem.catalog), problem)
     attach = AttachRoom(resources, problem.catalog.instance_types)
     variants = pool_variants(problem.node_pools, shelf, kinds.placements, rules.topology_keys)
     shelved = shelved_by_variant(
@@ -110,7 +111,7 @@ def build_instance(problem: Problem) -> Instance:
     supply = np.where(bought, UNLIMITED, 1).astype(np.int64)
 
     limits, minimums = limit_rows(problem)
-    limits += supply_rows(shelf, row_of[bought])
+    limits += (*held, *supply_rows(shelf, row_of[bought]))
     use = limit_use(limits, shelf, pool_of, row_of)
     is_limited: NDArray[np.bool_] = np.any(use > 0, axis=1)
     check_minimums(problem, limits, minimums, pool_of, use, price)

@@ -21,19 +21,22 @@ class LimitRow:
     Parameters
     ----------
     pool
-        NodePool whose limit it is; -1 for the supply of an offering, which all pools share.
+        NodePool whose limit it is; -1 for supplies of offerings and commitments, which all pools share.
     resource
-        What it counts: a resource, or `NODES`.
+        What it counts: a resource, `NODES`, or what a commitment consists of.
     room
         What is left to buy; the existing nodes of the pool are taken off.
     shelf_row
-        The scarce offering; -1 for a limit of a NodePool.
+        The scarce offering; -1 for any other limit.
+    commitment
+        Name of the reservation or savings plan; empty for any other limit.
     """
 
     pool: int
     resource: str
     room: int
     shelf_row: int = -1
+    commitment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def limit_rows(problem: Problem) -> tuple[tuple[LimitRow, ...], tuple[MinimumRow
 
 def supply_rows(shelf: Shelf, bought: NDArray[np.intp]) -> tuple[LimitRow, ...]:
     """Supplies of the scarce offerings among the shelf rows ``bought``."""
-    scarce = np.unique(bought[shelf.available[bought] < UNLIMITED])
+    scarce = np.unique(shelf.supplied_by[bought[shelf.available[bought] < UNLIMITED]])
     return tuple(LimitRow(-1, NODES, int(shelf.available[row]), int(row)) for row in scarce)
 
 
@@ -83,8 +86,15 @@ def limit_use(
     """
     use = np.zeros((len(pool_of), len(rows)), dtype=np.int64)
     columns = {name: index for index, name in enumerate(shelf.resources)}
+    supplied_by = np.append(shelf.supplied_by, -1)[row_of]  # the last for existing nodes
+    held_limit, held_use = np.append(shelf.held_limit, -1)[row_of], np.append(shelf.held_use, 0)[row_of]
+    held = 0
     for k, row in enumerate(rows):
-        mine = row_of == row.shelf_row if row.shelf_row >= 0 else pool_of == row.pool
+        if row.commitment:
+            use[:, k] = np.where(held_limit == held, held_use, 0)
+            held += 1
+            continue
+        mine = supplied_by == row.shelf_row if row.shelf_row >= 0 else pool_of == row.pool
         if row.resource == NODES:
             use[mine, k] = 1
         elif row.resource in columns:

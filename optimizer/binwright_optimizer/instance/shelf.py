@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.labels import LabelColumns
-from binwright_optimizer.model import Catalog, labels
+from binwright_optimizer.model import CapacityType, Catalog, Offering, labels
 
 UNLIMITED = 2**40
 """Stands for "no known limit" on a number of nodes."""
@@ -33,6 +33,16 @@ class Shelf:
         int64 arrays (k,): micro-dollars per hour; nodes that can be bought.
     labels
         Labels of a node bought from each offering, without those of its NodePool.
+    supplied_by
+        intp array (k,): row whose supply a node takes from; its own but for rows of commitments.
+    held_limit, held_use
+        intp and int64 arrays (k,): of rows that commitments pay for (`held`), which of their limits a node
+        uses and how much of it; -1 and 0 for others.
+    plan_draw
+        int64 array (plan, k): what a node at its ordinary price takes from each savings plan; 0 where
+        the plan does not cover it.
+    plan_limit
+        intp array (plan,): limit of each savings plan; -1 where nothing is left of it.
     """
 
     catalog_size: int
@@ -44,6 +54,24 @@ class Shelf:
     price: NDArray[np.int64]
     available: NDArray[np.int64]
     labels: LabelColumns
+    supplied_by: NDArray[np.intp]
+    held_limit: NDArray[np.intp]
+    held_use: NDArray[np.int64]
+    plan_draw: NDArray[np.int64]
+    plan_limit: NDArray[np.intp]
+
+    def offering(self, catalog: Catalog, row: int) -> Offering:
+        """What is bought from a row, at the price that remains to be paid."""
+        kind = catalog.instance_types[int(self.type_of[row])]
+        sold = kind.offerings[int(self.offering_of[row])]
+        if self.held_limit[row] < 0:
+            return sold
+        bought_as = self.labels.columns[labels.CAPACITY_TYPE]
+        return replace(
+            sold,
+            capacity_type=CapacityType(str(bought_as.vocabulary[bought_as.codes[row]])),
+            price_microusd_per_hour=int(self.price[row]),
+        )
 
 
 _SHELVES: weakref.WeakKeyDictionary[Catalog, Shelf] = weakref.WeakKeyDictionary()
@@ -90,4 +118,9 @@ def _build(catalog: Catalog) -> Shelf:
             [UNLIMITED if o.available is None else o.available for o in offerings], dtype=np.int64
         ),
         labels=columns,
+        supplied_by=np.arange(len(pairs), dtype=np.intp),
+        held_limit=np.full(len(pairs), -1, dtype=np.intp),
+        held_use=np.zeros(len(pairs), dtype=np.int64),
+        plan_draw=np.zeros((0, len(pairs)), dtype=np.int64),
+        plan_limit=np.zeros(0, dtype=np.intp),
     )

@@ -70,11 +70,55 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """What a commitment pays of one node.
+
+    Parameters
+    ----------
+    commitment
+        Name of the reservation, which pays all but its own price, or of the savings plan.
+    microusd_per_hour
+        What the node takes from a savings plan; 0 for a reservation.
+    """
+
+    commitment: str
+    microusd_per_hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentUse:
+    """How much of a commitment is used: nodes of a reservation, micro-dollars per hour of a savings plan.
+
+    Parameters
+    ----------
+    held
+        All there is.
+    running
+        What nodes that run already use.
+    used
+        What the NodeClaims use.
+    """
+
+    commitment: str
+    is_reservation: bool
+    held: int
+    running: int
+    used: int
+
+    @property
+    def unused(self) -> int:
+        """What is paid for and used by nobody."""
+        return self.held - self.running - self.used
+
+
+@dataclass(frozen=True, slots=True)
 class NodeClaim:
     """One node to buy.
 
     Parameters
     ----------
+    price_microusd_per_hour
+        What it costs on top of what is sunk: what ``covers`` pay is taken off.
     labels
         All labels of the node but its hostname, as sorted pairs.
     requests
@@ -89,6 +133,8 @@ class NodeClaim:
         pods, cheapest first; the first is the chosen one.
     devices
         Which devices its pods are on, where any has a share of a GPU, a MIG instance or a claim.
+    covers
+        Commitments that pay for it: one reservation, or savings plans.
     """
 
     name: str
@@ -105,6 +151,7 @@ class NodeClaim:
     pods: tuple[PodRange, ...]
     alternatives: tuple[Alternative, ...] = ()
     devices: tuple[DeviceUse, ...] = ()
+    covers: tuple[Cover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +229,8 @@ class Certificate:
     local_prices
         Prices by domain of the workloads that rules spread over domains; their ``pod_prices`` are of
         no account.
+    commitment_prices
+        Pairs (commitment, dual price of a node of a reservation or of a micro-dollar of a savings plan).
     split
         If any, the prices above are of no account: both sides of the split prove their own.
 
@@ -196,6 +245,7 @@ class Certificate:
     minimum_prices: tuple[tuple[str, int], ...] = ()
     level_prices: tuple[tuple[int, int], ...] = ()
     local_prices: tuple[LocalPrices, ...] = ()
+    commitment_prices: tuple[tuple[str, int], ...] = ()
     split: Split | None = None
 
     def leaves(self) -> int:
@@ -241,6 +291,8 @@ class Decision:
         Proven: no decision that places at least the pods placed here costs less.
     warnings
         What the user should know, such as constraints that are not enforced.
+    commitments
+        How much of each commitment is used.
     """
 
     status: SolutionStatus
@@ -253,6 +305,7 @@ class Decision:
     certificate: Certificate
     timings: tuple[PhaseTiming, ...] = ()
     warnings: tuple[str, ...] = ()
+    commitments: tuple[CommitmentUse, ...] = ()
 
     @property
     def gap(self) -> float:

@@ -30,6 +30,11 @@ supply is instead paid for by its own term where that loses less.
 
 Where rules spread pods over domains, a certificate may price them by domain: see `local_prices`.
 
+Commitments held are options as well, each with a limit on what it has left (`held`): a node that a savings
+plan pays for takes its discounted price of what is committed and costs nothing more. A node in part on a
+plan is a fraction of that option and a fraction of the one at its ordinary price, which weak duality
+does not mind. Bounds on price levels would, so that where there are plans they are of no account.
+
 A certificate may split the decisions into parts, by how many of the nodes bought cost at least some
 price: every decision is in one of them, so that the least bound of all parts is one for all. Only a
 part's own splits say what ``a`` and ``b`` are.
@@ -58,7 +63,7 @@ from binwright_optimizer.verify.local_prices import (
     least_worth,
     split_by_domain,
 )
-from binwright_optimizer.verify.market import Int64Array, Market, market
+from binwright_optimizer.verify.market import HELD, Int64Array, Market, market
 
 _MOST_SCALE_BITS = 4096
 """A certificate beyond this scale is not one."""
@@ -130,6 +135,8 @@ def prove_bound(
     scaled = []
     parts = list(_parts(certificate, {}, {}))
     for number, (prices_of_part, least, most) in enumerate(parts):
+        if problem.savings_plans:
+            least, most = {}, {}
         prices = _prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
@@ -256,9 +263,11 @@ def _prices_at(
 ) -> _Prices:
     scale = bits - coarser
     limit: dict[tuple[int, str], int] = {}
-    index = {terms.name: p for p, terms in enumerate(shop.pools)}
-    for pool, resource, price in certificate.limit_prices if pods else ():
-        key = (index.get(pool, -1), resource)
+    index = {terms.name: p for p, terms in enumerate(shop.pools) if HELD not in terms.room}
+    stated = [((index.get(pool, -1), resource), price) for pool, resource, price in certificate.limit_prices]
+    number = {terms.name: p for p, terms in enumerate(shop.pools) if HELD in terms.room}
+    stated += [((number.get(name, -1), HELD), price) for name, price in certificate.commitment_prices]
+    for key, price in stated if pods else ():
         if key in shop.use and price > 0:
             limit[key] = limit.get(key, 0) + (price >> coarser)
     node = shop.price << scale

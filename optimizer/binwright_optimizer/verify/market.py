@@ -26,17 +26,21 @@ from binwright_optimizer.verify.gpu_columns import (
     node_room,
     type_room,
 )
+from binwright_optimizer.verify.held import held_terms, sold_columns
 from binwright_optimizer.verify.nodes import limits_slots
 from binwright_optimizer.verify.offerings import (
     UNLIMITED_SLOTS,
     OfferingColumns,
     label_column,
-    offering_columns,
 )
 from binwright_optimizer.verify.own_caps import OwnCaps, own_caps
 from binwright_optimizer.verify.purchase import NODES, PoolTerms, Variant, buyable, pool_terms, variants
 
 Int64Array = NDArray[np.int64]
+
+
+HELD = "held"
+"""What is limited of a commitment: nodes or micro-dollars per hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Market:
         to pods (option, r), and row of ``is_admitted``.
     use
         By (pool, resource) that is limited: what one node of each option takes of it, (option,).
+        Commitments are numbered after the pools, and have their terms in ``pools`` (`HELD`).
     price_unit
         Every price that can be paid is a multiple of it; 0 if nothing costs anything.
     existing_room, existing_row, existing_count
@@ -102,7 +107,8 @@ class _Builder:
         pool = self.problem.node_pools[p]
         offerings = np.flatnonzero(buyable(pool, self.terms[p], self.columns))
         if len(offerings):
-            self.price_unit = math.gcd(self.price_unit, int(np.gcd.reduce(self.columns.price[offerings])))
+            unit = 1 if self.problem.savings_plans else int(np.gcd.reduce(self.columns.price[offerings]))
+            self.price_unit = math.gcd(self.price_unit, unit)
             for variant in variants(pool, self.columns, self.mentioned):
                 self._add_variant(p, variant, offerings)
 
@@ -112,9 +118,11 @@ class _Builder:
         row_of_kind = self._row_indices(labelled, [pool.taints] * labelled.n_rows)
         overhead, every = self._overhead(p, labelled)
         types = self.columns.type_of[offerings]
-        kept = _cheapest(
-            types * labelled.n_rows + kind, self.columns.price[offerings], self.columns.available[offerings]
-        )
+        held, use = self.columns.held[offerings], self.columns.use[offerings]
+        group = types * labelled.n_rows + kind + (held + 1) * (len(self.columns.type_of) * labelled.n_rows)
+        # What one commitment pays for has one price, and the less it takes the better.
+        paid = np.where(held >= 0, use, self.columns.price[offerings])
+        kept = _cheapest(group, paid, self.columns.available[offerings])
         offerings, kind, types = offerings[kept], kind[kept], types[kept]
         room = np.stack([self._allocatable(name, pool)[types] for name in every], axis=1) - overhead[kind]
         holds_daemons = (room >= 0).all(axis=1)
@@ -233,7 +241,7 @@ def _cheapest(group: NDArray[np.intp], price: Int64Array, available: Int64Array)
 
 def build_market(problem: Problem) -> Market:
     """Options, existing nodes and classes of a problem."""
-    columns = offering_columns(problem.catalog)
+    columns = sold_columns(problem)
     caps = own_caps(problem)
     classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem.workloads))
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
@@ -254,6 +262,9 @@ def build_market(problem: Problem) -> Market:
                 np.ones(len(offering), np.int64) if resource == NODES else columns.capacity(resource)[types]
             )
             use[p, resource] = np.where(pool_of == p, amounts, 0)
+    held = held_terms(problem)
+    for c in range(len(held)):
+        use[len(terms) + c, HELD] = np.where(columns.held[offering] == c, columns.use[offering], 0)
     price = columns.price[offering]
     requests = np.array([_with_slot(r, names) for r in classes.requests], dtype=np.int64)
     requests = requests.reshape(len(classes.requests), len(names))
@@ -263,7 +274,7 @@ def build_market(problem: Problem) -> Market:
     requests, room, existing_room = _with_shared_caps(caps, group, requests, room, existing_room)
     return Market(
         classes=classes,
-        pools=terms,
+        pools=(*terms, *(PoolTerms(h.commitment.name, {HELD: h.left}, 0) for h in held)),
         requests=requests,
         is_admitted=builder.admitted(),
         pool_of=pool_of,

@@ -51,12 +51,17 @@ class OfferingColumns:
         (offering,): nodes that can be bought, -1 without a limit.
     defined_keys
         Label keys that the instance types or the offerings define.
+    held, use
+        (offering,): of offerings that a commitment pays for (`held`), its number and how much of it a node
+        takes; -1 and 0 for those of the catalogue.
     """
 
     type_of: NDArray[np.intp]
     price: NDArray[np.int64]
     available: NDArray[np.int64]
     defined_keys: frozenset[str]
+    held: NDArray[np.intp]
+    use: NDArray[np.int64]
     _type_labels: list[dict[str, str]]
     _own_labels: dict[str, LabelColumn]
     _allocatable: list[dict[str, int]]
@@ -81,10 +86,40 @@ class OfferingColumns:
             price=np.array([o.price_microusd_per_hour for _, o in sold], dtype=np.int64),
             available=np.array([-1 if o.available is None else o.available for _, o in sold], dtype=np.int64),
             defined_keys=frozenset(own).union(*type_labels),
+            held=np.full(len(sold), -1, dtype=np.intp),
+            use=np.zeros(len(sold), dtype=np.int64),
             _type_labels=type_labels,
             _own_labels=own,
             _allocatable=[dict(kind.allocatable) for kind in types],
             _capacity=[dict(kind.capacity) for kind in types],
+        )
+
+    def with_rows(
+        self,
+        like: NDArray[np.intp],
+        capacity_types: list[str],
+        price: NDArray[np.int64],
+        available: NDArray[np.int64],
+        held: NDArray[np.intp],
+        use: NDArray[np.int64],
+    ) -> OfferingColumns:
+        """With more offerings: each ``like`` one of these but for what the other arrays (row,) say."""
+        own = {}
+        for key, column in self._own_labels.items():
+            values = [column.values[code] for code in column.codes]
+            added = [values[row] for row in like.tolist()] if key != labels.CAPACITY_TYPE else capacity_types
+            own[key] = label_column([*values, *added])
+        return OfferingColumns(
+            type_of=np.concatenate([self.type_of, self.type_of[like]]),
+            price=np.concatenate([self.price, price]),
+            available=np.concatenate([self.available, available]),
+            defined_keys=self.defined_keys,
+            held=np.concatenate([self.held, held]),
+            use=np.concatenate([self.use, use]),
+            _type_labels=self._type_labels,
+            _own_labels=own,
+            _allocatable=self._allocatable,
+            _capacity=self._capacity,
         )
 
     def admitted(self, requirement: Requirement) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from binwright_optimizer.model import Decision, NodeClaim, PodRange, Problem, Resources, labels
+from binwright_optimizer.model import CapacityType, Decision, NodeClaim, PodRange, Problem, Resources, labels
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
@@ -19,6 +19,7 @@ from binwright_optimizer.verify.gpu_devices import (
     room_of_node,
     room_of_type,
 )
+from binwright_optimizer.verify.held import commitment_findings, offering_on_commitments
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.nodes import lacking, limits_slots
 from binwright_optimizer.verify.offerings import offering_columns
@@ -44,7 +45,8 @@ def check_placement(
     for claim in decision.node_claims:
         findings += claims.findings(claim)
     findings += _existing_nodes(problem, pods, decision)
-    findings += _supply(index, decision)
+    findings += _supply(problem, index, decision)
+    findings += commitment_findings(problem, decision)
     findings += _limits(problem, index, decision)
     findings += _minimums(problem, decision)
     findings += check_constraints(problem, decision, waived)
@@ -163,6 +165,7 @@ class _Claims:
             claim.zone,
             claim.capacity_type,
             claim.price_microusd_per_hour,
+            claim.covers,
             id(claim.labels),
             id(claim.requests),
             id(claim.allocatable),
@@ -210,18 +213,24 @@ def _shape(problem: Problem, index: ShapeIndex, claim: NodeClaim) -> NodeShape |
         return f"instance type {claim.instance_type} does not exist"
     where = f"{claim.region}/{claim.zone}/{claim.capacity_type.value}"
     sold = index.offerings(kind, claim.region, claim.zone, claim.capacity_type)
-    if not sold:
+    if claim.covers:
+        bought = offering_on_commitments(problem, claim, sold)
+        if isinstance(bought, str):
+            return f"{kind.name} in {where}: {bought}"
+    elif not sold:
         return f"{kind.name} is not offered in {where}"
-    at_price = [o for o in sold if o.price_microusd_per_hour == claim.price_microusd_per_hour]
-    if not at_price:
-        prices = ", ".join(str(o.price_microusd_per_hour) for o in sold)
-        return f"{kind.name} in {where} costs {prices}, not {claim.price_microusd_per_hour}"
+    else:
+        at_price = [o for o in sold if o.price_microusd_per_hour == claim.price_microusd_per_hour]
+        if not at_price:
+            prices = ", ".join(str(o.price_microusd_per_hour) for o in sold)
+            return f"{kind.name} in {where} costs {prices}, not {claim.price_microusd_per_hour}"
+        bought = at_price[0]
     defined = offering_columns(problem.catalog).defined_keys
     asked = {r.key for r in pool.requirements}
     custom = tuple(
         (key, value) for key, value in claim.labels if key in asked and is_custom_key(key, pool, defined)
     )
-    return index.shape(pool, kind, at_price[0], custom)
+    return index.shape(pool, kind, bought, custom)
 
 
 def _labels(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
@@ -276,6 +285,10 @@ def _alternatives(
         yield "alternatives are not sorted by price"
     if len({alternative.instance_type for alternative in claim.alternatives}) < len(claim.alternatives):
         yield "alternatives repeat an instance type"
+    if claim.covers:
+        if len(claim.alternatives) > 1:
+            yield "there are no alternatives to what a commitment pays for"
+        return
     custom = tuple((key, value) for key, value in claim.labels if _is_chosen(shape, key))
     own = room_of_type(shape.kind, shape.pool, shape.overhead)
     for alternative in claim.alternatives:
@@ -330,11 +343,21 @@ def _existing_nodes(problem: Problem, pods: _Pods, decision: Decision) -> Iterat
             yield f"{prefix}pods request {requests[name]} of {name}, {node.free[name]} are free"
 
 
-def _supply(index: ShapeIndex, decision: Decision) -> Iterator[str]:
-    bought = Counter(
-        (claim.instance_type, claim.region, claim.zone, claim.capacity_type, claim.price_microusd_per_hour)
-        for claim in decision.node_claims
-    )
+def _supply(problem: Problem, index: ShapeIndex, decision: Decision) -> Iterator[str]:
+    bought: Counter[tuple[str, str, str, CapacityType, int]] = Counter()
+    reserved = {held.name for held in problem.reservations}
+    for claim in decision.node_claims:
+        kind = index.types.get(claim.instance_type)
+        sold = index.offerings(kind, claim.region, claim.zone, claim.capacity_type) if kind else []
+        price = claim.price_microusd_per_hour
+        if claim.covers:  # a discount does not make more nodes available; what is kept for us is there
+            if claim.capacity_type is CapacityType.RESERVED:
+                continue
+            offering = offering_on_commitments(problem, claim, sold)
+            if not isinstance(offering, str):
+                of_reservation = claim.covers[0].commitment in reserved
+                price = (sold[0] if of_reservation else offering).price_microusd_per_hour
+        bought[claim.instance_type, claim.region, claim.zone, claim.capacity_type, price] += 1
     for (name, region, zone, capacity_type, price), count in bought.items():
         kind = index.types.get(name)
         for o in index.offerings(kind, region, zone, capacity_type) if kind else ():

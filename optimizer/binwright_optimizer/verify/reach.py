@@ -25,8 +25,9 @@ from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
 from binwright_optimizer.verify.compatibility import LabelRows
 from binwright_optimizer.verify.gpu_nodes import asks_for_accelerator, has_accelerator
+from binwright_optimizer.verify.held import sold_columns
 from binwright_optimizer.verify.host_ports import clash
-from binwright_optimizer.verify.offerings import LabelColumn, offering_columns
+from binwright_optimizer.verify.offerings import LabelColumn
 from binwright_optimizer.verify.purchase import Variant, buyable, pool_terms, variants
 from binwright_optimizer.verify.volumes import attach_limits, own_attachments
 
@@ -39,7 +40,7 @@ class Reach:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._columns = offering_columns(problem.catalog)
+        self._columns = sold_columns(problem)
         self._shelves: dict[frozenset[str], list[_Shelf]] = {}
         self._known: dict[tuple[object, ...], dict[str, frozenset[str]]] = {}
 
@@ -149,7 +150,7 @@ class _Shelf:
                     count <= limits.get(driver, count) for driver, count in wanted.items()
                 )
             suits &= is_fine[self.type_of]
-        columns = offering_columns(self.problem.catalog)
+        columns = sold_columns(self.problem)
         amounts = dict(template.requests)
         amounts[PODS] = amounts.get(PODS, 0) + 1
         for name in amounts.keys() | self.overhead.keys():
@@ -165,7 +166,7 @@ def _shelf(
     offerings: NDArray[np.intp],
     mentioned: frozenset[str],
 ) -> _Shelf:
-    columns = offering_columns(problem.catalog)
+    columns = sold_columns(problem)
     shown = {}
     for key in sorted(mentioned & columns.defined_keys):
         whole = columns.label(key)

@@ -104,6 +104,8 @@ class Decision(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    COMMITMENTS_FIELD_NUMBER: _builtins.int
+    ACCELERATORS_FIELD_NUMBER: _builtins.int
     status: Global___SolutionStatus.ValueType
     """What is held."""
     stop_reason: Global___StopReason.ValueType
@@ -146,6 +148,14 @@ class Decision(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the user should know, such as constraints that are not enforced."""
 
+    @_builtins.property
+    def commitments(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommitmentUse]:
+        """How much of each commitment is used."""
+
+    @_builtins.property
+    def accelerators(self) -> _containers.RepeatedCompositeFieldContainer[Global___AcceleratorUse]:
+        """Accelerators of the nodes bought: how many are asked for, and what those cost that are not."""
+
     def __init__(
         self,
         *,
@@ -164,14 +174,130 @@ class Decision(_message.Message):
         timings: _abc.Iterable[Global___PhaseTiming] | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.str = ...,
+        commitments: _abc.Iterable[Global___CommitmentUse] | None = ...,
+        accelerators: _abc.Iterable[Global___AcceleratorUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "existing_placements", b"existing_placements", "gap", b"gap", "hourly_cost_microusd", b"hourly_cost_microusd", "hourly_cost_usd", b"hourly_cost_usd", "lower_bound_microusd", b"lower_bound_microusd", "lower_bound_usd", b"lower_bound_usd", "monthly_cost_usd", b"monthly_cost_usd", "node_claims", b"node_claims", "status", b"status", "stop_reason", b"stop_reason", "timings", b"timings", "unschedulable_pods", b"unschedulable_pods", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerators", b"accelerators", "certificate", b"certificate", "commitments", b"commitments", "existing_placements", b"existing_placements", "gap", b"gap", "hourly_cost_microusd", b"hourly_cost_microusd", "hourly_cost_usd", b"hourly_cost_usd", "lower_bound_microusd", b"lower_bound_microusd", "lower_bound_usd", b"lower_bound_usd", "monthly_cost_usd", b"monthly_cost_usd", "node_claims", b"node_claims", "status", b"status", "stop_reason", b"stop_reason", "timings", b"timings", "unschedulable_pods", b"unschedulable_pods", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class CommitmentUse(_message.Message):
+    """How much of a reservation (nodes) or of a savings plan (millionths of a US dollar per hour) is used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITMENT_FIELD_NUMBER: _builtins.int
+    IS_RESERVATION_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    UNUSED_FIELD_NUMBER: _builtins.int
+    commitment: _builtins.str
+    """Name of the reservation or savings plan."""
+    is_reservation: _builtins.bool
+    """Whether it is a reservation, so that the amounts below are nodes."""
+    held: _builtins.int
+    """All there is of it."""
+    running: _builtins.int
+    """What nodes that run already use."""
+    used: _builtins.int
+    """What the nodes of this decision use."""
+    unused: _builtins.int
+    """What is paid for and used by nobody."""
+    def __init__(
+        self,
+        *,
+        commitment: _builtins.str = ...,
+        is_reservation: _builtins.bool = ...,
+        held: _builtins.int = ...,
+        running: _builtins.int = ...,
+        used: _builtins.int = ...,
+        unused: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "held", b"held", "is_reservation", b"is_reservation", "running", b"running", "unused", b"unused", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitmentUse: _TypeAlias = CommitmentUse  # noqa: Y015
+
+@_typing.final
+class AcceleratorUse(_message.Message):
+    """Accelerators of one resource name on the nodes bought."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    BOUGHT_FIELD_NUMBER: _builtins.int
+    USED_MILLI_FIELD_NUMBER: _builtins.int
+    STRANDED_MILLI_FIELD_NUMBER: _builtins.int
+    UNUSED_USD_FIELD_NUMBER: _builtins.int
+    STRANDED_USD_FIELD_NUMBER: _builtins.int
+    resource: _builtins.str
+    """Resource name, such as "nvidia.com/gpu"."""
+    bought: _builtins.int
+    """Devices bought."""
+    used_milli: _builtins.int
+    """Thousandths of devices that pods ask for."""
+    stranded_milli: _builtins.int
+    """Thousandths that are stranded: unused, on nodes whose CPU, memory or pod slots are too full for any
+    pod of the problem that asks for such a device.
+    """
+    unused_usd: _builtins.float
+    """What the unused ones cost: their share of what a node costs beyond the cheapest node without
+    accelerators of as much CPU and memory, US dollars per hour.
+    """
+    stranded_usd: _builtins.float
+    """What the stranded ones cost."""
+    def __init__(
+        self,
+        *,
+        resource: _builtins.str = ...,
+        bought: _builtins.int = ...,
+        used_milli: _builtins.int = ...,
+        stranded_milli: _builtins.int = ...,
+        unused_usd: _builtins.float = ...,
+        stranded_usd: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bought", b"bought", "resource", b"resource", "stranded_milli", b"stranded_milli", "stranded_usd", b"stranded_usd", "unused_usd", b"unused_usd", "used_milli", b"used_milli"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceleratorUse: _TypeAlias = AcceleratorUse  # noqa: Y015
+
+@_typing.final
+class Cover(_message.Message):
+    """What a commitment pays of one node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITMENT_FIELD_NUMBER: _builtins.int
+    MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    commitment: _builtins.str
+    """Name of the reservation or savings plan."""
+    microusd_per_hour: _builtins.int
+    """What the node takes from a savings plan, millionths of a US dollar per hour; 0 for a reservation."""
+    def __init__(
+        self,
+        *,
+        commitment: _builtins.str = ...,
+        microusd_per_hour: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "microusd_per_hour", b"microusd_per_hour"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cover: _TypeAlias = Cover  # noqa: Y015
 
 @_typing.final
 class NodeClaim(_message.Message):
@@ -274,6 +400,7 @@ class NodeClaim(_message.Message):
     PODS_FIELD_NUMBER: _builtins.int
     INSTANCE_TYPES_FIELD_NUMBER: _builtins.int
     DEVICES_FIELD_NUMBER: _builtins.int
+    COVERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, unique in the decision."""
     node_pool: _builtins.str
@@ -320,6 +447,10 @@ class NodeClaim(_message.Message):
     def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceUse]:
         """Which devices its pods are on, where any has a share of a GPU, a MIG instance or a claim."""
 
+    @_builtins.property
+    def covers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cover]:
+        """Commitments that pay for it; the price above is what remains to be paid."""
+
     def __init__(
         self,
         *,
@@ -338,10 +469,11 @@ class NodeClaim(_message.Message):
         pods: _abc.Iterable[_builtins.str] | None = ...,
         instance_types: _abc.Iterable[Global___RankedInstanceType] | None = ...,
         devices: _abc.Iterable[Global___DeviceUse] | None = ...,
+        covers: _abc.Iterable[Global___Cover] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity_type", b"capacity_type", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity_type", b"capacity_type", "covers", b"covers", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -526,6 +658,7 @@ class Certificate(_message.Message):
     LEVEL_PRICES_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
     LOCAL_PRICES_FIELD_NUMBER: _builtins.int
+    COMMITMENT_PRICES_FIELD_NUMBER: _builtins.int
     scale_bits: _builtins.int
     """See above."""
     @_builtins.property
@@ -554,6 +687,10 @@ class Certificate(_message.Message):
     def local_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocalPrices]:
         """Prices by domain of the workloads that rules spread over domains; their pod_prices are of no account."""
 
+    @_builtins.property
+    def commitment_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommitmentPrice]:
+        """Prices of what is left of commitments."""
+
     def __init__(
         self,
         *,
@@ -564,14 +701,41 @@ class Certificate(_message.Message):
         level_prices: _abc.Iterable[Global___LevelPrice] | None = ...,
         split: Global___Split | None = ...,
         local_prices: _abc.Iterable[Global___LocalPrices] | None = ...,
+        commitment_prices: _abc.Iterable[Global___CommitmentPrice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level_prices", b"level_prices", "limit_prices", b"limit_prices", "local_prices", b"local_prices", "minimum_prices", b"minimum_prices", "pod_prices", b"pod_prices", "scale_bits", b"scale_bits", "split", b"split"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment_prices", b"commitment_prices", "level_prices", b"level_prices", "limit_prices", b"limit_prices", "local_prices", b"local_prices", "minimum_prices", b"minimum_prices", "pod_prices", b"pod_prices", "scale_bits", b"scale_bits", "split", b"split"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Certificate: _TypeAlias = Certificate  # noqa: Y015
+
+@_typing.final
+class CommitmentPrice(_message.Message):
+    """Price of one node of a reservation, or of a millionth of a dollar of a savings plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITMENT_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    commitment: _builtins.str
+    """Name of the reservation or savings plan."""
+    price: _builtins.int
+    """Price."""
+    def __init__(
+        self,
+        *,
+        commitment: _builtins.str = ...,
+        price: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "price", b"price"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitmentPrice: _TypeAlias = CommitmentPrice  # noqa: Y015
 
 @_typing.final
 class LocalPrices(_message.Message):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import weakref
 from collections.abc import Sequence
-from dataclasses import replace
 
 from binwright.v1 import problem_pb2
 from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model.commitments import Reservation, SavingsPlan
-from binwright_optimizer.model.offerings import CapacityType, Catalog, Offering, PriceSource
+from binwright_optimizer.model.offerings import CapacityType, Catalog
 from binwright_optimizer.model.overlays import NodeOverlay, PriceChange, overlaid
 from binwright_optimizer.model.quantity import parse_price
 from binwright_optimizer.model.requirements import Requirement
@@ -21,9 +18,6 @@ from binwright_server.convert.selection import refuse_contradiction, requirement
 from binwright_server.convert.violations import Violations
 
 _CAPACITY_TYPES = {kind.value: kind for kind in (CapacityType.RESERVED, CapacityType.ON_DEMAND)}
-
-HELD = PriceSource("reservation held", "")
-"""Source of the price of reserved capacity that is paid already."""
 
 
 def with_overlays(catalog: Catalog, messages: Sequence[problem_pb2.NodeOverlay], out: Violations) -> Catalog:
@@ -76,16 +70,13 @@ def _requirements(
     return requirements
 
 
-def with_reservations(
+def reservations_from_messages(
     catalog: Catalog, messages: Sequence[problem_pb2.Reservation], out: Violations
-) -> tuple[Catalog, tuple[Reservation, ...]]:
-    """The catalogue with the capacity reserved in one zone as offerings, and all other reservations."""
+) -> tuple[Reservation, ...]:
+    """The reservations; wrong ones, such as of types that nobody sells there, are recorded and left out."""
     out.refuse_repeated("reservations", "name", (message.name for message in messages))
-    types = {kind.name: k for k, kind in enumerate(catalog.instance_types)}
-    others: list[Reservation] = []
-    zonal: list[tuple[int, Reservation]] = []
-    prices: dict[tuple[int, str, str], int] = {}
-    before = len(out.found)
+    types = {kind.name: kind for kind in catalog.instance_types}
+    found: list[Reservation] = []
     for k, message in enumerate(messages):
         path = f"reservations[{k}]"
         kind = out.choose(
@@ -98,28 +89,13 @@ def with_reservations(
             missing = f"catalogue {catalog.name} has no such instance type"
             out.add(f"{path}.instance_type", reservation.instance_type, missing)
             continue
-        offerings = catalog.instance_types[types[reservation.instance_type]].offerings
+        offerings = types[reservation.instance_type].offerings
         if not any(reservation.zone in ("", o.zone) and o.region == reservation.region for o in offerings):
             where = f"{reservation.region} {reservation.zone}".strip()
             out.add(f"{path}.zone", where, f"{reservation.instance_type} is not sold there")
-        elif reservation.zone and reservation.capacity_type is CapacityType.RESERVED:
-            if any(
-                o.capacity_type is CapacityType.RESERVED
-                and (o.region, o.zone) == (reservation.region, reservation.zone)
-                for o in offerings
-            ):
-                out.add(path, reservation.name, "the catalogue offers reserved capacity there already")
-            place = (types[reservation.instance_type], reservation.region, reservation.zone)
-            price = prices.setdefault(place, reservation.price_microusd_per_hour)
-            if price != reservation.price_microusd_per_hour:
-                other = f"another reservation of the same type and zone costs {price}"
-                out.add(f"{path}.price_microusd_per_hour", reservation.price_microusd_per_hour, other)
-            zonal.append((types[reservation.instance_type], reservation))
-        else:
-            others.append(reservation)
-    if len(out.found) > before or not zonal:
-        return catalog, tuple(others)
-    return _reserved(catalog, tuple(zonal)), tuple(others)
+            continue
+        found.append(reservation)
+    return tuple(found)
 
 
 def _reservation(
@@ -139,43 +115,20 @@ def _reservation(
     )
 
 
-_RESERVED: weakref.WeakKeyDictionary[Catalog, dict[tuple[tuple[int, Reservation], ...], Catalog]] = (
-    weakref.WeakKeyDictionary()
-)
-MOST_RESERVED = 16
-"""Forms with reservations kept per catalogue."""
-
-
-def _reserved(catalog: Catalog, zonal: tuple[tuple[int, Reservation], ...]) -> Catalog:
-    """The catalogue with an offering for each reservation; the same object for the same arguments.
-
-    Several reservations of one type and zone are one offering with the sum of their counts.
-    """
-    kept = _RESERVED.setdefault(catalog, {})
-    known = kept.get(zonal)
-    if known is not None:
-        return known
-    types = list(catalog.instance_types)
-    counts: dict[tuple[int, str, str], tuple[int, int]] = {}
-    for index, reservation in zonal:
-        key = (index, reservation.region, reservation.zone)
-        count, _ = counts.get(key, (0, 0))
-        counts[key] = (count + reservation.count, reservation.price_microusd_per_hour)
-    for (index, region, zone), (count, price) in counts.items():
-        offering = Offering(region, zone, CapacityType.RESERVED, price, HELD, available=count)
-        types[index] = replace(types[index], offerings=(*types[index].offerings, offering))
-    if len(kept) >= MOST_RESERVED:
-        kept.clear()
-    digest = hashlib.sha256(repr((catalog.digest, zonal)).encode()).hexdigest()
-    known = kept[zonal] = Catalog(catalog.name, tuple(types), digest)
-    return known
-
-
 def savings_plans_from_messages(
-    messages: Sequence[problem_pb2.SavingsPlan], out: Violations
+    messages: Sequence[problem_pb2.SavingsPlan], taken: Sequence[str], out: Violations
 ) -> tuple[SavingsPlan, ...]:
-    """The plans; wrong ones are recorded and left out."""
+    """The plans; wrong ones are recorded and left out.
+
+    Parameters
+    ----------
+    taken
+        Names of the reservations: one name is one commitment.
+    """
     out.refuse_repeated("savings_plans", "name", (message.name for message in messages))
+    for k, message in enumerate(messages):
+        if message.name in taken:
+            out.add(f"savings_plans[{k}].name", message.name, "is already the name of a reservation")
     plans = (_savings_plan(message, f"savings_plans[{k}]", out) for k, message in enumerate(messages))
     return tuple(plan for plan in plans if plan is not None)
 

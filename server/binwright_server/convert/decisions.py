@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import version
 
 from binwright.v1 import decision_pb2
+from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
     Certificate,
@@ -69,6 +70,28 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
         timings=[decision_pb2.PhaseTiming(phase=t.phase, seconds=t.seconds) for t in decision.timings],
         warnings=decision.warnings,
         version=_version(),
+        commitments=[
+            decision_pb2.CommitmentUse(
+                commitment=use.commitment,
+                is_reservation=use.is_reservation,
+                held=use.held,
+                running=use.running,
+                used=use.used,
+                unused=use.unused,
+            )
+            for use in decision.commitments
+        ],
+        accelerators=[
+            decision_pb2.AcceleratorUse(
+                resource=use.resource,
+                bought=use.bought,
+                used_milli=use.used_milli,
+                stranded_milli=use.stranded_milli,
+                unused_usd=dollars(use.unused_microusd),
+                stranded_usd=dollars(use.stranded_microusd),
+            )
+            for use in accelerator_uses(problem, decision.node_claims)
+        ],
     )
     _add_node_claims(message, workloads, decision.node_claims)
     return message
@@ -124,6 +147,7 @@ def _add_node_claims(
             claim.zone,
             claim.capacity_type,
             claim.price_microusd_per_hour,
+            claim.covers,
             # by identity: hashing the contents costs as much as spelling them
             id(claim.labels),
             id(claim.requests),
@@ -173,6 +197,10 @@ def _shape(claim: NodeClaim) -> decision_pb2.NodeClaim:
             )
             for a in claim.alternatives
         ],
+        covers=[
+            decision_pb2.Cover(commitment=c.commitment, microusd_per_hour=c.microusd_per_hour)
+            for c in claim.covers
+        ],
     )
 
 
@@ -208,6 +236,10 @@ def _certificate(certificate: Certificate) -> decision_pb2.Certificate:
         ],
         split=_split(certificate.split) if certificate.split is not None else None,
         local_prices=[_local_prices(prices) for prices in certificate.local_prices],
+        commitment_prices=[
+            decision_pb2.CommitmentPrice(commitment=name, price=price)
+            for name, price in certificate.commitment_prices
+        ],
     )
 
 

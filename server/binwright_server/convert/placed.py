@@ -15,6 +15,8 @@ from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
     Alternative,
     Certificate,
+    CommitmentUse,
+    Cover,
     Decision,
     DeviceUse,
     ExistingPlacement,
@@ -88,6 +90,10 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
         certificate=_certificate(message.certificate, len(problem.workloads), out),
         timings=tuple(PhaseTiming(t.phase, t.seconds) for t in message.timings),
         warnings=tuple(message.warnings),
+        commitments=tuple(
+            CommitmentUse(use.commitment, use.is_reservation, use.held, use.running, use.used)
+            for use in message.commitments
+        ),
     )
     out.check()
     return decision
@@ -141,6 +147,7 @@ def _node_claim(message: decision_pb2.NodeClaim, path: str, index: PodIndex, out
             for k, a in enumerate(message.instance_types)
         ),
         devices=_device_uses(message.devices, f"{path}.devices", index, out),
+        covers=tuple(Cover(cover.commitment, cover.microusd_per_hour) for cover in message.covers),
     )
 
 
@@ -255,6 +262,7 @@ def _certificate(
             _local_prices(prices, n_workloads, out, f"{field}.local_prices[{index}]")
             for index, prices in enumerate(message.local_prices)
         ),
+        commitment_prices=tuple((p.commitment, p.price) for p in message.commitment_prices),
         split=split,
     )
 

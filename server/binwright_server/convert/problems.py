@@ -22,9 +22,9 @@ from binwright_optimizer.params import SolveParams
 from binwright_server.convert.amounts import amounts_from_map, requests_from_map
 from binwright_server.convert.catalogs import catalog_from_message
 from binwright_server.convert.commitments import (
+    reservations_from_messages,
     savings_plans_from_messages,
     with_overlays,
-    with_reservations,
 )
 from binwright_server.convert.devices import gpu_sharing_from_message
 from binwright_server.convert.gangs import check_members, gangs_from_messages
@@ -107,11 +107,12 @@ def _problem(
     gangs = gangs_from_messages(message.gangs, out)
     check_members(message.gangs, message.workloads, existing_nodes, out)
     namespaces = _namespaces(message.namespaces, out)
-    savings_plans = savings_plans_from_messages(message.savings_plans, out)
+    reserved = [reservation.name for reservation in message.reservations]
+    savings_plans = savings_plans_from_messages(message.savings_plans, reserved, out)
     policies = policies_from_message(message.policies, "policies", out)
     if catalog is None:
         return None
-    catalog, reservations = with_reservations(catalog, message.reservations, out)
+    reservations = reservations_from_messages(catalog, message.reservations, out)
     catalog = with_overlays(catalog, message.node_overlays, out)
     refuse_unknown_profiles(message.workloads, workloads, catalog, existing_nodes, out)
     if message.node_pools:

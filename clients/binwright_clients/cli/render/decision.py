@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.render.mix import mix_table, node_mix
+from binwright_clients.cli.render.paid import accelerators_text, commitments_text
 from binwright_clients.cli.render.text import WIDTH, counted, dollars, literal, percent, printable, some
 from binwright_clients.cli.render.unschedulable import unschedulable_view
 
@@ -49,6 +50,10 @@ def decision_view(
     parts: list[RenderableType] = [summary_panel(decision, title, width)]
     if decision.node_claims:
         parts += [mix_table(node_mix(decision.node_claims), most_rows, width), ""]
+    if decision.commitments:
+        parts += [commitments_text(decision.commitments), ""]
+    if decision.accelerators:
+        parts += [accelerators_text(decision.accelerators), ""]
     if decision.existing_placements:
         parts += [existing_text(decision.existing_placements), ""]
     if decision.unschedulable_pods:

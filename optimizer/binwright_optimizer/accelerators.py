@@ -1,0 +1,113 @@
+"""Accelerators of a decision: how many are used, which are stranded, and what unused ones cost.
+
+A device is stranded if nobody uses it although it is bought, and nothing of the problem that asks for one
+fits beside the pods of its node any more: CPU, memory or pod slots are full. Its cost is its share of what
+the node costs beyond the cheapest node without accelerators that has as much CPU and memory, in the same
+zone and bought in the same way; of all the node costs if there is none. What is paid already costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from binwright_optimizer.model import InstanceType, NodeClaim, PodTemplate, Problem
+from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
+from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
+
+DEVICES = (NVIDIA_GPU, "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi", "google.com/tpu")
+"""Resources that count whole accelerators."""
+
+
+@dataclass(slots=True)
+class AcceleratorUse:
+    """Accelerators of one resource on all nodes bought; amounts in devices, thousandths and micro-dollars."""
+
+    resource: str
+    bought: int = 0
+    used_milli: int = 0
+    stranded_milli: int = 0
+    unused_microusd: int = 0
+    stranded_microusd: int = 0
+
+
+def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[AcceleratorUse, ...]:
+    """Use of every accelerator resource that is bought, by name."""
+    kinds = {kind.name: kind for kind in problem.catalog.instance_types}
+    prices = _Prices(problem.catalog.instance_types)
+    askers = {name: _askers(problem, name) for name in DEVICES}
+    uses: dict[str, AcceleratorUse] = {}
+    for claim in claims:
+        kind = kinds[claim.instance_type]
+        for name in DEVICES:
+            devices = kind.allocatable[name]
+            if not devices:
+                continue
+            use = uses.setdefault(name, AcceleratorUse(name))
+            used = min(_used_milli(problem, claim, name), devices * WHOLE_GPU_MILLI)
+            unused = devices * WHOLE_GPU_MILLI - used
+            use.bought += devices
+            use.used_milli += used
+            if unused:
+                cost = prices.of_devices(kind, claim) * unused // (devices * WHOLE_GPU_MILLI)
+                use.unused_microusd += cost
+                if not _has_room(claim, kind, askers[name]):
+                    use.stranded_milli += unused
+                    use.stranded_microusd += cost
+    return tuple(uses[name] for name in sorted(uses))
+
+
+def _askers(problem: Problem, name: str) -> list[PodTemplate]:
+    """Distinct templates that ask for a device."""
+    asking = {id(w.template): w.template for w in problem.workloads if w.template.requests[name]}
+    return list(asking.values())
+
+
+def _used_milli(problem: Problem, claim: NodeClaim, name: str) -> int:
+    """Thousandths of devices that the pods of a claim ask for; a device cut by MIG counts as a whole."""
+    total = 0
+    for pods in claim.pods:
+        template = problem.workloads[pods.workload].template
+        share = template.gpu_share if name == NVIDIA_GPU else None
+        each = WHOLE_GPU_MILLI if share is None else share.milli
+        total += pods.count * template.requests[name] * each
+    if name == NVIDIA_GPU:
+        total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.profile})
+    return total
+
+
+def _has_room(claim: NodeClaim, kind: InstanceType, askers: Iterable[PodTemplate]) -> bool:
+    """Whether CPU, memory and pod slots of a node have room for another pod that asks for a device."""
+    used = claim.requests + claim.daemon_overhead
+
+    def fits(template: PodTemplate, name: str) -> bool:
+        asked = template.requests[name] + (name == PODS)
+        if name == PODS and PODS not in kind.allocatable.names():
+            return True
+        return used[name] + asked <= kind.allocatable[name]
+
+    return any(all(fits(template, name) for name in (CPU, MEMORY, PODS)) for template in askers)
+
+
+class _Prices:
+    """What the accelerators of a node cost beyond its CPU and memory."""
+
+    def __init__(self, kinds: Sequence[InstanceType]) -> None:
+        self._plain = [kind for kind in kinds if not any(kind.capacity[name] for name in DEVICES)]
+        self._known: dict[tuple[str, str, str, str, int], int] = {}
+
+    def of_devices(self, kind: InstanceType, claim: NodeClaim) -> int:
+        """Micro-dollars per hour of all the devices of a claim's node."""
+        price = claim.price_microusd_per_hour
+        key = (kind.name, claim.region, claim.zone, claim.capacity_type.value, price)
+        if key not in self._known:
+            others = [
+                o.price_microusd_per_hour
+                for other in self._plain
+                if other.allocatable[CPU] >= kind.allocatable[CPU]
+                and other.allocatable[MEMORY] >= kind.allocatable[MEMORY]
+                for o in other.offerings
+                if (o.region, o.zone, o.capacity_type) == (claim.region, claim.zone, claim.capacity_type)
+            ]
+            self._known[key] = max(0, price - min(others, default=0))
+        return self._known[key]
