@@ -25,12 +25,15 @@ from binwright_optimizer.model.defaults import IMPLICIT_NODE_POOL
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 
+MOST_S = 3600.0
+"""Seconds that compiling may take: a search that ended before would leave kernels for the first solve."""
+
 
 def warm_up() -> float:
     """Solve a small problem to exhaustion, which runs every kernel; returns the seconds it took."""
     began = time.perf_counter()
     verify.warm_up()
-    solve(_stubborn_problem(), SolveParams(deadline_s=120.0, patience=2))
+    solve(_stubborn_problem(), SolveParams(deadline_s=MOST_S, patience=2))
     return time.perf_counter() - began
 
 

@@ -103,8 +103,8 @@ class Greedy:
         counts = np.empty(capacity, dtype=np.int64)
         patterns = np.empty((capacity, instance.n_classes), dtype=np.int32)
         used = cover(
-            values, remainder.demand, self.price, self.discount, self.minimum_of, instance.requests,
-            instance.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
+            values, remainder.demand, self.price, self.discount, self.minimum_of, self.pricing.requests,
+            self.pricing.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
             instance.limit_use, remainder.room, remainder.missing, max_nodes, candidates, counts, patterns,
             instance.node_cap, instance.rules,
         )  # fmt: skip

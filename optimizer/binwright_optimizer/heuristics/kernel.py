@@ -62,7 +62,7 @@ def cover(
     step = 0
     used = 0
     while used < out_candidate.shape[0]:
-        j = -1
+        j = np.int64(-1)
         top = 0.0
         for c in range(n_candidates):
             if ratio[c] > top:

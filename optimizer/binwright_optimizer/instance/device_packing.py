@@ -52,13 +52,13 @@ def most_joining(i, wanted, devices, j, held):  # type: ignore[no-untyped-def]
     before = held[i]
     held[i] = before + most
     low = high = most
-    if not devices_hold(devices, j, held, MOST_STEPS):
+    if not devices_hold(devices, j, held, np.int64(MOST_STEPS)):
         low = np.int64(0)
         high = most - 1
         while low < high:  # a part of what fits fits
             middle = (low + high + 1) // 2
             held[i] = before + middle
-            if devices_hold(devices, j, held, MOST_STEPS):
+            if devices_hold(devices, j, held, np.int64(MOST_STEPS)):
                 low = middle
             else:
                 high = middle - 1

@@ -65,6 +65,9 @@ class Pricing:
         self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
         self.compatible = np.ascontiguousarray(instance.compatible.T)
+        # Copies that may be written, as arrays made inside kernels may: numba compiles each kernel once for
+        # those and once more for read-only ones.
+        self.requests, self.allocatable = instance.requests.copy(), instance.allocatable.copy()
         scale = np.where(instance.price > 0, instance.price, instance.price.max(initial=1)) * MICRO
         n_resources = instance.requests.shape[1]
         self.multipliers = np.repeat(scale[:, None] / n_resources, n_resources, axis=1)
@@ -77,7 +80,7 @@ class Pricing:
         """Most pods of each class alone on each candidate: int64 array (j, i)."""
         instance = self.instance
         caps = np.minimum(instance.demand, instance.node_cap)
-        most = fits(caps, instance.requests, instance.allocatable, self.compatible, instance.rules)
+        most = fits(caps, self.requests, self.allocatable, self.compatible, instance.rules)
         return np.asarray(most)
 
     def price(
@@ -117,10 +120,9 @@ class Pricing:
         def sweep_some(positions: NDArray[np.intp] | slice) -> None:
             found = patterns[positions]  # a copy unless all are asked for
             sweep(
-                chosen[positions], values, costs, limits, self.instance.requests,
-                self.instance.allocatable, self.compatible, self.multipliers, DEPTH_FIRST_NODES,
-                branches, max(tolerance, TOLERANCE), self._flag, bounds, found, self._work,
-                self.instance.rules, NO_RULES,
+                chosen[positions], values, costs, limits, self.requests, self.allocatable,
+                self.compatible, self.multipliers, DEPTH_FIRST_NODES, branches, max(tolerance, TOLERANCE),
+                self._flag, bounds, found, self._work, self.instance.rules, NO_RULES,
             )  # fmt: skip
             patterns[positions] = found
 
@@ -181,7 +183,7 @@ class Pricing:
         candidates = np.empty(room, dtype=np.int64)
         patterns = np.empty((room, self.instance.n_classes), dtype=np.int32)
         used = lift(
-            order, targets, values, costs, self._most, self.instance.requests, self.instance.allocatable,
+            order, targets, values, costs, self._most, self.requests, self.allocatable,
             self.multipliers, bounds, LIFT_NODES, self._flag, candidates, patterns, self.instance.rules,
         )  # fmt: skip
         return Priced(candidates[:used].astype(np.intp), patterns[:used])

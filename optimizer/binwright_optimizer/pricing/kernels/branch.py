@@ -103,7 +103,7 @@ def branch(
             begin_in_sets(rules, j, held, load, cap)
             for k in range(n):
                 if lows[k] > 0:
-                    place(items[k], lows[k], rules, held, load)
+                    place(items[k], np.int64(lows[k]), rules, held, load)
             for k in range(n):
                 spare = room_in_sets(items[k], rules, held, load, cap)
                 if spare < 0 and lows[k] > 0:
@@ -141,7 +141,7 @@ def branch(
             mu,
             best - value,
             slack,
-            BRANCH_NODES,
+            np.int64(BRANCH_NODES),
             extra,
             rules,
             held,

@@ -128,7 +128,7 @@ def pack(
         counts[position] -= 1
         i = items[order[position]]
         if has_rules:
-            place(i, -1, rules, held, load)
+            place(i, np.int64(-1), rules, held, load)
         for r in range(n_resources):
             free[r] += requests[i, r]
         value -= values[i]

@@ -76,7 +76,7 @@ def price_contents(
     unit = _unit(n, size, count, room[MILLI])
     places = room[MILLI] // unit
     contents = np.zeros((MOST_CONTENTS, n), dtype=np.int64)
-    n_contents = 0
+    n_contents = np.int64(0)
     price = np.empty(n_other)  # of what is not on GPUs, per whole candidate
     for r in range(n_other):
         price[r] = mu[other[r]]
@@ -96,7 +96,7 @@ def price_contents(
     free = np.ones(n_other + 1)
     duals = np.zeros(n_other + 1)
     primal = np.empty(width)
-    n_rows = 0
+    n_rows = np.int64(0)
     for _ in range(MOST_ROUNDS):
         bound = price.sum()
         on_gpu = 0.0
@@ -119,7 +119,7 @@ def price_contents(
         )
         if n_contents == before and n_rows > 0:
             break
-        n_rows = 0
+        n_rows = np.int64(0)
         for k in range(n):
             if count[k] == 0 or size[k] >= WHOLE_GPU_MILLI or count[k] > 1:
                 row_values[n_rows] = values[items[k]]
@@ -168,7 +168,7 @@ def price_contents(
     if not complete:
         branch(
             n_rows, rows, row_limits, row_shares, row_values, row_requests, capacities, value, slack,
-            MOST_BRANCHES, halt, picked, no_rules, 0, held, load, cap,
+            np.int64(MOST_BRANCHES), halt, picked, no_rules, np.int64(0), held, load, cap,
         )  # fmt: skip
     for row in range(n_rows):
         if picked[row] > 0:

@@ -189,12 +189,12 @@ def _beside(
     has_rules = rules.cap.shape[0] > 0
     if has_rules:
         begin(rules, j, held, load, cap)
-        place(i, 1, rules, held, load)
+        place(i, np.int64(1), rules, held, load)
     for r in range(n_resources):
         room[r] = allocatable[j, r] - requests[i, r]
         free[r] = room[r] / allocatable[j, r] if allocatable[j, r] > 0 else 0.0
-    n = 0
-    own = -1
+    n = np.int64(0)
+    own = np.int64(-1)
     for k in range(values.shape[0]):
         count = most[j, k]
         if count == 0 or (values[k] <= 0.0 and k != i):

@@ -10,12 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.pricing.kernels.rules import (
-    is_on_devices,
-    place,
-    room_for,
-    room_in_sets,
-)
+from binwright_optimizer.instance.device_packing import MOST_STEPS
+from binwright_optimizer.pricing.kernels.rules import is_on_devices, place, room_for, room_in_sets
 
 
 @njit(cache=True, nogil=True)
@@ -59,7 +55,7 @@ def round_down(
             for r in range(n_resources):
                 free[r] -= count * requests[i, r]
     if has_rules:
-        is_whole = is_on_devices(rules, held, cap)
+        is_whole = is_on_devices(rules, held, cap, np.int64(MOST_STEPS))
         for k in range(n):
             if chosen[k] > 0:
                 place(items[k], -chosen[k], rules, held, load)

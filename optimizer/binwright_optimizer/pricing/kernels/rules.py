@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.instance.device_packing import MOST_STEPS, devices_hold, most_joining
+from binwright_optimizer.instance.device_packing import devices_hold, most_joining
 
 
 @njit(cache=True, nogil=True)
@@ -66,7 +66,7 @@ def room_in_sets(i, rules, held, load, cap):
 
 
 @njit(cache=True, nogil=True)
-def is_on_devices(rules, held, cap, most_steps=MOST_STEPS):
+def is_on_devices(rules, held, cap, most_steps):
     """Whether the devices of the node hold the pods placed; see `devices_hold`."""
     return rules.devices.need.shape[0] == 0 or devices_hold(rules.devices, cap[-1], held, most_steps)
 

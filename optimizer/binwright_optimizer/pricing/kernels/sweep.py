@@ -25,7 +25,7 @@ def gather(
 
     With node rules, ``held``, ``load`` and ``cap`` become the state of the empty node.
     """
-    n = 0
+    n = np.int64(0)
     has_rules = rules.cap.shape[0] > 0
     if has_rules:
         begin(rules, j, held, load, cap)
