@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from binwright_optimizer import catalog as embedded
 from binwright_optimizer.errors import CatalogError
-from binwright_optimizer.model import CapacityType, InstanceType, Offering, Resources, labels
+from binwright_optimizer.model import CapacityType, InstanceType, Offering, PriceSource, Resources, labels
 from binwright_optimizer.model.quantity import parse_price
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU
 
@@ -41,11 +41,23 @@ _MICROUSD_MOST = 10**13
 
 @dataclass(frozen=True, slots=True)
 class NodePrice:
-    """A price and where it comes from; ``is_known`` is false where it was derived from resources."""
+    """A price and where it comes from.
+
+    Parameters
+    ----------
+    origin
+        The same as text.
+    is_known
+        False where it was derived from the node's resources.
+    capacity_type, source
+        Of the offering whose price it is; prices of other origins have no source, and no age.
+    """
 
     microusd_per_hour: int
     origin: str
     is_known: bool = True
+    capacity_type: CapacityType = CapacityType.ON_DEMAND
+    source: PriceSource | None = None
 
 
 def node_price(
@@ -74,7 +86,7 @@ def node_price(
     wanted = capacity_type_of(node_labels)
     found = _catalogue_price(instance_type, region, zone, wanted) if instance_type else None
     if found is not None:
-        return NodePrice(found.microusd_per_hour, found.origin + refusal, found.is_known)
+        return replace(found, origin=found.origin + refusal)
     about = f"no catalogue sells {instance_type}" if instance_type else "no instance type is told"
     return NodePrice(estimated_price(capacity), f"estimated from its resources: {about}{refusal}", False)
 
@@ -158,4 +170,6 @@ def _of_offerings(
         return None
     kind = "estimate" if found.source.is_estimate else "price"
     origin = f"{cloud} {found.region} {found.capacity_type.value} {kind} of {found.source.date}{note}"
-    return NodePrice(found.price_microusd_per_hour, origin)
+    return NodePrice(
+        found.price_microusd_per_hour, origin, capacity_type=found.capacity_type, source=found.source
+    )

@@ -40,11 +40,11 @@ class Cluster:
         allocatable: Mapping[str, str] = SMALL,
         labels: Mapping[str, str] | None = None,
         taint: str = "",
-        price: int = 100_000,
+        price: int | None = 100_000,
         version: str = "",
         unschedulable: bool = False,
     ) -> Cluster:
-        """Add a node; a price of 100,000 micro-dollars an hour."""
+        """Add a node; a price of 100,000 micro-dollars an hour, or None for the catalogue's."""
         message = self.update.nodes.add(
             name=name,
             allocatable=allocatable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Iterator
 
@@ -26,9 +27,13 @@ def scale_up_question_from_bytes(data: bytes) -> ScaleUpQuestion:
     return scale_up_question(ScannedRequest.unpacked(ScannedRequest.of(data).packed()))
 
 
-def chosen(request: expander_pb2.BestOptionsRequest) -> Choice | None:
+PRICED = datetime.date(2026, 7, 20)
+"""Day of the embedded on-demand prices of AWS."""
+
+
+def chosen(request: expander_pb2.BestOptionsRequest, days_later: int = 0) -> Choice | None:
     question = scale_up_question_from_bytes(request.SerializeToString())
-    return choose(question, solve, 5.0, Deadline(5.0))
+    return choose(question, solve, 5.0, Deadline(5.0), PRICED + datetime.timedelta(days_later))
 
 
 def group_of(options: Options, version: str = "1.35") -> str:
@@ -126,6 +131,21 @@ def test_reason_tells_mix_cost_bound_and_price() -> None:
         " (gap 0.00%); growing small by 2 now costs 1.0520 $/h, 0.0000 $/h more than its pods cost in the"
         " mix; price: aws us-east-1 on-demand price of 2026-07-20"
     )
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(30, False), (31, True)])
+def test_prices_that_are_old_are_told_in_the_reason(days: int, is_told: bool) -> None:
+    choice = chosen(scale_up(t4_options()), days)
+    assert choice is not None
+    assert ("; on-demand prices are up to 31 days old" in choice.reason) is is_told
+
+
+def test_prices_that_were_told_with_the_node_have_no_age() -> None:
+    pods = [k8s_pod("web")]
+    options: Options = {group: (1, k8s_node("m5.xlarge", price="0.1"), pods) for group in ("a", "b")}
+    choice = chosen(scale_up(options), 10_000)
+    assert choice is not None
+    assert "days old" not in choice.reason
 
 
 def test_pods_that_differ_in_name_only_are_one_kind() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -336,10 +338,24 @@ def test_taints_of_nodes_are_part_of_the_plan() -> None:
     assert {n.name: n.is_kept for n in Asked(cluster).plan().nodes} == {"cheap": True, "dear": False}
 
 
+def test_plan_on_old_prices_of_a_catalogue_says_so() -> None:
+    """The first node has a price of its own, the second that of the catalogue, of July 2026."""
+    cluster = Cluster().node("told").pod("p", "told")
+    sold = {"node.kubernetes.io/instance-type": "m5.xlarge", "topology.kubernetes.io/region": "us-east-1"}
+    asked = Asked(cluster)
+    assert asked.plan().warnings == ()
+    asked.put(delta().node("sold", labels=sold, price=None))
+    planning = PlanningProblem(asked.state.nodes, asked.state.pods)
+    decision = solve(planning.problem(), SolveParams(deadline_s=5.0))
+    (warning,) = planning.plan(decision, datetime.date(2027, 7, 20)).warnings
+    assert warning.startswith("on-demand prices are up to 365 days old")
+    assert planning.plan(decision, datetime.date(2026, 7, 21)).warnings == ()
+
+
 def test_plan_crosses_the_wire_unchanged() -> None:
-    plan = Asked(two_half_empty_nodes()).plan()
+    plan = replace(Asked(two_half_empty_nodes()).plan(), warnings=("prices are old",))
     held = plan_from_message(plan_to_message(plan), ClusterReader())
-    assert held.nodes == plan.nodes
+    assert (held.nodes, held.warnings) == (plan.nodes, plan.warnings)
     assert (held.cost, held.bound, held.number) == (plan.cost, plan.bound, plan.number)
     assert [k.groups for k in held.kinds] == [k.groups for k in plan.kinds]
     assert np.allclose([k.worth_microusd for k in held.kinds], [k.worth_microusd for k in plan.kinds])

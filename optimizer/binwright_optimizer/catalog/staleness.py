@@ -28,18 +28,30 @@ def stale_price_warnings(
     """
     paid = {(claim.instance_type, claim.region, claim.zone, claim.capacity_type) for claim in claims}
     wanted = {name for name, *_ in paid}
+    sources = (
+        (offering.capacity_type, offering.source)
+        for sold in catalog.instance_types
+        if sold.name in wanted
+        for offering in sold.offerings
+        if (sold.name, offering.region, offering.zone, offering.capacity_type) in paid
+    )
+    return stale_source_warnings(sources, today, max_age_days, max_spot_age_days)
+
+
+def stale_source_warnings(
+    sources: Iterable[tuple[CapacityType, PriceSource]],
+    today: datetime.date,
+    max_age_days: int = MAX_AGE_DAYS,
+    max_spot_age_days: int = MAX_SPOT_AGE_DAYS,
+) -> tuple[str, ...]:
+    """The same for prices of which only the capacity types and the sources are known."""
     oldest: dict[bool, tuple[int, PriceSource]] = {}
-    for sold in catalog.instance_types:
-        if sold.name not in wanted:
-            continue
-        for offering in sold.offerings:
-            if (sold.name, offering.region, offering.zone, offering.capacity_type) not in paid:
-                continue
-            age = _age_days(offering.source.date, today)
-            if age is not None:
-                is_spot = offering.capacity_type is CapacityType.SPOT
-                found = (age, offering.source)
-                oldest[is_spot] = max(oldest.get(is_spot, found), found, key=lambda pair: pair[0])
+    for capacity_type, source in sources:
+        age = _age_days(source.date, today)
+        if age is not None:
+            is_spot = capacity_type is CapacityType.SPOT
+            found = (age, source)
+            oldest[is_spot] = max(oldest.get(is_spot, found), found, key=lambda pair: pair[0])
     lines = []
     for is_spot, limit in ((False, max_age_days), (True, max_spot_age_days)):
         if is_spot in oldest and oldest[is_spot][0] > limit:

@@ -875,6 +875,7 @@ class Plan(_message.Message):
     HOURLY_COST_USD_FIELD_NUMBER: _builtins.int
     LOWER_BOUND_USD_FIELD_NUMBER: _builtins.int
     UNPLACED_PODS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts up from 1 as long as a server runs."""
     current_hourly_cost_usd: _builtins.float
@@ -893,6 +894,10 @@ class Plan(_message.Message):
     def pods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedPods]:
         """Kinds of pods and where they should go."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to know about it: prices that are old, for instance."""
+
     def __init__(
         self,
         *,
@@ -903,10 +908,11 @@ class Plan(_message.Message):
         hourly_cost_usd: _builtins.float = ...,
         lower_bound_usd: _builtins.float = ...,
         unplaced_pods: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_hourly_cost_usd", b"current_hourly_cost_usd", "hourly_cost_usd", b"hourly_cost_usd", "lower_bound_usd", b"lower_bound_usd", "nodes", b"nodes", "number", b"number", "pods", b"pods", "unplaced_pods", b"unplaced_pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_hourly_cost_usd", b"current_hourly_cost_usd", "hourly_cost_usd", b"hourly_cost_usd", "lower_bound_usd", b"lower_bound_usd", "nodes", b"nodes", "number", b"number", "pods", b"pods", "unplaced_pods", b"unplaced_pods", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

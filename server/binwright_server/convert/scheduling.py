@@ -121,9 +121,11 @@ def _node(message: scheduling_service_pb2.ClusterNode, path: str, out: Violation
     if message.unschedulable and UNSCHEDULABLE not in taints:
         taints.append(UNSCHEDULABLE)
     room = Resources.of(allocatable)
-    price = message.price_microusd_per_hour
+    price, priced_by = message.price_microusd_per_hour, None
     if not message.HasField("price_microusd_per_hour"):
-        price = node_price(message.labels, room).microusd_per_hour
+        found = node_price(message.labels, room)
+        price = found.microusd_per_hour
+        priced_by = (found.capacity_type, found.source) if found.source is not None else None
     elif not 0 <= price <= MAX_PRICE_MICROUSD:
         out.add(f"{path}.price_microusd_per_hour", price, f"must be in 0..{MAX_PRICE_MICROUSD}")
     return NodeRecord(
@@ -133,6 +135,7 @@ def _node(message: scheduling_service_pb2.ClusterNode, path: str, out: Violation
         allocatable=room,
         price_microusd_per_hour=price,
         version=_version(message.resource_version),
+        priced_by=priced_by,
     )
 
 
@@ -148,6 +151,7 @@ def plan_to_message(plan: Plan) -> scheduling_service_pb2.Plan:
         hourly_cost_usd=plan.cost / MICROUSD,
         lower_bound_usd=plan.bound / MICROUSD,
         unplaced_pods=plan.unplaced,
+        warnings=plan.warnings,
     )
     for node in plan.nodes:
         message.nodes.add(name=node.name, is_kept=node.is_kept, group=node.group)
@@ -183,4 +187,5 @@ def plan_from_message(
         bound=round(message.lower_bound_usd * MICROUSD),
         unplaced=message.unplaced_pods,
         number=message.number if number is None else number,
+        warnings=tuple(message.warnings),
     )

@@ -14,10 +14,12 @@ regret, the one that holds the most of the optimum's value goes first, so that f
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from binwright_optimizer.catalog.staleness import stale_source_warnings
 from binwright_optimizer.model import (
     CapacityType,
     Catalog,
@@ -60,19 +62,41 @@ class Choice:
     reason: str
 
 
-def choose(question: ScaleUpQuestion, solver: Solver, seconds: float, stop: Stop) -> Choice | None:
+def choose(
+    question: ScaleUpQuestion,
+    solver: Solver,
+    seconds: float,
+    stop: Stop,
+    today: datetime.date | None = None,
+) -> Choice | None:
     """The option to grow, or None if there is none to judge.
 
     Parameters
     ----------
     seconds
         Time for the solve.
+    today
+        The day by which prices are old or not; today by default.
     """
+    choice = _choose(question, solver, seconds, stop)
+    if choice is None:
+        return None
+    compared = (
+        (option.price.capacity_type, option.price.source)
+        for option in question.options
+        if option.price.source is not None
+    )
+    stale = stale_source_warnings(compared, today or datetime.date.today())
+    reason = "; ".join((f"binwright: {choice.reason}", *question.remarks, *stale))
+    return Choice(choice.option, reason)
+
+
+def _choose(question: ScaleUpQuestion, solver: Solver, seconds: float, stop: Stop) -> Choice | None:
     helpful = [option for option in question.options if option.helps]
     if not helpful:
         return _cheapest(question)
     if len(helpful) == 1:
-        return Choice(helpful[0], _with_remarks(["the only option that helps a pod"], question))
+        return Choice(helpful[0], "the only option that helps a pod")
     problem = joint_problem(question, helpful)
     decision = solver(problem, SolveParams(deadline_s=seconds, gap=GAP), stop)
     return _best(question, helpful, decision)
@@ -161,7 +185,7 @@ def _best(question: ScaleUpQuestion, options: Sequence[ScaleUpOption], decision:
     unknown = sum(not option.price.is_known for option in options)
     if unknown and best.price.is_known:
         reasons.append(f"{unknown} of the options have an estimated price")
-    return Choice(best, _with_remarks(reasons, question))
+    return Choice(best, "; ".join(reasons))
 
 
 def _pod_worth(
@@ -183,8 +207,9 @@ def _cheapest(question: ScaleUpQuestion) -> Choice | None:
     )
     if best is None:
         return None
-    reasons = [f"no option tells its pods; {_dollars(best.cost_microusd_per_hour)}/h is the least cost"]
-    return Choice(best, _with_remarks(reasons, question))
+    return Choice(
+        best, f"no option tells its pods; {_dollars(best.cost_microusd_per_hour)}/h is the least cost"
+    )
 
 
 def _mix(bought: Counter[str]) -> str:
@@ -197,7 +222,3 @@ def _mix(bought: Counter[str]) -> str:
 
 def _dollars(microusd: float) -> str:
     return f"{microusd / MICROUSD:.4f} $"
-
-
-def _with_remarks(reasons: Sequence[str], question: ScaleUpQuestion) -> str:
-    return "binwright: " + "; ".join((*reasons, *question.remarks))

@@ -7,10 +7,12 @@ which kinds of pods. Nodes with pods that must not move are kept, with the room 
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from binwright_optimizer.catalog.staleness import stale_source_warnings
 from binwright_optimizer.model import (
     CapacityType,
     Catalog,
@@ -82,6 +84,7 @@ class Plan:
     bound: int
     unplaced: int = 0
     number: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -147,8 +150,14 @@ class PlanningProblem:
             existing_nodes=tuple(self._existing(name) for name in self._kept),
         )
 
-    def plan(self, decision: Decision) -> Plan:
-        """What a decision on `problem` means for the cluster."""
+    def plan(self, decision: Decision, today: datetime.date | None = None) -> Plan:
+        """What a decision on `problem` means for the cluster.
+
+        Parameters
+        ----------
+        today
+            The day by which prices are old or not; today by default.
+        """
         keep = Counter(int(claim.instance_type) for claim in decision.node_claims)
         nodes = [PlannedNode(name, True, len(self._groups) + k) for k, name in enumerate(self._kept)]
         for index, group in enumerate(self._groups):
@@ -184,6 +193,10 @@ class PlanningProblem:
             cost=decision.cost_microusd_per_hour + pinned_cost,
             bound=decision.bound_microusd_per_hour + pinned_cost,
             unplaced=sum(entry.pods.count for entry in decision.unschedulable),
+            warnings=stale_source_warnings(
+                (node.priced_by for node in self._nodes.values() if node.priced_by is not None),
+                today or datetime.date.today(),
+            ),
         )
 
     def _count(self, pod: PodRecord) -> None:

@@ -121,5 +121,6 @@ class Planner:
             bound=plan.bound / MICROUSD,
             now=plan.current_cost / MICROUSD,
             unplaced=plan.unplaced,
+            **({"warnings": plan.warnings} if plan.warnings else {}),
         )
         await self._on_plan(numbered(plan, self._number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from binwright_optimizer.model import PodTemplate, Resources, Taint
+from binwright_optimizer.model import CapacityType, PodTemplate, PriceSource, Resources, Taint
 
 PodKey = tuple[str, str]
 """Namespace and name of a pod."""
@@ -22,6 +22,8 @@ class NodeRecord:
         What pods may use; a node without ``pods`` has slots without limit.
     version
         Kubernetes' resourceVersion as a number; None where it is no number.
+    priced_by
+        Capacity type and source of a catalogue's price; None where the price was told or estimated.
     """
 
     name: str
@@ -30,6 +32,7 @@ class NodeRecord:
     allocatable: Resources
     price_microusd_per_hour: int
     version: int | None = None
+    priced_by: tuple[CapacityType, PriceSource] | None = None
 
 
 @dataclass(frozen=True, slots=True)
