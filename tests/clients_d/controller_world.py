@@ -64,6 +64,7 @@ class World:
     created: list[str] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
     hopeless: set[str] = field(default_factory=set)
+    warnings: tuple[str, ...] = ()
     pods_each: int = 2
 
     # the cluster port
@@ -115,7 +116,7 @@ class World:
         groups = [wanted[k : k + self.pods_each] for k in range(0, len(wanted), self.pods_each)]
         claims = tuple(planned(group, seen.claims) for group in groups)
         lost = tuple((pod, "too big") for pod in seen.pending.values() if pod.uid in self.hopeless)
-        return Plan(claims, lost)
+        return Plan(claims, lost, warnings=self.warnings)
 
     # the rest of the world
 

@@ -129,6 +129,24 @@ def test_a_dry_run_creates_nothing_and_tells_each_plan_once() -> None:
     assert world.told == [(Outcome.PLANNED, "general-a-b"), (Outcome.PLANNED, "general-c")]
 
 
+def test_a_warning_is_told_once_until_it_changes() -> None:
+    world = World(warnings=("prices are old",))
+    cycle = cycle_of(world)
+    for pod in ("a", "b"):
+        world.add(pod)
+        let_pass(world, cycle, 3)
+        for name in world.created:
+            world.launch(name)
+    world.warnings = ("prices are older",)
+    world.add("c")
+    let_pass(world, cycle, 3)
+    assert len(world.plans) == 3
+    assert [told for told in world.told if told[0] == "remark"] == [
+        ("remark", "warning: prices are old"),
+        ("remark", "warning: prices are older"),
+    ]
+
+
 def test_leadership_lost_in_a_round_drops_the_rest_of_it() -> None:
     world = World(leads=False)
     world.add("a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.errors import InputError
 from binwright_clients.sources import Source
 from binwright_optimizer.errors import InvalidProblemError
+from binwright_server.local import solve_locally
 from click.testing import CliRunner
 from kube_double import node, node_pool, pod
 
@@ -68,11 +70,60 @@ def test_a_pool_of_which_nothing_else_is_sold_gets_its_type_all_the_same() -> No
 
 def test_a_problem_that_is_wrong_without_exclusions_is_an_error() -> None:
     def solve(_request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
-        raise InvalidProblemError.of("node_pools[0]", "general", "asks for what nobody sells")
+        raise InvalidProblemError.of("workloads[0]", "a", "is wrong")
 
     seen = cluster("a")
     with pytest.raises(InvalidProblemError):
         OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ())
+
+
+def unsold_pool(name: str) -> dict[str, object]:
+    requirement = {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["c5.gigantic"]}
+    pool = node_pool()
+    pool["metadata"]["name"] = name
+    pool["spec"]["template"]["spec"]["requirements"] = [requirement]
+    return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **pool}
+
+
+def solve_here(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+    request.params.deadline.FromSeconds(1)
+    return solve_locally(request, lambda _progress: None, threading.Event())
+
+
+@pytest.mark.parametrize("without", [[], ["m5.large"]])
+def test_a_node_pool_that_no_type_satisfies_is_told_and_the_others_go_on(without: list[str]) -> None:
+    """Of three NodePools two ask for types that nobody sells; a pod of 6 CPU gets its node from the third."""
+    good = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **node_pool()}
+    tolerated = [{"key": "team", "operator": "Exists"}]
+    large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=tolerated)}
+    seen = observe([good, large, unsold_pool("wrong"), unsold_pool("worse")])
+    remarks: list[str] = []
+    plan = OptimizingPlanner(ask_for, solve_here, remarks.append)(seen, seen.pending.values(), without)
+    assert [claim.manifest["metadata"]["labels"]["karpenter.sh/nodepool"] for claim in plan.claims] == [
+        "general"
+    ]
+    assert sorted(remark.split(":")[0] for remark in remarks) == [
+        "NodePool worse is left out",
+        "NodePool wrong is left out",
+    ]
+    assert all("sells nothing with this node.kubernetes.io/instance-type" in remark for remark in remarks)
+    assert all("c5.gigantic" in remark for remark in remarks)
+
+
+def test_pods_are_told_why_where_no_node_pool_can_be_used() -> None:
+    pods = [item for item in cluster("a").objects if item["kind"] != "NodePool"]
+    seen = observe([*pods, unsold_pool("wrong")])
+    plan = OptimizingPlanner(ask_for, solve_here, lambda _remark: None)(seen, seen.pending.values(), ())
+    ((pod_told, why),) = plan.unplaced
+    assert (pod_told.name, plan.claims) == ("a", ())
+    assert why.startswith("there is no NodePool that nodes are made from; NodePool wrong is left out: ")
+
+
+def test_what_a_decision_warns_of_comes_with_the_plan() -> None:
+    decision = decision_pb2.Decision(warnings=["on-demand prices are up to 126 days old"])
+    seen = cluster("a")
+    plan = OptimizingPlanner(ask_for, lambda _request: decision, print)(seen, seen.pending.values(), ())
+    assert plan.warnings == ("on-demand prices are up to 126 days old",)
 
 
 def test_a_server_that_is_down_is_an_error_of_the_round() -> None:

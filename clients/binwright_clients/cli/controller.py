@@ -117,6 +117,11 @@ def controller(
     record = _recorder(output)
     noted: set[str] = set()
 
+    def remark(message: str) -> None:
+        if message not in noted:  # once, not with every batch
+            noted.add(message)
+            record({"event": "remark", "reason": message})
+
     def ask_for(source: Source, without_types: Sequence[str]) -> Asked:
         question = build_question(
             (),
@@ -130,15 +135,11 @@ def controller(
             capacity_types=capacity_types,
         )
         for note in question.notes:
-            if note.startswith("catalogue ") and note not in noted:
-                noted.add(note)
-                record({"event": "remark", "reason": note})
+            if note.startswith("catalogue "):
+                remark(note)
         return Asked(
             question.request, dict(question.node_classes), cloud_of(question.request.problem.catalog)
         )
-
-    def remark(message: str) -> None:
-        record({"event": "remark", "reason": message})
 
     settings = Settings(
         apply=apply,

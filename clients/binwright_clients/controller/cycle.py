@@ -55,11 +55,14 @@ class Plan:
         Pods without any possible node, and why.
     on_existing
         Pods that fit nodes that exist, with the node's name; kube-scheduler will find them.
+    warnings
+        What to know about the decision: prices that are old, for instance.
     """
 
     claims: tuple[PlannedClaim, ...]
     unplaced: tuple[tuple[PendingPod, str], ...] = ()
     on_existing: tuple[tuple[PendingPod, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class ClusterPort(Protocol):
@@ -131,6 +134,8 @@ class Cycle:
     """Types that are left out, and until when."""
     _unlaunched: dict[str, str] = field(default_factory=dict)
     """Types of our claims that had no machine when last seen, by name."""
+    _warned: tuple[str, ...] = ()
+    """Warnings of the last plan; not said again while they stay the same."""
     _looked_s: float = float("-inf")
     _not_before_s: float = float("-inf")
 
@@ -165,6 +170,10 @@ class Cycle:
         if any(is_launching(claim, now, self.patience) for claim in seen.claims):
             return False
         plan = self.plan(seen, pods, sorted(self._sold_out))
+        for warning in plan.warnings:
+            if warning not in self._warned:
+                self.reporter.remark(f"warning: {warning}")
+        self._warned = plan.warnings
         for pod, reason in plan.unplaced:
             self._deferred[pod.uid] = now + UNPLACED_S
             if self._told.get(pod.uid) != reason:

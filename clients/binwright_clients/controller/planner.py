@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from binwright.v1 import decision_pb2, provisioning_service_pb2
-from binwright_optimizer.errors import InvalidProblemError
+from binwright.v1 import decision_pb2, problem_pb2, provisioning_service_pb2
+from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import planned_claims
@@ -19,6 +19,7 @@ from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.sources import Format, Source
 
 _ITEM = re.compile(r"item (\d+)")
+_POOL = re.compile(r"node_pools\[(\d+)\]")
 _SOURCE = "cluster"
 _ROUNDS = 20
 """Times that malformed objects are dropped; each round drops every one that is named."""
@@ -31,6 +32,23 @@ class Asked:
     request: provisioning_service_pb2.SolveRequest
     node_classes: dict[str, NodeClassRef]
     cloud: str
+
+
+class UnusablePoolsError(BinwrightError):
+    """NodePools that no node can be made from, one that asks for types that nobody sells for instance.
+
+    Parameters
+    ----------
+    pools
+        Their names.
+    remarks
+        What is wrong, one line a NodePool.
+    """
+
+    def __init__(self, pools: frozenset[str], remarks: tuple[str, ...]) -> None:
+        self.pools = pools
+        self.remarks = remarks
+        super().__init__("; ".join(remarks))
 
 
 AskFor = Callable[[Source, Sequence[str]], Asked]
@@ -49,7 +67,7 @@ class OptimizingPlanner:
     most_types
         Instance types a NodeClaim may name.
     on_remark
-        Called about objects that cannot be read and are left out.
+        Called about objects that cannot be read, and NodePools that cannot be used, and are left out.
     """
 
     ask_for: AskFor
@@ -60,18 +78,24 @@ class OptimizingPlanner:
     def __call__(self, seen: Observation, pods: Iterable[PendingPod], without_types: Iterable[str]) -> Plan:
         """The plan for some pods; raises BinwrightError."""
         wanted = list(pods)
-        if not seen.node_pools:
-            return Plan((), tuple((pod, "there is no NodePool that nodes are made from") for pod in wanted))
         objects = list(problem_objects(seen, (pod.uid for pod in wanted)))
-        asked = self._request(objects, list(without_types))
-        try:
-            decision = self.solve(asked.request)
-        except InvalidProblemError:
-            # A NodePool of which nothing is left to buy; better a type that may be sold out than none.
-            if not without_types:
-                raise
-            asked = self._request(objects, [])
-            decision = self.solve(asked.request)
+        unusable: list[str] = []
+        while True:
+            if all(item.get("kind") != "NodePool" for item in objects):
+                why = "; ".join(("there is no NodePool that nodes are made from", *unusable))
+                return Plan((), tuple((pod, why) for pod in wanted))
+            try:
+                asked, decision = self._decided(objects, list(without_types))
+                break
+            except UnusablePoolsError as error:
+                unusable += error.remarks
+                for remark in error.remarks:
+                    self.on_remark(remark)
+                objects = [
+                    item
+                    for item in objects
+                    if item.get("kind") != "NodePool" or item["metadata"]["name"] not in error.pools
+                ]
         claims = planned_claims(
             decision,
             wanted,
@@ -82,7 +106,33 @@ class OptimizingPlanner:
             cloud=asked.cloud,
             most_types=self.most_types,
         )
-        return Plan(claims, _unplaced(decision, wanted), _on_existing(decision, wanted))
+        return Plan(
+            claims, _unplaced(decision, wanted), _on_existing(decision, wanted), tuple(decision.warnings)
+        )
+
+    def _decided(
+        self, objects: list[Json], without_types: Sequence[str]
+    ) -> tuple[Asked, decision_pb2.Decision]:
+        """The request that was answered, and its decision.
+
+        Raises
+        ------
+        UnusablePoolsError
+            If the optimizer refuses nothing but NodePools.
+        InvalidProblemError
+            If it refuses anything else.
+        """
+        if without_types:
+            asked = self._request(objects, without_types)
+            try:
+                return asked, self.solve(asked.request)
+            except InvalidProblemError:
+                pass  # a NodePool has nothing left to buy; better a type that may be sold out than none
+        asked = self._request(objects, [])
+        try:
+            return asked, self.solve(asked.request)
+        except InvalidProblemError as error:
+            raise _about_pools(error, asked.request.problem.node_pools) or error from error
 
     def _request(self, objects: list[Json], without_types: Sequence[str]) -> Asked:
         """The request, without objects that cannot be read: one bad pod must not stop the others."""
@@ -100,6 +150,22 @@ class OptimizingPlanner:
                     self.on_remark(f"left out: {problem}")
                 objects[:] = [item for k, item in enumerate(objects) if k not in bad]
         raise InputError.of(_SOURCE, "holds too many objects that cannot be read")
+
+
+def _about_pools(
+    error: InvalidProblemError, pools: Sequence[problem_pb2.NodePool]
+) -> UnusablePoolsError | None:
+    """The same error told by NodePools; None if it is about anything beside."""
+    remarks: dict[str, list[str]] = {}
+    for violation in error.violations:
+        match = _POOL.match(violation.field)
+        if match is None or int(match[1]) >= len(pools):
+            return None
+        remarks.setdefault(pools[int(match[1])].name, []).append(str(violation))
+    return UnusablePoolsError(
+        frozenset(remarks),
+        tuple(f"NodePool {name} is left out: {'; '.join(told)}" for name, told in remarks.items()),
+    )
 
 
 def _unplaced(
