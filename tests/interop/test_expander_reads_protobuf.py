@@ -1,38 +1,42 @@
-"""The expander, as a process behind TLS, given pods and nodes in the API server's own protobuf.
+"""The expander, as a process behind TLS, asked by a Go program with Cluster Autoscaler's own libraries.
 
-Cluster Autoscaler serialises the objects that it got from the API server with the same generated code,
-so these bytes are those that it sends.
+`components/expander-client` reads pods and template nodes from the API server with client-go, has their
+generated types write themselves into the message, and asks over TLS with the autoscaler's time limit, as the
+autoscaler's ``grpc_client.go`` does. The autoscaler itself is not among the components.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
-import urllib.request
 from pathlib import Path
-from ssl import create_default_context
+from typing import Any
 
-import grpc
 import pytest
-from binwright.vendor.autoscaler import expander_pb2, expander_pb2_grpc
+from availability import require
+from binwright_benchmarks.peers.components import component
 from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.model import InstanceType
 from binwright_optimizer.model.resources import CPU
 from cluster import Cluster
 from karpenter_cluster import apply, pod
-from processes import Process, free_ports, listens
+from processes import Process, free_ports
 from transcript import Transcript
 
 pytestmark = pytest.mark.interop
 
-ENVELOPE = b"k8s\x00"
 ZONE = "us-east-1a"
 COUNTS = {"g4dn.xlarge": 2, "g5.xlarge": 2, "g4dn.12xlarge": 1}
 PODS = [pod(f"t4-{n}", {"cpu": "2", "memory": "13Gi", "nvidia.com/gpu": "1"}) for n in range(2)]
+START_S = 240.0
+"""The first start on a machine compiles kernels."""
 
 
 @pytest.fixture
 def server(cluster: Cluster) -> tuple[Process, str]:
     """``binwright serve`` with a certificate of the cluster's authority, and its address."""
+    require("expander-client")
     (port,) = free_ports(1)
     program = Path(sys.executable).with_name("binwright")
     process = cluster.adopt(
@@ -41,42 +45,6 @@ def server(cluster: Cluster) -> tuple[Process, str]:
         log="binwright.log",
     )  # fmt: skip
     return process, f"127.0.0.1:{port}"
-
-
-def protobuf(cluster: Cluster, path: str) -> bytes:
-    """An object as the API server serialises it, without the envelope."""
-    headers = {"Accept": "application/vnd.kubernetes.protobuf", "Authorization": f"Bearer {cluster.token}"}
-    request = urllib.request.Request(f"{cluster.url}{path}", headers=headers)
-    context = create_default_context(cafile=str(cluster.folder / "ca.pem"))
-    with urllib.request.urlopen(request, timeout=10, context=context) as response:
-        body = response.read()
-    assert body.startswith(ENVELOPE)
-    return raw_of_unknown(body[len(ENVELOPE) :])
-
-
-def raw_of_unknown(message: bytes) -> bytes:
-    """Field 2 (``raw``) of a k8s.io.apimachinery runtime.Unknown."""
-    place = 0
-    while place < len(message):
-        tag = message[place]
-        assert tag & 7 == 2, "every field of runtime.Unknown is length-delimited"
-        length, place = varint(message, place + 1)
-        if tag >> 3 == 2:
-            return message[place : place + length]
-        place += length
-    raise AssertionError("runtime.Unknown has no raw")
-
-
-def varint(message: bytes, place: int) -> tuple[int, int]:
-    """An integer of variable length, and the place behind it."""
-    value = shift = 0
-    while True:
-        byte = message[place]
-        place += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, place
 
 
 def template_node(kind: InstanceType) -> dict[str, object]:
@@ -92,27 +60,58 @@ def template_node(kind: InstanceType) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("form", ["nodeBytesMap", "nodeMap"])
+def asked(cluster: Cluster, address: str, form: str) -> dict[str, Any]:
+    """What Cluster Autoscaler would go on with."""
+    question = [
+        {
+            "nodeGroup": f"{name}-group",
+            "nodeCount": count,
+            "node": f"template-{name}",
+            "pods": [p["metadata"]["name"] for p in PODS],
+        }
+        for name, count in COUNTS.items()
+    ]
+    command = [
+        str(component("expander-client")), "--kubeconfig", str(cluster.kubeconfig), "--form", form,
+        "--grpc-expander-url", address, "--grpc-expander-cert", str(cluster.folder / "ca.pem"),
+    ]  # fmt: skip
+    done = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize("form", ["old", "both", "new"])
 def test_the_expander_chooses_the_cheapest_group(
     cluster: Cluster, server: tuple[Process, str], transcript: Transcript, form: str
 ) -> None:
-    """Two T4 pods: of three groups that hold both, two g4dn.xlarge cost least."""
+    """Two T4 pods: of three groups that hold both, two g4dn.xlarge cost least.
+
+    Before the server serves, and after it is gone, the autoscaler keeps every option and goes on.
+    """
     process, address = server
     kinds = embedded_catalog("aws", ("us-east-1",), tuple(COUNTS)).instance_types
     with cluster.api() as api:
         apply(api, [*PODS, *map(template_node, kinds)])
-    pods = [protobuf(cluster, f"/api/v1/namespaces/default/pods/{p['metadata']['name']}") for p in PODS]
-    request = expander_pb2.BestOptionsRequest()
-    for name, count in COUNTS.items():
-        option = request.options.add(nodeGroupId=f"{name}-group", nodeCount=count, debug=name)
-        (option.podBytes if form == "nodeBytesMap" else option.pod).extend(pods)
-        getattr(request, form)[f"{name}-group"] = protobuf(cluster, f"/api/v1/nodes/template-{name}")
-    transcript.ask(f"the expander, in the form with {form}: which of {COUNTS} for two T4 pods?")
-    authority = grpc.ssl_channel_credentials((cluster.folder / "ca.pem").read_bytes())
-    process.wait_until(lambda: listens(address), "a listener", 60)
-    with grpc.secure_channel(address, authority) as channel:
-        # It listens before it serves, and calls wait meanwhile: longer than Cluster Autoscaler's 5 s.
-        answer = expander_pb2_grpc.ExpanderStub(channel).BestOptions(request, timeout=120)
-    for option in answer.options:
-        transcript.saw(f"kept {option.nodeGroupId}: {option.debug}")
-    assert [option.nodeGroupId for option in answer.options] == ["g4dn.xlarge-group"]
+    transcript.ask(
+        f"the expander over TLS, in the {form} form of the message: which of {COUNTS} for two T4 pods?"
+    )
+    answer: dict[str, Any] = {}
+
+    def is_answered() -> bool:
+        answer.update(asked(cluster, address, form))
+        return bool(answer["chosen"])
+
+    process.wait_until(is_answered, "an answer", START_S)
+    transcript.saw(
+        f"kept {answer['kept']} after {answer['milliseconds']} ms, of 5,000; {answer['bytes']} bytes of pods"
+    )
+    transcript.quote("For the autoscaler's log:", "\n".join(answer["debug"]))
+    assert answer["kept"] == ["g4dn.xlarge-group"]
+    assert "cheapest mix for 2 pods over 3 options: 2 x g4dn.xlarge-group at 1.0520 $/h" in answer["debug"][0]
+    process.kill()
+    transcript.ask("the same after the server was killed")
+    answer = asked(cluster, address, form)
+    transcript.saw(f"no choice, and every option stays for the next expander: {answer['error']}")
+    assert not answer["chosen"]
+    assert len(answer["kept"]) == len(COUNTS)

@@ -86,6 +86,11 @@ MODULES: tuple[GoModule, ...] = (
         REPOSITORY / "tests" / "interop" / "components" / "kwok",
         (Binary("kwok", "sigs.k8s.io/kwok/cmd/kwok"),),
     ),
+    GoModule(
+        "expander-client",
+        REPOSITORY / "tests" / "interop" / "components" / "expander-client",
+        (Binary("expander-client", "."),),
+    ),
 )
 
 
@@ -213,9 +218,10 @@ def _is_locked(folder: Path) -> bool:
 def _folder(module: GoModule) -> Path:
     """Where the binaries of this module are kept, by everything that goes into them."""
     digest = hashlib.sha256()
-    for path in sorted(module.folder.glob("*")):
+    for path in sorted(module.folder.rglob("*")):
         if path.suffix in (".go", ".mod", ".sum") and not path.name.endswith("_test.go"):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+            name = path.relative_to(module.folder).as_posix()
+            digest.update(name.encode() + b"\0" + path.read_bytes())
     for binary in module.binaries:
         digest.update(repr(binary).encode())
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
