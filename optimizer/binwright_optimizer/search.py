@@ -31,6 +31,7 @@ from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import MICRO, Pricing
 from binwright_optimizer.stopping import Halt, Reserved, Stop
+from binwright_optimizer.work import Work
 
 Float = NDArray[np.float64]
 LEAST_VALUE = 1e-9
@@ -62,6 +63,8 @@ PARTS_TURN_S = 3.0
 """Seconds between two incumbents of packing parts."""
 MOST_FRUITLESS_TURNS = 20
 """Turns without a better incumbent after which packing parts ends."""
+ATTEMPT_UNITS = 300.0
+"""Units of work of an attempt of neighbourhood search, beside what its dive takes."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 FIRST_ALLOCATION_SHARE = 0.5
@@ -115,6 +118,8 @@ class Search:
     most_parts
         Tells from the bound of the whole into how many parts the solutions may be split, so that
         a proof of each is affordable.
+    work
+        Counts what is done. Where it stands for time, ``stop`` has to be a clock of it.
     """
 
     def __init__(
@@ -124,6 +129,7 @@ class Search:
         stop: Stop,
         on_progress: Callable[[Progress], None] | None = None,
         most_parts: Callable[[Bound], int] = lambda _: MOST_PARTS,
+        work: Work | None = None,
     ) -> None:
         self.instance = instance
         self.params = params
@@ -131,8 +137,9 @@ class Search:
         self._price_step = price_step(instance)
         self.incumbent = Incumbent(instance, stop, self._price_step, on_progress)
         self.stop = _PartialStop(instance, stop, self.incumbent)
-        self.halt = Halt(self.stop)
-        self.pricing = Pricing(instance, self.halt)
+        self.work = work or Work()
+        self.halt = Halt(self.work.deadline or self.stop)
+        self.pricing = Pricing(instance, self.halt, self.work)
         self.greedy = Greedy(instance, self.pricing)
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
@@ -263,7 +270,7 @@ class Search:
         def solve(part: Instance) -> Packing:
             stop = Reserved.within(self.stop, PART_S)
             params = replace(self.params, deadline_s=PART_S)
-            return Search(part, params, stop).run().packing
+            return Search(part, params, stop, work=self.work).run().packing
 
         pods, node_worth = self.generation.bound.duals.pods, np.empty(self.instance.n_candidates)
         self.pricing.price(pods, self.generation.rows.price.astype(np.float64), node_worth, branches=0)
@@ -357,7 +364,9 @@ class Search:
             self.generation.add(*every)
         if packing is None or packing.is_partial(self.instance):
             known = self.generation.pool.arrays()
-            fullest = place_most(self.generation.rows, known, limit, self.halt) if every else None
+            fullest = None
+            if every:
+                fullest = place_most(self.generation.rows, known, limit, self.halt, self.work)
             if fullest is not None:
                 self._offer_choice(fullest)
             return
@@ -368,6 +377,7 @@ class Search:
             packing.cost * MICRO,
             limit,
             self.halt,
+            self.work,
         )
         if columns is not None:
             self._offer_choice(columns)
@@ -454,6 +464,7 @@ class Search:
             if self._fruitless >= self.params.patience or not packing.nodes:
                 return False
             size = int(self.rng.integers(2, 16))
+            self.work.add(ATTEMPT_UNITS)
             trial = self.downsize.apply(repack.attempt(packing, size))
             is_better = self.incumbent.offer(trial, "improve")
             self._fruitless = 0 if is_better else self._fruitless + 1

@@ -139,6 +139,7 @@ def test_options_reach_the_request(run: Run) -> None:
             "*metal",
         ),
         *("--deadline", "1500ms", "--gap", "0.5%", "--seed", "7", "--capacity-type", "spot"),
+        *("--work-limit", "2000000"),
     )
     embedded, params = engine.request.problem.catalog.embedded, engine.request.params
     assert list(embedded.regions) == ["eu-west-1", "eu-west-2"]
@@ -146,6 +147,7 @@ def test_options_reach_the_request(run: Run) -> None:
     assert list(embedded.exclude) == ["*metal"]
     assert (params.deadline.seconds, params.deadline.nanos) == (1, 500_000_000)
     assert (params.gap, params.seed, list(params.capacity_types)) == (0.005, 7, ["spot"])
+    assert params.work_limit == 2_000_000
 
 
 def test_a_gap_that_is_not_given_is_left_to_the_solver_and_a_zero_is_not(run: Run) -> None:

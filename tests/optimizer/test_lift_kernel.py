@@ -100,7 +100,7 @@ def lifted(
     used = lift(
         market.held if order is None else order, targets, values, market.costs, market.most, market.requests,
         market.allocatable, mu, bounds, max_nodes, np.array([halted], dtype=np.uint8), candidates, patterns,
-        market.rules,
+        market.rules, np.zeros(1, dtype=np.int64),
     )  # fmt: skip
     return Lifted(start, targets, values, bounds, candidates[:used], patterns[:used])
 

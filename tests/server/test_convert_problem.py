@@ -27,11 +27,11 @@ from request_parts import first_template, pool, require, requirement, violations
 def test_defaults_of_the_server_stand_where_the_request_is_silent() -> None:
     limits = RequestLimits(default_deadline_s=3, default_gap=0.25)
     params = params_from_message(provisioning_service_pb2.SolveParams(), limits)
-    assert (params.deadline_s, params.gap, params.seed) == (3, 0.25, 0)
-    explicit = provisioning_service_pb2.SolveParams(gap=0.0, seed=7)
+    assert (params.deadline_s, params.gap, params.seed, params.work_limit) == (3, 0.25, 0, None)
+    explicit = provisioning_service_pb2.SolveParams(gap=0.0, seed=7, work_limit=900)
     explicit.deadline.FromMilliseconds(1_500)
     params = params_from_message(explicit, limits)
-    assert (params.deadline_s, params.gap, params.seed) == (1.5, 0.0, 7)
+    assert (params.deadline_s, params.gap, params.seed, params.work_limit) == (1.5, 0.0, 7, 900)
 
 
 def test_params_alone_raise_what_is_wrong_with_them() -> None:

@@ -364,6 +364,7 @@ WRONG_FIELDS: list[tuple[str, str, Change]] = [
     ("params.gap", "at least 0", lambda r: setattr(r.params, "gap", -0.1)),
     ("params.gap", "at least 0", lambda r: setattr(r.params, "gap", float("nan"))),
     ("params.seed", "must be in 0..", lambda r: setattr(r.params, "seed", -1)),
+    ("params.work_limit", "must be at least 1", lambda r: setattr(r.params, "work_limit", 0)),
     (
         "params.capacity_types[1]",
         "on-demand, spot",

@@ -33,6 +33,7 @@ _OPTION_OF_FIELD = {
     "params.deadline": "--deadline",
     "params.gap": "--gap",
     "params.seed": "--seed",
+    "params.work_limit": "--work-limit",
     "params.capacity_types": "--capacity-type",
 }
 _INDEX = re.compile(r"\[\d+\]$")
@@ -72,6 +73,7 @@ def build_question(
     deadline_s: float | None = None,
     gap: float | None = None,
     seed: int = 0,
+    work_limit: int | None = None,
     capacity_types: Sequence[str] = (),
     max_price_age_days: int | None = None,
     max_spot_price_age_days: int | None = None,
@@ -103,6 +105,8 @@ def build_question(
     request.problem.catalog.CopyFrom(sold)
     params = request.params
     params.seed = seed
+    if work_limit is not None:
+        params.work_limit = work_limit
     params.capacity_types.extend(
         CAPACITY_TYPES if ANY_CAPACITY_TYPE in capacity_types else dict.fromkeys(capacity_types)
     )

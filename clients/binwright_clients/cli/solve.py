@@ -91,6 +91,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--gap", type=RATIO, help="Stop once this close to the proven bound: 0.1% or 0.001.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
 @click.option(
+    "--work-limit",
+    type=click.IntRange(1, 2**63 - 1),
+    metavar="N",
+    help="End after so many units of counted work, about a microsecond each: the answer is then the same on "
+    "any machine, if the deadline does not come first.",
+)
+@click.option(
     "--capacity-type",
     "capacity_types",
     type=click.Choice([*CAPACITY_TYPES, ANY_CAPACITY_TYPE]),
@@ -143,6 +150,7 @@ def solve(
     deadline: float,
     gap: float | None,
     seed: int,
+    work_limit: int | None,
     capacity_types: tuple[str, ...],
     max_price_age: int | None,
     max_spot_price_age: int | None,
@@ -184,6 +192,7 @@ def solve(
         deadline_s=deadline,
         gap=gap,
         seed=seed,
+        work_limit=work_limit,
         capacity_types=capacity_types,
         max_price_age_days=max_price_age,
         max_spot_price_age_days=max_spot_price_age,

@@ -11,9 +11,11 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.columns.highs import quiet_solver, run, run_integer
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.domains import Linking
 from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.work import Work
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -24,6 +26,8 @@ WHOLE = 1e-6
 """A number this close to an integer counts as that integer."""
 LEFT_OUT = 20.0
 """Penalty for a pod left out, in prices of the dearest node: above anything that placing it costs."""
+MOST_S = 1e6
+"""Seconds for a linear programme that takes some milliseconds."""
 MOST_LEVELS = 4
 """Priorities that penalties tell apart, ten times as much each, before programmes lose precision."""
 
@@ -79,8 +83,9 @@ def add_linked(
 class Allocator:
     """Programmes over one linking system; every answer is within its rules."""
 
-    def __init__(self, instance: Instance, linking: Linking) -> None:
+    def __init__(self, instance: Instance, linking: Linking, work: Work) -> None:
         self.linking = linking
+        self._work = work
         self.penalty = penalty_of_kinds(instance, linking)
         self._relaxation = self._programme()
 
@@ -92,7 +97,7 @@ class Allocator:
         linking, solver = self.linking, self._relaxation
         local = np.arange(linking.n_local, dtype=np.int32)
         solver.changeColsCost(len(local), local, pods[linking.class_of])
-        solver.run()
+        run(solver, MOST_S, self._work)
         if solver.getModelStatus() != OPTIMAL:
             return 0.0
         return float(solver.getObjectiveValue())
@@ -142,9 +147,7 @@ class Allocator:
 
     def _programme(self) -> highspy.Highs:
         linking = self.linking
-        solver = highspy.Highs()
-        solver.silent()
-        solver.setOptionValue("threads", 1)
+        solver = quiet_solver()
         n_rows = len(linking.lower)
         empty = np.zeros(0)
         starts = np.zeros(n_rows, dtype=np.int32)
@@ -160,8 +163,7 @@ class Allocator:
         positions = np.flatnonzero(whole).astype(np.int32)
         kind = np.full(len(positions), highspy.HighsVarType.kInteger)
         solver.changeColsIntegrality(len(positions), positions, kind)
-        solver.setOptionValue("time_limit", max(time_limit_s, 0.01))
-        solver.run()
+        run_integer(solver, time_limit_s, self._work)
         if solver.getInfo().primal_solution_status != FEASIBLE:
             return None
         values: Float = np.asarray(solver.getSolution().col_value)[: linking.n_local]

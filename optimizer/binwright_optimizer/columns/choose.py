@@ -14,9 +14,11 @@ from highspy.highs import HighsCallbackEvent
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.highs import quiet_solver, run_integer
 from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.heuristics.greedy import Columns
 from binwright_optimizer.stopping import Halt
+from binwright_optimizer.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def choose(
     cost: float,
     time_limit_s: float,
     halt: Halt,
+    work: Work | None = None,
 ) -> Choice | None:
     """Columns with counts that cover the demand for less than ``cost`` dollars, if found in time."""
     candidates, patterns = columns
@@ -50,9 +53,8 @@ def choose(
     candidates, patterns = candidates[useful], patterns[useful]
     instance = rows.instance
     solver = _programme(rows, candidates, patterns, halt, may_leave_out=False)
-    solver.setOptionValue("time_limit", max(time_limit_s, 0.01))
     solver.setOptionValue("objective_bound", cost)
-    solver.run()
+    run_integer(solver, time_limit_s, work or Work())
     info = solver.getInfo()
     if info.primal_solution_status != FEASIBLE or info.objective_function_value >= cost - 1e-9:
         return None
@@ -68,6 +70,7 @@ def place_most(
     columns: tuple[NDArray[np.intp], NDArray[np.int32]],
     time_limit_s: float,
     halt: Halt,
+    work: Work | None = None,
 ) -> Choice | None:
     """Columns with counts that leave out as few pods as these columns allow, if found in time.
 
@@ -98,8 +101,7 @@ def place_most(
         objective = np.zeros(len(everyone))
         objective[members] = 1.0
         solver.changeColsCost(len(everyone), everyone, objective)
-        solver.setOptionValue("time_limit", solver.getRunTime() + max(time_limit_s, 0.01))
-        solver.run()
+        run_integer(solver, time_limit_s, work or Work())
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         choice = _choice(rows, solver, candidates, patterns)
@@ -127,9 +129,7 @@ def _programme(
     may_leave_out: bool,
 ) -> highspy.Highs:
     """The programme over whole numbers of these columns: the rows of the master, at their prices."""
-    solver = highspy.Highs()
-    solver.silent()
-    solver.setOptionValue("threads", 1)
+    solver = quiet_solver()
     solver.setOptionValue("mip_rel_gap", 0.0)
     rows.add_to(solver, rows.instance.demand)
     rows.add_columns(solver, candidates, patterns)

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
+from binwright_optimizer.columns.highs import quiet_solver, run
 from binwright_optimizer.columns.master import Float
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
+from binwright_optimizer.work import Work
 
 ADDED = 4
 """Candidates added at a time: those worth most beyond their price, as a share of it."""
@@ -35,11 +37,10 @@ CLOSE = 1e-4
 class Fluid:
     """The relaxation over a growing set of candidates."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, work: Work) -> None:
         self.instance = instance
-        solver = highspy.Highs()
-        solver.silent()
-        solver.setOptionValue("threads", 1)
+        self._work = work
+        solver = quiet_solver()
         n = instance.n_classes
         starts, empty = np.zeros(n, dtype=np.int32), np.zeros(0, dtype=np.int32)
         demand = instance.demand.astype(np.float64)
@@ -73,8 +74,7 @@ class Fluid:
     def prices(self, time_limit_s: float) -> Float | None:
         """Dual prices of the pods, dollars: float64 array (i,); None if there was too little time."""
         solver = self._solver
-        solver.setOptionValue("time_limit", solver.getRunTime() + max(time_limit_s, 0.001))
-        solver.run()
+        run(solver, time_limit_s, self._work)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         duals = np.asarray(solver.getSolution().row_dual)[: self.instance.n_classes]
@@ -90,7 +90,7 @@ def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float
     -------
     float64 array (i,) of dollars, and dollars per hour.
     """
-    fluid = Fluid(instance)
+    fluid = Fluid(instance, pricing.work)
     price = (instance.price * MICRO).astype(np.float64)
     chosen = _cheapest_by_resource(instance)
     for j in chosen:

@@ -136,7 +136,9 @@ class Generation:
         self.pricing = pricing
         self._complement = complement
         self.rows = Rows(instance, instance.linking)
-        self.allocator = None if instance.linking is None else Allocator(instance, instance.linking)
+        self.allocator = (
+            None if instance.linking is None else Allocator(instance, instance.linking, pricing.work)
+        )
         self._fixed_demand = instance.demand.copy()
         if instance.linking is not None:
             self._fixed_demand[instance.linking.class_of] = 0
@@ -162,7 +164,7 @@ class Generation:
     def master(self) -> Master:
         """The restricted master, made when first needed: many small solves end before."""
         swaps = exchanges(self.instance, fluid_prices(self.instance))
-        return Master(self.rows, self.instance.demand, self._penalty, swaps)
+        return Master(self.rows, self.instance.demand, self._penalty, swaps, self.pricing.work)
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> int:
         """Add columns to the pool and the master; returns how many are new."""

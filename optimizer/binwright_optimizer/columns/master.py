@@ -31,9 +31,11 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.allocation import add_linked, penalty_of_kinds
 from binwright_optimizer.columns.exchange import Exchanges
+from binwright_optimizer.columns.highs import quiet_solver, run, was_cut_short
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.domains import Linking
 from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.work import Work
 
 Float = NDArray[np.float64]
 DUAL, PRIMAL = 1, 4
@@ -220,6 +222,8 @@ class Master:
     ----------
     exchanges
         Pods that may take the place of others until `drop_exchanges`; none by default.
+    work
+        Counts what the programme takes.
     """
 
     def __init__(
@@ -228,8 +232,10 @@ class Master:
         demand: NDArray[np.int64],
         penalty: Float,
         exchanges: Exchanges | None = None,
+        work: Work | None = None,
     ) -> None:
         self.rows = rows
+        self._work = work or Work()
         self._n_linked = rows.n_linked
         self._n_exchanges = 0 if exchanges is None else len(exchanges)
         self.is_infeasible = False
@@ -239,9 +245,7 @@ class Master:
         n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
         self._first = (n, n + k, n + k + m, n + k + m + f)
         self._first_level = n + k + m + f + rows.n_linking
-        solver = highspy.Highs()
-        solver.silent()
-        solver.setOptionValue("threads", 1)
+        solver = quiet_solver()
         solver.setOptionValue("simplex_strategy", PRIMAL)
         rows.add_to(solver, demand)
         solver.addCols(
@@ -362,19 +366,14 @@ class Master:
         """
         solver = self._solver
         for attempt in range(2):
-            solver.setOptionValue("time_limit", solver.getRunTime() + max(time_limit_s, 0.001))
-            status = solver.run()
+            status = run(solver, time_limit_s, self._work)
             if (
                 status == highspy.HighsStatus.kOk
                 and solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
             ):
                 return self._solution()
             self.is_infeasible = solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible
-            if (
-                self.is_infeasible
-                or solver.getModelStatus() == highspy.HighsModelStatus.kTimeLimit
-                or attempt
-            ):
+            if self.is_infeasible or was_cut_short(solver) or attempt:
                 return None
             solver.clearSolver()
         return None

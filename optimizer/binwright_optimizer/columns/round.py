@@ -138,7 +138,7 @@ class Dive:
         )
 
     def _master(self, pool: ColumnPool, remainder: Remainder) -> Master:
-        master = Master(self.rows, remainder.demand, self.penalty)
+        master = Master(self.rows, remainder.demand, self.penalty, work=self.pricing.work)
         master.add(*pool.arrays())
         return master
 

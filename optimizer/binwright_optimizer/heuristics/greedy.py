@@ -13,6 +13,8 @@ from binwright_optimizer.instance.minimums import nodes_for_minimums
 from binwright_optimizer.pricing import MICRO, Pricing
 
 Float = NDArray[np.float64]
+COVER_UNITS, NODE_UNITS, LOOK_UNITS = 50.0, 2.0, 0.1
+"""Units of work of a cover, beside those of each column and of each class that its knapsacks look at."""
 
 
 @dataclass(slots=True)
@@ -102,12 +104,14 @@ class Greedy:
         candidates = np.empty(capacity, dtype=np.int64)
         counts = np.empty(capacity, dtype=np.int64)
         patterns = np.empty((capacity, instance.n_classes), dtype=np.int32)
+        looks = np.zeros(1, dtype=np.int64)
         used = cover(
             values, remainder.demand, self.price, self.discount, self.minimum_of, self.pricing.requests,
             self.pricing.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
             instance.limit_use, remainder.room, remainder.missing, max_nodes, candidates, counts, patterns,
-            instance.node_cap, instance.rules,
+            instance.node_cap, instance.rules, looks,
         )  # fmt: skip
+        self.pricing.work.add(COVER_UNITS + NODE_UNITS * used + LOOK_UNITS * int(looks[0]))
         columns = candidates[:used].astype(np.intp), counts[:used], patterns[:used]
         return self._with_minimums(columns, remainder)
 

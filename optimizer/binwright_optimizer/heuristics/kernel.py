@@ -18,7 +18,7 @@ FREE = 1e-9
 def cover(
     values, demand, price, discount, minimum_of, requests, allocatable, compatible,
     multipliers, supply, use, room, missing, max_nodes, out_candidate, out_count, out_pattern, node_cap,
-    rules,
+    rules, out_looks,
 ):  # fmt: skip
     """Cover the demand by patterns of best worth per dollar; returns the number of columns used.
 
@@ -37,6 +37,8 @@ def cover(
         int64 (p,), int64 (p,), int32 (p, i): receive the columns.
     node_cap, rules
         int64 array (i,): most pods of a class on one node; `NodeRules`, which every pattern obeys.
+    out_looks
+        int64 array (1,): receives how many classes its knapsacks looked at.
 
     Notes
     -----
@@ -61,6 +63,7 @@ def cover(
     stamp = np.full(n_candidates, -1, dtype=np.int64)
     step = 0
     used = 0
+    out_looks[0] = 0
     while used < out_candidate.shape[0]:
         j = np.int64(-1)
         top = 0.0
@@ -79,6 +82,7 @@ def cover(
             if not allowed:
                 ratio[j] = 0.0
                 continue
+            out_looks[0] += n_classes
             for i in range(n_classes):
                 caps[i] = min(demand[i], node_cap[i])
             n = gather(

@@ -28,6 +28,7 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
     EXHAUSTED = "exhausted"
+    WORK_LIMIT = "work limit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from binwright_optimizer.instance.node_rules import NodeRules
 from binwright_optimizer.pricing.kernels.lift import fits, lift
 from binwright_optimizer.pricing.kernels.sweep import sweep
 from binwright_optimizer.stopping import Halt
+from binwright_optimizer.work import Work
 
 DEPTH_FIRST_NODES = 5_000
 """Depth-first nodes per candidate, about 50 us, before its search branches on relaxations."""
@@ -26,6 +27,10 @@ LIFT_NODES = 300
 """Depth-first nodes per class and candidate in a lift, about 5 us."""
 WORTH_SHARING = 1_000
 """Microseconds of work from which a sweep is shared between two threads."""
+CALL_UNITS = 20.0
+"""Units of work of a call, beside what it measures."""
+LOOK_UNITS = 1.0
+"""Units of work for each class that a relaxation of a lift looks at."""
 NO_RULES = NodeRules.of(0, 0)
 """For searches among patterns that obey the rules by how they are made."""
 MICRO = 1e-6
@@ -58,9 +63,12 @@ class Pricing:
         The problem.
     halt
         Cuts long searches short.
+    work
+        Counts what sweeps and lifts take.
     """
 
-    def __init__(self, instance: Instance, halt: Halt) -> None:
+    def __init__(self, instance: Instance, halt: Halt, work: Work | None = None) -> None:
+        self.work = work or Work()
         self._halt = halt
         self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
@@ -133,6 +141,7 @@ class Pricing:
             other = _HELPER.submit(sweep_some, shares[1])
             sweep_some(shares[0])
             other.result()
+        self.work.add(CALL_UNITS + float(self._work[chosen].sum()))
         improving = np.flatnonzero(patterns.any(axis=1))
         return Priced(chosen[improving], patterns[improving])
 
@@ -182,8 +191,11 @@ class Pricing:
         room = 4 * len(order) + 64
         candidates = np.empty(room, dtype=np.int64)
         patterns = np.empty((room, self.instance.n_classes), dtype=np.int32)
+        looks = np.zeros(1, dtype=np.int64)
         used = lift(
             order, targets, values, costs, self._most, self.requests, self.allocatable,
             self.multipliers, bounds, LIFT_NODES, self._flag, candidates, patterns, self.instance.rules,
+            looks,
         )  # fmt: skip
+        self.work.add(CALL_UNITS + LOOK_UNITS * int(looks[0]))
         return Priced(candidates[:used].astype(np.intp), patterns[:used])

@@ -106,7 +106,12 @@ class _Prices:
 
 
 def prove_bound(
-    problem: Problem, certificate: Certificate, placed: Sequence[int], *, time_limit_s: float = 2.0
+    problem: Problem,
+    certificate: Certificate,
+    placed: Sequence[int],
+    *,
+    time_limit_s: float = 2.0,
+    most_nodes: int | None = None,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -118,6 +123,9 @@ def prove_bound(
         ``placed[w]``: pods of workload ``w`` that are placed, on bought or existing nodes.
     time_limit_s
         After this, knapsacks are bounded by their relaxation, which weakens the bound.
+    most_nodes
+        Search nodes per knapsack after which it is bounded by its relaxation: within the time limit the
+        bound then does not depend on the machine.
     """
     deadline = time.monotonic() + time_limit_s
     groups: list[Group] = []
@@ -140,7 +148,7 @@ def prove_bound(
         prices = _prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
-        value = _scaled_bound(shop, prices, demand, total, until)
+        value = _scaled_bound(shop, prices, demand, total, until, most_nodes)
         scaled.append(-(-value >> prices.bits))
     bound = max(_cost_of_minimums(shop), min(scaled, default=0))
     unit = shop.price_unit
@@ -366,7 +374,12 @@ def _is_covered(shop: Market, group: Group) -> bool:
 
 
 def _scaled_bound(
-    shop: Market, prices: _Prices, demand: Int64Array, total: _TotalWorth, deadline: float
+    shop: Market,
+    prices: _Prices,
+    demand: Int64Array,
+    total: _TotalWorth,
+    deadline: float,
+    most_nodes: int | None,
 ) -> int:
     """The bound of the module's formula, times 2**bits."""
     active = np.flatnonzero((demand > 0) & (prices.pod > 0))
@@ -376,6 +389,7 @@ def _scaled_bound(
         np.ascontiguousarray(shop.requests[active]),
         np.ascontiguousarray(shop.is_admitted[:, active]),
         deadline,
+        most_nodes,
     )
     options = _competitive(shop, prices.node, knapsacks.is_admitted)
     is_limited = shop.available[options] >= 0
@@ -468,6 +482,8 @@ class _Knapsacks:
         bool (row, class).
     deadline
         Monotonic time after which knapsacks are only relaxed.
+    most_nodes
+        Search nodes after which a knapsack is only relaxed, if there is such a limit.
     """
 
     def __init__(
@@ -477,6 +493,7 @@ class _Knapsacks:
         requests: Int64Array,
         is_admitted: NDArray[np.bool_],
         deadline: float,
+        most_nodes: int | None = None,
     ) -> None:
         self.demand = demand
         self._on_one_node = np.minimum(demand, most)
@@ -486,6 +503,7 @@ class _Knapsacks:
         # more bits: a byte is a fine unit for gibibytes.
         self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
         self._deadline = deadline
+        self._rounds = [r for r in _SEARCH_ROUNDS if most_nodes is None or r[0] <= most_nodes]
 
     def can_hold(self, room: Int64Array, row: int) -> NDArray[np.bool_]:
         """Classes of which such a node holds at least one pod: bool (class,)."""
@@ -505,7 +523,7 @@ class _Knapsacks:
         open_nodes = np.arange(n_nodes)
         scaled_rooms = rooms // self._unit
         scaled_requests = self._requests // self._unit
-        for number, (node_limit, chunk_size) in enumerate(_SEARCH_ROUNDS):
+        for number, (node_limit, chunk_size) in enumerate(self._rounds):
             for first in range(0, len(open_nodes), chunk_size):
                 is_late = time.monotonic() > self._deadline
                 if is_late and number:

@@ -65,6 +65,8 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """The caller cancelled."""
     STOP_REASON_EXHAUSTED: _StopReason.ValueType  # 5
     """Every search the solver knows has ended."""
+    STOP_REASON_WORK_LIMIT: _StopReason.ValueType  # 6
+    """The work limit is reached."""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why the search ended."""
@@ -81,6 +83,8 @@ STOP_REASON_CANCELLED: StopReason.ValueType  # 4
 """The caller cancelled."""
 STOP_REASON_EXHAUSTED: StopReason.ValueType  # 5
 """Every search the solver knows has ended."""
+STOP_REASON_WORK_LIMIT: StopReason.ValueType  # 6
+"""The work limit is reached."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final

@@ -33,6 +33,7 @@ class SolveParams(_message.Message):
     CAPACITY_TYPES_FIELD_NUMBER: _builtins.int
     MAX_PRICE_AGE_DAYS_FIELD_NUMBER: _builtins.int
     MAX_SPOT_PRICE_AGE_DAYS_FIELD_NUMBER: _builtins.int
+    WORK_LIMIT_FIELD_NUMBER: _builtins.int
     gap: _builtins.float
     """Stop at this gap; unset means the server's default, 0 means search for the optimum."""
     seed: _builtins.int
@@ -43,6 +44,11 @@ class SolveParams(_message.Message):
     """
     max_spot_price_age_days: _builtins.int
     """The same for spot prices; unset means 7."""
+    work_limit: _builtins.int
+    """Units of counted work, of about a microsecond each, after which the search ends; unset means
+    no limit. With it the search looks at counted work instead of the clock: the same problem,
+    seed and limit give the same decision, timings apart, unless the deadline comes first.
+    """
     @_builtins.property
     def deadline(self) -> _duration_pb2.Duration:
         """Time for the solve; unset means the server's default, capped by the RPC's deadline."""
@@ -62,10 +68,11 @@ class SolveParams(_message.Message):
         capacity_types: _abc.Iterable[_builtins.str] | None = ...,
         max_price_age_days: _builtins.int | None = ...,
         max_spot_price_age_days: _builtins.int | None = ...,
+        work_limit: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "_work_limit", b"_work_limit", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days", "work_limit", b"work_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "capacity_types", b"capacity_types", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "_work_limit", b"_work_limit", "capacity_types", b"capacity_types", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days", "seed", b"seed", "work_limit", b"work_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__gap: _TypeAlias = _typing.Literal["gap"]  # noqa: Y015
     _WhichOneofArgType__gap: _TypeAlias = _typing.Literal["_gap", b"_gap"]  # noqa: Y015
@@ -73,12 +80,16 @@ class SolveParams(_message.Message):
     _WhichOneofArgType__max_price_age_days: _TypeAlias = _typing.Literal["_max_price_age_days", b"_max_price_age_days"]  # noqa: Y015
     _WhichOneofReturnType__max_spot_price_age_days: _TypeAlias = _typing.Literal["max_spot_price_age_days"]  # noqa: Y015
     _WhichOneofArgType__max_spot_price_age_days: _TypeAlias = _typing.Literal["_max_spot_price_age_days", b"_max_spot_price_age_days"]  # noqa: Y015
+    _WhichOneofReturnType__work_limit: _TypeAlias = _typing.Literal["work_limit"]  # noqa: Y015
+    _WhichOneofArgType__work_limit: _TypeAlias = _typing.Literal["_work_limit", b"_work_limit"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gap) -> _WhichOneofReturnType__gap | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price_age_days) -> _WhichOneofReturnType__max_price_age_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_spot_price_age_days) -> _WhichOneofReturnType__max_spot_price_age_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__work_limit) -> _WhichOneofReturnType__work_limit | None: ...
 
 Global___SolveParams: _TypeAlias = SolveParams  # noqa: Y015
 

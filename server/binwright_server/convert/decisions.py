@@ -39,6 +39,7 @@ STOP_REASON_TO_WIRE = {
     StopReason.DEADLINE: decision_pb2.STOP_REASON_DEADLINE,
     StopReason.CANCELLED: decision_pb2.STOP_REASON_CANCELLED,
     StopReason.EXHAUSTED: decision_pb2.STOP_REASON_EXHAUSTED,
+    StopReason.WORK_LIMIT: decision_pb2.STOP_REASON_WORK_LIMIT,
 }
 
 

@@ -54,10 +54,14 @@ def params_from_message(
         gap = limits.default_gap
     if not 0 <= message.seed <= MAX_SEED:
         found.add("params.seed", message.seed, f"must be in 0..{MAX_SEED}")
+    work_limit = message.work_limit if message.HasField("work_limit") else None
+    if work_limit is not None and work_limit < 1:
+        found.add("params.work_limit", work_limit, "must be at least 1")
+        work_limit = None
     if out is None:
         capacity_types_from_message(message, found)
         found.check()
-    return SolveParams(deadline_s=deadline_s, gap=gap, seed=message.seed)
+    return SolveParams(deadline_s=deadline_s, gap=gap, seed=message.seed, work_limit=work_limit)
 
 
 def capacity_types_from_message(

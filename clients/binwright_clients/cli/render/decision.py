@@ -22,6 +22,7 @@ _STOP_REASONS = {
     decision_pb2.STOP_REASON_DEADLINE: "deadline",
     decision_pb2.STOP_REASON_CANCELLED: "cancelled",
     decision_pb2.STOP_REASON_EXHAUSTED: "search exhausted",
+    decision_pb2.STOP_REASON_WORK_LIMIT: "work limit",
 }
 
 

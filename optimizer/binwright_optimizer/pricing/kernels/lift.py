@@ -48,7 +48,7 @@ def fits(caps, requests, allocatable, compatible, rules):
 @njit(cache=True, nogil=True)
 def lift(
     order, targets, values, costs, most, requests, allocatable, multipliers, bounds, max_nodes, halt,
-    candidates, patterns, rules,
+    candidates, patterns, rules, out_looks,
 ):  # fmt: skip
     """Raise ``values`` in place; returns how many columns were met on the way.
 
@@ -71,6 +71,8 @@ def lift(
         int64 array (p,), int32 array (p, i): receive columns worth more than their cost.
     rules
         `NodeRules`, which every pattern obeys.
+    out_looks
+        int64 array (1,): receives how many classes relaxations looked at.
     """
     n_candidates, n_classes = most.shape
     n_resources = requests.shape[1]
@@ -155,6 +157,7 @@ def lift(
             if most[j, i] > 0:
                 weight = _weight(i, j, requests, allocatable, multipliers)
                 screen[j] += most[j, i] * (max(0.0, values[i] - weight) - max(0.0, base - weight))
+    out_looks[0] = looks
     return used
 
 

@@ -1,0 +1,74 @@
+"""HiGHS, silent and on one thread, within a limit of time or of counted work.
+
+A time limit makes answers depend on the machine. Where counted work is the clock
+(`binwright_optimizer.work`), simplex iterations are limited and counted instead. An integer programme counts
+how often HiGHS asks whether to go on, which is coarse: from once a millisecond to once a second.
+"""
+
+from __future__ import annotations
+
+import math
+
+import highspy
+from highspy.highs import HighsCallbackEvent
+
+from binwright_optimizer.work import UNITS_PER_SECOND, Work
+
+RUN_UNITS, ROW_UNITS = 150.0, 0.5
+"""Units of work that starting a run takes, beside those for each row."""
+ITERATION_UNITS, ITERATION_ROW_UNITS = 8.0, 0.12
+"""Units of a simplex iteration, beside those for each row."""
+QUESTION_UNITS = 2_000.0
+"""Units between two questions of an integer programme whether to go on."""
+MOST_ITERATIONS = 2**31 - 1
+LEAST_LIMIT_S = 0.001
+
+
+def quiet_solver() -> highspy.Highs:
+    """An empty programme."""
+    solver = highspy.Highs()
+    solver.silent()
+    solver.setOptionValue("threads", 1)
+    return solver
+
+
+def run(solver: highspy.Highs, time_limit_s: float, work: Work) -> highspy.HighsStatus:
+    """Solve a linear programme within the limit, in seconds or in counted work; HiGHS's status of the run."""
+    rows = solver.getNumRow()
+    each = ITERATION_UNITS + ITERATION_ROW_UNITS * rows
+    limit_s = time_limit_s
+    if work.deadline is not None:
+        limit_s = work.deadline.remaining_s()
+        iterations = math.ceil(max(0.0, time_limit_s) * UNITS_PER_SECOND / each)
+        solver.setOptionValue("simplex_iteration_limit", max(1, min(iterations, MOST_ITERATIONS)))
+    solver.setOptionValue("time_limit", solver.getRunTime() + max(limit_s, LEAST_LIMIT_S))
+    status = solver.run()
+    work.add(RUN_UNITS + ROW_UNITS * rows + each * max(0, solver.getInfo().simplex_iteration_count))
+    return status
+
+
+def was_cut_short(solver: highspy.Highs) -> bool:
+    """Whether the last run ended at its limit."""
+    ends = highspy.HighsModelStatus
+    return bool(solver.getModelStatus() in (ends.kTimeLimit, ends.kIterationLimit))
+
+
+def run_integer(solver: highspy.Highs, time_limit_s: float, work: Work) -> None:
+    """Solve an integer programme within the limit, in seconds or in counted work."""
+    questions = 0
+    limit_s = max(time_limit_s, 10 * LEAST_LIMIT_S)
+    most = limit_s * UNITS_PER_SECOND / QUESTION_UNITS
+
+    def count(event: HighsCallbackEvent) -> None:
+        nonlocal questions
+        questions += 1
+        if work.is_clock and questions > most:
+            event.interrupt()
+
+    if work.deadline is not None:
+        limit_s = work.deadline.remaining_s()
+    solver.cbMipInterrupt.subscribe(count)
+    solver.setOptionValue("time_limit", solver.getRunTime() + max(limit_s, LEAST_LIMIT_S))
+    solver.run()
+    solver.cbMipInterrupt.unsubscribe(count)
+    work.add(RUN_UNITS + ROW_UNITS * solver.getNumRow() + QUESTION_UNITS * questions)

@@ -1,0 +1,91 @@
+"""How long the proof of a bound may take, and what is proven where that is too short."""
+
+from __future__ import annotations
+
+import time
+
+from binwright_optimizer.bounds import volume_prices
+from binwright_optimizer.certify import certificate, tree_certificate
+from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.model import Certificate
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.search import MOST_PARTS, Found
+from binwright_optimizer.stopping import Stop
+from binwright_optimizer.verify import prove_bound
+
+LEAST_PROOF_S = 0.05
+"""Seconds the proof may always take: a bound cut short is worth less than a deadline kept to the hair."""
+NEARLY_PROVEN = 0.999
+"""Share of the search's bound below which the proof counts as cut short."""
+PODS_S = 12e-6
+"""Seconds to name and verify one placed pod: measured at 8,152 and 100,000 pods."""
+PROOF_SHARE, MOST_RESERVE_S = 0.08, 1.5
+"""Share of the time, and the most of it, that is kept for the proof."""
+COUNTED_NODES = 100_000
+"""Nodes that a knapsack's search may take under a work limit, whatever the clock says: a millisecond."""
+PART_UNITS, PART_CELL_UNITS = 2_000.0, 0.02
+"""Units of work that the proof of a part takes, beside those of each offering and class."""
+
+
+class Prover:
+    """Proves the bound of a search, in the time that is left or, under a work limit, by counted work."""
+
+    def __init__(self, instance: Instance, params: SolveParams, stop: Stop) -> None:
+        self._instance = instance
+        self._work_limit = params.work_limit
+        self._stop = stop
+        self._n_pods = sum(workload.replicas for workload in instance.problem.workloads)
+
+    def reserve_s(self) -> float:
+        """Seconds kept for extraction, proof and verification, from the size of the problem."""
+        offerings = sum(len(part.rows) for part in self._instance.origin.shelved)
+        left = max(0.0, self._stop.remaining_s())
+        needed = 0.002 + 2e-6 * offerings + PODS_S * self._n_pods + self._proof_reserve_s()
+        return min(needed, 0.5 * left)
+
+    def most_parts(self, bound: Bound) -> int:
+        """Into how many parts the search may split the solutions: the proof of one is timed, or reckoned."""
+        if self._work_limit is not None:
+            offerings = sum(len(part.rows) for part in self._instance.origin.shelved)
+            each = PART_UNITS + PART_CELL_UNITS * offerings * self._instance.n_classes
+            return min(MOST_PARTS, int(0.5 * PROOF_SHARE * self._work_limit / each))
+        began = time.perf_counter()
+        everything = [workload.replicas for workload in self._instance.problem.workloads]
+        self._proven(certificate(self._instance, bound), everything, LEAST_PROOF_S)
+        seconds = time.perf_counter() - began
+        return min(MOST_PARTS, int(0.5 * self._proof_reserve_s() / seconds))
+
+    def prove(self, found: Found, placed: list[int]) -> tuple[Certificate, int]:
+        """The certificate, and the bound that the independent checker derives from it.
+
+        Where the checker cannot follow the search's dual prices in the time left, prices of the whole
+        instead of its parts, or prices that are proven at a glance, may give the better bound.
+        """
+        instance, whole = self._instance, found.proof.bound
+        proof = tree_certificate(instance, found.proof)
+        seconds = max(LEAST_PROOF_S, self._stop.remaining_s() - 0.5 * PODS_S * self._n_pods)
+        bound = self._proven(proof, placed, seconds)
+        others = [whole.with_pod_prices(volume_prices(instance))]
+        if found.proof.fewer is not None:
+            others.insert(0, whole)
+        for other in others:
+            if bound >= NEARLY_PROVEN * whole.dollars / MICRO:
+                break
+            simple = certificate(instance, other)
+            proven = self._proven(simple, placed, LEAST_PROOF_S)
+            if proven > bound:
+                proof, bound = simple, proven
+        return proof, bound
+
+    def _proven(self, proof: Certificate, placed: list[int], seconds: float) -> int:
+        if self._work_limit is None:
+            return prove_bound(self._instance.problem, proof, placed, time_limit_s=seconds)
+        seconds = max(seconds, self._stop.remaining_s())
+        return prove_bound(
+            self._instance.problem, proof, placed, time_limit_s=seconds, most_nodes=COUNTED_NODES
+        )
+
+    def _proof_reserve_s(self) -> float:
+        return min(MOST_RESERVE_S, PROOF_SHARE * max(0.0, self._stop.remaining_s()))
