@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-pictures components interop peers format clean
+.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-warm benchmark-pictures components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -80,6 +80,9 @@ benchmark-plan: setup ## plans of the shipped forecasts beside the sizing rule a
 
 benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replicas (10 to 40 minutes)
 	$(BIN)/python -m binwright_benchmarks.growth
+
+benchmark-warm: setup ## a slightly changed question, cold and warm (20 minutes)
+	$(BIN)/python -m binwright_benchmarks.warm_start
 
 benchmark-pictures: setup ## pictures of the latest quality and growth results
 	$(BIN)/python -m binwright_benchmarks.pictures $(foreach kind,quality growth,$(lastword $(sort $(wildcard benchmarks/results/$(kind)-*.json))))

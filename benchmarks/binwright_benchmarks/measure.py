@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from binwright_optimizer.incumbent import Progress
+from binwright_optimizer.memory import Memory
 from binwright_optimizer.model import Problem, relative_gap
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
@@ -176,13 +177,17 @@ def median_savings(measurements: Iterable[Measurement]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in savings.items()}
 
 
-def solve_timed(problem: Problem, deadline_s: float, seed: int, gap: float = 0.0) -> Answer:
+def solve_timed(
+    problem: Problem, deadline_s: float, seed: int, gap: float = 0.0, memory: Memory | None = None
+) -> Answer:
     """Our answer with every step on the way; raises BinwrightError as `solve` does.
 
     Parameters
     ----------
     gap
         Gap at which the search may stop.
+    memory
+        What solves before have left behind; nothing by default.
     """
     steps: list[Step] = []
 
@@ -192,7 +197,7 @@ def solve_timed(problem: Problem, deadline_s: float, seed: int, gap: float = 0.0
 
     params = SolveParams(deadline_s=deadline_s, gap=gap, seed=seed)
     began = time.perf_counter()
-    decision = solve(problem, params, on_progress=note)
+    decision = solve(problem, params, on_progress=note, memory=memory)
     seconds = time.perf_counter() - began
     cost, bound = decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
     steps.append(Step(seconds, cost / MICROUSD, bound / MICROUSD))

@@ -17,6 +17,7 @@ from binwright_optimizer.columns.choose import Choice, choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.fluid import fluid_duals
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
+from binwright_optimizer.columns.known import Known
 from binwright_optimizer.columns.master import Rows, Solution
 from binwright_optimizer.columns.round import WHOLE, Dive
 from binwright_optimizer.columns.start import single_class_columns
@@ -120,6 +121,8 @@ class Search:
         a proof of each is affordable.
     work
         Counts what is done. Where it stands for time, ``stop`` has to be a clock of it.
+    known
+        What a search of a like instance found, to begin with.
     """
 
     def __init__(
@@ -130,8 +133,10 @@ class Search:
         on_progress: Callable[[Progress], None] | None = None,
         most_parts: Callable[[Bound], int] = lambda _: MOST_PARTS,
         work: Work | None = None,
+        known: Known | None = None,
     ) -> None:
         self.instance = instance
+        self._known = known
         self.params = params
         self._most_parts = most_parts
         self._price_step = price_step(instance)
@@ -143,7 +148,9 @@ class Search:
         self.greedy = Greedy(instance, self.pricing)
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
-        self.generation = Generation(instance, self.pricing, self.penalty, self._cover_at)
+        self.generation = Generation(
+            instance, self.pricing, self.penalty, self._cover_at, has_columns=known is not None
+        )
         self.target = instance
         """What whole-number answers pack: the instance, linked pods allocated to domains."""
         self.rng = np.random.default_rng(params.seed)
@@ -170,6 +177,14 @@ class Search:
         warnings = (LP_FAILED,) if self.generation.has_failed else ()
         proof = self.tree.root if self.tree is not None else Part(self.generation.bound, {}, {})
         return Found(packing, proof, is_exhausted, warnings)
+
+    def known(self) -> Known:
+        """What the next search of a like instance should know."""
+        packing, root = self.incumbent.packing, self.generation.bound
+        assert packing is not None
+        if self.tree is not None:
+            root = self.tree.root.bound
+        return Known.of(self.generation.rows, self.generation.pool.arrays(), root, packing)
 
     def _pack_together(self) -> None:
         """Column generation over all classes, with dives, choices and neighbourhoods in turn."""
@@ -230,6 +245,9 @@ class Search:
             self._allocate(self.generation.allocator.cheapest(prices, limit))
         columns = self.greedy.cover(prices, Remainder.whole(self.target), 200)
         self._offer(columns, "greedy")
+        if self._known is not None and self.instance.linking is None:
+            values = np.maximum(self._known.prices, LEAST_VALUE * self.penalty)
+            self._offer(self._known.answer(self.instance, self.greedy, values), "warm start")
         if self.incumbent.packing is not None and self.incumbent.packing.short:
             careful = self.greedy.minimums_first(prices, 200)
             if careful is not None:
@@ -253,6 +271,11 @@ class Search:
             return
         self.generation.add(*single_class_columns(self.instance))
         self.generation.add(columns[0], columns[2])
+        if self._known is not None:
+            self.generation.add(self._known.candidates, self._known.patterns)
+            self.generation.sweep(replace(nothing, pods=self._known.prices), lift=True)
+            self.incumbent.raise_bound(self.generation.bound.dollars, "warm start")
+            return
         self.generation.sweep(replace(nothing, pods=prices), lift=True)
         self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
 

@@ -13,6 +13,7 @@ from binwright_optimizer.explain import explain
 from binwright_optimizer.extract import Placed, extract
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
+from binwright_optimizer.memory import Memory
 from binwright_optimizer.model import (
     Decision,
     PhaseTiming,
@@ -35,6 +36,7 @@ def solve(
     params: SolveParams | None = None,
     stop: Stop | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    memory: Memory | None = None,
 ) -> Decision:
     """The cheapest verified decision found in time, with a proven bound.
 
@@ -44,6 +46,9 @@ def solve(
         When to end; by default ``params.deadline_s`` from now.
     on_progress
         Called from this thread whenever the incumbent or the bound improves.
+    memory
+        Where to begin if a question like this one was asked before, and what keeps this one for the next.
+        Under a work limit it is not looked at, because the answer would depend on what it holds.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def solve(
         prepare(problem)
     prover = Prover(instance, params, stop)
     with timer.phase("search"):
-        found = _search(instance, params, Reserved(stop, prover.reserve_s()), prover, on_progress)
+        found = _search(instance, params, Reserved(stop, prover.reserve_s()), prover, on_progress, memory)
     with timer.phase("extract"):
         placed = extract(instance, found.packing)
         unschedulable = explain(instance, placed.left_out)
@@ -95,13 +100,19 @@ def _search(
     stop: Stop,
     prover: Prover,
     on_progress: Callable[[Progress], None] | None,
+    memory: Memory | None,
 ) -> Found:
     """The search; where limits leave pods out, another proves a bound for those placed."""
-    work = Work()
+    work, known = Work(), None
     if params.work_limit is not None:
         work = Work(deadline=stop)
         stop = WorkLimit(work, params.work_limit)
-    found = Search(instance, params, stop, on_progress, prover.most_parts, work).run()
+    elif memory is not None:
+        known = memory.recall(instance)
+    search = Search(instance, params, stop, on_progress, prover.most_parts, work, known)
+    found = search.run()
+    if memory is not None:
+        memory.keep(instance, search.known())
     if not found.packing.is_partial(instance):
         return found
     smaller = with_demand_of(instance, found.packing)

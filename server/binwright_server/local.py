@@ -83,8 +83,9 @@ def _optimizer() -> Solver:
     # Imported on first use: it loads the solver libraries and compiled kernels, which reading
     # and checking a problem does not need. Kernels that are not compiled yet are compiled here,
     # before the clock of a solve starts: once per installation, in most of a minute.
+    from binwright_optimizer.memory import Memory
     from binwright_optimizer.solve import solve
     from binwright_optimizer.warmup import warm_up
 
     warm_up()
-    return solve
+    return functools.partial(solve, memory=Memory())

@@ -122,6 +122,8 @@ class Generation:
         is what the master lacks while it has few.
     most_branches
         Branches per candidate after which a sweep's search stays truncated.
+    has_columns
+        Whether good columns are known, so that the master needs no exchanges to begin with.
     """
 
     def __init__(
@@ -131,7 +133,10 @@ class Generation:
         penalty: Float,
         complement: Callable[[Float], tuple[NDArray[np.intp], NDArray[np.int32]]],
         most_branches: int = MOST_BRANCHES,
+        *,
+        has_columns: bool = False,
     ) -> None:
+        self._has_columns = has_columns
         self.instance = instance
         self.pricing = pricing
         self._complement = complement
@@ -163,7 +168,7 @@ class Generation:
     @cached_property
     def master(self) -> Master:
         """The restricted master, made when first needed: many small solves end before."""
-        swaps = exchanges(self.instance, fluid_prices(self.instance))
+        swaps = None if self._has_columns else exchanges(self.instance, fluid_prices(self.instance))
         return Master(self.rows, self.instance.demand, self._penalty, swaps, self.pricing.work)
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> int:

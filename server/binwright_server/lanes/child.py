@@ -7,6 +7,7 @@ lane ends, too.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import os
@@ -15,6 +16,7 @@ from dataclasses import fields
 from typing import Any
 
 import structlog
+from binwright_optimizer.memory import Memory
 from binwright_optimizer.solve import solve
 
 from binwright_server.config import ServerConfig
@@ -30,7 +32,7 @@ p99 25 ms at 200 pods a second beside a batch; 8 ms at 10, and no better at 19 (
 
 async def serve_lane(config: ServerConfig) -> None:
     """Serve until standard input ends."""
-    server = Server(config, solve, warm_up)
+    server = Server(config, functools.partial(solve, memory=Memory()), warm_up)
     server.add_internal_service()
     await server.start()
     gc.collect()
