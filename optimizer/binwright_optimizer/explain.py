@@ -12,6 +12,7 @@ from binwright_optimizer.explain_devices import device_masks, without_repetition
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
+from binwright_optimizer.instance.choices import has_choices, lacks_choice, wants_choice
 from binwright_optimizer.instance.devices import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
@@ -162,6 +163,11 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
         models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
         devices = device_masks(zip(part.devices, models, strict=False), template)
+        if has_choices(problem) and wants_choice(pool):
+            lacks = lacks_choice(instance.shelf, pool, part)
+            text = ", ".join(f"{r.min_values} values of {r.key}" for r in pool.requirements if r.min_values)
+            few_types = int(lacks.sum())
+            tally.refuse("min-values", f"NodePool {pool.name} wants {text} to choose from", few_types)
         is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, devices)
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))

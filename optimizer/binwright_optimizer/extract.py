@@ -14,6 +14,7 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.attachments import ATTACHED
 from binwright_optimizer.instance.devices import is_sum
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
+from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import (
     Alternative,
     CapacityType,
@@ -271,7 +272,7 @@ class _Alternatives:
             instance.origin.localized.kinds.stated,
             strict=True,
         ):
-            if i >= 0 and stated.spot[0].max_per_pool is not None:
+            if i >= 0 and stated.spot[0].counts_pools:
                 self._is_bounded[i] = True
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
@@ -298,18 +299,28 @@ class _Alternatives:
             offering = shelf.offering(instance.problem.catalog, chosen)
             if offering.capacity_type is CapacityType.SPOT:
                 return (own,)
-        found, seen = [own], {own.instance_type}
+        seen = {own.instance_type}
         suits &= shelf.held_limit[part.rows[near]] < 0  # what is held is for those who hold it
         rows = part.rows[near[suits]]
-        rows = rows[shelf.price[rows] >= own.price_microusd_per_hour][: 4 * MAX_ALTERNATIVES]
+        rows = rows[shelf.price[rows] >= own.price_microusd_per_hour]
+        pool = instance.problem.node_pools[instance.pool_of[j]]
+        counters = [_Values(shelf, r.key, r.min_values, chosen) for r in pool.requirements if r.min_values]
+        if not counters:
+            rows = rows[: 4 * MAX_ALTERNATIVES]
+        needed: list[Alternative] = []
+        others: list[Alternative] = []
         for row, price in zip(rows.tolist(), shelf.price[rows].tolist(), strict=True):
             name = types[shelf.type_of[row]].name
-            if name not in seen:
-                seen.add(name)
-                found.append(Alternative(name, price))
-            if len(found) == MAX_ALTERNATIVES:
+            if name in seen:
+                continue
+            seen.add(name)
+            is_needed = sum(counter.gains(row) for counter in counters) > 0  # each counts the row
+            (needed if is_needed else others).append(Alternative(name, price))
+            is_satisfied = all(counter.is_satisfied for counter in counters)
+            if is_satisfied and len(needed) + len(others) >= MAX_ALTERNATIVES:
                 break
-        return tuple(found)
+        spare = max(0, MAX_ALTERNATIVES - 1 - len(needed))
+        return (own, *sorted((*needed, *others[:spare]), key=lambda a: a.price_microusd_per_hour))
 
     def _near(self, variant: int, chosen: int) -> NDArray[np.intp]:
         """Positions in the variant's rows that share the labels that must be shared; cheap first."""
@@ -322,6 +333,40 @@ class _Alternatives:
             near = near[np.lexsort((near, self._instance.shelf.price[rows[near]]))]
             self._neighbours[key] = near
         return near
+
+
+class _Values:
+    """Values of a label that the alternatives of a claim have, while they are chosen.
+
+    Parameters
+    ----------
+    least
+        Values that ``minValues`` asks for.
+    chosen
+        Shelf row that the claim is for, whose value counts.
+    """
+
+    def __init__(self, shelf: Shelf, key: str, least: int, chosen: int) -> None:
+        column = shelf.labels.columns.get(key)
+        self._codes = None if column is None else column.codes
+        self._least = least
+        self._seen: set[int] = set()
+        self.gains(chosen)
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether there are enough, or all have the same."""
+        return self._codes is None or len(self._seen) >= self._least
+
+    def gains(self, row: int) -> bool:
+        """Count the value of one more row; returns whether it was missing."""
+        if self._codes is None or self.is_satisfied:
+            return False
+        code = int(self._codes[row])
+        is_new = code > 0 and code not in self._seen
+        if is_new:
+            self._seen.add(code)
+        return is_new
 
 
 def _topology_keys(problem: Problem) -> set[str]:

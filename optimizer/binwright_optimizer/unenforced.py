@@ -1,6 +1,6 @@
 """What a problem asks for that the search does not hold yet: one place, read by whoever warns.
 
-A line of `_OF_TEMPLATES`, `_OF_WORKLOADS` or `_OF_PROBLEMS` goes once search, bound and verifier
+A line of `_OF_TEMPLATES` or `_OF_PROBLEMS` goes once search, bound and verifier
 enforce its rule; nothing else says so. With the line goes the waiver that its last column gives: from
 then on the verifier refuses decisions that break the rule.
 """
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from binwright_optimizer.model import (
-    MinValuesPolicy,
     NodePool,
     PodTemplate,
     Policies,
@@ -53,15 +52,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
 )
 """Warning, what in a pod template brings it up, and the rule that the verifier waives meanwhile."""
 
-_OF_WORKLOADS: tuple[tuple[str, Callable[[Workload], object], Rule | None], ...] = (
-    (
-        "bounds on the loss of spot capacity are not enforced",
-        lambda workload: workload.spot.loss,
-        Rule.SPOT_LOSS,
-    ),
-)
-"""Warning, what in a workload brings it up, and the rule that the verifier waives meanwhile."""
-
 
 def _has_soft_taint(pool: NodePool) -> bool:
     return any(not taint.repels for taint in pool.taints)
@@ -79,10 +69,6 @@ def _has_shared_volumes(problem: Problem) -> bool:
     return any(count > 1 for claim, count in users.items() if claim in placed)
 
 
-def _has_min_values(pool: NodePool) -> bool:
-    return any(requirement.min_values for requirement in pool.requirements)
-
-
 _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] = (
     (
         "taints with the effect PreferNoSchedule are not weighed",
@@ -98,14 +84,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
         Rule.SHARED_VOLUMES,
     ),
     (
-        "minValues of NodePools are not enforced",
-        lambda problem: (
-            problem.policies.min_values is MinValuesPolicy.STRICT
-            and any(map(_has_min_values, problem.node_pools))
-        ),
-        Rule.MIN_VALUES,
-    ),
-    (
         "gangs that want to be on one node are not enforced",
         lambda problem: any(
             rule.is_required and rule.topology_key == labels.HOSTNAME
@@ -113,11 +91,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
             for rule in gang.topology
         ),
         Rule.GANGS_ON_NODES,
-    ),
-    (
-        "the problem's bound on the loss of spot capacity is not enforced",
-        lambda problem: problem.policies.spot.loss,
-        Rule.SPOT_LOSS,
     ),
     (
         "preferences are not weighed, whatever a weight point is worth",
@@ -134,7 +107,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
 def _waived() -> frozenset[Rule]:
     rules = [
         *(rule for _, _, rule in _OF_TEMPLATES),
-        *(rule for _, _, rule in _OF_WORKLOADS),
         *(rule for _, _, rule in _OF_PROBLEMS),
     ]
     return frozenset(rule for rule in rules if rule is not None)
@@ -185,11 +157,9 @@ def _workload_warnings(problem: Problem) -> Iterator[str]:
                 for warning, is_asked, _ in _OF_TEMPLATES
                 if is_asked(template) and not _is_ignored(warning, problem.policies)
             )
-        if workload.gang or workload.spot:
-            warnings += tuple(warning for warning, is_asked, _ in _OF_WORKLOADS if is_asked(workload))
         for warning in warnings:
             names.setdefault(warning, []).append(_name(workload))
-    order = [row[0] for row in (*_OF_TEMPLATES, *_OF_WORKLOADS)]
+    order = [row[0] for row in _OF_TEMPLATES]
     for warning in sorted(names, key=order.index):
         yield f"{warning}: {_stated_by(names[warning])}"
 

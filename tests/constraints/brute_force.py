@@ -4,7 +4,7 @@ Slow and plain on purpose: nothing is counted by class, no answer is carried ove
 with the solver or the verifier. What a rule means is in the docstrings of `binwright_optimizer.model`; how it
 is read here is said beside it.
 
-Not read here: shares of GPUs, MIG, device claims, preferences, commitments, minValues.
+Not read here: shares of GPUs, MIG, device claims, preferences, commitments.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from binwright_optimizer.model import (
     GpuNodePolicy,
     InstanceType,
     LabelSelector,
+    MinValuesPolicy,
     NodeInclusionPolicy,
     NodePool,
     NodeSelectorTerm,
@@ -308,6 +309,7 @@ def _broken(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod]) -> I
         ("gang", gangs_hold),
         ("spot policy", spot_holds),
         ("spot loss", losses_hold),
+        ("minValues", choices_hold),
         ("accelerated nodes", gpu_nodes_hold),
     ):
         if not holds(problem, nodes, placed, running):
@@ -620,6 +622,39 @@ def losses_hold(
                 too_much += math.prod(q if taken[pool] else 1 - q for pool, q in chance.items())
         if too_much > bound.probability_ppm / 1_000_000 * (1 + 1e-6):
             return False
+    return True
+
+
+def choices_hold(
+    problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod], running: Sequence[Pod]
+) -> bool:
+    """Values of a label that types have between them which could be launched for each new node."""
+    if problem.policies.min_values is not MinValuesPolicy.STRICT:
+        return True
+    of_types = {key for kind in problem.catalog.instance_types for key, _ in kind.labels}
+    for node in nodes:
+        own = node.option
+        wanted = [r for r in own.pool.requirements if r.min_values] if own is not None else []
+        if own is None or not wanted:
+            continue
+        mine = [pod for pod in placed if pod.node is node]
+        found = [own.node("same")]
+        for other in options(problem):
+            launched = other.node("other")
+            where = (labels.REGION, labels.ZONE, labels.CAPACITY_TYPE)
+            if (
+                (other.pool is own.pool and other.custom == own.custom)
+                and all(launched.labels[key] == node.labels[key] for key in where)
+                and other.offering.price_microusd_per_hour >= own.offering.price_microusd_per_hour
+                and all(admits(pod.template, launched) for pod in mine)
+                and has_room(problem, launched, mine)
+            ):
+                found.append(launched)
+        for r in wanted:
+            assert r.min_values is not None
+            values = {n.labels.get(r.key) for n in (found if r.key in of_types else found[:1])}
+            if len(values - {None}) < r.min_values:
+                return False
     return True
 
 

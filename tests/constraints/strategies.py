@@ -189,9 +189,11 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
     chosen: tuple[str, ...] = ()
     if families:
         chosen = tuple(draw(st.lists(st.sampled_from(families), min_size=1, max_size=3, unique=True)))
+    if "choice" in chosen:  # alternatives under further rules are the verifier's own tests'
+        chosen = ("choice",)
     has_spot = draw(st.booleans()) or "spot" in chosen
     kinds = []
-    for t in range(draw(st.integers(1, 2))):
+    for t in range(draw(st.integers(1, 3 if "choice" in chosen else 2))):
         zones = draw(st.sampled_from([("a",), ("a", "b"), ("a", "b"), ("a", "b", "c")]))
         sold = [
             offering(
@@ -229,6 +231,13 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
             min_nodes=draw(st.sampled_from([0, 0, 0, 0, 1])) if can_buy else 0,
         )
     ]
+    if "choice" in chosen:
+        keys = [labels.INSTANCE_TYPE]
+        if all(RACK in dict(kind.labels) for kind in kinds):
+            keys.append(RACK)
+        key, least = draw(st.sampled_from(keys)), draw(st.integers(1, 3))
+        wanted = (*pools[0].requirements, Requirement(key, Operator.EXISTS, (), least))
+        pools[0] = dataclasses.replace(pools[0], requirements=wanted, min_nodes=0)
     if draw(st.integers(0, 3)) == 0:
         pools.append(node_pool("tainted", taints=[TAINT]))
     if draw(st.integers(0, 3)) == 0:
@@ -338,6 +347,7 @@ FAMILY_RULES = {
     "gang": Rule.GANGS,
     "spot": Rule.SPOT,
     "gpu": Rule.GPU_NODES,
+    "choice": Rule.MIN_VALUES,
 }
 
 

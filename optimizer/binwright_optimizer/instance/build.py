@@ -11,6 +11,7 @@ from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.admission import admitted as admitted_placements
 from binwright_optimizer.instance.attachments import AttachRoom
 from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
+from binwright_optimizer.instance.choices import has_choices, leave_choice
 from binwright_optimizer.instance.classes import (
     kinds_of,
     merge_kinds,
@@ -27,6 +28,7 @@ from binwright_optimizer.instance.devices import (
     rooms,
 )
 from binwright_optimizer.instance.domains import Eligibility, linking_of, localize
+from binwright_optimizer.instance.domains.spot import alone_on_spot
 from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.held import shelf_with_held
 from binwright_optimizer.instance.instance import Instance, Origin
@@ -100,6 +102,14 @@ def build_instance(problem: Problem) -> Instance:
     places = admitted_placements(problem, kinds.placements, shelf, shelved)
     localized = localize(problem, rules, kinds, places, table, eligibility, fluid)
     admitted = localized.admitted
+    if has_choices(problem):
+        left = leave_choice(
+            problem, shelf, shelved, allocatable, admitted,
+            _alike(rules.topology_keys, table, device_room), alone_on_spot(localized.kinds, len(admitted)),
+        )  # fmt: skip
+        allocatable, admitted, source = left.room, left.admitted, left.source
+        device_room, row_of, variant_of = device_room[source], row_of[source], variant_of[source]
+        pool_of, bought, price = pool_of[source], bought[source], price[source]
     is_linked = localized.is_linked[localized.kind_of]
     class_of_local, local_of_class = merge_kinds(
         localized.kinds, rules, requests[localized.kind_of], admitted, is_linked
@@ -190,6 +200,14 @@ def build_instance(problem: Problem) -> Instance:
 def _frozen(array: NDArray[_T]) -> NDArray[_T]:
     array.flags.writeable = False
     return array
+
+
+def _alike(
+    topology_keys: frozenset[str], table: DomainTable, device_room: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """What instance types that may be launched for one another have in common: int64 array (c, feature)."""
+    domains = [table.codes(key)[:, None] for key in sorted(topology_keys)]
+    return np.concatenate([device_room, *domains], axis=1).astype(np.int64)
 
 
 def _device_rooms(

@@ -125,3 +125,8 @@ class SpotPolicy:
 
     def __bool__(self) -> bool:
         return (self.min_on_demand, self.max_per_pool, self.loss) != (None, None, None)
+
+    @property
+    def counts_pools(self) -> bool:
+        """Whether it matters how many pods are in which spot pool."""
+        return self.max_per_pool is not None or self.loss is not None

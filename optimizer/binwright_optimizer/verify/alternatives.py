@@ -3,7 +3,7 @@
 An alternative differs from the chosen instance type in its labels, accelerators and limits. So it must
 be in the same domain of every key that a rule names, take the claim's volumes, and leave the ports of
 its pods free. On spot capacity it would be another spot pool: where a workload's pods per pool are
-bounded, the chosen type stands alone.
+bounded, or what may be lost of them, the chosen type stands alone.
 """
 
 from __future__ import annotations
@@ -132,8 +132,9 @@ class _Alternatives:
             if never and has_accelerator(kind) and not asks_for_accelerator(template):
                 yield Finding(Rule.GPU_NODES, f"has an accelerator, pod {name} asks for none")
             policy = workload.spot or problem.policies.spot
-            if self.node.is_spot and policy.max_per_pool is not None:
-                rule = Rule.SPOT if workload.spot else Rule.PROBLEM_SPOT
+            if self.node.is_spot and policy.counts_pools:
+                of_cap = Rule.SPOT if workload.spot else Rule.PROBLEM_SPOT
+                rule = of_cap if policy.max_per_pool is not None else Rule.SPOT_LOSS
                 yield Finding(
                     rule, f"is another spot pool, in which the pods of {workload.name} are not counted"
                 )

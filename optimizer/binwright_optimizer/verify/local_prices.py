@@ -41,7 +41,9 @@ from binwright_optimizer.model import (
     Workload,
     labels,
 )
+from binwright_optimizer.model.spot import PPM
 from binwright_optimizer.verify.reach import Reach
+from binwright_optimizer.verify.spot_loss import TOLERANCE, pool_chances
 
 Scope = tuple[tuple[str, str | None], ...]
 MULTIPLIER_BITS = 20
@@ -331,12 +333,19 @@ def _spot_rows(problem: Problem, group: Group) -> list[tuple[dict[int, int], int
     if policy.min_on_demand is not None and spot:
         least = min(group.pods, policy.min_on_demand.at_least(workload.replicas))
         rows.append((dict.fromkeys(spot, 1), group.pods - least))
+    pools: dict[tuple[str | None, str | None], list[int]] = {}
+    for v, scope in spot.items():
+        found = dict(scope)
+        if found.get(labels.INSTANCE_TYPE) is not None and labels.ZONE in found:
+            pools.setdefault((found[labels.INSTANCE_TYPE], found[labels.ZONE]), []).append(v)
     if policy.max_per_pool is not None:
         most = policy.max_per_pool.at_most(workload.replicas)
-        pools: dict[tuple[str | None, str | None], list[int]] = {}
-        for v, scope in spot.items():
-            found = dict(scope)
-            if found.get(labels.INSTANCE_TYPE) is not None and labels.ZONE in found:
-                pools.setdefault((found[labels.INSTANCE_TYPE], found[labels.ZONE]), []).append(v)
         rows.extend((dict.fromkeys(mine, 1), most) for mine in pools.values())
+    if policy.loss is not None:  # a pool that alone is lost too often holds no more than may be lost
+        most = policy.loss.share.at_most(workload.replicas)
+        chances = pool_chances(problem.catalog, policy.loss.window_s)
+        often = [p for p in pools if chances(p) * PPM > policy.loss.probability_ppm * (1 + TOLERANCE)]
+        rows.extend((dict.fromkeys(pools[pool], 1), most) for pool in often)
+        surely = [v for pool in often if chances(pool) >= 1.0 for v in pools[pool]]
+        rows.append((dict.fromkeys(surely, 1), most))
     return rows

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import ExistingNode, NodePool, Problem, Resources, Taint, labels
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.verify.choices import room_with_choice, wants_choice
 from binwright_optimizer.verify.compatibility import BoolArray, LabelRows, PodClasses, pod_classes
 from binwright_optimizer.verify.gpu_columns import (
     MILLI,
@@ -120,11 +121,14 @@ class _Builder:
         types = self.columns.type_of[offerings]
         held, use = self.columns.held[offerings], self.columns.use[offerings]
         group = types * labelled.n_rows + kind + (held + 1) * (len(self.columns.type_of) * labelled.n_rows)
+        room = np.stack([self._allocatable(name, pool)[types] for name in every], axis=1) - overhead[kind]
+        if wants_choice(self.problem, pool):
+            room = room_with_choice(pool, self.columns, offerings, room)
+            _, group = np.unique(np.column_stack([group, room]), axis=0, return_inverse=True)
         # What one commitment pays for has one price, and the less it takes the better.
         paid = np.where(held >= 0, use, self.columns.price[offerings])
         kept = _cheapest(group, paid, self.columns.available[offerings])
-        offerings, kind, types = offerings[kept], kind[kept], types[kept]
-        room = np.stack([self._allocatable(name, pool)[types] for name in every], axis=1) - overhead[kind]
+        offerings, kind, room = offerings[kept], kind[kept], room[kept]
         holds_daemons = (room >= 0).all(axis=1)
         self.pool_of.append(np.full(int(holds_daemons.sum()), p, dtype=np.intp))
         self.offering.append(offerings[holds_daemons])

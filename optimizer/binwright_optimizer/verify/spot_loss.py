@@ -6,7 +6,7 @@ distribution is the convolution of theirs, taken up to what may be lost and with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -63,6 +63,17 @@ def exceeding(pools: list[tuple[int, float]], most: int) -> float:
             after[count:] += chance * lost[:stays]
         lost = after
     return beyond
+
+
+def pool_chances(catalog: Catalog, window_s: int) -> Callable[[tuple[str | None, str | None]], float]:
+    """Tells the probability that a spot pool is reclaimed within a window."""
+    rates = _rates(catalog)
+    months = window_s / SECONDS_PER_MONTH
+
+    def chance(pool: tuple[str | None, str | None]) -> float:
+        return _reclaimed(rates.get((pool[0] or "", pool[1] or "")), months)
+
+    return chance
 
 
 def _rates(catalog: Catalog) -> Mapping[Pool, int | None]:

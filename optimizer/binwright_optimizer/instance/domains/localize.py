@@ -12,6 +12,7 @@ from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.eligibility import Eligibility, spread_keys
 from binwright_optimizer.instance.domains.linking import Scope
+from binwright_optimizer.instance.domains.spot_loss import plans, reclaim_rates
 from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
 from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import CapacityType, Gang, Problem, labels
@@ -96,10 +97,8 @@ def localize(
             continue
         marks = {mask.tobytes(): mask for number in kinds.selected[k] for mask in eligible.get(number, ())}
         cells = cutter.cells(placement, sorted(keys), list(marks.values()))
-        if stated.spot[0].max_per_pool is not None:
-            replicas = problem.workloads[stated.spot[1]].replicas
-            cap = stated.spot[0].max_per_pool.at_most(replicas)
-            cells = _with_spot_pools(cells, -(-replicas // max(cap, 1)), table, fluid(k))
+        if stated.spot[0].counts_pools:
+            cells = _with_spot_pools(cells, _least_pools(problem, stated), table, fluid(k))
         for scope, mask in cells:
             local.append((k, len(admitted) + len(masks), scope))
             masks.append(mask)
@@ -254,6 +253,21 @@ class _Cutter:
             mask[columns[mine]] = True
             cells.append((scope, mask))
         return cells
+
+
+def _least_pools(problem: Problem, stated: Stated) -> int:
+    """Fewest spot pools that hold all pods of a workload within its policy, as far as any number does."""
+    policy, workload = stated.spot
+    replicas = problem.workloads[workload].replicas
+    least = 1
+    if policy.max_per_pool is not None:
+        least = -(-replicas // max(policy.max_per_pool.at_most(replicas), 1))
+    if policy.loss is not None:
+        rates = reclaim_rates(problem.catalog, policy.loss.window_s).values()
+        choices = plans(policy.loss, replicas, sorted(set(rates)))
+        needed = [-(-replicas // p.cap) for p in choices if p.cap * p.pools >= replicas]
+        least = max(least, min(needed, default=max((p.pools for p in choices), default=1)))
+    return least
 
 
 def _with_spot_pools(

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.counting import Counting
+from binwright_optimizer.instance.domains.spot_loss import Pool, largest_boxes, plans, reclaim_rates
 from binwright_optimizer.model import CapacityType, labels
+from binwright_optimizer.model.spot import LossBound
+
+UNNAMED: Pool = (None, None)
+"""All pools that are not told apart."""
+
+
+def alone_on_spot(local_kinds: Kinds, n_placements: int) -> NDArray[np.bool_]:
+    """Placements of local kinds that are counted by spot pool: bool array (placement,).
+
+    For a node with such pods no other type may be launched, as that is another pool.
+    """
+    result = np.zeros(n_placements, dtype=bool)
+    for placement, stated in zip(local_kinds.placement_of.tolist(), local_kinds.stated, strict=True):
+        result[placement] |= stated.spot[0].counts_pools
+    return result
 
 
 def add_spot(counting: Counting) -> None:
@@ -23,12 +43,48 @@ def add_spot(counting: Counting) -> None:
                 {**dict.fromkeys((v for v, _ in spot), 1.0), some: -float(replicas)}, upper=0.0
             )
             counting.builder.row({**dict.fromkeys(others, 1.0), some: -float(least)}, lower=0.0)
+        pools: dict[Pool, list[int]] = {}
+        for v, scope in spot if policy.counts_pools else ():  # pools that are not told apart count as one
+            named = scope.get(labels.INSTANCE_TYPE)
+            pool = (named, scope.get(labels.ZONE)) if named is not None else UNNAMED
+            pools.setdefault(pool, []).append(v)
         if policy.max_per_pool is not None:
             most = policy.max_per_pool.at_most(replicas)
-            pools: dict[tuple[str | None, str | None], list[int]] = {}
-            for v, scope in spot:  # pools that are not told apart count as one
-                named = scope.get(labels.INSTANCE_TYPE)
-                pool = (named, scope.get(labels.ZONE)) if named is not None else (None, None)
-                pools.setdefault(pool, []).append(v)
             for pods in pools.values():
                 counting.builder.row(pods, upper=float(most))
+        if policy.loss is not None and pools:
+            _add_loss(counting, policy.loss, replicas, pools)
+
+
+def _add_loss(counting: Counting, bound: LossBound, replicas: int, pools: dict[Pool, list[int]]) -> None:
+    """Rows of the chance bound on what is lost."""
+    builder = counting.builder
+    known = reclaim_rates(counting.problem.catalog, bound.window_s)
+    worst = max(known.values(), default=1.0)
+    named = sorted((pool for pool in pools if pool != UNNAMED), key=str)
+    rates = [known.get(pool, 1.0) for pool in named]
+    boxes = None if UNNAMED in pools else largest_boxes(bound, replicas, rates)
+    if boxes is not None:
+        chosen = [builder.variable(0.0, 1.0, is_integer=True) for _ in boxes]
+        builder.row(chosen, upper=1.0)
+        for p, pool in enumerate(named):
+            room = {z: -float(box[p]) for z, box in zip(chosen, boxes, strict=True)}
+            builder.row({**dict.fromkeys(pools[pool], 1.0), **room}, upper=0.0)
+        return
+    choices = plans(bound, replicas, [*rates, worst])
+    if any(plan.pools >= replicas and plan.cap >= replicas and plan.rate >= worst for plan in choices):
+        return
+    chosen = [builder.variable(0.0, 1.0, is_integer=True) for _ in choices]
+    builder.row(chosen, upper=1.0)
+    used: dict[int, float] = {}
+    for pool, rate in [*zip(named, rates, strict=True), *((p, worst) for p in pools if p == UNNAMED)]:
+        pods = dict.fromkeys(pools[pool], 1.0)
+        suits = [(z, plan) for z, plan in zip(chosen, choices, strict=True) if plan.rate >= rate]
+        builder.row({**pods, **{z: -float(plan.cap) for z, plan in suits}}, upper=0.0)
+        if pool == UNNAMED:
+            used |= pods  # each of them may be in a pool of its own
+        else:
+            is_used = builder.variable(0.0, 1.0, is_integer=True)
+            builder.row({**pods, is_used: -float(replicas)}, upper=0.0)
+            used[is_used] = 1.0
+    builder.row({**used, **{z: -float(p.pools) for z, p in zip(chosen, choices, strict=True)}}, upper=0.0)
