@@ -233,7 +233,8 @@ class Certificate:
     commitment_prices
         Pairs (commitment, dual price of a node of a reservation or of a micro-dollar of a savings plan).
     split
-        If any, the prices above are of no account: both sides of the split prove their own.
+        If any, both sides of the split prove their own bound; the prices above, if there are any, hold
+        for any number of pods and prove less.
 
     Notes
     -----

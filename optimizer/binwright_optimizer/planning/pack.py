@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from binwright_optimizer.certify import tree_certificate
+from binwright_optimizer.certify import certificate, tree_certificate
 from binwright_optimizer.columns.generate import Bound, penalties
 from binwright_optimizer.columns.master import Master, Rows, Solution
 from binwright_optimizer.errors import PlanningError, VerificationError
@@ -153,7 +153,9 @@ class FamilyPacker:
         columns = known.candidates, known.patterns
         with CountedSearch(own, self._steps, self._seed, columns, bound, packing) as search:
             found = search.run()
-        candidate = PackedMix((), 0, 0, tree_certificate(own, found.proof))
+        # The root's own prices prove less than its parts, but for any demand: `spread` makes cuts of them.
+        whole = certificate(own, found.proof.bound)
+        candidate = PackedMix((), 0, 0, replace(whole, split=tree_certificate(own, found.proof).split))
         other = PackedMix((), 0, 0, proof)
         if self._checker.proven_bound(candidate, wanted) > self._checker.proven_bound(other, wanted):
             proof = candidate.certificate

@@ -101,7 +101,10 @@ def pattern_from_text(text: str) -> NodePattern:
 
 def certificate_to_record(certificate: Certificate) -> dict[str, Any]:
     """A certificate as plain values; parts that are empty are left out."""
-    record: dict[str, Any] = {"scale_bits": certificate.scale_bits}
+    record: dict[str, Any] = {
+        "scale_bits": certificate.scale_bits,
+        "pods": " ".join(map(str, certificate.pod_prices)),
+    }
     if certificate.split is not None:
         split = certificate.split
         record["split"] = {
@@ -111,7 +114,6 @@ def certificate_to_record(certificate: Certificate) -> dict[str, Any]:
             "more": certificate_to_record(split.more),
         }
         return record
-    record["pods"] = " ".join(map(str, certificate.pod_prices))
     if certificate.limit_prices:
         record["limits"] = [list(entry) for entry in certificate.limit_prices]
     if certificate.level_prices:
@@ -128,7 +130,7 @@ def certificate_from_record(record: Mapping[str, Any], depth: int = 0) -> Certif
     if split is not None:
         return Certificate(
             bits,
-            (),
+            tuple(int(price) for price in record["pods"].split()),
             split=Split(
                 _integer(split["level"]),
                 _integer(split["at_most"]),

@@ -37,7 +37,11 @@ does not mind. Bounds on price levels would, so that where there are plans they 
 
 A certificate may split the decisions into parts, by how many of the nodes bought cost at least some
 price: every decision is in one of them, so that the least bound of all parts is one for all. Only a
-part's own splits say what ``a`` and ``b`` are.
+part's own splits say what ``a`` and ``b`` are. In a part with at least so many dear nodes, options that are
+dear and hold little cost next to nothing, for they earn what the part pays for each such node. Where a node
+may be exchanged for any other that holds as much (``is_exchangeable``), some cheapest decision buys no option
+that another replaces for no more: the parts tell those decisions apart, and the options replaced are of no
+account (`exchange`).
 
 So any non-negative prices prove a bound, and the duals of a solved column generation prove its
 value up to rounding. Everything below is integer arithmetic on prices scaled by 2**bits: rounding
@@ -55,6 +59,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import Certificate, Problem
+from binwright_optimizer.verify.exchange import without_replaceable
 from binwright_optimizer.verify.knapsack import VALUE_BITS, bound_pattern_values, undominated
 from binwright_optimizer.verify.local_prices import (
     Group,
@@ -112,6 +117,7 @@ def prove_bound(
     *,
     time_limit_s: float = 2.0,
     most_nodes: int | None = None,
+    is_exchangeable: bool = False,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -126,6 +132,9 @@ def prove_bound(
     most_nodes
         Search nodes per knapsack after which it is bounded by its relaxation: within the time limit the
         bound then does not depend on the machine.
+    is_exchangeable
+        Nothing but room and admission binds pods to nodes: no rules between pods, zones or nodes, no
+        limits, no minimums.
     """
     deadline = time.monotonic() + time_limit_s
     groups: list[Group] = []
@@ -140,6 +149,8 @@ def prove_bound(
     if not len(shop.price):
         return 0
     total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
+    if is_exchangeable and certificate.split is not None:
+        shop = without_replaceable(shop, demand)
     scaled = []
     parts = list(_parts(certificate, {}, {}))
     for number, (prices_of_part, least, most) in enumerate(parts):
@@ -161,9 +172,9 @@ def worth_of_pods(
     """What one pod of each workload costs at least, times 2**bits, and the bits.
 
     Whatever number of pods up to ``most`` are placed on nodes of the problem's market, they cost at least
-    the sum of these: no node's pods are worth more than the node. Of a split certificate the first part
-    counts; supplies, limits and minimums do not. Nodes already there cost nothing, so with any of them
-    nothing is certain.
+    the sum of these: no node's pods are worth more than the node. Of a split certificate its own prices
+    count if it has any, else those of the first part that does; supplies, limits and minimums do not.
+    Nodes already there cost nothing, so with any of them nothing is certain.
 
     Raises
     ------
@@ -177,7 +188,7 @@ def worth_of_pods(
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(most, dtype=np.int64)))
     if not len(shop.price):
         return (0,) * len(most), 0
-    while certificate.split is not None:
+    while certificate.split is not None and not certificate.pod_prices:
         certificate = certificate.split.fewer
     plain = Certificate(certificate.scale_bits, certificate.pod_prices)
     prices = _prices(shop, plain, demand, np.asarray(most) > 0, {}, {})

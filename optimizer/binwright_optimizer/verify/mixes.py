@@ -23,7 +23,8 @@ class MixChecker:
     Raises
     ------
     ValueError
-        If the problem has what mixes know nothing of: nodes running, daemons, limits, minimums.
+        If the problem has what mixes know nothing of: nodes running, daemons, limits, minimums, rules of
+        pods about each other.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -67,7 +68,7 @@ class MixChecker:
 
     def proven_bound(self, mix: PackedMix, wanted: Sequence[int]) -> int:
         """Micro-dollars an hour that the mix's certificate proves for so many pods of each workload."""
-        return prove_bound(self._problem, mix.certificate, wanted, time_limit_s=PROOF_S)
+        return prove_bound(self._problem, mix.certificate, wanted, time_limit_s=PROOF_S, is_exchangeable=True)
 
     def refusal(self, pattern: NodePattern) -> str:
         """Why there is no such node, or why it cannot hold its pods; empty if it can."""
