@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from binwright_clients.forecast import read_forecast
-from binwright_optimizer.planning.plan import PlanParams, make_plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.warmup import warm_up
 from rich.console import Console
 

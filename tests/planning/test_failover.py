@@ -12,7 +12,7 @@ from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import Catalog
 from binwright_optimizer.model.forecast import Band, Forecast, Link, Resilience
 from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, busiest_cell
-from binwright_optimizer.planning.plan import PlanParams, make_plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from click.testing import CliRunner
 from plan_cases import forecast, sold
 

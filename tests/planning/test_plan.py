@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +32,7 @@ from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.planning.blocks import hour_blocks
 from binwright_optimizer.planning.commit import Risk, choose, prove, risk_weighted, scenario_costs
 from binwright_optimizer.planning.coverage import spend
-from binwright_optimizer.planning.plan import PlanParams, make_plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.programme import (
     UNIT_MICROUSD,
     Block,
@@ -214,6 +215,34 @@ def test_bands_are_three_futures_and_every_one_is_served() -> None:
     assert nodes == [10, 12, 20]
     assert [s.permille for s in found.scenarios] == [700, 245, 55]
     assert found.total == found.bound == 2160 * (700 * 10 + 245 * 12 + 55 * 20) * 100
+
+
+def test_service_level_says_how_much_of_the_demand_at_p99_is_held() -> None:
+    """Of 10, 12 and 20 pods at 60 % of 20 no future gets more than 12; a workload's own level goes before."""
+    asked = replace(forecast([Band(10, 12, 20)], profile="flat"), service_ppm=600_000)
+    found = make_plan(asked, PlanParams(20.0), catalogs=market(c4=0.10))
+    assert [mix.on_demand.nodes for mix in found.mixes] == [10, 12, 12]
+    own = replace(asked, workloads=(replace(asked.workloads[0], service_ppm=550_000),))
+    found = make_plan(own, PlanParams(20.0), catalogs=market(c4=0.10))
+    assert [mix.on_demand.nodes for mix in found.mixes] == [10, 11, 11]
+    assert found.total == found.bound == 2160 * (700 * 10 + 245 * 11 + 55 * 11) * 100
+
+
+def test_aversion_to_risk_buys_for_the_bad_future_what_the_mean_does_not() -> None:
+    """Nodes of 0.10 $/h; a commitment at 5 % off pays where it is used at least 95 % of the time.
+
+    Ten nodes run always, 20 with 5.5 %. The mean commits to ten: an eleventh unit is used in 5.5 % of cases.
+    The mean of the worst 5 % has 20 nodes all the time, and commits to all of them.
+    """
+    asked = forecast([Band(10, 10, 20)], (CommitmentOffer("5 %", 1, Upfront.NONE, 50_000),), profile="flat")
+    costs = {}
+    for aversion, nodes in ((Fraction(0), 10), (Fraction(1), 20)):
+        risk = Risk(aversion, Fraction(95, 100))
+        found = make_plan(asked, PlanParams(20.0, risk), catalogs=market(c4=0.10))
+        assert sum(bought.microusd_per_hour for bought in found.commitments) == 95_000 * nodes
+        costs[aversion] = found.by_scenario[-1]
+        assert found.bound >= found.total - 1
+    assert costs[Fraction(1)] == 2160 * 20 * 95_000 < costs[Fraction(0)]
 
 
 def test_held_commitment_lowers_the_plan_only_in_periods_it_covers() -> None:

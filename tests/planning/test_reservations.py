@@ -18,7 +18,8 @@ from binwright_optimizer.model.forecast import (
     Upfront,
 )
 from binwright_optimizer.planning.coverage import Instrument, covered, spend
-from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
+from binwright_optimizer.planning.plan import Plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_cases import forecast, market

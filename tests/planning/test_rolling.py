@@ -14,7 +14,8 @@ from binwright_clients.cli.main import main
 from binwright_clients.errors import InputError
 from binwright_clients.forecast.saved_plan import read_plan
 from binwright_optimizer.model.forecast import PPM, Band, HeldCommitment, HeldReservation, Scope
-from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
+from binwright_optimizer.planning.plan import Plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.rolling import HeldPlan
 from click.testing import CliRunner
 from plan_cases import forecast, market

@@ -12,7 +12,7 @@ from binwright_benchmarks.large_plan import large_forecast
 from binwright_clients.errors import InputError
 from binwright_clients.forecast import read_forecast
 from binwright_optimizer.model.forecast import Band, Sampling
-from binwright_optimizer.planning.plan import PlanParams, make_plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.scenarios import PERMILLE, quantile_of, scenarios
 from hypothesis import given
 from hypothesis import strategies as st

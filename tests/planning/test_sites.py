@@ -20,7 +20,8 @@ from binwright_optimizer.model.forecast import (
     Resilience,
     Upfront,
 )
-from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
+from binwright_optimizer.planning.plan import Plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.shares import Cut, Question, split
 from binwright_optimizer.planning.sites import Item, Site
 from hypothesis import given, settings

@@ -35,7 +35,7 @@ from binwright_optimizer.model.forecast import (
 )
 from binwright_optimizer.planning.commit import Risk
 from binwright_optimizer.planning.mix import STEADY
-from binwright_optimizer.planning.plan import PlanParams, make_plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.verify.plan import UnverifiableError, verify_plan
 from builders import instance_type
 from click.testing import CliRunner
@@ -134,6 +134,7 @@ def test_a_plan_with_commitments_of_every_kind_holds(document: Document) -> None
         ({}, {"risk": Risk(Fraction(1, 2), Fraction(9, 10))}),
         ({}, {"charges_whole_term": True}),
         ({"sampling": Sampling(7, 3)}, {}),
+        ({"service_ppm": 800_000}, {}),
         ({"offers": (), "reservations": ()}, {}),
         ({"held": (), "held_reservations": (), "offers": (), "reservations": ()}, {}),
     ],

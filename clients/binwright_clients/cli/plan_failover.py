@@ -69,7 +69,7 @@ def failover(
     asked = read_forecast(path, cloud or "")
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.failover import Failover, busiest_cell
-    from binwright_optimizer.planning.plan import PlanParams, make_plan, price_lists
+    from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists
     from binwright_optimizer.planning.scenarios import scenarios
 
     names = [known.name or str(known.start) for known in asked.periods]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +20,7 @@ from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.files import check_writable
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_engines import EngineChoice, engine_options
-from binwright_clients.cli.plan_forecast_view import plan_view
+from binwright_clients.cli.plan_forecast_view import plan_view, service_level
 from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
@@ -29,7 +30,8 @@ from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
 
 if TYPE_CHECKING:
     from binwright_optimizer.model.forecast import Forecast, Scope
-    from binwright_optimizer.planning.plan import Plan, PlanParams
+    from binwright_optimizer.planning.plan import Plan
+    from binwright_optimizer.planning.planner import PlanParams
     from binwright_optimizer.planning.rolling import HeldPlan
 
 
@@ -51,9 +53,10 @@ if TYPE_CHECKING:
 @click.option(
     "--deadline",
     type=DURATION,
-    default="45s",
+    default="50s",
     show_default=True,
-    help="Time after which no further round of improvement begins; each ends what it began.",
+    help="Time for the plan, start-up included: a round of improvement that would probably end later is "
+    "left out. What is needed for a whole plan is done in any case.",
 )
 @click.option(
     "--risk-aversion",
@@ -116,9 +119,10 @@ def forecast(
     """Plan for a forecast (YAML, JSON, CSV, Parquet): what to commit to now, which nodes to run then.
 
     Every region, period, scenario and block of hours gets its cheapest mix of nodes; commitments are
-    chosen over all of them. The plan serves all demand of every scenario, p99 included, and its bound
-    is proven: no plan of this form is cheaper than that.
+    chosen over all of them. The plan serves all demand of every scenario, p99 included unless the
+    forecast's serviceLevel says less, and its bound is proven: no plan of this form is cheaper.
     """
+    began_s = time.monotonic()
     if report is not None:
         check_writable(report)
     asked = read_forecast(path, cloud or "")
@@ -129,12 +133,13 @@ def forecast(
         asked = with_held(asked, saved)
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.commit import Risk
-    from binwright_optimizer.planning.plan import PlanParams
+    from binwright_optimizer.planning.planner import PlanParams
 
     risk = Risk(Fraction(str(risk_aversion)), Fraction(str(tail)))
     try:
         with answer_only_on_stdout():
-            params = PlanParams(deadline, risk, seed, whole_term)
+            left_s = max(0.0, deadline - (time.monotonic() - began_s))
+            params = PlanParams(left_s, risk, seed, whole_term)
             found = _planned(asked, params, quiet, saved, round(churn_cost * 1e6), engine)
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
@@ -156,7 +161,7 @@ def _planned(
     churn_microusd: int,
     engine: EngineChoice,
 ) -> Plan:
-    from binwright_optimizer.planning.plan import make_plan
+    from binwright_optimizer.planning.planner import make_plan
 
     with engine.opened() as (does, checkpoint), plan_progress(stderr_console(), quiet=quiet) as note:
         return make_plan(
@@ -205,7 +210,7 @@ def held_plan(asked: Forecast, saved: SavedPlan, churn_microusd: int) -> HeldPla
 def plan_document(found: Plan) -> dict[str, Any]:
     """The plan as plain values; dollars over the horizon unless the key says otherwise."""
     # Imported on first use: it loads the solver.
-    from binwright_optimizer.planning.evidence import certificate_document
+    from binwright_optimizer.planning.certificate import certificate_document
 
     periods = found.forecast.periods
     return {
@@ -215,6 +220,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "expected_cost_usd": found.expected / 1e6,
         "without_commitments_usd": found.without_commitments / 1e6,
         "churn_usd": found.churn / 1e6,
+        "service_level": service_level(found.forecast),
         "sizing_rule_usd": None if found.sizing_rule is None else found.sizing_rule / 1e6,
         "scenarios": [
             {"name": s.name, "probability": s.permille / 1000, "cost_usd": cost / 1e6}

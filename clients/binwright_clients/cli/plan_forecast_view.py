@@ -63,8 +63,22 @@ def _summary(found: Plan) -> Text:
             f"\nsizing rule ${usd(found.sizing_rule)}: the plan saves "
             f"{percent(1 - found.total / found.sizing_rule)}"
         )
-    text.append(f"\nscenarios: {scenario_text(found)}")
+    text.append(f"\nscenarios: {scenario_text(found)}\n{service_text(found.forecast)}")
     return text
+
+
+def service_level(forecast: Forecast) -> float:
+    """Share of the pods wanted at p99 that the nodes hold at the busiest hour; 1 where none are wanted."""
+    wanted = sum(demand.band.p99 for demand in forecast.demands)
+    return sum(forecast.most_served(demand) for demand in forecast.demands) / wanted if wanted else 1.0
+
+
+def service_text(forecast: Forecast) -> str:
+    """How much of the demand the nodes hold."""
+    level = service_level(forecast)
+    if level == 1.0:
+        return "all demand up to p99 is served"
+    return f"service level: {percent(level)} of the pods wanted at p99 are served at the busiest hour"
 
 
 def scenario_text(found: Plan) -> str:

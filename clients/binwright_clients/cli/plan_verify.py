@@ -49,7 +49,7 @@ def verify(plan: str, forecast: str, cloud: str | None, output: str) -> None:
         raise InputError.of(plan, "is no plan: binwright plan -o json writes one")
     # What is sold, and to which pool of nodes, is part of the question; imported on first use.
     from binwright_optimizer.planning.mix import STEADY
-    from binwright_optimizer.planning.plan import price_lists
+    from binwright_optimizer.planning.planner import price_lists
     from binwright_optimizer.verify.plan import UnverifiableError, verify_plan
 
     try:

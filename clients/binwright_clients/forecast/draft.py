@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from binwright_optimizer.model import CapacityType
 from binwright_optimizer.model.forecast import (
+    PPM,
     STANDARD_PROFILES,
     USUAL_OFFERS,
     Backtest,
@@ -98,6 +99,7 @@ class Draft:
     currencies: list[Place] = field(default_factory=list)
     utilisation_ppm: int = 700_000
     headroom_ppm: int = 200_000
+    service_ppm: int = PPM
     resilience: Resilience = Resilience()
     links: list[Link] = field(default_factory=list)
     limits: list[RegionLimit] = field(default_factory=list)
@@ -139,6 +141,7 @@ class Draft:
             held_reservations=tuple(held for held, _ in self.held_reservations),
             utilisation_ppm=self.utilisation_ppm,
             headroom_ppm=self.headroom_ppm,
+            service_ppm=self.service_ppm,
             resilience=self.resilience,
             sampling=self.sampling,
             links=tuple(self.links),

@@ -1,4 +1,4 @@
-"""Where a forecast's pods may run and what they must survive: links, quotas, resilience, headroom."""
+"""Where a forecast's pods may run, how surely they are served and what they must survive."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ RESILIENCE = Record(
 )
 MOVEMENT: dict[str, Schema] = {
     "headroom": _NUMBER,
+    "serviceLevel": _NUMBER,
     "resilience": RESILIENCE,
     "links": ListOf(Record({"between": ListOf(STRING), "latencyMs": _INTEGER, "usdPerGiB": _QUANTITY})),
     "quotas": MapOf(Record({"cpu": _QUANTITY})),
@@ -40,6 +41,7 @@ WORKLOAD: dict[str, Schema] = {
     "maxLatencyMs": _INTEGER,
     "egressGiBPerHour": _NUMBER,
     "resilience": RESILIENCE,
+    "serviceLevel": _NUMBER,
 }
 """Fields of a workload."""
 
@@ -55,6 +57,8 @@ class MovementReader:
         """Read what the document says of all workloads."""
         if body.get("headroom") is not None:
             self._draft.headroom_ppm = self._share("headroom", body["headroom"])
+        if body.get("serviceLevel") is not None:
+            self._draft.service_ppm = self._share("serviceLevel", body["serviceLevel"])
         self._draft.resilience = self._resilience("resilience", body.get("resilience")) or Resilience()
         for at, entry in enumerate(body.get("links") or ()):
             self._link(f"links[{at}]", entry or {})
@@ -80,6 +84,7 @@ class MovementReader:
         for field in ("maxLatencyMs", "egressGiBPerHour"):
             if entry.get(field) is not None and not regions:
                 self._report(f"{path}.{field}", shown(entry[field]), "means nothing without regions")
+        level = entry.get("serviceLevel")
         return ForecastWorkload(
             workload.name,
             workload.template,
@@ -88,6 +93,7 @@ class MovementReader:
             latency,
             math.ceil(egress * 1024),
             self._resilience(f"{path}.resilience", entry.get("resilience")),
+            None if level is None else self._share(f"{path}.serviceLevel", level),
         )
 
     def _resilience(self, path: str, entry: Mapping[str, Any] | None) -> Resilience | None:

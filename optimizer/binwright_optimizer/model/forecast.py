@@ -161,6 +161,8 @@ class ForecastWorkload:
         What one pod sends to the region that wants it when it runs elsewhere.
     resilience
         None means the forecast's.
+    service_ppm
+        Share of the demand at p99 that its nodes must hold; None means the forecast's.
     """
 
     name: str
@@ -170,6 +172,7 @@ class ForecastWorkload:
     most_latency_ms: int | None = None
     egress_mib_per_hour: int = 0
     resilience: Resilience | None = None
+    service_ppm: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,6 +453,9 @@ class Forecast:
         not known.
     sampling
         Futures drawn from the bands; None stands for the quantiles themselves.
+    service_ppm
+        Service level: share of each demand at p99 that nodes must hold. What is wanted beyond it, in any
+        future, is not served.
     """
 
     cloud: str
@@ -469,6 +475,13 @@ class Forecast:
     headroom_ppm: int = 0
     backtests: tuple[Backtest, ...] = ()
     sampling: Sampling | None = None
+    service_ppm: int = PPM
+
+    def most_served(self, demand: Demand) -> int:
+        """Pods of a demand that nodes must hold at most, by its service level, rounded up."""
+        own = self.workloads[demand.workload].service_ppm
+        share = self.service_ppm if own is None else own
+        return -(-demand.band.p99 * share // PPM)
 
     @property
     def fill_ppm(self) -> int:

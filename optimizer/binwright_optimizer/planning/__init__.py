@@ -15,7 +15,8 @@ The pieces, in the order in which data flow::
       |
     ledger      `ledger`: all that is known of every block; asks again at the prices of commitments
       |
-    plan        `commit`: commitments bought now, mixes then, a two-stage stochastic programme; `plan`
+    plan        `commit`: commitments bought now, mixes then, a two-stage stochastic programme; `planner`
+                wires all of it, `plan` says what comes out, `certificate` what proves it to others
       |
     report      the command line: tables, JSON, a page
 

@@ -32,6 +32,7 @@ from binwright_optimizer.planning.commit import (
     units_in,
 )
 from binwright_optimizer.planning.mix import Mix, Purchase
+from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.programme import Block, Cell, Option, Proof
 from binwright_optimizer.planning.recombine import Piece, recombined, trimmed
 from binwright_optimizer.planning.rolling import Nodes, added
@@ -43,6 +44,8 @@ MOST_ROUNDS = 8
 """Rounds of new prices; small plans are proven after three to six."""
 MOST_REPAIRS = 3
 """Rounds of recombination, each for the commitments that the last one chose."""
+CLOSING = 1 + MOST_REPAIRS
+"""What follows the last round takes about as long as so many choices of commitments."""
 ENOUGH = 0.002
 """Gap between the relaxation and its bound at which no further round is worth its time."""
 
@@ -289,14 +292,14 @@ def improve(
     chances: Sequence[Fraction],
     risk: Risk = Risk(),
     keep: Keep | None = None,
-    is_late: Callable[[], bool] = lambda: False,
+    pace: Pace | None = None,
 ) -> Commitments:
     """The best commitments and mixes, after as many rounds as it takes or `MOST_ROUNDS`.
 
     Parameters
     ----------
-    is_late
-        Whether no further round may begin.
+    pace
+        Whether a further round may begin; without it all that are worth it do.
     """
     ledger.learn(ask({question for both in ledger.questions.values() for question in both}))
     for key, nodes in ledger.held.items():
@@ -305,10 +308,13 @@ def improve(
         if mix is not None:
             ledger.add(question, mix)
     market = ledger.scopes.market
+    pace = pace or Pace()
+    began_s = pace.now()
     best = first = choose(ledger.cells(), market, chances, risk)
+    pace.closing_s = CLOSING * (pace.now() - began_s)
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
         return best
-    bound, prices, units = _priced(ledger, ask, best, is_late)
+    bound, prices, units = _priced(ledger, ask, best, pace)
     for _ in range(MOST_REPAIRS):
         is_new = ledger.recombine(units)
         found = choose(ledger.cells(), market, chances, risk)
@@ -325,7 +331,7 @@ def improve(
 
 
 def _priced(
-    ledger: Ledger, ask: Ask, first: Commitments, is_late: Callable[[], bool]
+    ledger: Ledger, ask: Ask, first: Commitments, pace: Pace
 ) -> tuple[Fraction, tuple[tuple[Fraction, ...], ...], tuple[int, ...]]:
     """Rounds of prices: the best bound, the prices that prove it, and whole units near the relaxation's."""
     market, weights = ledger.scopes.market, first.weights
@@ -334,7 +340,7 @@ def _priced(
     bound = first.bound
     relaxed = relaxation(cells, market, weights)
     for _ in range(MOST_ROUNDS):
-        if is_late() or relaxed.value - float(bound) <= ENOUGH * relaxed.value:
+        if relaxed.value - float(bound) <= ENOUGH * relaxed.value or not pace.another():
             break
         outer = affordable(cells, market, relaxed.prices)
         middle = [

@@ -185,10 +185,11 @@ def items_of(
 
 
 def replicas(forecast: Forecast, demand: Demand, scenario: Scenario, block: HourBlock) -> int:
-    """Pods that nodes must hold, headroom included."""
+    """Pods that nodes must hold: as many as are wanted or the service level asks for, and the headroom."""
     names = [profile.name for profile in forecast.profiles]
     share = block.ppm[names.index(forecast.workloads[demand.workload].profile)]
-    return -(-scenario.replicas(demand) * share * (PPM + forecast.headroom_ppm) // PPM**2)
+    served = min(scenario.replicas(demand), forecast.most_served(demand))
+    return -(-served * share * (PPM + forecast.headroom_ppm) // PPM**2)
 
 
 def _losses(

@@ -109,7 +109,7 @@ def blocks_of(forecast: Forecast, block_of_hour: Sequence[int]) -> tuple[Hours, 
 
 
 class Wanted:
-    """Pods that each region, period, future and block wants, by how they are bought."""
+    """Pods that each region, period, future and block must hold, by how they are bought."""
 
     def __init__(self, forecast: Forecast, futures: Sequence[Future], blocks: Sequence[Hours]) -> None:
         self._forecast = forecast
@@ -132,7 +132,12 @@ class Wanted:
         room = PPM + self._forecast.headroom_ppm
         for demand in self._demands.get((region, period), ()):
             share = self._blocks[block].ppm[self._profile[demand.workload]]
-            exact = self._futures[future].replicas(demand) * share * room
+            wanted = self._futures[future].replicas(demand)
+            level = self._forecast.workloads[demand.workload].service_ppm
+            level = self._forecast.service_ppm if level is None else level
+            if wanted * PPM > demand.band.p99 * level:
+                wanted = -(-demand.band.p99 * level // PPM)
+            exact = wanted * share * room
             pods = -(-exact // (PPM * PPM))
             if pods:
                 found[self._is_spot[demand.workload]][demand.workload] = pods
