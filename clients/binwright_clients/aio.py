@@ -11,6 +11,8 @@ from binwright.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
     decision_pb2,
+    planning_service_pb2,
+    planning_service_pb2_grpc,
     provisioning_service_pb2,
     provisioning_service_pb2_grpc,
 )
@@ -53,6 +55,7 @@ class AioClient:
         self._metadata = call_metadata(token)
         self._provisioning = provisioning_service_pb2_grpc.ProvisioningServiceStub(self._channel)
         self._catalog = catalog_service_pb2_grpc.CatalogServiceStub(self._channel)
+        self._planning = planning_service_pb2_grpc.PlanningServiceStub(self._channel)
         self._check_health = self._channel.unary_unary(
             HEALTH_CHECK,
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -89,6 +92,18 @@ class AioClient:
             call = self._provisioning.SolveStream(
                 request, timeout=self._within(timeout), metadata=self._metadata
             )
+            try:
+                async for response in call:
+                    yield response
+            finally:
+                call.cancel()
+
+    async def plan(
+        self, request: planning_service_pb2.PlanRequest, timeout: float | None = None
+    ) -> AsyncIterator[planning_service_pb2.PlanResponse]:
+        """Progress as the plan's problems are solved, and last the plan; see `Client.plan`."""
+        with _mapped_errors():
+            call = self._planning.Plan(request, timeout=self._within(timeout), metadata=self._metadata)
             try:
                 async for response in call:
                     yield response

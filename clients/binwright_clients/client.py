@@ -12,6 +12,8 @@ from binwright.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
     decision_pb2,
+    planning_service_pb2,
+    planning_service_pb2_grpc,
     provisioning_service_pb2,
     provisioning_service_pb2_grpc,
 )
@@ -73,6 +75,7 @@ class Client:
         self._metadata = call_metadata(token)
         self._provisioning = provisioning_service_pb2_grpc.ProvisioningServiceStub(self._channel)
         self._catalog = catalog_service_pb2_grpc.CatalogServiceStub(self._channel)
+        self._planning = planning_service_pb2_grpc.PlanningServiceStub(self._channel)
         self._check_health = self._channel.unary_unary(
             HEALTH_CHECK,
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -132,6 +135,27 @@ class Client:
             call = self._provisioning.SolveStream(
                 request, timeout=self._within(timeout), metadata=self._metadata
             )
+            try:
+                yield from call
+            finally:
+                call.cancel()
+
+    def plan(
+        self, request: planning_service_pb2.PlanRequest, timeout: float | None = None
+    ) -> Iterator[planning_service_pb2.PlanResponse]:
+        """Progress as the plan's problems are solved, and last the plan.
+
+        Closing the iterator ends the work on the server.
+
+        Raises
+        ------
+        InvalidProblemError
+            If the request is wrong.
+        RpcError
+            If nothing sold can serve the forecast, or the call fails otherwise.
+        """
+        with _mapped_errors():
+            call = self._planning.Plan(request, timeout=self._within(timeout), metadata=self._metadata)
             try:
                 yield from call
             finally:

@@ -14,6 +14,7 @@ import grpc
 import structlog
 from binwright.v1 import (
     catalog_service_pb2,
+    planning_service_pb2,
     provisioning_service_pb2,
     scheduling_service_pb2,
 )
@@ -35,6 +36,7 @@ from binwright_server.workers import Workers
 SERVICES = (
     provisioning_service_pb2.DESCRIPTOR.services_by_name["ProvisioningService"].full_name,
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
+    planning_service_pb2.DESCRIPTOR.services_by_name["PlanningService"].full_name,
     scheduling_service_pb2.DESCRIPTOR.services_by_name["SchedulingService"].full_name,
     EXPANDER,
 )

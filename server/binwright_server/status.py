@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from binwright_optimizer.errors import BinwrightError, CatalogError, InvalidProblemError
+from binwright_optimizer.errors import BinwrightError, CatalogError, InvalidProblemError, PlanningError
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -67,6 +67,7 @@ def retry_info(_: BusyError) -> error_details_pb2.RetryInfo:
 TABLE = (
     Row(InvalidProblemError, grpc.StatusCode.INVALID_ARGUMENT, bad_request),
     Row(CatalogError, grpc.StatusCode.INVALID_ARGUMENT),
+    Row(PlanningError, grpc.StatusCode.INVALID_ARGUMENT),
     Row(MalformedMessageError, grpc.StatusCode.INVALID_ARGUMENT),
     Row(BusyError, grpc.StatusCode.RESOURCE_EXHAUSTED, retry_info),
     Row(TooLateError, grpc.StatusCode.DEADLINE_EXCEEDED),

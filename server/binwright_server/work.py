@@ -11,6 +11,8 @@ import structlog
 from binwright.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
+    planning_service_pb2,
+    planning_service_pb2_grpc,
     provisioning_service_pb2,
     provisioning_service_pb2_grpc,
     scheduling_service_pb2_grpc,
@@ -27,11 +29,15 @@ from binwright_server.lanes.follower import PlanFollower
 from binwright_server.lanes.forward import forwarded
 from binwright_server.lanes.process import Lane
 from binwright_server.observe import Metrics
+from binwright_server.planning_service import PlanningService
 from binwright_server.scheduling.planner import Planner
 from binwright_server.scheduling.service import SchedulingService
 from binwright_server.scheduling.state import ClusterState
 from binwright_server.service import ProvisioningService
 from binwright_server.workers import Workers
+
+CAPACITY_QUEUE = 4
+"""Capacity plans that wait while one is made with all processors."""
 
 EXPANDER_QUEUE = 8
 """Cluster Autoscaler asks one question at a time; a few autoscalers may share a server."""
@@ -94,6 +100,8 @@ class LocalWork:
         self._expander_workers = Workers(1, EXPANDER_QUEUE, "expander")
         self._expander = ExpanderService(solver, self._expander_workers)
         self._planning_workers = Workers(1, 1, "plan")
+        self._capacity_workers = Workers(1, CAPACITY_QUEUE, "capacity")
+        self._capacity = PlanningService(self._capacity_workers, config.limits)
         state = ClusterState()
         self._scheduling = SchedulingService(state, lambda _: self._planner.note_change())
         self._planner = Planner(state, solver, self._planning_workers, self._scheduling.put_plan)
@@ -103,6 +111,7 @@ class LocalWork:
         provisioning_service_pb2_grpc.add_ProvisioningServiceServicer_to_server(self._provisioning, server)
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(), server)
         scheduling_service_pb2_grpc.add_SchedulingServiceServicer_to_server(self._scheduling, server)
+        planning_service_pb2_grpc.add_PlanningServiceServicer_to_server(self._capacity, server)
         handlers = expander_handlers(self._expander_workers, self._expander.best_options)
         server.add_generic_rpc_handlers((handlers,))
 
@@ -114,7 +123,12 @@ class LocalWork:
     async def close(self) -> None:
         """Stop planning and drop what waits."""
         await self._planner.close()
-        for workers in (self._workers, self._expander_workers, self._planning_workers):
+        for workers in (
+            self._workers,
+            self._expander_workers,
+            self._planning_workers,
+            self._capacity_workers,
+        ):
             await asyncio.to_thread(workers.shut_down)
 
     def collect(self) -> bytes:
@@ -154,8 +168,10 @@ class LaneWork:
         """Register the services."""
         provisioning = provisioning_service_pb2.DESCRIPTOR.services_by_name["ProvisioningService"]
         catalog = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
+        planning = planning_service_pb2.DESCRIPTOR.services_by_name["PlanningService"]
         server.add_generic_rpc_handlers(
             (
+                forwarded(planning, self._batch.channel),
                 forwarded(provisioning, self._batch.channel),
                 forwarded(catalog, self._batch.channel),
                 expander_handlers(self._scanners, self._weigh),

@@ -13,6 +13,7 @@ from binwright_clients.transport import RetryPolicy
 from binwright_optimizer.errors import (
     CatalogError,
     InvalidProblemError,
+    PlanningError,
     VerificationError,
     Violation,
 )
@@ -34,6 +35,7 @@ INVALID = InvalidProblemError((Violation("a.b[0]", "x", "is wrong"), Violation('
 ROWS: list[tuple[Exception, grpc.StatusCode, type[Exception]]] = [
     (INVALID, grpc.StatusCode.INVALID_ARGUMENT, InvalidProblemError),
     (CatalogError("no such region"), grpc.StatusCode.INVALID_ARGUMENT, rpc_errors.InvalidRequestError),
+    (PlanningError("no place"), grpc.StatusCode.INVALID_ARGUMENT, rpc_errors.InvalidRequestError),
     (
         MalformedMessageError("no message"),
         grpc.StatusCode.INVALID_ARGUMENT,

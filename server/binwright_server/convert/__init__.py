@@ -14,7 +14,9 @@ from binwright_server.convert.catalogs import (
     price_source_to_message,
 )
 from binwright_server.convert.decisions import decision_to_message
+from binwright_server.convert.forecasts import forecast_from_message
 from binwright_server.convert.placed import decision_from_message
+from binwright_server.convert.plans import plan_params_from_message, plan_to_message
 from binwright_server.convert.problem_messages import catalog_to_message, problem_to_message
 from binwright_server.convert.problems import AnySolveRequest, problem_from_message, request_to_problem
 from binwright_server.convert.search import params_from_message, progress_to_message
@@ -26,8 +28,11 @@ __all__ = [
     "catalog_to_message",
     "decision_from_message",
     "decision_to_message",
+    "forecast_from_message",
     "instance_type_to_message",
     "params_from_message",
+    "plan_params_from_message",
+    "plan_to_message",
     "price_source_to_message",
     "problem_from_message",
     "problem_to_message",
