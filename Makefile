@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-warm benchmark-pictures components interop peers format clean
+.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-growth benchmark-warm benchmark-pictures browser components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -60,6 +60,14 @@ test-slow: setup ## the tests that take more than ten seconds each
 test-random: setup ## the property tests again, with other examples than those every run draws
 	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not interop"
 
+# Pages are tested in a real Chromium. Only root on a Debian-like system can install one here.
+browser: ## install Chromium for the tests of pages, where it is missing and can be had
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "browser: no Chromium here, and only root can install one with apt-get: its tests are skipped"; \
+	elif ! { apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }; then \
+	  echo "browser: Chromium cannot be installed, see above: its tests are skipped"; fi
+
 benchmark: setup ## every bundled instance once or for three seeds; appends a dated result file (15 minutes)
 	$(BIN)/binwright benchmark
 
@@ -77,6 +85,9 @@ benchmark-heuristics: setup ## all sizes of them against the best published answ
 
 benchmark-plan: setup ## plans of the shipped forecasts beside the sizing rule and each quarter alone (3 minutes)
 	$(BIN)/python -m binwright_benchmarks.planning
+
+benchmark-plan-growth: setup ## work of plans by quarters, regions, scenarios and workloads, and what more workers would do
+	$(BIN)/python -m binwright_benchmarks.plan_growth
 
 benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replicas (10 to 40 minutes)
 	$(BIN)/python -m binwright_benchmarks.growth

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 16, 16, 46
+WIDTH, HEIGHT = 720, 280
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 16, 16, 26
+_LETTER = 8
+"""Width of a letter at most, to tell whether labels have room."""
 COLOURS = ("#3b6ea5", "#e0892b", "#4f9d69", "#9a6fb0", "#c25b56", "#7f8c8d")
 """Told apart by most kinds of colour blindness, in this order; six series at most."""
 
@@ -23,11 +25,14 @@ class Series:
 def bars(title: str, groups: Sequence[str], series: Sequence[Series], unit: str, *, stacked: bool) -> str:
     """A chart with one bar for each group, or one for each series in it, and every value as a tooltip.
 
+    Series of nothing but zeros are left out.
+
     Parameters
     ----------
     unit
         Put in front of numbers, such as ``$``.
     """
+    series = [one for one in series if any(one.values)]
     if stacked:
         highest = max((sum(s.values[at] for s in series) for at in range(len(groups))), default=0.0)
     else:
@@ -36,7 +41,7 @@ def bars(title: str, groups: Sequence[str], series: Sequence[Series], unit: str,
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     name = escape(title)
     parts = [f"<figure><figcaption>{name}</figcaption>"]
-    parts.append(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">')
+    parts.append(f'<div class="scroll"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">')
     for tick in range(5):
         value = top * tick / 4
         y = _TOP + plot_height * (1 - tick / 4)
@@ -45,6 +50,8 @@ def bars(title: str, groups: Sequence[str], series: Sequence[Series], unit: str,
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{unit}{_short(value)}</text>'
         )
     slot = plot_width / max(1, len(groups))
+    # Where neighbours would touch, every second label is left out, or more.
+    every = max(1, -(-(_LETTER * (1 + max(map(len, groups), default=0))) // max(1, int(slot))))
     for at, group in enumerate(groups):
         left = _LEFT + slot * at
         base = float(_TOP + plot_height)
@@ -61,29 +68,27 @@ def bars(title: str, groups: Sequence[str], series: Sequence[Series], unit: str,
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
                 f'fill="{COLOURS[index % len(COLOURS)]}"><title>{label}</title></rect>'
             )
-        parts.append(
-            f'<text x="{left + slot / 2:.1f}" y="{HEIGHT - _BOTTOM + 18}" '
-            f'text-anchor="middle">{escape(group)}</text>'
-        )
-    x = float(_LEFT)
-    for index, one in enumerate(series):
-        colour = COLOURS[index % len(COLOURS)]
-        parts.append(
-            f'<rect x="{x:.0f}" y="{HEIGHT - 16}" width="10" height="10" fill="{colour}"/>'
-            f'<text x="{x + 14:.0f}" y="{HEIGHT - 7}">{escape(one.name)}</text>'
-        )
-        x += 30 + 8 * len(one.name)
-    parts.append("</svg></figure>")
+        if at % every == 0:
+            parts.append(
+                f'<text x="{left + slot / 2:.1f}" y="{HEIGHT - _BOTTOM + 18}" '
+                f'text-anchor="middle">{escape(group)}</text>'
+            )
+    parts.append("</svg></div>")
+    entries = (
+        f'<li><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{escape(one.name)}</li>'
+        for index, one in enumerate(series)
+    )
+    parts.append(f'<ul class="legend">{"".join(entries)}</ul></figure>')
     return "".join(parts)
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 6, 8, 10 times a power of ten.
+    """The next of some numbers whose quarters are round, times a power of ten.
 
     Examples
     --------
     >>> _round_up(137_343), _round_up(0)
-    (200000.0, 1.0)
+    (160000.0, 1.0)
     """
     if value <= 0:
         return 1.0
@@ -92,7 +97,7 @@ def _round_up(value: float) -> float:
         power *= 10
     while power > value:
         power /= 10
-    return next(power * step for step in (1, 2, 4, 6, 8, 10) if power * step >= value)
+    return next(power * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if power * step >= value)
 
 
 def _short(value: float) -> str:

@@ -14,6 +14,7 @@ from binwright_clients.cli.plan_forecast_view import (
     plan_notes,
     plan_regions,
     scenario_text,
+    service_text,
     usd,
 )
 from binwright_clients.cli.plan_pools import other_costs, pool_table
@@ -27,15 +28,22 @@ MOST_NAMED = 4
 """Commitments that a chart tells apart; the rest are one series."""
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  background: Canvas; color: CanvasText; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td:first-child { white-space: nowrap; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td { white-space: nowrap; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
-svg { width: 100%; height: auto; } svg text { fill: currentColor; font-size: 12px; }
-svg .grid { stroke: var(--line); } .lead { font-size: 1.1rem; } .note { opacity: .8; }
+.scroll { overflow-x: auto; }
+svg { width: 100%; min-width: 36rem; height: auto; display: block; }
+svg text { fill: currentColor; font-size: 12px; }
+svg .grid { stroke: var(--line); }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .3rem 0; padding: 0;
+  font-size: .85rem; }
+.legend i { display: inline-block; width: .75em; height: .75em; margin-right: .4em; }
+.lead { font-size: 1.1rem; } .note { opacity: .8; }
 """
 
 
@@ -98,7 +106,7 @@ def _lead(found: Plan) -> str:
     ]
     if found.sizing_rule:
         lines.append(f"The simple sizing rule would spend ${usd(found.sizing_rule)}.")
-    lines.append(f"Scenarios: {scenario_text(found)}. All demand of every one is served.")
+    lines.append(f"Scenarios: {scenario_text(found)}; {service_text(found.forecast)}.")
     return "".join(f'<p class="lead">{line}</p>' for line in lines)
 
 

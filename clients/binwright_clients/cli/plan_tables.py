@@ -9,7 +9,7 @@ from binwright_clients.cli.render.text import printable
 
 
 def table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> str:
-    """A table; heads are (text, is a number)."""
+    """A table, which scrolls by itself where it is wider than the page; heads are (text, is a number)."""
     kinds = [' class="n"' if is_number else "" for _, is_number in heads]
     head = "".join(f"<th{kind}>{escape(text)}</th>" for kind, (text, _) in zip(kinds, heads, strict=True))
     body = "".join(
@@ -18,4 +18,4 @@ def table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> s
         + "</tr>"
         for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
