@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from binwright_benchmarks.large_plan import large_forecast
 from binwright_clients.cli.plan_forecast import plan_document
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import CapacityType, Certificate, Split
@@ -24,7 +27,8 @@ from binwright_optimizer.planning.digest import digest
 from binwright_optimizer.planning.engine import Check, EngineError, LocalEngine
 from binwright_optimizer.planning.family import together
 from binwright_optimizer.planning.lessons import pivots
-from binwright_optimizer.planning.plan import Plan, PlanParams, make_plan
+from binwright_optimizer.planning.plan import Plan
+from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.records import mixes_from_record, mixes_to_record
 from binwright_optimizer.planning.tasks import Task
 from hypothesis import given
@@ -274,6 +278,38 @@ def test_dask_repeats_tasks_of_killed_workers(tmp_path: Path) -> None:
     assert found == {number: number for number in range(10)}
 
 
+@pytest.mark.slow
+def test_a_plan_goes_on_after_its_driver_and_a_worker_are_killed(tmp_path: Path) -> None:
+    """Killed once two results are kept, begun again, a worker killed: the answer is the undisturbed one."""
+    forecast = tmp_path / "forecast.json"
+    forecast.write_text(json.dumps(large_forecast(2, 1, 8, 6)), encoding="utf-8")
+    kept, log = tmp_path / "kept", tmp_path / "log"
+    command = [
+        sys.executable, "-m", "binwright_clients.cli.main", "plan", "forecast", str(forecast),
+        "-q", "-o", "json", "--workers", "2", "--checkpoint",
+    ]  # fmt: skip
+    with log.open("wb") as errors:
+        driver = subprocess.Popen([*command, str(kept)], stdout=subprocess.DEVNULL, stderr=errors)
+        while len(list(kept.glob("*.task.json"))) < 2:
+            assert driver.poll() is None, log.read_text()
+            time.sleep(0.05)
+        workers = psutil.Process(driver.pid).children(recursive=True)
+        driver.kill()
+        driver.wait()
+        psutil.wait_procs(workers, timeout=60)
+        assert not [worker for worker in workers if worker.is_running()], "workers outlive their driver"
+        first = len(list(kept.glob("*.task.json")))
+        again = subprocess.Popen([*command, str(kept)], stdout=subprocess.PIPE, stderr=errors)
+        while len(list(kept.glob("*.task.json"))) <= first:
+            assert again.poll() is None, log.read_text()
+            time.sleep(0.05)
+        _children(again.pid)[0].kill()
+        resumed, _ = again.communicate()
+    assert again.returncode == 0, log.read_text()
+    undisturbed = subprocess.run([*command, str(tmp_path / "new")], capture_output=True, check=True)
+    assert json.loads(resumed) == json.loads(undisturbed.stdout)
+
+
 def test_a_scheduler_that_is_not_there_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     from binwright_optimizer.planning.engine import dask
@@ -283,11 +319,11 @@ def test_a_scheduler_that_is_not_there_is_one_error(monkeypatch: pytest.MonkeyPa
         dask.DaskEngine("tcp://127.0.0.1:9")
 
 
-def _children() -> list[psutil.Process]:
-    """Worker processes of this one."""
+def _children(driver: int | None = None) -> list[psutil.Process]:
+    """Worker processes of a driver, by default this one."""
     return [
         child
-        for child in psutil.Process().children(recursive=True)
+        for child in psutil.Process(driver).children(recursive=True)
         if "spawn_main" in " ".join(child.cmdline())
     ]
 
