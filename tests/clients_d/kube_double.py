@@ -298,11 +298,11 @@ def selected(body: Json, query: dict[str, str]) -> bool:
 
 
 @contextmanager
-def kube_double() -> Iterator[KubeDouble]:
-    """The double on a free port of this machine, while the block runs."""
+def kube_double(port: int = 0) -> Iterator[KubeDouble]:
+    """The double on a port of this machine, a free one by default, while the block runs."""
     double = KubeDouble()
     handler = type("Handler", (_Handler,), {"double": double})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     double.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -209,6 +210,24 @@ def test_failures_of_the_server_are_recorded_and_outlived(api: ClusterApi, doubl
         until(lambda: any("no permission to list nodeclaims" in r["reason"] for r in records))
         double.forbidden = set()
         until(lambda: double.all("nodeclaims"))
+
+
+def test_an_unreachable_api_server_is_one_clear_error_and_waited_for(tmp_path: Path) -> None:
+    """Nobody listens at first; then the API server is there, and a pod gets its node."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    url = f"http://127.0.0.1:{port}"
+    away = open_cluster(write_kubeconfig(KubeDouble(), tmp_path / "kubeconfig", url=url))
+    with controller(away) as records:
+        first = until(lambda: [record for record in records if record["event"] == "error"])[0]
+        assert f"127.0.0.1:{port}" in first["reason"]
+        assert "Connection refused" in first["reason"]
+        with kube_double(port) as double:
+            double.put("nodes", node("n1", cpu="4"))
+            double.put("nodepools", node_pool())
+            double.put("pods", big("big-1"))
+            until(lambda: double.all("nodeclaims"))
 
 
 def test_a_write_that_fails_is_tried_again(api: ClusterApi, double: KubeDouble) -> None:

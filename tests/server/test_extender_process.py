@@ -117,6 +117,31 @@ def test_watch_keeps_the_picture_current_through_changes_and_restarts(
     assert log.count("nodes default/broken is left out: Node: status.allocatable[cpu]") == 1
 
 
+def test_unreachable_api_server_is_told_in_the_protocols_form_and_in_the_log(
+    start: Callable[..., Extender], tmp_path: Path
+) -> None:
+    """Nobody listens where the kubeconfig leads: no answer from nothing, and the webhook goes on."""
+    with api_server() as gone:
+        kubeconfig = gone.write_kubeconfig(tmp_path / "kubeconfig")
+    config = ServerConfig(address=f"unix:{tmp_path}/s", workers=1)
+    with serving(config=config):
+        extender = start(
+            "--server", config.address, "--watch", "--kubeconfig", str(kubeconfig), "--budget", "0.3"
+        )
+        for _ in range(2):
+            answer = extender.webhook.filter(pod_json(), ["a"])
+            assert answer["NodeNames"] is None
+            assert "send a snapshot" in answer["Error"]
+        whole = extender.webhook.post("filter", {"Pod": pod_json(), "Nodes": {"items": [node_json("a")]}})
+        assert whole[1]["Nodes"]["items"], "questions that bring their nodes are answered all the same"
+    code, log = extender.stop()
+    assert code == 0
+    assert f"port={gone.port}" in log
+    assert "Connection refused" in log
+    assert "trying again" in log
+    assert "Traceback" not in log
+
+
 def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: Path) -> None:
     certificates = made_certificates(tmp_path)
     token = tmp_path / "token"
