@@ -8,9 +8,11 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -177,12 +179,51 @@ def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: 
         assert "no bearer token" in ask(stranger)
 
 
+def test_webhook_answers_nothing_but_health_without_a_certificate(
+    start: Callable[..., Extender], tmp_path: Path
+) -> None:
+    """kube-scheduler's certificate is of the authority; another of its own making ends in the handshake."""
+    for name in ("ours", "other"):
+        (tmp_path / name).mkdir()
+    certificates, other = made_certificates(tmp_path / "ours"), made_certificates(tmp_path / "other")
+    with serving() as server:
+        extender = start(
+            "--server", server.address, "--http-client-ca", str(certificates / "ca.pem"), "--budget", "0.5",
+            "--http-cert", str(certificates / "server.pem"), "--http-key", str(certificates / "server.key"),
+        )  # fmt: skip
+        address = extender.url.replace("127.0.0.1", "localhost")
+        body = json.dumps({"Pod": pod_json(), "Nodes": {"items": [node_json("a")]}}).encode()
+
+        def asked(path: str, shown: Path | None = None) -> tuple[int, Any]:
+            context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+            if shown is not None:
+                context.load_cert_chain(shown / "client.pem", shown / "client.key")
+            data = None if path == "/healthz" else body
+            request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
+            try:
+                with urllib.request.urlopen(request, timeout=30, context=context) as reply:
+                    content = reply.read()
+                    return reply.status, content if data is None else json.loads(content)
+            except urllib.error.HTTPError as refusal:
+                with refusal:
+                    return refusal.code, json.loads(refusal.read())
+
+        for verb in ("/filter", "/prioritize", "/preempt", "/bind", "/nowhere"):
+            assert asked(verb) == (401, {"Error": "binwright: no client certificate"})
+        assert asked("/healthz") == (200, b"ok\n")
+        assert asked("/filter", certificates)[1]["Error"] == ""
+        with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
+            asked("/filter", other)
+        assert asked("/filter", certificates)[1]["Nodes"]["items"], "the next call is served"
+
+
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
-    finished = run("--print-config", "--url", "https://extender:8888", "--url-ca", "/etc/ca.crt")
+    files = ("--url-ca", "/etc/ca.crt", "--url-cert", "/etc/us.crt", "--url-key", "/etc/us.key")
+    finished = run("--print-config", "--url", "https://extender:8888", *files)
     configuration = yaml.safe_load(finished.stdout)
     assert (finished.returncode, finished.stderr) == (0, "")
     assert configuration["apiVersion"] == "kubescheduler.config.k8s.io/v1"
@@ -198,7 +239,7 @@ def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
             "ignorable": True,
             "httpTimeout": "5s",
             "enableHTTPS": True,
-            "tlsConfig": {"caFile": "/etc/ca.crt"},
+            "tlsConfig": {"caFile": "/etc/ca.crt", "certFile": "/etc/us.crt", "keyFile": "/etc/us.key"},
         }
     ]
     assert (
@@ -214,7 +255,13 @@ def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
         (("--http-cert", __file__, "--http-key", __file__), "no certificate with its key"),
         (("--kubeconfig", __file__), "--kubeconfig and --context need --watch or --bind"),
         (("--watch", "--kubeconfig", __file__), "no cluster to watch"),
-        (("--url", "http://x"), "--url and --url-ca need --print-config"),
+        (("--http-client-ca", __file__), "--http-client-ca needs --http-cert and --http-key"),
+        (("--url", "http://x"), "--url, --url-ca, --url-cert and --url-key need --print-config"),
+        (("--print-config", "--url-cert", "x"), "--url-cert and --url-key go together"),
+        (
+            ("--print-config", "--url-cert", "x", "--url-key", "y"),
+            "--url-cert: is of use with https",
+        ),
         (("--print-config", "--url", "x"), "--url: must begin with http:// or https://"),
         (("--print-config", "--url-ca", "x"), "--url-ca: is of use with an https:// URL only"),
         (("--address", "192.0.2.1:1"), "--address: cannot listen on 192.0.2.1:1"),

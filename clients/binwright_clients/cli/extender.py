@@ -30,6 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
         "binwright extender --server binwright:50051 --watch",
         "binwright extender --server binwright:50051 --tls-ca ca.crt --token-file token --watch",
         "binwright extender --server binwright:50051 --watch --bind",
+        "binwright extender --watch --http-cert tls.crt --http-key tls.key --http-client-ca ca.crt",
         "binwright extender --print-config > kube-scheduler.yaml",
         "binwright extender --print-config --url https://extender:8888 --url-ca /etc/kubernetes/ca.crt",
     ),
@@ -45,6 +46,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--http-cert", type=_FILE, metavar="FILE", help="PEM certificate of the webhook, for HTTPS.")
 @click.option("--http-key", type=_FILE, metavar="FILE", help="PEM private key of the webhook.")
+@click.option(
+    "--http-client-ca",
+    type=_FILE,
+    metavar="FILE",
+    help="PEM authorities whose certificates callers must show (mTLS); /healthz stays open.",
+)
 @click.option(
     "--watch",
     is_flag=True,
@@ -70,11 +77,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--print-config", is_flag=True, help="Print a KubeSchedulerConfiguration and stop.")
 @click.option("--url", metavar="URL", help="With --print-config: where kube-scheduler reaches the webhook.")
 @click.option("--url-ca", metavar="FILE", help="With --print-config: kube-scheduler's file of authorities.")
+@click.option("--url-cert", metavar="FILE", help="With --print-config: its certificate, for mTLS.")
+@click.option("--url-key", metavar="FILE", help="With --print-config: its private key, for mTLS.")
 def extender(
     connection: Connection | None,
     listen: str,
     http_cert: Path | None,
     http_key: Path | None,
+    http_client_ca: Path | None,
     watch: bool,
     bind: bool,
     kubeconfig: Path | None,
@@ -83,6 +93,8 @@ def extender(
     print_config: bool,
     url: str | None,
     url_ca: str | None,
+    url_cert: str | None,
+    url_key: str | None,
 ) -> None:
     """Serve the HTTP webhook that kube-scheduler's extenders configuration calls.
 
@@ -95,14 +107,19 @@ def extender(
     host, port = _host_and_port(listen)
     if (http_cert is None) != (http_key is None):
         raise click.UsageError("--http-cert and --http-key go together.")
+    if http_client_ca and http_cert is None:
+        raise click.UsageError("--http-client-ca needs --http-cert and --http-key.")
+    if (url_cert is None) != (url_key is None):
+        raise click.UsageError("--url-cert and --url-key go together.")
     if (kubeconfig or context) and not (watch or bind):
         raise click.UsageError("--kubeconfig and --context need --watch or --bind.")
-    if (url or url_ca) and not print_config:
-        raise click.UsageError("--url and --url-ca need --print-config.")
+    if (url or url_ca or url_cert) and not print_config:
+        raise click.UsageError("--url, --url-ca, --url-cert and --url-key need --print-config.")
     if print_config:
-        _print_config(url or f"{'https' if http_cert else 'http'}://{listen}", url_ca, bind)
+        address = url or f"{'https' if http_cert else 'http'}://{listen}"
+        _print_config(address, url_ca, url_cert, url_key, bind)
         return
-    tls = _context(http_cert, http_key)
+    tls = _context(http_cert, http_key, http_client_ca)
     cluster = _cluster(str(kubeconfig) if kubeconfig else None, context) if watch else None
     api = open_api(kubeconfig, context) if bind else None
     _serve(connection or Connection(DEFAULT_SERVER), host, port, tls, budget, cluster, api)
@@ -151,14 +168,17 @@ def _cluster(kubeconfig: str | None, context: str | None) -> Any:
         raise BadInput(f"--watch: no cluster to watch: {reason}") from error
 
 
-def _print_config(url: str, ca_file: str | None, binds: bool) -> None:
+def _print_config(
+    url: str, ca_file: str | None, cert_file: str | None, key_file: str | None, binds: bool
+) -> None:
     from binwright_clients.extender.configuration import scheduler_configuration
 
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"--url: must begin with http:// or https:// (got {url!r})")
-    if ca_file and not url.startswith("https://"):
-        raise BadInput("--url-ca: is of use with an https:// URL only")
-    print_yaml(scheduler_configuration(url, ca_file, binds=binds))
+    for option, file in (("--url-ca", ca_file), ("--url-cert", cert_file)):
+        if file and not url.startswith("https://"):
+            raise BadInput(f"{option}: is of use with an https:// URL only")
+    print_yaml(scheduler_configuration(url, ca_file, cert_file=cert_file, key_file=key_file, binds=binds))
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -168,7 +188,9 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def _context(
+    certificate: Path | None, key: Path | None, client_authorities: Path | None
+) -> ssl.SSLContext | None:
     if certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -176,4 +198,11 @@ def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | Non
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise BadInput(f"--http-cert, --http-key: no certificate with its key: {error}") from error
+    if client_authorities is not None:
+        try:
+            context.load_verify_locations(client_authorities)
+        except (OSError, ssl.SSLError) as error:
+            raise BadInput(f"--http-client-ca: no PEM certificates: {error}") from error
+        # Kubelets show none when they ask for health; the application demands one for everything else.
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context

@@ -47,6 +47,8 @@ MAX_BODY_BYTES = 256 * 2**20
 MOST_ANSWERS = 64
 """Answers kept; one on 5,000 nodes is 200 to 300 KB."""
 
+HEALTH = "/healthz"
+
 _JSON = "application/json"
 
 _log = logging.getLogger(__name__)
@@ -59,9 +61,15 @@ class Extender:
     ----------
     backend
         Asked for everything else; shared by all calls.
+    demands_certificate
+        Whether callers must show a certificate, which the listener's TLS context has checked; kubelets, which
+        have none, may ask for ``/healthz`` all the same.
     """
 
-    def __init__(self, backend: Backend, binder: Binder | None = None) -> None:
+    def __init__(
+        self, backend: Backend, binder: Binder | None = None, *, demands_certificate: bool = False
+    ) -> None:
+        self._demands_certificate = demands_certificate
         self._backend = backend
         self._binder = binder
         self._ratings = RatingsSource(backend, backend.budget_s)
@@ -70,13 +78,14 @@ class Extender:
 
     def app(self) -> web.Application:
         """The web application."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        middlewares = (_refuse_strangers,) if self._demands_certificate else ()
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
         app.router.add_post("/filter", self._answering(self.filter, filter_error, 200))
         app.router.add_post("/prioritize", self._answering(self.prioritize, _plain_error, 400))
         app.router.add_post("/preempt", self._answering(self.preempt, _plain_error, 400))
         if self._binder is not None:
             app.router.add_post("/bind", self._answering(self.bind, binding_result, 200))
-        app.router.add_get("/healthz", _healthz)
+        app.router.add_get(HEALTH, _healthz)
         app.on_cleanup.append(self._close)
         return app
 
@@ -182,6 +191,19 @@ def _name_of(pod: dict[str, Any]) -> api.PodName:
 
 def _plain_error(message: str) -> bytes:
     return json.dumps({"Error": message}).encode()
+
+
+@web.middleware
+async def _refuse_strangers(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """401 for whoever shows no certificate, whatever they ask for but health."""
+    if request.path != HEALTH and not (request.transport and request.transport.get_extra_info("peercert")):
+        _log.warning("%s: refused: no client certificate", request.path.removeprefix("/"))
+        return web.Response(
+            body=_plain_error("binwright: no client certificate"), status=401, content_type=_JSON
+        )
+    return await handler(request)
 
 
 async def _healthz(_: web.Request) -> web.Response:

@@ -12,7 +12,14 @@ WEIGHT = 10
 brought to the same range: ten outweighs them together, so that placement follows the plan."""
 
 
-def scheduler_configuration(url: str, ca_file: str | None = None, *, binds: bool = False) -> dict[str, Any]:
+def scheduler_configuration(
+    url: str,
+    ca_file: str | None = None,
+    *,
+    cert_file: str | None = None,
+    key_file: str | None = None,
+    binds: bool = False,
+) -> dict[str, Any]:
     """The configuration, to be written as YAML.
 
     Parameters
@@ -21,6 +28,8 @@ def scheduler_configuration(url: str, ca_file: str | None = None, *, binds: bool
         Where kube-scheduler reaches the extender, such as ``http://127.0.0.1:8888``.
     ca_file
         File, on kube-scheduler's machine, with the authorities that sign the extender's certificate.
+    cert_file, key_file
+        Files there with kube-scheduler's own certificate, where the extender asks for one.
     binds
         Whether the extender binds pods, too (``--bind``).
 
@@ -44,8 +53,9 @@ def scheduler_configuration(url: str, ca_file: str | None = None, *, binds: bool
         extender["bindVerb"] = "bind"
     if url.startswith("https://"):
         extender["enableHTTPS"] = True
-        if ca_file is not None:
-            extender["tlsConfig"] = {"caFile": ca_file}
+        files = {"caFile": ca_file, "certFile": cert_file, "keyFile": key_file}
+        if any(files.values()):
+            extender["tlsConfig"] = {key: file for key, file in files.items() if file}
     resources = [
         {"name": "cpu", "weight": 1},
         {"name": "memory", "weight": 1},

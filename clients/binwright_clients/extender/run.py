@@ -25,7 +25,13 @@ GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the webhook listens; ``tls`` None means plain HTTP."""
+    """Where the webhook listens.
+
+    Parameters
+    ----------
+    tls
+        None means plain HTTP. Callers must show a certificate if the context asks for any.
+    """
 
     host: str
     port: int
@@ -70,7 +76,9 @@ async def run_extender(
             stack.callback(watch.close)
             feeding = loop.create_task(feed.run())
             stack.push_async_callback(_ended, feeding)
-        runner = web.AppRunner(Extender(connection, binder).app(), access_log=None, shutdown_timeout=GRACE_S)
+        is_mutual = listening.tls is not None and listening.tls.verify_mode is not ssl.CERT_NONE
+        app = Extender(connection, binder, demands_certificate=is_mutual).app()
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listening.host, listening.port, ssl_context=listening.tls, backlog=1024)
