@@ -91,6 +91,11 @@ MODULES: tuple[GoModule, ...] = (
         REPOSITORY / "tests" / "interop" / "components" / "expander-client",
         (Binary("expander-client", "."),),
     ),
+    GoModule(
+        "helm",
+        REPOSITORY / "tests" / "interop" / "components" / "helm",
+        (Binary("helm", "helm.sh/helm/v3/cmd/helm"),),
+    ),
 )
 
 
