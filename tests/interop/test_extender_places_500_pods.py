@@ -60,6 +60,7 @@ class Services:
             "--address", f"127.0.0.1:{self.ports[1]}", "--watch",
             "--kubeconfig", str(self.cluster.kubeconfig),
             "--http-cert", str(folder / "server.pem"), "--http-key", str(folder / "server.key"),
+            "--http-client-ca", str(folder / "ca.pem"),
             log="extender.log",
         )  # fmt: skip
         process.wait_until(lambda: listens(f"127.0.0.1:{self.ports[1]}"), "a listener", 60)
@@ -130,9 +131,11 @@ def ready(api: client.ApiClient) -> int:
 def scheduler_config(services: Services, node_cache_capable: bool) -> Path:
     """The configuration that ``binwright extender --print-config`` writes, with our kubeconfig."""
     folder = services.cluster.folder
+    # The cluster's serving certificate is good for clients, too.
     written = binwright(
-        folder, "extender", "--print-config", "--url", services.url, "--url-ca", str(folder / "ca.pem")
-    )
+        folder, "extender", "--print-config", "--url", services.url, "--url-ca", str(folder / "ca.pem"),
+        "--url-cert", str(folder / "server.pem"), "--url-key", str(folder / "server.key"),
+    )  # fmt: skip
     config = yaml.safe_load(written)
     config["clientConnection"] = {"kubeconfig": str(services.cluster.kubeconfig), "qps": 500, "burst": 1000}
     config["leaderElection"] = {"leaderElect": False}
