@@ -17,6 +17,8 @@ from binwright_optimizer.verify import prove_bound
 
 LEAST_PROOF_S = 0.05
 """Seconds the proof may always take: a bound cut short is worth less than a deadline kept to the hair."""
+LOCAL_PROOF_S = 3e-4
+"""Seconds more that the proof may always take for each class of pods in a domain, which it tells apart."""
 NEARLY_PROVEN = 0.999
 """Share of the search's bound below which the proof counts as cut short."""
 PODS_S = 12e-6
@@ -37,12 +39,15 @@ class Prover:
         self._work_limit = params.work_limit
         self._stop = stop
         self._n_pods = sum(workload.replicas for workload in instance.problem.workloads)
+        n_local = 0 if instance.linking is None else instance.linking.n_local
+        self._local_s = LOCAL_PROOF_S * n_local
+        self._least_s = LEAST_PROOF_S + self._local_s
 
     def reserve_s(self) -> float:
         """Seconds kept for extraction, proof and verification, from the size of the problem."""
         offerings = sum(len(part.rows) for part in self._instance.origin.shelved)
         left = max(0.0, self._stop.remaining_s())
-        needed = 0.002 + 2e-6 * offerings + PODS_S * self._n_pods + self._proof_reserve_s()
+        needed = 0.002 + 2e-6 * offerings + PODS_S * self._n_pods + self._proof_reserve_s() + self._local_s
         return min(needed, 0.5 * left)
 
     def most_parts(self, bound: Bound) -> int:
@@ -65,7 +70,7 @@ class Prover:
         """
         instance, whole = self._instance, found.proof.bound
         proof = tree_certificate(instance, found.proof)
-        seconds = max(LEAST_PROOF_S, self._stop.remaining_s() - 0.5 * PODS_S * self._n_pods)
+        seconds = max(self._least_s, self._stop.remaining_s() - 0.5 * PODS_S * self._n_pods)
         bound = self._proven(proof, placed, seconds)
         others = [whole.with_pod_prices(volume_prices(instance))]
         if found.proof.fewer is not None:
@@ -74,7 +79,7 @@ class Prover:
             if bound >= NEARLY_PROVEN * whole.dollars / MICRO:
                 break
             simple = certificate(instance, other)
-            proven = self._proven(simple, placed, LEAST_PROOF_S)
+            proven = self._proven(simple, placed, self._least_s)
             if proven > bound:
                 proof, bound = simple, proven
         return proof, bound

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.choose import Choice, choose, place_most
+from binwright_optimizer.columns.domains import Twins, components, joined
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.fluid import fluid_duals
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
@@ -72,6 +73,8 @@ FIRST_ALLOCATION_SHARE = 0.5
 """Share of the time that the first allocation of pods to domains may take: without it there is no answer."""
 ALLOCATION_SHARE = 0.1
 """Share of the time left that allocating pods to domains may take."""
+DOMAINS_SHARE = 0.7
+"""Share of the time left that packing every domain by itself may take."""
 PARTIAL_SHARE = 0.5
 """Share of the time after which a search whose answer leaves pods out ends, so that a bound can be
 proven for the pods it places."""
@@ -123,6 +126,9 @@ class Search:
         Counts what is done. Where it stands for time, ``stop`` has to be a clock of it.
     known
         What a search of a like instance found, to begin with.
+    most_pods
+        int64 array (i,): pods of each class for which prices have to hold on one node; its demand by
+        default.
     """
 
     def __init__(
@@ -134,6 +140,7 @@ class Search:
         most_parts: Callable[[Bound], int] = lambda _: MOST_PARTS,
         work: Work | None = None,
         known: Known | None = None,
+        most_pods: NDArray[np.int64] | None = None,
     ) -> None:
         self.instance = instance
         self._known = known
@@ -144,7 +151,7 @@ class Search:
         self.stop = _PartialStop(instance, stop, self.incumbent)
         self.work = work or Work()
         self.halt = Halt(self.work.deadline or self.stop)
-        self.pricing = Pricing(instance, self.halt, self.work)
+        self.pricing = Pricing(instance, self.halt, self.work, most_pods)
         self.greedy = Greedy(instance, self.pricing)
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
@@ -158,15 +165,21 @@ class Search:
         self._fruitless = 0
         self._began = stop.elapsed_s()
 
-    def run(self) -> Found:
-        """Search until the gap, the deadline, cancellation or exhaustion."""
+    def run(self, columns: tuple[NDArray[np.intp], NDArray[np.int32]] | None = None) -> Found:
+        """Search until the gap, the deadline, cancellation or exhaustion.
+
+        Parameters
+        ----------
+        columns
+            Candidates (p,) and patterns (p, i) known beforehand.
+        """
         try:
+            self._start(columns)
             return self._run()
         finally:
             self.halt.close()
 
     def _run(self) -> Found:
-        self._start()
         if self._has_thousands_of_classes:
             self._pack_parts()
         else:
@@ -201,6 +214,36 @@ class Search:
         if not self._is_done():
             self._choose()
         self._split()
+
+    def _pack_domains(self) -> None:
+        """Each domain by itself for the first allocation: an incumbent, columns, and a bound."""
+        instance, linking = self.instance, self.instance.linking
+        parts = [] if linking is None or self._is_done() else components(self.target)
+        if linking is None or len(parts) < 2:
+            return
+        twins = Twins(instance, linking)
+        pods = np.zeros(instance.n_classes)
+        is_known = np.zeros(instance.n_classes, dtype=bool)
+        bought: list[Columns] = []
+        known = [self.generation.pool.arrays()]
+        for number, part in enumerate(parts):
+            left = DOMAINS_SHARE * self.stop.remaining_s() / (len(parts) - number)
+            stop, most_pods = Reserved.within(self.stop, left), instance.demand[part.classes]
+            search = Search(part.instance, self.params, stop, work=self.work, most_pods=most_pods)
+            packing = search.run(joined([part.own(columns) for columns in known])).packing
+            pods[part.classes] = search.generation.bound.duals.pods
+            is_known[part.classes] = True
+            found = part.wide(search.generation.useful_columns(), instance.n_classes)
+            known.append(twins.of_columns(found))
+            self.generation.look_as_closely_as(search.generation)
+            candidates, patterns = part.wide((packing.candidates, packing.patterns), instance.n_classes)
+            bought.append((candidates, packing.counts, patterns))
+        together = [np.concatenate(arrays) for arrays in zip(*bought, strict=True)]
+        self._offer((together[0], together[1], together[2]), "domains")
+        self.generation.add(*joined(known[1:]))
+        duals = replace(self.generation.rows.zero_duals(), pods=twins.prices(pods, is_known))
+        self.generation.sweep(duals, lift=True)
+        self.incumbent.raise_bound(self.generation.bound.dollars, "domains")
 
     def _turn_s(self) -> float:
         """Seconds of a turn that must not take longer than a share of the time so far."""
@@ -237,8 +280,8 @@ class Search:
         self._offer(columns, "cover")
         return columns[0], columns[2]
 
-    def _start(self) -> None:
-        """The first incumbent, from prices that need no linear programme."""
+    def _start(self, known: tuple[NDArray[np.intp], NDArray[np.int32]] | None = None) -> None:
+        """The first incumbent, from prices that need no linear programme, and the first columns."""
         prices = fluid_prices(self.instance)
         if self.generation.allocator is not None:
             limit = FIRST_ALLOCATION_SHARE * self.stop.remaining_s()
@@ -276,8 +319,18 @@ class Search:
             self.generation.sweep(replace(nothing, pods=self._known.prices), lift=True)
             self.incumbent.raise_bound(self.generation.bound.dollars, "warm start")
             return
-        self.generation.sweep(replace(nothing, pods=prices), lift=True)
-        self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
+        if known is not None:
+            self.generation.add(*known)
+        elif self._has_domains:
+            self._pack_domains()  # whose prices are better than those, and found sooner
+        else:
+            self.generation.sweep(replace(nothing, pods=prices), lift=True)
+            self.incumbent.raise_bound(self.generation.bound.dollars, "fluid")
+
+    @property
+    def _has_domains(self) -> bool:
+        """Whether domains can be looked at one by one."""
+        return self.instance.linking is not None and self.instance.rules.devices.is_empty
 
     @property
     def _has_thousands_of_classes(self) -> bool:

@@ -19,9 +19,7 @@ from binwright_optimizer.model import (
     PreferencePolicy,
     PreferredPodTerm,
     Problem,
-    Reservation,
     RunningPods,
-    SavingsPlan,
     Share,
     SpotPolicy,
     TopologySpread,
@@ -68,8 +66,6 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
 @pytest.mark.parametrize(
     ("warning", "parts"),
     [
-        ("reservations for any zone", {"reservations": (Reservation("r", "small", "r1", 1),)}),
-        ("savings plans", {"savings_plans": (SavingsPlan("s", 1, 1),)}),
         (
             "the problem's bound on the loss of spot",
             {"policies": Policies(spot=SpotPolicy(loss=LossBound(Share(1), 1)))},

@@ -44,6 +44,8 @@ PRUNE_EVERY = 10
 PRUNE_MARGIN = 0.2
 """Reduced cost, as a share of its price, above which the master can do without a column."""
 
+USEFUL_MARGIN = 0.01
+"""Columns are useful to other domains up to this reduced cost, as a share of their price."""
 COMPLEMENT_MARGIN = 0.05
 """Columns of a greedy cover are kept up to this reduced cost, as a share of their price."""
 TOLERANCE_SHARE = 0.2
@@ -212,6 +214,17 @@ class Generation:
         if self.solution is None or self.solution.traded == 0.0:
             return self.solution
         return self.master.solve_without_exchanges(stop.remaining_s())
+
+    def useful_columns(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Columns that are worth nearly their price at the prices of the best bound."""
+        candidates, patterns = self.pool.arrays()
+        costs = self.rows.costs(self.bound.duals)[candidates]
+        useful = costs - patterns @ self.bound.duals.pods <= USEFUL_MARGIN * self.rows.price[candidates]
+        return candidates[useful], patterns[useful]
+
+    def look_as_closely_as(self, other: Generation) -> None:
+        """Search for patterns with at least as many branches as another."""
+        self._branches = max(self._branches, other._branches)
 
     def _add_complement(self, duals: Duals) -> None:
         """Add the columns of a greedy cover at these duals; seldom once few of them improve."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.restrict import restricted
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.stopping import Stop
 
@@ -143,20 +144,8 @@ class Parts:
         taken = kept @ instance.limit_use
         bought = [int(kept[instance.pool_of == row.pool].sum()) for row in instance.minimums]
         part = replace(
-            instance,
-            requests=_frozen(instance.requests[classes]),
-            demand=_frozen(demand[classes]),
-            priority=_frozen(instance.priority[classes]),
-            compatible=_frozen(instance.compatible[np.ix_(classes, held)]),
-            node_cap=_frozen(instance.node_cap[classes]),
-            price=_frozen(instance.price[held]),
+            restricted(instance, classes, held, demand[classes]),
             supply=_frozen(np.where(instance.supply < UNLIMITED, instance.supply - kept, UNLIMITED)[held]),
-            allocatable=_frozen(instance.allocatable[held]),
-            pool_of=_frozen(instance.pool_of[held]),
-            variant_of=_frozen(instance.variant_of[held]),
-            row_of=_frozen(instance.row_of[held]),
-            existing_of=tuple(instance.existing_of[j] for j in held),
-            limit_use=_frozen(instance.limit_use[held]),
             limits=tuple(
                 replace(row, room=row.room - int(amount))
                 for row, amount in zip(instance.limits, taken, strict=True)
@@ -166,7 +155,6 @@ class Parts:
                 for row, count in zip(instance.minimums, bought, strict=True)
                 if row.missing > count
             ),
-            rules=instance.rules.among(classes, held),
         )
         return part, classes, held
 

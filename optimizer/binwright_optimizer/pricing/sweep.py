@@ -65,11 +65,21 @@ class Pricing:
         Cuts long searches short.
     work
         Counts what sweeps and lifts take.
+    most_pods
+        int64 array (i,): most pods of a class in one pattern; its demand by default. More where prices
+        have to hold for nodes with more pods than the instance has.
     """
 
-    def __init__(self, instance: Instance, halt: Halt, work: Work | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        halt: Halt,
+        work: Work | None = None,
+        most_pods: NDArray[np.int64] | None = None,
+    ) -> None:
         self.work = work or Work()
         self._halt = halt
+        self._most_pods = instance.demand if most_pods is None else most_pods
         self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
         self.compatible = np.ascontiguousarray(instance.compatible.T)
@@ -87,7 +97,7 @@ class Pricing:
     def _most(self) -> NDArray[np.int64]:
         """Most pods of each class alone on each candidate: int64 array (j, i)."""
         instance = self.instance
-        caps = np.minimum(instance.demand, instance.node_cap)
+        caps = np.minimum(self._most_pods, instance.node_cap)
         most = fits(caps, self.requests, self.allocatable, self.compatible, instance.rules)
         return np.asarray(most)
 
@@ -112,8 +122,8 @@ class Pricing:
         candidates
             intp array (c,): candidates to price; all by default.
         caps
-            int64 array (i,): most pods of a class in one pattern; its demand by default. The node
-            rules hold besides.
+            int64 array (i,): most pods of a class in one pattern; ``most_pods`` by default. The
+            node rules hold besides.
         branches
             Linear relaxations solved per candidate before its search is cut short.
         tolerance
@@ -122,7 +132,7 @@ class Pricing:
         if branches > QUICK_BRANCHES:
             self._halt.watch()
         chosen = self._all if candidates is None else candidates
-        limits = np.minimum(self.instance.demand if caps is None else caps, self.instance.node_cap)
+        limits = np.minimum(self._most_pods if caps is None else caps, self.instance.node_cap)
         patterns = np.empty((len(chosen), self.instance.n_classes), dtype=np.int32)
 
         def sweep_some(positions: NDArray[np.intp] | slice) -> None:
