@@ -77,7 +77,14 @@ SMOKE = (
     Group("Reference pools", ("reference-pools",)),
 )
 
-SUITES = {"table": TABLE + SAVINGS, "all": TABLE + SAVINGS + REST, "smoke": SMOKE}
+CONSTRAINTS = (
+    Group("2,000 pods under rules", ("constrained-2000",)),
+    Group("GPU trace, shares per device", ("gpu-trace-shared",)),
+    Group("Applications that interfere", ("tianchi-machines", "tianchi-aws")),
+)
+"""Rules between pods and shares of GPUs; their deadlines are 2, 5 and 30 s."""
+
+SUITES = {"table": TABLE + SAVINGS, "all": TABLE + SAVINGS + REST, "smoke": SMOKE, "constraints": CONSTRAINTS}
 
 MARKETS = {
     "reference pools, any pool will do": ("reference-pools-open",),

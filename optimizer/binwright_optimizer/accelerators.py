@@ -17,6 +17,8 @@ from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
 
 DEVICES = (NVIDIA_GPU, "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi", "google.com/tpu")
 """Resources that count whole accelerators."""
+CORES = {"aws.amazon.com/neuron": "aws.amazon.com/neuroncore"}
+"""Resources that count parts of them; pods ask for one or the other."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
             if not devices:
                 continue
             use = uses.setdefault(name, AcceleratorUse(name))
-            used = min(_used_milli(problem, claim, name), devices * WHOLE_GPU_MILLI)
+            used = min(_used_milli(problem, claim, kind, name), devices * WHOLE_GPU_MILLI)
             unused = devices * WHOLE_GPU_MILLI - used
             use.bought += devices
             use.used_milli += used
@@ -58,12 +60,13 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
 
 
 def _askers(problem: Problem, name: str) -> list[PodTemplate]:
-    """Distinct templates that ask for a device."""
-    asking = {id(w.template): w.template for w in problem.workloads if w.template.requests[name]}
-    return list(asking.values())
+    """Distinct templates that ask for a device or a part of one."""
+    names = (name, CORES.get(name, name))
+    templates = {id(w.template): w.template for w in problem.workloads}
+    return [t for t in templates.values() if any(t.requests[n] for n in names)]
 
 
-def _used_milli(problem: Problem, claim: NodeClaim, name: str) -> int:
+def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: str) -> int:
     """Thousandths of devices that the pods of a claim ask for; a device cut by MIG counts as a whole."""
     total = 0
     for pods in claim.pods:
@@ -71,6 +74,10 @@ def _used_milli(problem: Problem, claim: NodeClaim, name: str) -> int:
         share = template.gpu_share if name == NVIDIA_GPU else None
         each = WHOLE_GPU_MILLI if share is None else share.milli
         total += pods.count * template.requests[name] * each
+        cores = kind.allocatable[CORES[name]] if name in CORES else 0
+        if cores:
+            asked = pods.count * template.requests[CORES[name]]
+            total += WHOLE_GPU_MILLI * asked * kind.allocatable[name] // cores
     if name == NVIDIA_GPU:
         total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.profile})
     return total
