@@ -10,7 +10,6 @@ from binwright_optimizer.model import (
     GpuNodePolicy,
     HostPort,
     LabelSelector,
-    LossBound,
     NodeCap,
     PodAffinity,
     PodAffinityTerm,
@@ -20,8 +19,6 @@ from binwright_optimizer.model import (
     PreferredPodTerm,
     Problem,
     RunningPods,
-    Share,
-    SpotPolicy,
     TopologySpread,
     WhenUnsatisfiable,
     labels,
@@ -66,10 +63,6 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
 @pytest.mark.parametrize(
     ("warning", "parts"),
     [
-        (
-            "the problem's bound on the loss of spot",
-            {"policies": Policies(spot=SpotPolicy(loss=LossBound(Share(1), 1)))},
-        ),
         ("preferences are not weighed", {"policies": Policies(microusd_per_weight_hour=1)}),
         (
             "taints with the effect PreferNoSchedule",
