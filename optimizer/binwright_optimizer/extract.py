@@ -61,19 +61,21 @@ def extract(instance: Instance, packing: Packing) -> Placed:
     nodes_at = priced(instance, packing.candidates, packing.counts)
     for nodes in sorted(nodes_at, key=lambda nodes: (packing.candidates[nodes.p], nodes.p)):
         j, pattern = int(packing.candidates[nodes.p]), packing.patterns[nodes.p]
+        held = np.flatnonzero(pattern)
+        wanted = list(zip(held.tolist(), pattern[held].tolist(), strict=True))
         for _ in range(nodes.count):
             if instance.row_of[j] < 0:
                 position = next(next_existing[j])
                 node = instance.problem.existing_nodes[position]
-                if pattern.any():
-                    pods = queues.take(pattern)
+                if wanted:
+                    pods = queues.take(wanted)
                     uses = plans.plan(plans.node(j, position), pattern).uses(pods)
                     existing.append(ExistingPlacement(node.name, pods, uses))
                 continue
             key = (j, pattern.tobytes(), nodes.price, nodes.covers)
             if key not in templates:
                 templates[key] = _claim_template(instance, alternatives, plans, nodes, j, pattern)
-            claims.append(templates[key].claim(len(claims) + 1, queues.take(pattern)))
+            claims.append(templates[key].claim(len(claims) + 1, queues.take(wanted)))
     return Placed(tuple(claims), tuple(existing), queues.rest())
 
 
@@ -121,11 +123,11 @@ class _ClassQueues:
                     missing -= step
             self._unplaced.extend(queue)
 
-    def take(self, pattern: NDArray[np.int32]) -> tuple[PodRange, ...]:
-        """Pods for one node of this pattern."""
+    def take(self, wanted: list[tuple[int, int]]) -> tuple[PodRange, ...]:
+        """Pods for one node that holds so many of these classes."""
         ranges: list[PodRange] = []
-        for i in np.flatnonzero(pattern):
-            ranges.extend(self._take(int(i), int(pattern[i])))
+        for i, count in wanted:
+            ranges.extend(self._take(i, count))
         return tuple(ranges)
 
     def _take(self, i: int, count: int) -> Iterator[PodRange]:

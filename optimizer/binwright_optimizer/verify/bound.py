@@ -390,7 +390,7 @@ def _scaled_bound(
     demand: Int64Array,
     total: _TotalWorth,
     deadline: float,
-    most_nodes: int | None,
+    most_nodes: int | None = None,
 ) -> int:
     """The bound of the module's formula, times 2**bits."""
     active = np.flatnonzero((demand > 0) & (prices.pod > 0))

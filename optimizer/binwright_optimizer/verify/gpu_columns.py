@@ -27,7 +27,7 @@ from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.mig import MIG_MODELS, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
-from binwright_optimizer.verify.gpu_devices import DeviceRoom, asks_for_mig, room_of_node, room_of_type
+from binwright_optimizer.verify.gpu_devices import DeviceRoom, any_asks_for_mig, room_of_node, room_of_type
 
 Int64Array = NDArray[np.int64]
 
@@ -46,9 +46,10 @@ PLENTY = 2**50
 def amounts_needed(workloads: tuple[Workload, ...]) -> Callable[[PodTemplate], Resources]:
     """What pods take of a node, with sums over devices if any asks for parts of them or claims some."""
     templates = [workload.template for workload in workloads]
-    if not any(t.gpu_share is not None or t.device_claims or asks_for_mig(t) for t in templates):
+    cuts = any_asks_for_mig(templates)
+    if not cuts and not any(t.gpu_share is not None or t.device_claims for t in templates):
         return attrgetter("requests")
-    return partial(with_device_amounts, cuts=any(map(asks_for_mig, templates)))
+    return partial(with_device_amounts, cuts=cuts)
 
 
 def with_device_amounts(template: PodTemplate, *, cuts: bool) -> Resources:

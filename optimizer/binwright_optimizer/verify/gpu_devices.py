@@ -135,6 +135,12 @@ def asks_for_mig(template: PodTemplate) -> bool:
     return any(mig_profile(resource) is not None for resource, _ in template.requests)
 
 
+def any_asks_for_mig(templates: Iterable[PodTemplate]) -> bool:
+    """Whether any of the pods requests MIG devices."""
+    names = {name for template in templates for name, _ in template.requests.amounts}
+    return any(mig_profile(name) is not None for name in names)
+
+
 def asks_for_parts(template: PodTemplate, room: DeviceRoom) -> bool:
     """Whether counting devices does not say where such a pod stands on this node."""
     if template.device_claims:
@@ -371,11 +377,12 @@ def _wrong_cut(cut: Sequence[tuple[str, int]], model: MigModel | None) -> Iterat
 
 def parted_claims(problem: Problem, decision: Decision) -> Iterator[str]:
     """Claims whose pods are on more than one node: devices are not shared across nodes."""
-    names = [
-        [(w.namespace, claim.name) for claim in w.template.device_claims if claim.name]
-        for w in problem.workloads
-    ]
-    if not any(names):
+    names = {
+        number: [(w.namespace, claim.name) for claim in w.template.device_claims if claim.name]
+        for number, w in enumerate(problem.workloads)
+        if w.template.device_claims
+    }
+    if not names:
         return
     nodes: dict[tuple[str, str], set[str]] = {}
     placed = [
@@ -384,7 +391,7 @@ def parted_claims(problem: Problem, decision: Decision) -> Iterator[str]:
     ]
     for node, ranges in placed:
         for pods in ranges:
-            for claim in names[pods.workload]:
+            for claim in names.get(pods.workload, ()):
                 nodes.setdefault(claim, set()).add(node)
     for (namespace, name), where in sorted(nodes.items()):
         if len(where) > 1:

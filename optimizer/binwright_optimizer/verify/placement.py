@@ -12,7 +12,7 @@ from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify.constraints import check_constraints
 from binwright_optimizer.verify.gpu_devices import (
     DeviceContent,
-    asks_for_mig,
+    any_asks_for_mig,
     counted_requests,
     device_findings,
     parted_claims,
@@ -138,10 +138,9 @@ class _Claims:
         self._index = index
         self._pods = pods
         self._known: dict[tuple[object, ...], tuple[str, ...]] = {}
-        self._has_parts = any(
-            w.template.gpu_share is not None or w.template.device_claims or asks_for_mig(w.template)
-            for w in problem.workloads
-        )
+        templates = [workload.template for workload in problem.workloads]
+        self._has_parts = any(t.gpu_share is not None or t.device_claims for t in templates)
+        self._has_parts |= any_asks_for_mig(templates)
 
     def findings(self, claim: NodeClaim) -> Iterator[str]:
         """What is wrong with one claim."""
@@ -290,7 +289,7 @@ def _alternatives(
             yield "there are no alternatives to what a commitment pays for"
         return
     custom = tuple((key, value) for key, value in claim.labels if _is_chosen(shape, key))
-    own = room_of_type(shape.kind, shape.pool, shape.overhead)
+    own = room_of_type(shape.kind, shape.pool, shape.overhead) if content else None
     for alternative in claim.alternatives:
         name = alternative.instance_type
         kind = index.types.get(name)
@@ -310,7 +309,11 @@ def _alternatives(
             yield f"alternative {name} may not hold these pods: {reason}"
         elif other.lacking(requests):
             yield f"alternative {name} does not hold these pods: too little {other.lacking(requests)[0]}"
-        elif content and not content.fits(room_of_type(kind, shape.pool, other.overhead), own):
+        elif (
+            own is not None
+            and content
+            and not content.fits(room_of_type(kind, shape.pool, other.overhead), own)
+        ):
             yield f"alternative {name} does not hold these pods on its devices"
 
 

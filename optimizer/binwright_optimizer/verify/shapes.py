@@ -30,7 +30,8 @@ CustomLabels = tuple[tuple[str, str], ...]
 class NodeShape:
     """One offering bought for one pool with these custom labels.
 
-    ``refusals`` remembers why each placement (index into the pod classes' placements) is refused.
+    ``refusals`` remembers why each placement (index into the pod classes' placements) is refused; what
+    the pool refuses and what daemons leave are found out once, too.
     """
 
     pool: NodePool
@@ -39,6 +40,8 @@ class NodeShape:
     labels: dict[str, str]
     overhead: Resources
     refusals: dict[int, str] = field(default_factory=dict)
+    _pool_refusal: str | None = None
+    _room: dict[str, int] | None = None
 
     def refusal(self, placement: int, template: PodTemplate) -> str:
         """Why labels or taints keep such a pod away; empty if they do not."""
@@ -51,6 +54,11 @@ class NodeShape:
 
     def pool_refusal(self) -> str:
         """Why the pool may not buy it; empty if it may."""
+        if self._pool_refusal is None:
+            self._pool_refusal = self._refusal_of_pool()
+        return self._pool_refusal
+
+    def _refusal_of_pool(self) -> str:
         for key, value in self.pool.labels:
             if self.labels[key] != value:
                 return f"label {key}={self.labels[key]} contradicts the pool's label {key}={value}"
@@ -64,6 +72,13 @@ class NodeShape:
 
     def lacking(self, requests: Resources) -> tuple[str, ...]:
         """Resources that it has too little of for pods with ``requests`` and its daemons."""
+        if self._room is None:
+            self._room = dict(self.allocatable)
+            for name, amount in self.overhead:
+                self._room[name] = self._room.get(name, 0) - amount
+        room = self._room
+        if min(room.values(), default=0) >= 0 and all(a <= room.get(name, 0) for name, a in requests.amounts):
+            return ()
         return lacking(requests + self.overhead, self.allocatable, self.kind.capacity)
 
 
