@@ -71,8 +71,8 @@ browser: ## install Chromium for the tests of pages, where it is missing and can
 benchmark: setup ## every bundled instance once or for three seeds; appends a dated result file (15 minutes)
 	$(BIN)/binwright benchmark
 
-benchmark-table: setup ## proven gaps at 0.1, 1 and 10 s against their aims, savings, losses, memory (1 hour)
-	$(BIN)/python -m binwright_benchmarks.quality --suite table
+benchmark-table: setup ## proven gaps at 0.1, 1 and 10 s against their aims, savings, losses, memory (40 minutes)
+	$(BIN)/python -m binwright_benchmarks.quality --suite table --pictures benchmarks/pictures
 
 benchmark-all: setup ## the same for every family (3 hours; some need BINWRIGHT_SHARED_DATA)
 	$(BIN)/python -m binwright_benchmarks.quality --suite all

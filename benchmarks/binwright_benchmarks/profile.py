@@ -27,6 +27,8 @@ def cost_ratios(cases: Sequence[Case]) -> dict[str, list[float]]:
     """
     ratios: dict[str, list[float]] = {}
     for case in cases:
+        if not case.baselines:
+            continue
         ours = case.answers[-1]
         costs = {OURS: (ours.pods_unplaced, ours.cost_usd)}
         costs.update((f.name, (f.pods_unplaced, f.mean_usd)) for f in case.baselines)
@@ -49,7 +51,7 @@ def write_profile(path: Path, cases: Sequence[Case]) -> Path:
         9.5,
         5.2,
         "How often is a rule within a factor of the cheapest?",
-        f"{len(cases)} cases; higher is better",
+        f"{len(ratios[OURS])} cases; higher is better",
     )
     axes = figure.subplots()
     order = sorted(ratios, key=lambda name: -_area(ratios[name]))

@@ -9,9 +9,11 @@ nothing is remembered of the one before but the catalogue, and the short deadlin
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from binwright_optimizer.errors import BinwrightError
@@ -35,6 +37,9 @@ FIRST_SEED = 1000
 """The seeds from here on are used by nothing else, so no parameter was chosen on them."""
 
 SEEDS = 10
+BASELINE_SEEDS = 3
+"""Seeds of an instance on which the baselines run as well: they take as long as our own answers."""
+
 UNSEEDED_RUNS = 3
 """Runs of an instance that has one problem only; the seed goes to the solver."""
 
@@ -126,10 +131,19 @@ def run_quality(
     seeds: int = SEEDS,
     first_seed: int = FIRST_SEED,
     deadlines_s: Sequence[float] = DEADLINES_S,
-    with_baselines: bool = True,
+    baseline_seeds: int = BASELINE_SEEDS,
     memory_of: Sequence[str] = (),
+    on_part: Callable[[Quality], object] = lambda _: None,
 ) -> Quality:
-    """Measure all instances of the groups, with a line of progress each on standard error."""
+    """Measure all instances of the groups, with a line of progress each on standard error.
+
+    Parameters
+    ----------
+    baseline_seeds
+        Seeds of each instance on which the baselines run, too.
+    on_part
+        Called with what has been measured whenever an instance is done.
+    """
     notes = Console(stderr=True, width=100, highlight=False)
     warm_up()
     warm_up_baselines()
@@ -137,8 +151,13 @@ def run_quality(
     memory: list[Memory] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
+
+    def so_far() -> Quality:
+        held = tuple(sorted(deadlines_s))
+        return Quality(name, held, tuple(cases), tuple(memory), dict(skipped), dict(failed))
+
     try:
-        for chosen in (name for group in groups for name in group.instances):
+        for chosen in (each for group in groups for each in group.instances):
             (instance,) = instances(chosen)
             runs = seeds if instance.is_seeded else min(seeds, UNSEEDED_RUNS)
             try:
@@ -149,13 +168,15 @@ def run_quality(
                 continue
             for seed in range(first_seed, first_seed + runs):
                 try:
-                    case = run_case(instance, seed, data, deadlines_s, with_baselines)
+                    is_compared = seed < first_seed + baseline_seeds
+                    case = run_case(instance, seed, data, deadlines_s, is_compared)
                 except (BinwrightError, BrokenBaselineError) as error:
                     failed[f"{chosen} seed {seed}"] = str(error)
                     continue
                 cases.append(case)
                 gaps = "  ".join(f"{a.deadline_s:g} s: {a.gap:.4%}" for a in case.answers)
                 notes.print(f"{chosen:<24} seed {seed}  {gaps}", markup=False)
+            on_part(so_far())
         for chosen in memory_of:
             measured = peak_memory(chosen, first_seed, max(deadlines_s))
             memory.append(measured)
@@ -163,7 +184,7 @@ def run_quality(
     except KeyboardInterrupt:
         # An hour of measurements is worth keeping.
         failed["the rest"] = "interrupted"
-    return Quality(name, tuple(sorted(deadlines_s)), tuple(cases), tuple(memory), skipped, failed)
+    return so_far()
 
 
 def quality_of(payload: dict[str, Any]) -> Quality:
@@ -190,19 +211,32 @@ def _case_of(entry: dict[str, Any]) -> Case:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a suite and keep the report; 1 if a solve failed, else 0."""
     # Imported here: the report reads what this module defines.
+    from binwright_benchmarks.pictures import draw
     from binwright_benchmarks.quality_report import sections
 
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    groups = _chosen(SUITES[options.suite], options.instances)
+    if not groups:
+        parser.error(f"no instance of the suite matches {' '.join(options.instances)}")
     machine, started = machine_note(), datetime.now(UTC)
+    folder = options.output or default_folder()
+
+    def keep(quality: Quality) -> tuple[Path, Path]:
+        text = "\n\n".join(part.as_markdown() for part in sections(quality))
+        title = f"Quality, suite {quality.suite}"
+        return write_dated(folder, STEM, started, machine, asdict(quality), title, text)
+
     quality = run_quality(
         options.suite,
-        SUITES[options.suite],
+        groups,
         SharedData(options.data),
         seeds=options.seeds,
         first_seed=options.first_seed,
         deadlines_s=options.deadlines,
-        with_baselines=not options.no_baselines,
+        baseline_seeds=0 if options.no_baselines else options.baseline_seeds,
         memory_of=() if options.no_memory else MEMORY,
+        on_part=keep,
     )
     console = Console(width=120, highlight=False)
     parts = sections(quality)
@@ -214,14 +248,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             table.add_row(*row)
         console.print(table)
         console.print(part.note + "\n", markup=False)
-    text = "\n\n".join(part.as_markdown() for part in parts)
-    title = f"Quality, suite {quality.suite}"
-    folder = options.output or default_folder()
-    for path in write_dated(folder, STEM, started, machine, asdict(quality), title, text):
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"results written to {path}", markup=False
-        )
+    written = keep(quality)
+    notes = Console(stderr=True, soft_wrap=True, highlight=False)
+    for path in written:
+        notes.print(f"results written to {path}", markup=False)
+    if options.pictures is not None and quality.cases:
+        for path in draw(written[0], options.pictures):
+            notes.print(f"picture written to {path}", markup=False)
     return 1 if quality.failed else 0
+
+
+def _chosen(groups: Sequence[Group], globs: Sequence[str] | None) -> tuple[Group, ...]:
+    """The groups cut down to the instances that match; all of them without any pattern."""
+    if globs is None:
+        return tuple(groups)
+    cut = (
+        replace(group, instances=tuple(i for i in group.instances if any(fnmatchcase(i, g) for g in globs)))
+        for group in groups
+    )
+    return tuple(group for group in cut if group.instances)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -243,6 +288,20 @@ def _parser() -> argparse.ArgumentParser:
         default=DEADLINES_S,
         help="default: 100ms 1s 10s",
     )
+    parser.add_argument(
+        "--instances",
+        metavar="GLOB",
+        nargs="+",
+        help="only instances of the suite that match (default: all)",
+    )
+    parser.add_argument(
+        "--baseline-seeds",
+        metavar="N",
+        type=count,
+        default=BASELINE_SEEDS,
+        help="seeds on which the baselines run as well (default: %(default)s)",
+    )
+    parser.add_argument("--pictures", metavar="DIR", type=Path, help="draw the result into this folder")
     parser.add_argument("--no-baselines", action="store_true", help="only our own answers")
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process for each")
     add_data(parser)

@@ -149,7 +149,7 @@ def test_steps_are_thinned_but_keep_first_and_last() -> None:
 
 def test_missing_data_are_reported_and_the_rest_is_measured() -> None:
     groups = [Group("a", ("manifests", "worked-t4-pair"))]
-    measured = run_quality("all", groups, SharedData(), deadlines_s=(0.2,), with_baselines=False)
+    measured = run_quality("all", groups, SharedData(), deadlines_s=(0.2,), baseline_seeds=0)
     assert list(measured.skipped) == ["manifests"]
     assert {c.instance for c in measured.cases} == {"worked-t4-pair"}
     assert measured.failed == {}
@@ -165,9 +165,47 @@ def test_an_interrupted_run_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(quality, "run_case", stop_at_the_second)
     groups = [Group("a", ("worked-t4-pair", "worked-t4-five"))]
-    measured = run_quality("all", groups, SharedData(), deadlines_s=(0.2,), with_baselines=False)
+    measured = run_quality("all", groups, SharedData(), deadlines_s=(0.2,), baseline_seeds=0)
     assert {c.instance for c in measured.cases} == {"worked-t4-pair"}
     assert measured.failed == {"the rest": "interrupted"}
+
+
+def test_each_instance_is_kept_as_soon_as_it_is_measured() -> None:
+    groups = [Group("a", ("worked-t4-pair", "worked-t4-five"))]
+    parts: list[Quality] = []
+    run_quality("all", groups, SharedData(), deadlines_s=(0.2,), baseline_seeds=0, on_part=parts.append)
+    assert [{c.instance for c in part.cases} for part in parts] == [
+        {"worked-t4-pair"},
+        {"worked-t4-pair", "worked-t4-five"},
+    ]
+
+
+def test_baselines_run_on_the_first_seeds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bool] = []
+
+    def note(*arguments: Any) -> Case:
+        compared.append(arguments[4])
+        return case(0, (0.0, 0.0, 0.0))
+
+    monkeypatch.setattr(quality, "run_case", note)
+    groups = [Group("a", ("worked-t4-pair",))]
+    run_quality("all", groups, SharedData(), seeds=3, deadlines_s=(0.2,), baseline_seeds=2)
+    assert compared == [True, True, False]
+
+
+def test_a_run_may_be_cut_down_to_some_instances(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = (Group("pairs", ("worked-t4-pair", "worked-gpu-pair")), Group("five", ("worked-t4-five",)))
+    monkeypatch.setitem(SUITES, "smoke", groups)
+    arguments = ["--suite", "smoke", "--deadlines", "0.1", "--no-memory", "--no-baselines"]
+    assert quality.main([*arguments, "--output", str(tmp_path), "--instances", "*-t4-p*"]) == 0
+    (result,) = tmp_path.glob("quality-*.json")
+    assert {c.instance for c in quality_of(json.loads(result.read_text())).cases} == {"worked-t4-pair"}
+    with pytest.raises(SystemExit) as ended:
+        quality.main([*arguments, "--instances", "nothing"])
+    assert ended.value.code == 2
+    assert "no instance of the suite matches nothing" in capsys.readouterr().err
 
 
 def test_results_are_read_back_as_they_were() -> None:
