@@ -129,6 +129,23 @@ def test_without_a_network_components_are_unavailable_rather_than_broken(tmp_pat
     assert "cannot be downloaded" in done.stdout
 
 
+def test_components_that_there_is_no_time_for_are_each_named_and_not_begun(tmp_path: Path) -> None:
+    environment = {
+        "PATH": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\nexit 1\n")
+    go.chmod(0o755)
+    command = [sys.executable, "-m", "binwright_benchmarks.peers.components", "--limit", "-1", "kwok", "helm"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == UNAVAILABLE
+    for name in ("kwok", "helm"):
+        assert f"there is no time left to build {name}" in done.stdout
+    assert not list(tmp_path.rglob("build.log"))
+
+
 def test_a_peer_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "binwright_benchmarks.peers", "--instances", "worked-t4-pair"]

@@ -132,25 +132,38 @@ def build(names: Sequence[str], limit_s: float, tell: Callable[[str], None]) -> 
     ------
     ComponentUnavailableError
         If Go is missing, modules cannot be downloaded, or ``limit_s`` seconds pass; in the last case the
-        build goes on.
+        build goes on. What can be had is built first.
     BuildError
         If it fails.
     """
     deadline = time.monotonic() + limit_s
+    missing = []
     for module in (module for module in MODULES if module.name in names):
-        folder = _folder(module)
-        if all((folder / binary.name).is_file() for binary in module.binaries):
-            tell(f"{module.name}: ready in {folder}")
-            continue
-        _go()  # says so before anything is started
-        folder.mkdir(parents=True, exist_ok=True)
-        if not _is_locked(folder):
-            command = [sys.executable, "-m", "binwright_benchmarks.peers.components", "--work", module.name]
-            with (folder / "build.log").open("w") as log:
-                subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-                )
-        _follow(module, folder, deadline, tell)
+        try:
+            _build(module, deadline, tell)
+        except ComponentUnavailableError as reason:
+            missing.append(str(reason))  # what needs other modules can still be run
+    if missing:
+        raise ComponentUnavailableError("; ".join(dict.fromkeys(missing)))
+
+
+def _build(module: GoModule, deadline: float, tell: Callable[[str], None]) -> None:
+    """Build one module, or wait for the process that does."""
+    folder = _folder(module)
+    if all((folder / binary.name).is_file() for binary in module.binaries):
+        tell(f"{module.name}: ready in {folder}")
+        return
+    _go()  # says so before anything is started
+    folder.mkdir(parents=True, exist_ok=True)
+    if not _is_locked(folder):
+        if time.monotonic() >= deadline:
+            raise ComponentUnavailableError(f"there is no time left to build {module.name}")
+        command = [sys.executable, "-m", "binwright_benchmarks.peers.components", "--work", module.name]
+        with (folder / "build.log").open("w") as log:
+            subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+    _follow(module, folder, deadline, tell)
 
 
 def _follow(module: GoModule, folder: Path, deadline: float, tell: Callable[[str], None]) -> None:
