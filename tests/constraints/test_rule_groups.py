@@ -176,6 +176,19 @@ def test_pools_that_are_full_push_the_rest_on_demand() -> None:
     conforms(wary(4, SpotPolicy(max_per_pool=Share(count=1))), 6)
 
 
+def test_the_bound_is_the_cost_where_pools_are_capped() -> None:
+    """Pools of nodes for four pods, at 1, 2, ... 24: twelve pods with at most four in a pool take the first
+    three (1 + 2 + 3), three others a second node of the first (1). The many pools that nobody uses hold pods
+    at a higher price, and must not lend it to the three that are used."""
+    kinds = [
+        instance_type(f"box-{n}", cpu=4, offerings=[offering(n, zone="a", capacity_type="spot")])
+        for n in range(1, 25)
+    ]
+    web = ruled("web", 12, spot=SpotPolicy(max_per_pool=Share(count=4)))
+    decision = answered(problem([web, ruled("api", 3)], kinds))
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(7)
+
+
 ALL_ON_DEMAND = Policies(spot=SpotPolicy(min_on_demand=Share(ppm=1_000_000)))
 
 

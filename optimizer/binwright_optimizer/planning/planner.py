@@ -113,7 +113,7 @@ def make_plan(
     ledger = (
         _alone_ledger(forecast, futures, blocks, scopes)
         if spread is None
-        else _spread_ledger(forecast, futures, blocks, spread, ask, pace)
+        else _spread_ledger(forecast, futures, blocks, spread, ask)
     )
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
     if held is not None:
@@ -177,15 +177,10 @@ def _alone_ledger(
 
 
 def _spread_ledger(
-    forecast: Forecast,
-    futures: tuple[Scenario, ...],
-    blocks: tuple[HourBlock, ...],
-    spread: Spread,
-    ask: Ask,
-    pace: Pace,
+    forecast: Forecast, futures: tuple[Scenario, ...], blocks: tuple[HourBlock, ...], spread: Spread, ask: Ask
 ) -> Ledger:
     """Every site packs what the splits give it."""
-    answers = spread.decide(ask, pace)
+    answers = spread.decide(ask)
     questions, joint = {}, {}
     kinds = (CapacityType.ON_DEMAND, CapacityType.SPOT)
     for cell in _cell_keys(forecast, futures, blocks):

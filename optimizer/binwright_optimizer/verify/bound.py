@@ -53,12 +53,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import Certificate, Problem
+from binwright_optimizer.model import Certificate, Problem, labels
 from binwright_optimizer.verify.exchange import without_replaceable
 from binwright_optimizer.verify.knapsack import VALUE_BITS, bound_pattern_values, undominated
 from binwright_optimizer.verify.local_prices import (
@@ -80,6 +80,9 @@ _MOST_LEVELS = 256
 """Price levels that one part's prices may speak of; further ones count as zero."""
 
 _RATIO_BITS = 64
+
+OF_OFFERINGS = frozenset({labels.INSTANCE_TYPE, labels.ZONE, labels.REGION, labels.CAPACITY_TYPE})
+"""Labels that an offering decides, whatever its NodePool."""
 
 _SEARCH_ROUNDS = ((1_000, 32), (100_000, 8), (5_000_000, 1), (20_000_000, 1))
 """Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open are
@@ -144,6 +147,8 @@ def prove_bound(
         least_of_groups = least_worth(problem, split)
         problem, certificate, placed, groups = split.problem, split.certificate, split.placed, split.groups
     shop = market(problem)
+    if groups:
+        shop = replace(shop, is_admitted=_first_scopes(shop, placed, groups))
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
     if not len(shop.price):
@@ -371,6 +376,28 @@ class _TotalWorth:
             return value
         prices = dict(zip(active.tolist(), pod.tolist(), strict=True))
         return value + self._least.of({v: prices.get(int(self._class_of[v]), 0) for v in self._local})
+
+
+def _first_scopes(shop: Market, placed: Sequence[int], groups: list[Group]) -> NDArray[np.bool_]:
+    """Admitted classes without local workloads on nodes that an earlier scope of their group takes.
+
+    A node's pods have the price of the first scope that it is in. Only labels that offerings decide are
+    looked at; where a class stands for several workloads, it is admitted where any of them is.
+    """
+    class_of, admitted = shop.classes.class_of, shop.is_admitted
+    taken: dict[int, NDArray[np.bool_]] = {}
+    for group in groups:
+        before = np.zeros(len(admitted), dtype=bool)
+        for v, scope in zip(group.local, group.scopes, strict=True):
+            taken[v] = before
+            if {key for key, _ in scope} <= OF_OFFERINGS:
+                before = before | admitted[:, class_of[v]]
+    result = np.zeros_like(admitted)
+    for w, count in enumerate(placed):
+        if count > 0:
+            i = class_of[w]
+            result[:, i] |= admitted[:, i] & ~taken[w] if w in taken else admitted[:, i]
+    return result
 
 
 def _is_covered(shop: Market, group: Group) -> bool:
