@@ -113,7 +113,7 @@ def make_plan(
     ledger = (
         _alone_ledger(forecast, futures, blocks, scopes)
         if spread is None
-        else _spread_ledger(forecast, futures, blocks, spread, ask)
+        else _spread_ledger(forecast, futures, blocks, spread, ask, pace)
     )
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
     if held is not None:
@@ -177,10 +177,15 @@ def _alone_ledger(
 
 
 def _spread_ledger(
-    forecast: Forecast, futures: tuple[Scenario, ...], blocks: tuple[HourBlock, ...], spread: Spread, ask: Ask
+    forecast: Forecast,
+    futures: tuple[Scenario, ...],
+    blocks: tuple[HourBlock, ...],
+    spread: Spread,
+    ask: Ask,
+    pace: Pace,
 ) -> Ledger:
     """Every site packs what the splits give it."""
-    answers = spread.decide(ask)
+    answers = spread.decide(ask, pace)
     questions, joint = {}, {}
     kinds = (CapacityType.ON_DEMAND, CapacityType.SPOT)
     for cell in _cell_keys(forecast, futures, blocks):

@@ -37,6 +37,8 @@ from binwright_optimizer.planning.sites import Item, Site
 
 TREE_NODES = 200
 """Branches looked at for whole numbers of pods; what remains is the rounding of a few pods."""
+GAP, GAP_ON_NODES = 1e-6, 2e-3
+"""Gaps at which a split by cuts, and one with the nodes known, is good enough: the engine packs it again."""
 SCALE = 1e6
 
 
@@ -298,7 +300,8 @@ class _Master:
     def run(self, *, is_whole: bool) -> tuple[list[float], list[float]]:
         integers = sorted([*self.held.values(), *self.runs.values(), *self._bought]) if is_whole else []
         try:
-            return optimum(self._costs, [0.0] * len(self._costs), self._rows, integers, TREE_NODES)
+            gap = GAP_ON_NODES if self._nodes else GAP
+            return optimum(self._costs, [0.0] * len(self._costs), self._rows, integers, TREE_NODES, gap)
         except PlanningError as error:
             raise PlanningError(
                 "some demand has no room: quotas, allowed regions and what must be survived contradict it"

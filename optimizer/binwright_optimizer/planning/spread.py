@@ -1,7 +1,8 @@
 """Splits demand over sites: the engine's proofs make cuts, `shares` splits, the engine solves the sites.
 
 Cuts of one site hold for every period, scenario and hour, since it sells the same in all of them, so that few
-problems teach all cells. The first split is an even one; two more rounds follow.
+problems teach all cells. The first split is an even one; two rounds by cuts follow, and two that
+choose splits together with the nodes known, for cuts know nothing of pods that share a node badly.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from binwright_optimizer.model.forecast import Forecast
 from binwright_optimizer.planning import shares
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.mix import STEADY, Mix
+from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.scenarios import Scenario
 from binwright_optimizer.planning.shares import Cut, Node, Split
-from binwright_optimizer.planning.sites import Site, items_of, sites_of
+from binwright_optimizer.planning.sites import Item, Site, items_of, sites_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 from binwright_optimizer.verify.bound import worth_of_pods
 
 ROUNDS = 2
 FINE_ROUNDS = 2
 SMALL = 200
+"""Pods of a cell up to which a site that holds all of them teaches, too."""
+FINE = 4_000
 """Pods of a cell up to which it matters which of them share a node, and the nodes known are combined."""
 MOST_LESSONS = 6
 """Cells whose even split teaches the first cuts."""
@@ -65,8 +69,13 @@ class Spread:
     cells: dict[Key, SpreadCell] = field(default_factory=dict)
     _cuts: dict[tuple[int, CapacityType], list[Cut]] = field(default_factory=dict)
 
-    def decide(self, ask: Ask) -> dict[Question, Mix]:
+    def decide(self, ask: Ask, pace: Pace) -> dict[Question, Mix]:
         """Choose the splits; the answers to all questions asked on the way.
+
+        Parameters
+        ----------
+        pace
+            Whether a round may begin that makes splits better; the first makes them.
 
         Raises
         ------
@@ -75,15 +84,19 @@ class Spread:
         """
         lessons = [self._questions(key, even_pods(self.wanted[key])) for key in self._teachers()]
         lessons += [
-            self._questions(key, all_pods(self.wanted[key])) for key in self.wanted if self._is_small(key)
+            self._questions(key, all_pods(self.wanted[key]))
+            for key in self.wanted
+            if self._pods(key) <= SMALL
         ]
         answers = dict(ask({question for mine in lessons for question in mine.values()}))
         self._learn(answers)
         best: dict[Key, int] = {}
         for number in range(ROUNDS + FINE_ROUNDS):
+            if number and not pace.another():
+                break
             nodes = self._nodes(answers) if number >= ROUNDS else {}
-            open_cells = [key for key in self.wanted if number < ROUNDS or self._is_small(key)]
-            splits = {key: self._split(key, nodes) for key in open_cells}
+            open_cells = [key for key in self.wanted if number < ROUNDS or self._pods(key) <= FINE]
+            splits = self._splits(open_cells, nodes)
             asked = {key: self._questions(key, found.pods) for key, found in splits.items()}
             new = dict(ask({q for mine in asked.values() for q in mine.values() if q not in answers}))
             answers |= new
@@ -100,6 +113,19 @@ class Spread:
                 self.cells[key] = replace(cell, split=replace(cell.split, proof=proof))
         return answers
 
+    def _splits(
+        self, keys: Iterable[Key], nodes: Mapping[tuple[int, CapacityType], list[Node]]
+    ) -> dict[Key, Split]:
+        """The splits of cells; hours and quarters that want the same are decided once."""
+        known: dict[tuple[tuple[Item, ...], CapacityType], Split] = {}
+        found = {}
+        for key in keys:
+            same = self.wanted[key].items, key[1]
+            if same not in known:
+                known[same] = self._split(key, nodes)
+            found[key] = known[same]
+        return found
+
     def _split(self, key: Key, nodes: Mapping[tuple[int, CapacityType], list[Node]] = {}) -> Split:
         _, kind = key
         sites = range(len(self.sites))
@@ -107,8 +133,8 @@ class Spread:
         known = [nodes.get((at, kind), []) for at in sites] if nodes else []
         return shares.split(self.wanted[key], cuts, self._groups(kind), known)
 
-    def _is_small(self, key: Key) -> bool:
-        return sum(item.pods for item in self.wanted[key].items) <= SMALL
+    def _pods(self, key: Key) -> int:
+        return sum(item.pods for item in self.wanted[key].items)
 
     def _nodes(self, answers: Mapping[Question, Mix]) -> dict[tuple[int, CapacityType], list[Node]]:
         """Every different node bought so far, by site and kind."""
