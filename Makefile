@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-growth benchmark-warm benchmark-pictures browser components interop peers format clean
+.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-growth benchmark-warm benchmark-spot benchmark-pictures browser components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -95,8 +95,11 @@ benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replic
 benchmark-warm: setup ## a slightly changed question, cold and warm (20 minutes)
 	$(BIN)/python -m binwright_benchmarks.warm_start
 
-benchmark-pictures: setup ## pictures of the latest quality and growth results
-	$(BIN)/python -m binwright_benchmarks.pictures $(foreach kind,quality growth,$(lastword $(sort $(wildcard benchmarks/results/$(kind)-*.json))))
+benchmark-spot: setup ## caps on spot pools: cost against what a reclaim takes, every pool taken away (7 minutes)
+	$(BIN)/python -m binwright_benchmarks.spot_risk
+
+benchmark-pictures: setup ## pictures of the latest quality, growth and spot risk results
+	$(BIN)/python -m binwright_benchmarks.pictures $(foreach kind,quality growth spot-risk,$(lastword $(sort $(wildcard benchmarks/results/$(kind)-*.json))))
 
 # The real etcd, kube-apiserver, kube-scheduler, kwok and Karpenter, built once and kept in ~/.cache/binwright.
 # Exit code 75 says that Go is missing or the build, which goes on in the background, needs longer.

@@ -1,7 +1,7 @@
 """Pictures of kept results: ``python -m binwright_benchmarks.pictures RESULT.json ... --output DIR``.
 
 A quality result gives performance profiles, gap-over-time curves and a table of cost ratios; a growth
-result gives the growth plot. Nothing is measured again.
+result gives the growth plot, one of spot risk the cost by what a reclaim takes. Nothing is measured again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from binwright_benchmarks.measure import compare
 from binwright_benchmarks.profile import write_profile
 from binwright_benchmarks.quality import Case, Quality, quality_of
 from binwright_benchmarks.results import default_folder
+from binwright_benchmarks.spot_risk import points_of as spot_points_of
+from binwright_benchmarks.spot_risk_plot import write_spot_risk
 
 
 def draw(result: Path, folder: Path) -> list[Path]:
@@ -30,16 +32,18 @@ def draw(result: Path, folder: Path) -> list[Path]:
     Raises
     ------
     ValueError
-        If the file holds neither kind of result.
+        If the file holds no such result.
     """
     try:
         payload = json.loads(result.read_text(encoding="utf-8"))
         if "points" in payload:
             points = points_of(payload)
             return [write_growth(folder / "growth.png", points, float(payload["limit_s"]))]
+        if "spot_risk" in payload:
+            return [write_spot_risk(folder / "spot-risk.png", spot_points_of(payload))]
         quality = quality_of(payload)
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{result}: neither a quality nor a growth result ({error!r})") from error
+        raise ValueError(f"{result}: no result of quality, growth or spot risk ({error!r})") from error
     found = [write_gap_curves(folder / "gap-curves.png", quality)]
     if any(case.baselines for case in quality.cases):
         found.append(write_profile(folder / "performance-profile.png", quality.cases))

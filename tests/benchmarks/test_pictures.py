@@ -145,7 +145,7 @@ def test_another_file_is_refused_by_name(
     with pytest.raises(SystemExit) as ended:
         pictures.main([str(other), "--output", str(tmp_path)])
     assert ended.value.code == 2
-    assert "other.json: neither a quality nor a growth result" in capsys.readouterr().err
+    assert "other.json: no result of quality, growth or spot risk" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
