@@ -136,12 +136,13 @@ class Memory:
 
 def _classes(instance: Instance) -> Iterator[tuple[Hashable, int]]:
     """What each kind of pods asks for, with its class."""
-    localized = instance.origin.localized
+    whole, localized = instance.origin.kinds, instance.origin.localized
     kinds = localized.kinds
-    placements = [placement_key(template, instance.problem) for template in kinds.placements]
+    placements = [placement_key(template, instance.problem) for template in whole.placements]
     for local, i in enumerate(instance.origin.class_of_local.tolist()):
         if i >= 0:
-            placement = placements[kinds.placement_of[local]]
+            # A local kind's own placement is a row of `Localized.admitted`: its kind knows the template.
+            placement = placements[whole.placement_of[localized.kind_of[local]]]
             priority = int(kinds.priority[local])
             yield (
                 (kinds.requests[local], placement, priority, kinds.stated[local], localized.scopes[local]),
@@ -158,7 +159,7 @@ def _candidates(instance: Instance) -> Iterator[Hashable]:
             yield (instance.resources, instance.allocatable[j].tobytes())
             continue
         kind = types[shelf.type_of[row]]
-        offering = kind.offerings[shelf.offering_of[row]]
+        offering = shelf.offering(problem.catalog, row)
         variant = instance.variants[instance.variant_of[j]]
         yield (
             problem.node_pools[variant.pool].name,
@@ -167,4 +168,5 @@ def _candidates(instance: Instance) -> Iterator[Hashable]:
             offering.region,
             offering.zone,
             offering.capacity_type,
+            int(shelf.held_limit[row]),
         )

@@ -9,11 +9,19 @@ from binwright_optimizer.columns.known import Known
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.memory import MOST_STARTS, Memory, WarmStart
-from binwright_optimizer.model import Decision, InstanceType, Problem, StopReason
+from binwright_optimizer.model import (
+    Decision,
+    InstanceType,
+    LabelSelector,
+    Problem,
+    StopReason,
+    TopologySpread,
+    labels,
+)
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import verify
-from builders import instance_type, microusd, node_pool, pod, problem
+from builders import instance_type, microusd, node_pool, offering, pod, problem
 from hypothesis import HealthCheck, assume, given, settings
 from mixed_problems import mixed_problems
 from solver_parts import candidate, candidate_names, greedy_of
@@ -186,3 +194,16 @@ def test_remembering_another_problem_never_makes_an_answer_wrong(one: Problem, o
         assert warm.bound_microusd_per_hour <= cold.cost_microusd_per_hour
         assert warm.cost_microusd_per_hour >= cold.cost_microusd_per_hour
     assert microusd(0) <= warm.bound_microusd_per_hour <= warm.cost_microusd_per_hour
+
+
+def test_pods_spread_over_zones_are_remembered_by_zone() -> None:
+    """Two pods in each of two zones, asked twice: the second time every class is found again."""
+    types = [instance_type("node", cpu=2, offerings=[offering(1.0, zone=zone) for zone in "ab"])]
+    own = LabelSelector.of_labels({"app": "web"})
+    web = pod("web", cpu=1, replicas=4)
+    spread = (TopologySpread(labels.ZONE, 1, selector=own),)
+    web = replace(web, template=replace(web.template, labels=(("app", "web"),), topology_spread=spread))
+    memory = Memory()
+    for _ in range(2):
+        decision = solve(problem([web], types), SolveParams(deadline_s=10.0), memory=memory)
+        assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(2.0)
