@@ -13,8 +13,10 @@ from typing import Any
 from binwright_optimizer.model import (
     Gang,
     GangTopology,
+    InstanceType,
     LossBound,
     MinValuesPolicy,
+    NodePool,
     Operator,
     Policies,
     Problem,
@@ -205,6 +207,9 @@ def test_a_workloads_own_policy_comes_before_the_problems() -> None:
 # --- minValues --------------------------------------------------------------------------------------
 
 
+FAMILY = "karpenter.k8s.aws/instance-family"
+
+
 def choosy(least: int) -> Problem:
     kinds = [instance_type(f"type-{n}", cpu=4, price=n) for n in (1, 2, 3)]
     pool = node_pool("default", Requirement(labels.INSTANCE_TYPE, Operator.EXISTS, (), least))
@@ -235,3 +240,57 @@ def test_types_too_small_for_the_pods_are_no_choice() -> None:
     pool = node_pool("default", Requirement(labels.INSTANCE_TYPE, Operator.EXISTS, (), 2))
     decision = answered(problem([ruled("web", 2, cpu=3)], kinds, [pool]))
     assert decision.cost_microusd_per_hour == microusd(3)
+
+
+def of_family(name: str, family: str, cpu: int, price: float, **more: Any) -> InstanceType:
+    return instance_type(name, cpu=cpu, price=price, extra_labels={FAMILY: family}, **more)
+
+
+def wanting(key: str, least: int) -> NodePool:
+    return node_pool("default", Requirement(key, Operator.EXISTS, (), least))
+
+
+def test_a_family_counts_once_however_many_types_it_has() -> None:
+    """Two families wanted. Both pods fit on c-1 or c-2, at 1, but m-1, at 3, holds only one of them: a node
+    for each pod, which c-1, c-2 and m-1 hold: 2."""
+    kinds = [of_family("c-1", "c", 2, 1), of_family("c-2", "c", 2, 1), of_family("m-1", "m", 1, 3)]
+    decision = answered(problem([ruled("web", 2)], kinds, [wanting(FAMILY, 2)]))
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(2)
+
+
+def test_a_claim_names_as_many_types_as_are_wanted_however_many() -> None:
+    """25 types are wanted where 20 are named otherwise."""
+    kinds = [instance_type(f"type-{n:02}", cpu=4, price=n) for n in range(1, 31)]
+    [claim] = answered(problem([ruled("web", 2)], kinds, [wanting(labels.INSTANCE_TYPE, 25)])).node_claims
+    assert len(claim.alternatives) == 25
+
+
+def test_a_dear_type_is_named_for_its_family() -> None:
+    """25 types of family c are cheaper than the one of m, which is wanted for the second value."""
+    kinds = [of_family(f"c-{n:02}", "c", 4, n) for n in range(1, 26)]
+    kinds.append(of_family("m-1", "m", 4, 99))
+    for policy in MinValuesPolicy:
+        question = problem([ruled("web", 2)], kinds, [wanting(FAMILY, 2)])
+        question = dataclasses.replace(question, policies=Policies(min_values=policy))
+        [claim] = answered(question).node_claims
+        assert len(claim.alternatives) == 20
+        assert claim.alternatives[-1].instance_type == "m-1"
+
+
+def test_no_other_type_is_a_choice_where_spot_pools_are_counted() -> None:
+    """Another type on spot is another pool. Two types wanted and two pods at most in a pool: on demand, 3."""
+    kinds = [
+        instance_type(name, cpu=2, offerings=[offering(3), offering(1, capacity_type="spot")])
+        for name in ("s", "m")
+    ]
+    web = ruled("web", 2, spot=SpotPolicy(max_per_pool=Share(count=2)))
+    decision = answered(problem([web], kinds, [wanting(labels.INSTANCE_TYPE, 2)]))
+    assert decision.cost_microusd_per_hour == microusd(3)
+
+
+def test_the_reason_names_the_choice_that_there_is_not() -> None:
+    """Four types wanted, three sold."""
+    [entry] = answered(choosy(4)).unschedulable
+    told = {refusal.constraint: refusal.message for refusal in entry.refusals}
+    wanted = "NodePool default wants 4 values of node.kubernetes.io/instance-type to choose from"
+    assert told["min-values"] == wanted
