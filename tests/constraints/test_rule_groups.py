@@ -165,6 +165,23 @@ def test_a_bound_on_loss_spreads_over_pools() -> None:
     policy = SpotPolicy(loss=LossBound(Share(count=2), 20_000, 730 * 3_600))
     question = problem([ruled("web", 4, spot=policy)], [risky])
     conforms(question, 3, lambda a: a.by(ZONE, "web") == {"a": 2, "b": 2})
+    assert answered(question).bound_microusd_per_hour == microusd(3)
+
+
+def test_a_pool_of_unknown_rate_counts_as_lost() -> None:
+    """One of four may be lost, and every pool is. One on spot (1) leaves three for two nodes on
+    demand (6), which hold all four."""
+    policy = SpotPolicy(loss=LossBound(Share(count=1), 20_000))
+    decision = answered(problem([ruled("web", 4, spot=policy)], [MIXED]))
+    assert decision.cost_microusd_per_hour == microusd(6)
+
+
+def test_a_bound_that_all_pools_keep_changes_nothing() -> None:
+    """Nobody is ever reclaimed: four on the cheapest spot."""
+    safe = dataclasses.replace(
+        MIXED, offerings=tuple(dataclasses.replace(o, interruption_ppm_per_month=0) for o in MIXED.offerings)
+    )
+    conforms(problem([ruled("web", 4, spot=SpotPolicy(loss=LossBound(Share(), 1)))], [safe]), 2)
 
 
 def test_at_most_two_in_a_pool() -> None:

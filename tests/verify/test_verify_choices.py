@@ -14,6 +14,7 @@ import test_verify_spread as spread
 from binwright_optimizer.model import (
     Decision,
     HostPort,
+    LossBound,
     MinValuesPolicy,
     Operator,
     Policies,
@@ -84,6 +85,9 @@ CHOICES_WRONG = [
      "accelerated nodes: node claim n0: alternative gpu has an accelerator, pod web-0 asks for none"),
     (case("an alternative in another spot pool", world(wary(2, max_per_pool=TWO), kinds=KINDS), choice("large", capacity_type="spot", web=2)),
      "spot policy: node claim n0: alternative large is another spot pool"),
+    (case("an alternative in a pool whose loss is not counted", world(wary(2, loss=LossBound(TWO, 1_000)), kinds=KINDS),
+          choice("large", capacity_type="spot", web=2)),
+     "spot loss: node claim n0: alternative large is another spot pool"),
     (case("an alternative that attaches fewer",
           world(mounts("web", OWN, replicas=3), kinds=(BOX, CHEAP_SLOW)),
           choice("box", kind="slow", web=3)),
