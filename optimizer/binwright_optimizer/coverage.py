@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.choices import pools_with_choice
 from binwright_optimizer.model import CommitmentUse, Cover, NodeClaim, Problem
 from binwright_optimizer.model.commitments import left_by_running, saved
 
@@ -40,12 +41,13 @@ def priced(instance: Instance, candidates: NDArray[np.intp], counts: NDArray[np.
         intp and int64 arrays (p,).
     """
     shelf, names = instance.shelf, [row.commitment for row in instance.limits if row.commitment]
+    closed = pools_with_choice(instance.problem)
     done: list[Priced] = []
     open_nodes: list[tuple[Priced, Fraction]] = []  # with the share that no plan pays for yet
     for p, (j, count) in enumerate(zip(candidates.tolist(), counts.tolist(), strict=True)):
         row = int(instance.row_of[j])
         nodes = Priced(p, count, int(instance.price[j]))
-        if row < 0 or not names:
+        if row < 0 or not names or int(instance.pool_of[j]) in closed:
             done.append(nodes)
         elif shelf.held_limit[row] >= 0:
             name = names[shelf.held_limit[row]]

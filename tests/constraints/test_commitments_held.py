@@ -179,6 +179,19 @@ def test_plans_do_not_make_scarce_offerings_less_scarce() -> None:
     assert decision.cost_microusd_per_hour == microusd(3.5)
 
 
+@pytest.mark.parametrize("is_reserved", [True, False])
+def test_pools_that_must_leave_a_choice_use_no_commitments(is_reserved: bool) -> None:
+    """A pool with minValues names two types for each node; what is paid for has one: three nodes at $1."""
+    medium = instance_type("medium", cpu=4, offerings=[offering(1.2, zone="a"), offering(1.2, zone="b")])
+    choice = replace(requires(labels.INSTANCE_TYPE, "Exists"), min_values=2)
+    held = [Reservation("ri", "small", REGION, 1, capacity_type=ON_DEMAND)] if is_reserved else []
+    plans = [] if is_reserved else [plan(1.5, 0.25)]
+    pools = [node_pool("p", choice)]
+    decision = answer(asked([pod(cpu=4, replicas=3)], [SMALL, medium], held, plans, pools))
+    assert decision.cost_microusd_per_hour == microusd(3.0)
+    assert decision.commitments[0].used == 0
+
+
 def test_two_commitments_of_one_name_are_refused() -> None:
     held = Reservation("plan", "small", REGION, 1)
     with pytest.raises(InvalidProblemError, match="already the name of another commitment"):

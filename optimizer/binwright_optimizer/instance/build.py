@@ -11,7 +11,7 @@ from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.admission import admitted as admitted_placements
 from binwright_optimizer.instance.attachments import AttachRoom
 from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
-from binwright_optimizer.instance.choices import has_choices, leave_choice
+from binwright_optimizer.instance.choices import has_choices, leave_choice, pools_with_choice
 from binwright_optimizer.instance.classes import (
     kinds_of,
     merge_kinds,
@@ -67,7 +67,7 @@ def build_instance(problem: Problem) -> Instance:
     variants = pool_variants(problem.node_pools, shelf, kinds.placements, rules.topology_keys)
     shelved = shelved_by_variant(
         shelf, problem.node_pools, variants, problem.daemon_sets, resources,
-        TypeDevices(problem.catalog.instance_types), attach,
+        TypeDevices(problem.catalog.instance_types), attach, pools_with_choice(problem),
     )  # fmt: skip
     asked = Asked.by(requests, resources)
 

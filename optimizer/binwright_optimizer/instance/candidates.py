@@ -80,8 +80,15 @@ def shelved_by_variant(
     resources: tuple[str, ...],
     of_types: TypeDevices,
     attach: AttachRoom,
+    without_commitments: frozenset[int] = frozenset(),
 ) -> list[Shelved]:
-    """What each variant may buy, in the order of ``variants``."""
+    """What each variant may buy, in the order of ``variants``.
+
+    Parameters
+    ----------
+    without_commitments
+        NodePools that may not use what commitments pay for.
+    """
     names = _overhead_resources(pools, daemon_sets)
     base = _allocatable_over(shelf, resources)
     base_overhead = _allocatable_over(shelf, names)
@@ -91,7 +98,10 @@ def shelved_by_variant(
         fixed = dict(variant.fixed)
         wanted = list(pool.requirements)
         wanted += [Requirement(k, Operator.IN, (v,)) for k, v in pool.labels if k in shelf.labels.columns]
-        rows = np.flatnonzero(shelf.labels.mask_all(wanted, fixed) & (shelf.available > 0))
+        is_sold = shelf.labels.mask_all(wanted, fixed) & (shelf.available > 0)
+        if variant.pool in without_commitments:
+            is_sold &= shelf.held_limit < 0
+        rows = np.flatnonzero(is_sold)
         overhead = np.zeros((len(rows), len(names)), dtype=np.int64)
         overhead += resource_vector(pool.overhead, names)
         for daemon in daemon_sets:

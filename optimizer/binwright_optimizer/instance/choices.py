@@ -60,6 +60,16 @@ def has_choices(problem: Problem) -> bool:
     )
 
 
+def pools_with_choice(problem: Problem) -> frozenset[int]:
+    """NodePools whose NodeClaims must leave a choice.
+
+    They use no commitments: a node that one pays for is of the type that it pays for.
+    """
+    if not has_choices(problem):
+        return frozenset()
+    return frozenset(p for p, pool in enumerate(problem.node_pools) if wants_choice(pool))
+
+
 def leave_choice(
     problem: Problem,
     shelf: Shelf,
