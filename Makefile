@@ -92,7 +92,7 @@ benchmark-plan-growth: setup ## work of plans by quarters, regions, scenarios an
 benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replicas (10 to 40 minutes)
 	$(BIN)/python -m binwright_benchmarks.growth
 
-benchmark-warm: setup ## a slightly changed question, cold and warm (20 minutes)
+benchmark-warm: setup ## a slightly changed question, cold and warm (10 minutes)
 	$(BIN)/python -m binwright_benchmarks.warm_start
 
 benchmark-spot: setup ## caps on spot pools: cost against what a reclaim takes, every pool taken away (7 minutes)

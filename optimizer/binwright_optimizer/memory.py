@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class WarmStart:
             column_of,
             class_of,
             known.patterns[column_of, class_of],
-            Known(known.candidates, known.patterns[:, :0], known.nodes, known.prices),
+            replace(known, patterns=known.patterns[:, :0]),
         )
 
     def likeness(self, instance: Instance) -> float:
@@ -101,7 +101,7 @@ class WarmStart:
             tried = good[:MOST_RULED]
             allowed = [instance.rules.allows(int(candidates[p]), patterns[p]) for p in tried]
             good = tried[np.array(allowed, dtype=bool)]
-        return Known(candidates[good], patterns[good], nodes[good], prices)
+        return Known(candidates[good], patterns[good], nodes[good], prices, self.known.is_close)
 
 
 class Memory:

@@ -26,8 +26,8 @@ PODS_S = 12e-6
 PROOF_SHARE, MOST_RESERVE_S = 0.08, 1.5
 """Share of the time, and the most of it, that is kept for the proof."""
 COUNTED_NODES = 5_000_000
-"""Nodes that a knapsack's search may take under a work limit, whatever the clock says: 50 ms. With 100,000 the
-proof of GPU traces fell 4 % short of the search's bound."""
+"""Nodes that a knapsack's search may take under a work limit, whatever the clock says: 50 ms. With 100,000
+the proof of a GPU trace fell 4 % short of the search's bound."""
 PART_UNITS, PART_CELL_UNITS = 2_000.0, 0.02
 """Units of work that the proof of a part takes, beside those of each offering and class."""
 

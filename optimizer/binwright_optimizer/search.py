@@ -156,7 +156,11 @@ class Search:
         self.downsize = Downsize(instance, self.pricing.compatible)
         self.penalty = penalties(instance)
         self.generation = Generation(
-            instance, self.pricing, self.penalty, self._cover_at, has_columns=known is not None
+            instance,
+            self.pricing,
+            self.penalty,
+            self._cover_at,
+            has_columns=known is not None and known.is_close,
         )
         self.target = instance
         """What whole-number answers pack: the instance, linked pods allocated to domains."""
@@ -318,7 +322,8 @@ class Search:
             self.generation.add(self._known.candidates, self._known.patterns)
             self.generation.sweep(replace(nothing, pods=self._known.prices), lift=True)
             self.incumbent.raise_bound(self.generation.bound.dollars, "warm start")
-            return
+            if self._known.is_close:
+                return
         if known is not None:
             self.generation.add(*known)
         elif self._has_domains:

@@ -207,3 +207,15 @@ def test_pods_spread_over_zones_are_remembered_by_zone() -> None:
     for _ in range(2):
         decision = solve(problem([web], types), SolveParams(deadline_s=10.0), memory=memory)
         assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(2.0)
+
+
+def test_whether_a_search_ended_near_its_bound_is_remembered() -> None:
+    """Twelve lumpy classes cut short at once are not; eight pods that fill two nodes to the brim are."""
+    for question, is_close in ((lumpy(), False), (asked(8, 0, [NODE]), True)):
+        memory = Memory()
+        solve(question, SolveParams(deadline_s=3_600.0, work_limit=1), memory=memory)
+        known = memory.recall(build_instance(question))
+        assert known is not None
+        assert known.is_close == is_close
+        again, _ = solved(question, memory)
+        assert verify(question, again) == ()

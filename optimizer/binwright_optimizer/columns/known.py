@@ -12,12 +12,15 @@ from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
+from binwright_optimizer.pricing import MICRO
 
 Float = NDArray[np.float64]
 MOST_COLUMNS = 3_000
 """Columns kept, those of least reduced cost."""
 MOST_REDUCED = 0.005
 """Reduced cost up to which a column is kept, as a share of its price."""
+CLOSE = 0.01
+"""Gap up to which a search counts as having ended near its bound."""
 MOST_NODES = 2_000
 """Depth-first nodes per knapsack of the cover of what is left."""
 
@@ -34,12 +37,15 @@ class Known:
         int64 array (p,).
     prices
         float64 array (i,): dollars a pod; 0 where nothing is known.
+    is_close
+        Whether that search ended near its bound, so that its columns are all that a master needs to begin.
     """
 
     candidates: NDArray[np.intp]
     patterns: NDArray[np.int32]
     nodes: NDArray[np.int64]
     prices: Float
+    is_close: bool = True
 
     @classmethod
     def of(
@@ -60,6 +66,7 @@ class Known:
             np.concatenate([packing.patterns, patterns[near]]),
             np.concatenate([packing.counts, np.zeros(len(near), dtype=np.int64)]),
             bound.duals.pods,
+            packing.cost * MICRO - bound.dollars <= CLOSE * packing.cost * MICRO,
         )
 
     def answer(self, instance: Instance, greedy: Greedy, values: Float) -> Columns:
