@@ -19,6 +19,8 @@ from binwright_optimizer.columns.known import Known
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.admission import placement_key
 
+Classes = list[tuple[int, int]]
+"""Hashes of kinds of pods with the class of each."""
 MOST_STARTS = 16
 """Questions remembered; a megabyte each at the most."""
 LEAST_ALIKE = 0.3
@@ -45,7 +47,7 @@ class WarmStart:
         The same search's `Known`, its patterns left out.
     """
 
-    classes: dict[Hashable, int]
+    classes: dict[int, int]
     candidates: tuple[Hashable, ...]
     column_of: NDArray[np.intp]
     class_of: NDArray[np.intp]
@@ -57,7 +59,7 @@ class WarmStart:
         """What is worth remembering of a search over this instance."""
         column_of, class_of = np.nonzero(known.patterns)
         return cls(
-            dict(_classes(instance)),
+            dict(classes_of(instance)),
             tuple(_candidates(instance)),
             column_of,
             class_of,
@@ -65,19 +67,18 @@ class WarmStart:
             replace(known, patterns=known.patterns[:, :0]),
         )
 
-    def likeness(self, instance: Instance) -> float:
+    def likeness(self, instance: Instance, classes: Classes) -> float:
         """Share of the instance's pods whose class is recognised."""
         met = np.zeros(instance.n_classes, dtype=bool)
-        for key, i in _classes(instance):
-            met[i] |= key in self.classes
+        met[[i for key, i in classes if key in self.classes]] = True
         total = int(instance.demand.sum())
         return float(instance.demand[met].sum()) / total if total else 0.0
 
-    def known_in(self, instance: Instance) -> Known:
+    def known_in(self, instance: Instance, classes: Classes) -> Known:
         """What of it holds for this instance."""
         new_of_old = np.full(len(self.known.prices), -1, dtype=np.intp)
         prices = np.zeros(instance.n_classes)
-        for key, i in _classes(instance):
+        for key, i in classes:
             old = self.classes.get(key)
             if old is not None:
                 prices[i] = max(prices[i], self.known.prices[old])
@@ -87,9 +88,9 @@ class WarmStart:
         bought = np.array([position.get(key, -1) for key in self.candidates], dtype=np.intp)
         candidates = bought[self.known.candidates]
         patterns = np.zeros((len(candidates), instance.n_classes), dtype=np.int32)
-        classes = new_of_old[self.class_of]
-        held = classes >= 0
-        np.add.at(patterns, (self.column_of[held], classes[held]), self.count_of[held])
+        places = new_of_old[self.class_of]
+        held = places >= 0
+        np.add.at(patterns, (self.column_of[held], places[held]), self.count_of[held])
         kept = np.flatnonzero(candidates >= 0)
         candidates, patterns, nodes = candidates[kept], patterns[kept], self.known.nodes[kept]
         patterns[~instance.compatible.T[candidates]] = 0
@@ -118,36 +119,41 @@ class Memory:
         """What the question most like this one taught; None if none is like it."""
         with self._lock:
             starts = list(self._starts)
+        classes = classes_of(instance) if starts else []
         best, likeness = None, LEAST_ALIKE
         for start in reversed(starts):
-            alike = start.likeness(instance)
+            alike = start.likeness(instance, classes)
             if alike > likeness:
                 best, likeness = start, alike
-        known = None if best is None else best.known_in(instance)
+        known = None if best is None else best.known_in(instance, classes)
         return known if known is not None and len(known.candidates) else None
 
     def keep(self, instance: Instance, known: Known) -> None:
         """Remember a search, in place of one over nearly the same pods or of the oldest."""
-        start = WarmStart.of(instance, known)
+        start, classes = WarmStart.of(instance, known), classes_of(instance)
         with self._lock:
-            others = [other for other in self._starts if other.likeness(instance) < SAME]
+            others = [other for other in self._starts if other.likeness(instance, classes) < SAME]
             self._starts = [*others[-MOST_STARTS + 1 :], start]
 
 
-def _classes(instance: Instance) -> Iterator[tuple[Hashable, int]]:
-    """What each kind of pods asks for, with its class."""
+def classes_of(instance: Instance) -> Classes:
+    """What each kind of pods asks for, as a hash, with its class.
+
+    Kinds are looked up in every warm start there is, and hashing thousands of them takes longer than that;
+    two that share a hash by chance are a wrong guess, which is checked like any other.
+    """
     whole, localized = instance.origin.kinds, instance.origin.localized
     kinds = localized.kinds
-    placements = [placement_key(template, instance.problem) for template in whole.placements]
+    placements = [hash(placement_key(template, instance.problem)) for template in whole.placements]
+    found = []
     for local, i in enumerate(instance.origin.class_of_local.tolist()):
         if i >= 0:
             # A local kind's own placement is a row of `Localized.admitted`: its kind knows the template.
             placement = placements[whole.placement_of[localized.kind_of[local]]]
-            priority = int(kinds.priority[local])
-            yield (
-                (kinds.requests[local], placement, priority, kinds.stated[local], localized.scopes[local]),
-                i,
-            )
+            stated, scope = kinds.stated[local], localized.scopes[local]
+            key = (kinds.requests[local], placement, int(kinds.priority[local]), stated, scope)
+            found.append((hash(key), i))
+    return found
 
 
 def _candidates(instance: Instance) -> Iterator[Hashable]:

@@ -8,7 +8,7 @@ import numpy as np
 from binwright_optimizer.columns.known import Known
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
-from binwright_optimizer.memory import MOST_STARTS, Memory, WarmStart
+from binwright_optimizer.memory import MOST_STARTS, Memory, WarmStart, classes_of
 from binwright_optimizer.model import (
     Decision,
     InstanceType,
@@ -71,10 +71,10 @@ def test_classes_are_recognised_by_what_their_pods_ask_for() -> None:
     start = WarmStart.of(before, known_of(before, ("node", 3, {2000: 1, 3000: 2})))
     pods = [pod("other", cpu=3, memory_gib=1, replicas=9), pod("more", cpu=2, memory_gib=1, replicas=9)]
     after = build_instance(problem(pods, [NODE]))
-    known = start.known_in(after)
+    known = start.known_in(after, classes_of(after))
     assert by_cpu(after, known) == [(0, {2000: 1, 3000: 2}, 3)]
     assert sorted(known.prices.tolist()) == [0.2, 0.3]
-    assert start.likeness(after) == 1.0
+    assert start.likeness(after, classes_of(after)) == 1.0
 
 
 def test_columns_that_no_longer_fit_are_dropped() -> None:
@@ -83,7 +83,9 @@ def test_columns_that_no_longer_fit_are_dropped() -> None:
     known = known_of(before, ("node", 1, {2000: 4}), ("node", 2, {2000: 3}))
     smaller = instance_type("node", cpu=6, memory_gib=32, price=1)
     after = build_instance(asked(8, 4, [smaller]))
-    assert by_cpu(after, WarmStart.of(before, known).known_in(after)) == [(0, {2000: 3}, 2)]
+    assert by_cpu(after, WarmStart.of(before, known).known_in(after, classes_of(after))) == [
+        (0, {2000: 3}, 2)
+    ]
 
 
 def test_pods_and_types_that_are_gone_leave_the_columns() -> None:
@@ -92,7 +94,9 @@ def test_pods_and_types_that_are_gone_leave_the_columns() -> None:
     assert candidate_names(before) == ["large", "node"]
     known = known_of(before, ("large", 1, {2000: 8}), ("node", 1, {2000: 4}), ("node", 1, {3000: 2}))
     after = build_instance(asked(2, 0, [NODE]))
-    assert by_cpu(after, WarmStart.of(before, known).known_in(after)) == [(0, {2000: 2}, 1)]
+    assert by_cpu(after, WarmStart.of(before, known).known_in(after, classes_of(after))) == [
+        (0, {2000: 2}, 1)
+    ]
 
 
 def test_classes_that_are_new_have_no_price_yet() -> None:
@@ -100,8 +104,8 @@ def test_classes_that_are_new_have_no_price_yet() -> None:
     before = build_instance(asked(8, 0, [NODE]))
     start = WarmStart.of(before, known_of(before, ("node", 2, {2000: 4})))
     after = build_instance(asked(8, 8, [NODE]))
-    assert sorted(start.known_in(after).prices.tolist()) == [0.0, 0.2]
-    assert start.likeness(after) == 0.5
+    assert sorted(start.known_in(after, classes_of(after)).prices.tolist()) == [0.0, 0.2]
+    assert start.likeness(after, classes_of(after)) == 0.5
 
 
 def test_what_is_left_beside_the_nodes_of_the_answer_is_covered() -> None:
