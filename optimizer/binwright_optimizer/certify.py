@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.instance.domains.linking import Scope
+from binwright_optimizer.instance.domains.linking import Linking, Scope
 from binwright_optimizer.model import Certificate, LocalPrices, Split
 from binwright_optimizer.pricing import MICRO
 
@@ -72,13 +73,27 @@ def _local_prices(instance: Instance, pods: list[int]) -> tuple[LocalPrices, ...
     linking = instance.linking
     if linking is None:
         return ()
-    prices: list[list[tuple[Scope, int]]] = [[] for _ in linking.kinds]
-    for i, q, scope in zip(linking.class_of, linking.kind_of, linking.scopes, strict=True):
-        prices[q].append((scope, pods[i]))
+    prices: list[dict[Scope, int]] = [{} for _ in linking.kinds]
+    shares = _shares(instance, linking)
+    for v, q, share in zip(linking.part_of, linking.part_kind, shares, strict=True):
+        scope, price = linking.scopes[v], int(share * pods[linking.class_of[v]])
+        prices[q][scope] = min(price, prices[q].get(scope, price))
     workloads: dict[int, list[int]] = {}
     for w, kind in enumerate(instance.origin.kinds.workload_kind.tolist()):
         workloads.setdefault(kind, []).append(w)
     return tuple(
-        LocalPrices(tuple(workloads[int(kind)]), tuple(sorted(prices[q], key=lambda pair: -len(pair[0]))))
+        LocalPrices(
+            tuple(workloads[int(kind)]), tuple(sorted(prices[q].items(), key=lambda pair: -len(pair[0])))
+        )
         for q, kind in enumerate(linking.kinds)
     )
+
+
+def _shares(instance: Instance, linking: Linking) -> NDArray[np.float64]:
+    """What one pod of a part is worth of its bundle, by the requests of its kind: float64 array (part,)."""
+    if (linking.part_pods == 1).all() and len(linking.part_of) == linking.n_local:
+        return np.ones(linking.n_local)
+    size = instance.origin.sizes[linking.kinds[linking.part_kind]]
+    total = np.zeros(linking.n_local)
+    np.add.at(total, linking.part_of, size * linking.part_pods)
+    return np.asarray(size / total[linking.part_of])

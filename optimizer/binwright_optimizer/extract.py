@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +28,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.resources import NVIDIA_GPU
 from binwright_optimizer.packing import Packing
+from binwright_optimizer.queues import ClassQueues
 
 MAX_ALTERNATIVES = 20
 """Instance types listed per NodeClaim, the chosen one included."""
@@ -51,7 +51,7 @@ class Placed:
 
 def extract(instance: Instance, packing: Packing) -> Placed:
     """NodeClaims, placements on existing nodes, and the pods left out."""
-    queues = _ClassQueues(instance, packing)
+    queues = ClassQueues(instance, packing)
     claims: list[NodeClaim] = []
     existing: list[ExistingPlacement] = []
     next_existing = [iter(nodes) for nodes in instance.existing_of]
@@ -77,81 +77,6 @@ def extract(instance: Instance, packing: Packing) -> Placed:
                 templates[key] = _claim_template(instance, alternatives, plans, nodes, j, pattern)
             claims.append(templates[key].claim(len(claims) + 1, queues.take(wanted)))
     return Placed(tuple(claims), tuple(existing), queues.rest())
-
-
-class _ClassQueues:
-    """Pods of each class in the order of the workloads, handed out as ranges."""
-
-    def __init__(self, instance: Instance, packing: Packing) -> None:
-        members: list[list[PodRange]] = [[] for _ in range(instance.n_classes)]
-        self._unplaced: list[PodRange] = []
-        kinds = instance.origin.kinds.workload_kind.tolist()
-        is_linked = instance.origin.localized.is_linked
-        linked: dict[int, list[PodRange]] = {}
-        for w, (i, workload) in enumerate(
-            zip(instance.class_of.tolist(), instance.problem.workloads, strict=True)
-        ):
-            everyone = PodRange(w, 0, workload.replicas)
-            if is_linked[kinds[w]]:
-                linked.setdefault(kinds[w], []).append(everyone)
-            else:
-                (members[i] if i >= 0 else self._unplaced).append(everyone)
-        self._members = members
-        self._position = [0] * instance.n_classes
-        self._used = [0] * instance.n_classes
-        if linked:
-            self._allocate(instance, packing, linked)
-
-    def _allocate(self, instance: Instance, packing: Packing, linked: dict[int, list[PodRange]]) -> None:
-        """Hand the pods of linked kinds to the classes of the domains that they are allocated to."""
-        linking, allocation = instance.linking, packing.allocation
-        amounts: dict[int, list[tuple[int, int]]] = {}
-        if linking is not None and allocation is not None:
-            for i, q, amount in zip(linking.class_of, linking.kind_of, allocation, strict=True):
-                amounts.setdefault(int(linking.kinds[q]), []).append((int(i), int(amount)))
-        for kind, ranges in linked.items():
-            queue = list(reversed(ranges))
-            for i, amount in amounts.get(kind, ()):
-                missing = amount
-                while missing:
-                    pods = queue.pop()
-                    step = min(missing, pods.count)
-                    if step:
-                        self._members[i].append(PodRange(pods.workload, pods.first, step))
-                    if step < pods.count:
-                        queue.append(PodRange(pods.workload, pods.first + step, pods.count - step))
-                    missing -= step
-            self._unplaced.extend(queue)
-
-    def take(self, wanted: list[tuple[int, int]]) -> tuple[PodRange, ...]:
-        """Pods for one node that holds so many of these classes."""
-        ranges: list[PodRange] = []
-        for i, count in wanted:
-            ranges.extend(self._take(i, count))
-        return tuple(ranges)
-
-    def _take(self, i: int, count: int) -> Iterator[PodRange]:
-        while count:
-            pods = self._members[i][self._position[i]]
-            left = pods.count - self._used[i]
-            step = min(left, count)
-            if step:
-                yield PodRange(pods.workload, pods.first + self._used[i], step)
-            self._used[i] += step
-            count -= step
-            if step == left:
-                self._position[i] += 1
-                self._used[i] = 0
-
-    def rest(self) -> tuple[PodRange, ...]:
-        """Every pod not handed out."""
-        ranges = list(self._unplaced)
-        for i, members in enumerate(self._members):
-            for position in range(self._position[i], len(members)):
-                pods = members[position]
-                used = self._used[i] if position == self._position[i] else 0
-                ranges.append(PodRange(pods.workload, pods.first + used, pods.count - used))
-        return tuple(sorted((r for r in ranges if r.count), key=lambda r: (r.workload, r.first)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,20 +187,16 @@ class _Alternatives:
         self._devices: dict[int, DeviceColumns] = {}
         widths = [len(part.rows) for part in instance.origin.shelved]
         self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
-        for i, placement in zip(
+        localized, stated = instance.origin.localized, instance.origin.kinds.stated
+        for i, placement, content in zip(
             instance.origin.class_of_local.tolist(),
-            instance.origin.localized.kinds.placement_of.tolist(),
+            localized.placement_of.tolist(),
+            localized.contents,
             strict=True,
         ):
             if i >= 0:
                 self._placements[i].add(placement)
-        for i, stated in zip(
-            instance.origin.class_of_local.tolist(),
-            instance.origin.localized.kinds.stated,
-            strict=True,
-        ):
-            if i >= 0 and stated.spot[0].counts_pools:
-                self._is_bounded[i] = True
+                self._is_bounded[i] |= any(stated[k].spot[0].counts_pools for k, _ in content)
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
     def of(

@@ -137,22 +137,24 @@ class Memory:
 
 
 def classes_of(instance: Instance) -> Classes:
-    """What each kind of pods asks for, as a hash, with its class.
+    """What each kind of pods, or bundle of them, asks for, as a hash, with its class.
 
     Kinds are looked up in every warm start there is, and hashing thousands of them takes longer than that;
     two that share a hash by chance are a wrong guess, which is checked like any other.
     """
-    whole, localized = instance.origin.kinds, instance.origin.localized
-    kinds = localized.kinds
-    placements = [hash(placement_key(template, instance.problem)) for template in whole.placements]
+    kinds, localized = instance.origin.kinds, instance.origin.localized
+    placements = [hash(placement_key(template, instance.problem)) for template in kinds.placements]
+    own = [
+        hash((requests, placements[placement], priority, stated))
+        for requests, placement, priority, stated in zip(
+            kinds.requests, kinds.placement_of.tolist(), kinds.priority.tolist(), kinds.stated, strict=True
+        )
+    ]
     found = []
     for local, i in enumerate(instance.origin.class_of_local.tolist()):
         if i >= 0:
-            # A local kind's own placement is a row of `Localized.admitted`: its kind knows the template.
-            placement = placements[whole.placement_of[localized.kind_of[local]]]
-            stated, scope = kinds.stated[local], localized.scopes[local]
-            key = (kinds.requests[local], placement, int(kinds.priority[local]), stated, scope)
-            found.append((hash(key), i))
+            parts = tuple((own[k], pods) for k, pods in localized.contents[local])
+            found.append((hash((parts, localized.scopes[local])), i))
     return found
 
 

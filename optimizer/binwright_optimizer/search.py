@@ -342,7 +342,10 @@ class Search:
         """Whether a master with a row for each class would take most of the time."""
         instance = self.instance
         return (
-            instance.n_classes > MOST_CLASSES and instance.linking is None and instance.rules.devices.is_empty
+            instance.n_classes > MOST_CLASSES
+            and instance.linking is None
+            and instance.rules.devices.is_empty
+            and not len(instance.rules.once_into)
         )
 
     def _pack_parts(self) -> None:

@@ -7,7 +7,6 @@ then on the verifier refuses decisions that break the rule.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -18,7 +17,6 @@ from binwright_optimizer.model import (
     PreferencePolicy,
     Problem,
     Workload,
-    labels,
 )
 from binwright_optimizer.model.rules import Rule
 
@@ -31,11 +29,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
         "topology spread with ScheduleAnyway is not weighed",
         lambda template: any(not constraint.is_required for constraint in template.topology_spread),
         None,
-    ),
-    (
-        "pod affinity by node is not enforced",
-        lambda template: any(t.topology_key == labels.HOSTNAME for t in template.pod_affinity.required),
-        Rule.AFFINITY_ON_NODES,
     ),
     (
         "preferred pod affinity is not weighed",
@@ -57,18 +50,6 @@ def _has_soft_taint(pool: NodePool) -> bool:
     return any(not taint.repels for taint in pool.taints)
 
 
-def _has_shared_volumes(problem: Problem) -> bool:
-    """Whether several pods, running ones included, mount one volume by name."""
-    pods = [(w.namespace, w.template, w.replicas) for w in problem.workloads]
-    pods += [(p.namespace, p.template, p.count) for node in problem.existing_nodes for p in node.pods]
-    users = Counter[tuple[str, str]]()
-    for namespace, template, count in pods:
-        for name in {volume.name for volume in template.volumes} - {""}:
-            users[namespace, name] += count
-    placed = {(w.namespace, volume.name) for w in problem.workloads for volume in w.template.volumes}
-    return any(count > 1 for claim, count in users.items() if claim in placed)
-
-
 _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] = (
     (
         "taints with the effect PreferNoSchedule are not weighed",
@@ -77,20 +58,6 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
             or any(not taint.repels for node in problem.existing_nodes for taint in node.taints)
         ),
         None,
-    ),
-    (
-        "volumes that several pods share may end on several nodes, and count once for each pod",
-        _has_shared_volumes,
-        Rule.SHARED_VOLUMES,
-    ),
-    (
-        "gangs that want to be on one node are not enforced",
-        lambda problem: any(
-            rule.is_required and rule.topology_key == labels.HOSTNAME
-            for gang in problem.gangs
-            for rule in gang.topology
-        ),
-        Rule.GANGS_ON_NODES,
     ),
     (
         "preferences are not weighed, whatever a weight point is worth",

@@ -44,10 +44,6 @@ def asking(**rules: object) -> Problem:
             {"topology_spread": (TopologySpread("zone", 1, WhenUnsatisfiable.SCHEDULE_ANYWAY),)},
         ),
         (
-            "pod affinity by node is not enforced",
-            {"pod_affinity": PodAffinity((PodAffinityTerm(labels.HOSTNAME, LabelSelector()),))},
-        ),
-        (
             "preferred pod affinity is not weighed",
             {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
         ),
@@ -87,6 +83,7 @@ def test_what_is_held_is_not_mentioned() -> None:
     held = asking(
         host_ports=(HostPort(80),),
         node_caps=(NodeCap(LabelSelector(), 1),),
+        pod_affinity=PodAffinity((PodAffinityTerm(labels.HOSTNAME, LabelSelector()),)),
         pod_anti_affinity=PodAffinity((TERM,)),
     )
     running = RunningPods(held.workloads[0].template)

@@ -87,7 +87,7 @@ def open_market(problem: Problem) -> Market:
     limits, minimums = limit_rows(problem)
     limits += supply_rows(shelf, row_of[is_bought])  # what is scarce is scarce for all pools together
     local = origin.localized
-    admitted = local.admitted[local.kinds.placement_of[_kind_of_class(reduced)]]
+    admitted = local.admitted[local.placement_of[_kind_of_class(reduced)]]
     fits = (reduced.requests[:, None, :] <= allocatable[None, :, :]).all(axis=2)
     whole = replace(
         reduced,

@@ -1,18 +1,20 @@
 """Volumes that a node can attach, by CSI driver, as resources of their own.
 
-A pod takes one for each volume that it mounts and whose driver some node limits. Pods that share a volume
-take one each although a node attaches it once: an answer may be dearer than it has to be, never wrong.
+A pod takes one for each volume that it mounts and whose driver some node limits. What pods share is
+attached once on a node, and so no resource: see `on_nodes`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.claims import Claim, ClaimName
+from binwright_optimizer.instance.node_rules import Attached
 from binwright_optimizer.instance.shelf import UNLIMITED
 from binwright_optimizer.model import ExistingNode, InstanceType, NodePool, PodTemplate, Problem, Resources
 from binwright_optimizer.model.volumes import AttachLimit
@@ -33,14 +35,54 @@ def limited_drivers(problem: Problem) -> frozenset[str]:
     return frozenset(limit.driver for limits in everywhere for limit in limits)
 
 
-def attachments(template: PodTemplate, limited: frozenset[str]) -> Resources:
-    """What one pod takes of the limited drivers."""
+def attachments(template: PodTemplate, limited: frozenset[str], shared: Collection[str] = ()) -> Resources:
+    """What one pod takes of the limited drivers, but for the claims by name that others mount as well."""
     if not (limited and template.volumes):
         return Resources()
-    shared = {(v.driver, v.name) for v in template.volumes if v.name and v.driver in limited}
-    taken = Counter(driver for driver, _ in shared)
+    named = {(v.driver, v.name) for v in template.volumes if v.name and v.driver in limited}
+    taken = Counter(driver for driver, name in named if name not in shared)
     taken.update(v.driver for v in template.volumes if not v.name and v.driver in limited)
     return Resources.of({f"{ATTACHED}{driver}": count for driver, count in taken.items()})
+
+
+def shared_columns(claims: Iterable[Claim], limited: frozenset[str]) -> Counter[str]:
+    """Resources of limited drivers, and how many volumes of each pods share."""
+    drivers = [driver for claim in claims for driver in claim.attached if driver in limited]
+    return Counter(f"{ATTACHED}{driver}" for driver in drivers)
+
+
+def attached_once(
+    claims: Mapping[ClaimName, Claim],
+    resources: tuple[str, ...],
+    requests: NDArray[np.int64],
+    room: NDArray[np.int64],
+    workloads_of: Sequence[set[int]],
+    existing_of: Sequence[Sequence[int]],
+) -> Iterator[Attached]:
+    """For each limited driver, the volumes that pods share, over classes ``i`` and candidates ``j``.
+
+    Parameters
+    ----------
+    requests, room
+        int64 arrays (i, r), (j, r).
+    workloads_of
+        Workloads whose pods are in items of each class.
+    existing_of
+        Existing nodes of each candidate.
+    """
+    for r, name in enumerate(resources):
+        driver = name.removeprefix(ATTACHED)
+        users = [claim.attached[driver] for _, claim in sorted(claims.items()) if driver in claim.attached]
+        if name.startswith(ATTACHED) and users:
+            shared = [
+                (
+                    frozenset(i for i, mine in enumerate(workloads_of) if mine & workloads),
+                    frozenset(j for j, mine in enumerate(existing_of) if nodes & set(mine)),
+                )
+                for workloads, nodes in users
+            ]
+            own = {int(i): int(requests[i, r]) for i in np.flatnonzero(requests[:, r])}
+            yield Attached(own, shared, room[:, r])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.admission import admitted as admitted_placements
-from binwright_optimizer.instance.attachments import AttachRoom
+from binwright_optimizer.instance.attachments import (
+    AttachRoom,
+    attached_once,
+    limited_drivers,
+    shared_columns,
+)
+from binwright_optimizer.instance.bundles import Content, bundles_of
+from binwright_optimizer.instance.bundles.bundle import Room
 from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
 from binwright_optimizer.instance.choices import has_choices, leave_choice, pools_with_choice
+from binwright_optimizer.instance.claims import kinds_with_exclusive_claims, shared_claims
 from binwright_optimizer.instance.classes import (
     kinds_of,
     merge_kinds,
@@ -32,6 +40,7 @@ from binwright_optimizer.instance.domains.spot import alone_on_spot
 from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.held import shelf_with_held
 from binwright_optimizer.instance.instance import Instance, Origin
+from binwright_optimizer.instance.items import Items
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.minimums import check_minimums
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN, OnNodes, arrange, on_nodes_of
@@ -59,8 +68,10 @@ def build_instance(problem: Problem) -> Instance:
         beyond what its limits and the supply of its offerings allow.
     """
     rules = rules_of(problem)
-    kinds = kinds_of(problem, rules)
-    resources = requested_resources(kinds)
+    claims = shared_claims(problem)
+    kinds = kinds_of(problem, rules, claims)
+    shared = shared_columns(claims.values(), limited_drivers(problem))
+    resources = requested_resources(kinds, shared)
     requests = request_matrix(kinds, resources)
     shelf, held = shelf_with_held(shelf_of(problem.catalog), problem)
     attach = AttachRoom(resources, problem.catalog.instance_types)
@@ -75,6 +86,7 @@ def build_instance(problem: Problem) -> Instance:
     kind_demand = np.zeros(len(kinds.requests), dtype=np.int64)
     np.add.at(kind_demand, kinds.workload_kind, replicas)
     wanted = _total_demand(requests, kind_demand, resources)
+    wanted += np.array([shared[name] for name in resources])
 
     table = DomainTable(problem, shelf, shelved)
     eligibility = Eligibility(problem, shelf, shelved, table)
@@ -84,6 +96,7 @@ def build_instance(problem: Problem) -> Instance:
     existing_free = node_amounts(problem, resources, existing_free)
     allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
     allocatable = np.minimum(allocatable, wanted)
+    sizes = np.asarray((requests / np.maximum(wanted, 1)).sum(axis=1))
     device_room = _device_rooms(problem, shelved, resources, asked)
     row_of = np.concatenate([*(s.rows for s in shelved), np.full(n_existing, -1)]).astype(np.intp)
     variant_of = np.repeat(np.arange(-1, len(shelved)), [0, *(len(s.rows) for s in shelved)])
@@ -94,30 +107,37 @@ def build_instance(problem: Problem) -> Instance:
     price = np.zeros(len(row_of), dtype=np.int64)
     price[bought] = shelf.price[row_of[bought]]
 
-    def fluid(k: int) -> NDArray[np.float64]:
-        share = (requests[k] / np.maximum(allocatable, 1)).max(axis=1)
-        fits = (requests[k] <= allocatable).all(axis=1)
+    def fluid(content: Content) -> NDArray[np.float64]:
+        amounts = np.sum([pods * requests[k] for k, pods in content], axis=0)
+        share = (amounts / np.maximum(allocatable, 1)).max(axis=1)
+        fits = (amounts <= allocatable).all(axis=1)
         return np.where(fits, price * MICRO * share, np.inf)
 
     places = admitted_placements(problem, kinds.placements, shelf, shelved)
-    localized = localize(problem, rules, kinds, places, table, eligibility, fluid)
+    bundles = bundles_of(problem, rules, kinds, kind_demand, claims, Room(requests, allocatable))
+    is_bounded = kinds_with_exclusive_claims(kinds.workload_kind, len(kinds.requests), claims)
+    localized = localize(
+        problem, rules, kinds, places, table, eligibility, fluid, bundles, is_bounded
+    )  # fmt: skip
     admitted = localized.admitted
     if has_choices(problem):
         left = leave_choice(
             problem, shelf, shelved, allocatable, admitted,
-            _alike(rules.topology_keys, table, device_room), alone_on_spot(localized.kinds, len(admitted)),
+            _alike(rules.topology_keys, table, device_room),
+            alone_on_spot(kinds, localized, len(admitted)),
         )  # fmt: skip
         allocatable, admitted, source = left.room, left.admitted, left.source
         device_room, row_of, variant_of = device_room[source], row_of[source], variant_of[source]
         pool_of, bought, price = pool_of[source], bought[source], price[source]
-    is_linked = localized.is_linked[localized.kind_of]
+    items = Items.of(localized.contents, kinds, rules, requests, kind_demand)
+    is_linked = np.array([localized.is_linked[content[0][0]] for content in localized.contents], dtype=bool)
     class_of_local, local_of_class = merge_kinds(
-        localized.kinds, rules, requests[localized.kind_of], admitted, is_linked
+        items.requests, localized.placement_of, admitted, items.priority, items.texts, is_linked
     )
     demand = np.zeros(len(local_of_class), dtype=np.int64)
-    np.add.at(demand, class_of_local, kind_demand[localized.kind_of])
-    class_requests = requests[localized.kind_of][local_of_class]
-    class_placement = localized.kinds.placement_of[local_of_class]
+    np.add.at(demand, class_of_local, items.demand)
+    class_requests = items.requests[local_of_class]
+    class_placement = localized.placement_of[local_of_class]
     supply = np.where(bought, UNLIMITED, 1).astype(np.int64)
 
     limits, minimums = limit_rows(problem)
@@ -135,8 +155,10 @@ def build_instance(problem: Problem) -> Instance:
     on_nodes = on_nodes_of(
         problem,
         rules,
-        [localized.kinds.stated[local] for local in local_of_class],
-        [localized.kinds.selected[local] for local in local_of_class],
+        [
+            [(kinds.stated[k], kinds.selected[k], pods) for k, pods in localized.contents[local]]
+            for local in local_of_class
+        ],
     )
     holds &= _allowed(on_nodes, kept, len(row_of) - n_existing)
     best = undominated(
@@ -161,7 +183,7 @@ def build_instance(problem: Problem) -> Instance:
     new_index = np.where(placeable, np.cumsum(placeable) - 1, -1).astype(np.intp)
     class_of_local = new_index[class_of_local]
     class_of_kind = np.full(len(kinds.requests), -1, dtype=np.intp)
-    class_of_kind[localized.kind_of] = class_of_local
+    class_of_kind[[content[0][0] for content in localized.contents]] = class_of_local
     class_of_kind[localized.is_linked] = -1
     arranged = arrange(on_nodes, new_index, demand[placeable], holds[placeable], existing_of)
     class_requests, node_room = class_requests[placeable], allocatable[kept]
@@ -169,16 +191,26 @@ def build_instance(problem: Problem) -> Instance:
         resources = (*resources, f"{RULE_COLUMN}{number}")
         class_requests = np.column_stack([class_requests, column.requests])
         node_room = np.column_stack([node_room, column.room])
+    node_rules = arranged.rules
+    if shared:
+        workloads_of: list[set[int]] = [set() for _ in range(len(class_requests))]
+        kind_workloads = [np.flatnonzero(kinds.workload_kind == k) for k in range(len(kinds.requests))]
+        for i, content in zip(class_of_local.tolist(), localized.contents, strict=True):
+            if i >= 0:
+                workloads_of[i].update(*(kind_workloads[k].tolist() for k, _ in content))
+        node_rules = node_rules.with_attached(
+            attached_once(claims, resources, class_requests, node_room, workloads_of, existing_of)
+        )
     devices = devices_of(class_requests, resources, device_room[kept], asked)
     return Instance(
         problem=problem,
-        origin=Origin(tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free),
+        origin=Origin(tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free, sizes),
         shelf=shelf,
         variants=tuple(variants),
         resources=resources,
         requests=_frozen(np.ascontiguousarray(class_requests)),
         demand=_frozen(demand[placeable]),
-        priority=_frozen(localized.kinds.priority[local_of_class][placeable]),
+        priority=_frozen(items.priority[local_of_class][placeable]),
         class_of=_frozen(class_of_kind[kinds.workload_kind]),
         price=_frozen(price[kept]),
         supply=_frozen(supply),
@@ -191,9 +223,11 @@ def build_instance(problem: Problem) -> Instance:
         limits=limits,
         minimums=minimums,
         limit_use=_frozen(use[kept]),
-        linking=linking_of(problem, rules, kinds, localized, table, eligibility, kind_demand, class_of_local),
+        linking=linking_of(
+            problem, rules, kinds, localized, table, eligibility, kind_demand, class_of_local, claims
+        ),
         node_cap=_frozen(arranged.node_cap),
-        rules=arranged.rules if devices.is_empty else arranged.rules.with_devices(devices),
+        rules=node_rules if devices.is_empty else node_rules.with_devices(devices),
     )
 
 

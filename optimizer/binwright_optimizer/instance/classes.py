@@ -5,6 +5,7 @@ Templates that differ only in ways no offering can tell apart end in one class.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance.admission import Placement, placement_key
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import resource_vector
+from binwright_optimizer.instance.claims import ClaimName
 from binwright_optimizer.instance.devices import amounts_asked
 from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import PodTemplate, Problem
@@ -48,8 +50,14 @@ class Kinds:
     selected: list[tuple[int, ...]]
 
 
-def kinds_of(problem: Problem, rules: Rules) -> Kinds:
-    """Kinds in order of first appearance."""
+def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName] = ()) -> Kinds:
+    """Kinds in order of first appearance.
+
+    Parameters
+    ----------
+    claims
+        Volumes by name that several pods mount.
+    """
     request_of = amounts_asked(problem.workloads)
     limited = limited_drivers(problem)
     by_identity: dict[tuple[int, int, tuple[int, ...]], int] = {}
@@ -68,7 +76,8 @@ def kinds_of(problem: Problem, rules: Rules) -> Kinds:
         kind = by_identity.get(identity)
         if kind is None:
             placement = placement_key(template, problem)
-            amounts = request_of(template) + attachments(template, limited)
+            shared = {name for namespace, name in claims if namespace == workload.namespace}
+            amounts = request_of(template) + attachments(template, limited, shared)
             key = (amounts, placement, template.priority, rules.stated[w], rules.selected[w])
             kind = by_value.get(key)
             if kind is None:
@@ -94,9 +103,9 @@ def kinds_of(problem: Problem, rules: Rules) -> Kinds:
     )
 
 
-def requested_resources(kinds: Kinds) -> tuple[str, ...]:
-    """Names any pod requests, pod slots first, then sorted."""
-    names = {name for amounts in kinds.requests for name, _ in amounts}
+def requested_resources(kinds: Kinds, further: Collection[str] = ()) -> tuple[str, ...]:
+    """Names any pod requests, and further ones, pod slots first, then sorted."""
+    names = {name for amounts in kinds.requests for name, _ in amounts} | set(further)
     return (PODS, *sorted(names - {PODS}))
 
 
@@ -109,33 +118,35 @@ def request_matrix(kinds: Kinds, resources: tuple[str, ...]) -> NDArray[np.int64
 
 
 def merge_kinds(
-    kinds: Kinds,
-    rules: Rules,
     requests: NDArray[np.int64],
+    placement_of: NDArray[np.intp],
     admitted: NDArray[np.bool_],
+    priority: NDArray[np.int64],
+    texts: Sequence[str],
     is_linked: NDArray[np.bool_],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Classes in canonical order: (kind -> class, class -> one of its kinds).
+    """Classes in canonical order: (local kind -> class, class -> one of its local kinds).
 
     Parameters
     ----------
     requests
-        int64 array (kind, r).
-    admitted
-        bool array (placement, candidate): where selectors and taints let pods run.
+        int64 array (local kind, r).
+    placement_of, admitted
+        intp array (local kind,), bool array (placement, candidate): where it may run.
+    priority, texts
+        int64 array (local kind,); what rules about single nodes see of it, in words.
     is_linked
-        bool array (kind,): its number of pods is linked to others'; no class holds both sorts.
+        bool array (local kind,): its number of pods is linked to others'; no class holds both sorts.
 
     Notes
     -----
     The order depends on the pods' properties only, never on the order of the input.
     """
     columns = np.packbits(admitted, axis=1)
-    content = [columns[p].tobytes() for p in kinds.placement_of]
-    texts = [rules.node_text(*pair) for pair in zip(kinds.stated, kinds.selected, strict=True)]
+    content = [columns[p].tobytes() for p in placement_of]
     keys = [
-        (-int(kinds.priority[k]), tuple(-requests[k]), content[k], texts[k], bool(is_linked[k]))
-        for k in range(len(kinds.requests))
+        (-int(priority[k]), tuple(-requests[k]), content[k], texts[k], bool(is_linked[k]))
+        for k in range(len(requests))
     ]
     order = sorted(set(keys))
     position = {key: index for index, key in enumerate(order)}

@@ -40,6 +40,8 @@ class Origin:
         intp array (local kind,): class of each, -1 where no candidate holds it.
     existing_free
         int64 array (node, r): free amounts of the existing nodes.
+    sizes
+        float64 array (kind,): what a pod takes of all that pods want, summed over resources.
     """
 
     shelved: tuple[Shelved, ...]
@@ -47,6 +49,7 @@ class Origin:
     localized: Localized
     class_of_local: NDArray[np.intp]
     existing_free: NDArray[np.int64]
+    sizes: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ have this form, and all are downward closed: a part of an allowed pattern is all
 same for every node that may be bought. A running node begins with pods that are counted in sets and
 with caps that its pods impose, which is a start of its own.
 
-Rules that name a single class are no rules here but `Instance.node_cap`.
+Rules that name a single class are no rules here but `Instance.node_cap`. A class whose items are several
+pods (see `bundles`) counts with as many as a set holds of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,8 +26,9 @@ from binwright_optimizer.instance.devices import NO_DEVICES, Devices
 
 Int = NDArray[np.int64]
 
-Counted = tuple[int, tuple[int, ...]]
-"""A set: number of the selection of running pods in it, and its classes."""
+Counted = tuple[int, tuple[int, ...], tuple[int, ...]]
+"""A set: number of the selection of running pods in it, its classes, and what one of each counts; nothing
+there if each counts one."""
 
 ALWAYS = -1
 """Trigger of a rule that holds whatever is on the node."""
@@ -45,17 +49,20 @@ class SetRule:
     running
         Number of the selection of running pods that count as well; sets of the same classes with
         different running pods are different sets.
+    weights
+        Pods that one of each member counts; empty if each counts one.
     """
 
     members: tuple[int, ...]
     most: int
     trigger: int = ALWAYS
     running: int = 0
+    weights: tuple[int, ...] = ()
 
     @property
     def counted(self) -> Counted:
         """The set that it caps."""
-        return self.running, self.members
+        return self.running, self.members, self.weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +82,31 @@ class Start:
     load: int = 0
     most: int = FREE
     running: int = 0
+    weights: tuple[int, ...] = ()
 
     @property
     def counted(self) -> Counted:
         """The set that it speaks of."""
-        return self.running, self.members
+        return self.running, self.members, self.weights
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Volumes of one driver: each that pods share is attached once, whoever of them is there.
+
+    Parameters
+    ----------
+    own
+        By class, volumes that each pod attaches for itself.
+    shared
+        By volume, the classes that mount it, and the candidates where it is attached already.
+    room
+        int64 array (j,): volumes that a candidate takes.
+    """
+
+    own: Mapping[int, int]
+    shared: Sequence[tuple[frozenset[int], frozenset[int]]]
+    room: Int
 
 
 class NodeRules(NamedTuple):
@@ -91,14 +118,17 @@ class NodeRules(NamedTuple):
         int64 array (s,): cap of the set without trigger; `FREE` if it has none.
     member_start, member
         Classes of set ``s``: ``member[member_start[s] : member_start[s + 1]]``.
-    set_start, set_of
-        Sets of class ``i``, likewise.
+    set_start, set_of, weight
+        Sets of class ``i``, likewise, and what one pod of it counts there.
     rule_start, trigger, most
         Triggered rules ``q`` of set ``s``, likewise.
     fired_start, fired, fired_set
         Rules triggered by class ``i``, likewise, and their sets.
     begin_start, begin_set, begin_load, begin_most
         Starts of candidate ``j``, likewise.
+    once_into
+        int64 array (s,): the set of a driver's volumes in which the pods of a set, who share a volume, count
+        one together; -1 for other sets. Empty if there are none.
     devices
         What stands on which GPU. With it there is one more set, the last: it has no members, and its cap
         in the state of a node is the number of the candidate.
@@ -109,6 +139,7 @@ class NodeRules(NamedTuple):
     member: Int
     set_start: Int
     set_of: Int
+    weight: Int
     rule_start: Int
     trigger: Int
     most: Int
@@ -119,6 +150,7 @@ class NodeRules(NamedTuple):
     begin_set: Int
     begin_load: Int
     begin_most: Int
+    once_into: Int
     devices: Devices = NO_DEVICES
 
     @classmethod
@@ -135,10 +167,12 @@ class NodeRules(NamedTuple):
             by_set[index[counted]].append((trigger, most))
         fired: list[list[tuple[int, int]]] = [[] for _ in range(n_classes)]
         sets_of: list[list[int]] = [[] for _ in range(n_classes)]
+        weights_of: list[list[int]] = [[] for _ in range(n_classes)]
         number = 0
-        for s, ((_, members), ruled) in enumerate(zip(sets, by_set, strict=True)):
-            for i in members:
+        for s, ((_, members, weights), ruled) in enumerate(zip(sets, by_set, strict=True)):
+            for i, weight in zip(members, weights or (1,) * len(members), strict=True):
                 sets_of[i].append(s)
+                weights_of[i].append(weight)
             for trigger, _ in ruled:
                 fired[trigger].append((number, s))
                 number += 1
@@ -147,8 +181,9 @@ class NodeRules(NamedTuple):
             begins[start.candidate].append((index[start.counted], start.load, start.most))
         return cls(
             _array([capped.get(counted, FREE) for counted in sets]),
-            *_rows([members for _, members in sets]),
+            *_rows([members for _, members, _ in sets]),
             *_rows(sets_of),
+            _array([weight for weights in weights_of for weight in weights]),
             _starts(by_set),
             _array([trigger for ruled in by_set for trigger, _ in ruled]),
             _array([most for ruled in by_set for _, most in ruled]),
@@ -159,6 +194,7 @@ class NodeRules(NamedTuple):
             _array([s for begin in begins for s, _, _ in begin]),
             _array([load for begin in begins for _, load, _ in begin]),
             _array([most for begin in begins for _, _, most in begin]),
+            _array([]),
         )
 
     @property
@@ -173,11 +209,60 @@ class NodeRules(NamedTuple):
 
     def with_devices(self, devices: Devices) -> NodeRules:
         """The rules, and that the devices of each node hold its pods."""
+        return self._with_sets(1)._replace(devices=devices)
+
+    def with_attached(self, drivers: Iterable[Attached]) -> NodeRules:
+        """The rules, and how many volumes nodes take that pods share."""
+        rules = self
+        for attached in drivers:
+            users = Counter[int]({i: 0 for classes, _ in attached.shared for i in classes})
+            users.update(attached.own)
+            total = len(rules.cap)
+            begins = [(j, total, 0, room) for j, room in enumerate(attached.room.tolist()) if room < FREE]
+            sets = [dict(users)]
+            for classes, already in attached.shared:
+                begins += [(j, total + len(sets), 1, FREE) for j in sorted(already)]
+                sets.append(dict.fromkeys(sorted(classes), 1))
+            known = rules.once_into.tolist() or [ALWAYS] * total
+            once_into = _array([*known, ALWAYS, *[total] * len(attached.shared)])
+            rules = rules._with_sets(len(sets), sets, begins)._replace(once_into=once_into)
+        return rules
+
+    def _with_sets(
+        self,
+        count: int,
+        members: Sequence[Mapping[int, int]] = (),
+        begins: Iterable[tuple[int, int, int, int]] = (),
+    ) -> NodeRules:
+        """The rules with so many further sets, which have no caps but those of candidates.
+
+        Parameters
+        ----------
+        members
+            Their classes, with what one of each counts.
+        begins
+            Candidate, set, load and cap.
+        """
+        sets_of = _unpacked(self.set_start, self.set_of, self.weight)
+        starts = _unpacked(self.begin_start, self.begin_set, self.begin_load, self.begin_most)
+        for number, mine in enumerate(members, len(self.cap)):
+            for i, weight in mine.items():
+                sets_of[i].append((number, weight))
+        for j, *begin in begins:
+            starts[j].append(tuple(begin))
+        ends = [len(self.member) + sum(map(len, members[: n + 1])) for n in range(count)]
         return self._replace(
-            cap=_array([*self.cap.tolist(), FREE]),
-            member_start=_array([*self.member_start.tolist(), len(self.member)]),
-            rule_start=_array([*self.rule_start.tolist(), len(self.trigger)]),
-            devices=devices,
+            cap=_array([*self.cap.tolist(), *[FREE] * count]),
+            member_start=_array([*self.member_start.tolist(), *ends]),
+            member=_array([*self.member.tolist(), *(i for mine in members for i in mine)]),
+            set_start=_starts(sets_of),
+            set_of=_array([s for row in sets_of for s, _ in row]),
+            weight=_array([w for row in sets_of for _, w in row]),
+            rule_start=_array([*self.rule_start.tolist(), *[len(self.trigger)] * count]),
+            begin_start=_starts(starts),
+            begin_set=_array([s for row in starts for s, _, _ in row]),
+            begin_load=_array([load for row in starts for _, load, _ in row]),
+            begin_most=_array([most for row in starts for _, _, most in row]),
         )
 
     def excluded(self, demand: Int) -> Int:
@@ -198,41 +283,55 @@ class NodeRules(NamedTuple):
         number[classes] = np.arange(len(classes))
         chosen = {int(s) for i in classes for s in self.set_of[self.set_start[i] : self.set_start[i + 1]]}
         members: dict[int, tuple[int, ...]] = {}
+        weights: dict[int, tuple[int, ...]] = {}
         rules: list[SetRule] = []
         for s in sorted(chosen):
-            own = number[self.member[self.member_start[s] : self.member_start[s + 1]]]
-            members[s] = tuple(sorted(own[own >= 0].tolist()))
+            mine = self.member[self.member_start[s] : self.member_start[s + 1]]
+            mine = mine[number[mine] >= 0]
+            mine = mine[np.argsort(number[mine])]
+            members[s] = tuple(number[mine].tolist())
+            weights[s] = tuple(self._weight(int(i), s) for i in mine)
             if self.cap[s] < FREE:
-                rules.append(SetRule(members[s], int(self.cap[s]), ALWAYS, s))
+                rules.append(SetRule(members[s], int(self.cap[s]), ALWAYS, s, weights[s]))
             rules += [
-                SetRule(members[s], int(self.most[q]), int(number[self.trigger[q]]), s)
+                SetRule(members[s], int(self.most[q]), int(number[self.trigger[q]]), s, weights[s])
                 for q in range(self.rule_start[s], self.rule_start[s + 1])
                 if number[self.trigger[q]] >= 0
             ]
         starts = [
-            Start(j, members[s], int(self.begin_load[at]), int(self.begin_most[at]), s)
+            Start(j, members[s], int(self.begin_load[at]), int(self.begin_most[at]), s, weights[s])
             for j, candidate in enumerate(candidates)
             for at in range(self.begin_start[candidate], self.begin_start[candidate + 1])
             if (s := int(self.begin_set[at])) in chosen
         ]
         return NodeRules.of(len(classes), len(candidates), rules, starts)
 
+    def _weight(self, i: int, s: int) -> int:
+        """What one of class ``i`` counts in a set that it is in."""
+        mine = slice(self.set_start[i], self.set_start[i + 1])
+        return int(self.weight[mine][self.set_of[mine] == s][0])
+
     def most_alone(self, i: int, candidates: NDArray[np.intp]) -> Int:
         """Most pods of class ``i`` that may stand on each candidate without other new ones: (j,)."""
-        caps = {int(s): int(self.cap[s]) for s in self.set_of[self.set_start[i] : self.set_start[i + 1]]}
+        mine = slice(self.set_start[i], self.set_start[i + 1])
+        weight = dict(zip(self.set_of[mine].tolist(), self.weight[mine].tolist(), strict=True))
+        caps = {s: int(self.cap[s]) for s in weight}
         fired = slice(self.fired_start[i], self.fired_start[i + 1])
         conditions = dict(
             zip(self.fired_set[fired].tolist(), self.most[self.fired[fired]].tolist(), strict=True)
         )
         for s in caps.keys() & conditions.keys():
             caps[s] = min(caps[s], conditions[s])
-        result = np.full(len(candidates), max(0, min(caps.values(), default=FREE)), dtype=np.int64)
+        alone = min((cap // weight[s] for s, cap in caps.items() if weight[s]), default=FREE)
+        result = np.full(len(candidates), max(0, alone), dtype=np.int64)
         for position in np.flatnonzero(np.diff(self.begin_start)[candidates]):
             j = candidates[position]
+            fresh = self._fresh(int(j), list(caps))
             for at in range(self.begin_start[j], self.begin_start[j + 1]):
                 s, load = int(self.begin_set[at]), int(self.begin_load[at])
                 if s in caps:
-                    room = min(caps[s], int(self.begin_most[at])) - load
+                    room = min(caps[s], int(self.begin_most[at])) - load - fresh[s]
+                    room = room // weight[s] if weight[s] else FREE * room if room < 0 else FREE
                     result[position] = max(0, min(result[position], room))
                 elif load > conditions.get(s, FREE):
                     result[position] = 0
@@ -241,6 +340,14 @@ class NodeRules(NamedTuple):
             for at, candidate in enumerate(candidates.tolist()):
                 result[at] = most_joining(i, result[at], self.devices, candidate, nothing)
         return result
+
+    def _fresh(self, j: int, sets: Iterable[int]) -> Counter[int]:
+        """Volumes of these sets that are not attached to an empty node yet, by the set that counts them."""
+        if not len(self.once_into):
+            return Counter()
+        mine = slice(self.begin_start[j], self.begin_start[j + 1])
+        there = set(self.begin_set[mine][self.begin_load[mine] > 0].tolist())
+        return Counter(int(self.once_into[s]) for s in sets if s not in there)
 
     def allows(self, candidate: int, pattern: Sequence[int] | NDArray[np.integer]) -> bool:
         """Whether the pods of a pattern may stand together there.
@@ -266,12 +373,16 @@ class NodeRules(NamedTuple):
         added = np.zeros(len(self.cap), dtype=np.int64)
         counts = np.asarray(pattern)
         for i in np.flatnonzero(counts):
-            added[self.set_of[self.set_start[i] : self.set_start[i + 1]]] += int(counts[i])
+            mine = slice(self.set_start[i], self.set_start[i + 1])
+            added[self.set_of[mine]] += int(counts[i]) * self.weight[mine]
             for at in range(self.fired_start[i], self.fired_start[i + 1]):
                 s = self.fired_set[at]
                 if load[s] > self.most[self.fired[at]]:
                     return False  # by pods that run there already
                 cap[s] = min(cap[s], self.most[self.fired[at]])
+        for s in np.flatnonzero(self.once_into >= 0):
+            if added[s] and not load[s]:
+                added[self.once_into[s]] += 1
         return bool(((added == 0) | (load + added <= cap)).all())
 
 
@@ -305,6 +416,12 @@ def combined(
         if most < capped.get(counted, FREE) or (trigger not in counted[1] and counted in begun)
     }
     return capped, triggered
+
+
+def _unpacked(starts: Int, *values: Int) -> list[list[tuple[int, ...]]]:
+    """Rows of tuples."""
+    entries = list(zip(*(value.tolist() for value in values), strict=True))
+    return [entries[first:last] for first, last in itertools.pairwise(starts.tolist())]
 
 
 def _array(values: Sequence[int]) -> Int:

@@ -14,7 +14,8 @@ that count with newcomers. Daemons' ports close a node altogether and are part o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,9 @@ from binwright_optimizer.instance.selections import Selections
 from binwright_optimizer.instance.stated import NOTHING, Rules, Stated
 from binwright_optimizer.model import Problem, labels
 from binwright_optimizer.model.ports import ANY_IP, HostPort
+
+Part = tuple[Stated, tuple[int, ...], int]
+"""Some pods of an item: what they state, the selections that they are in, and how many they are."""
 
 MOST_COLUMNS = 4
 """Capped sets that become resources of their own, so that bounds know them; each slows every search."""
@@ -91,14 +95,13 @@ class Column:
     room: NDArray[np.int64]
 
 
-def on_nodes_of(
-    problem: Problem, rules: Rules, stated: Sequence[Stated], selected: Sequence[tuple[int, ...]]
-) -> OnNodes:
-    """The rules between classes, each class given by what its pods state and which selections they are in."""
-    reading = _Reading(problem, rules, stated, selected)
-    for i, mine in enumerate(stated):
-        if mine is not NOTHING:
-            reading.read(i, mine)
+def on_nodes_of(problem: Problem, rules: Rules, contents: Sequence[Sequence[Part]]) -> OnNodes:
+    """The rules between classes, each class given by the pods of one item of it."""
+    reading = _Reading(problem, rules, contents)
+    for i, content in enumerate(contents):
+        for mine, selected, _ in content:
+            if mine is not NOTHING:
+                reading.read(i, mine, selected)
     reading.read_ports()
     reading.read_running()
     return OnNodes(reading.found, reading.forbidden, reading.is_closed, reading.starts())
@@ -107,31 +110,31 @@ def on_nodes_of(
 class _Reading:
     """The rules of one problem while they are read."""
 
-    def __init__(
-        self, problem: Problem, rules: Rules, stated: Sequence[Stated], selected: Sequence[tuple[int, ...]]
-    ) -> None:
+    def __init__(self, problem: Problem, rules: Rules, contents: Sequence[Sequence[Part]]) -> None:
         self.problem = problem
         self.selections: Selections = rules.selections
-        self.stated = stated
+        self.contents = contents
         self.found: list[SetRule] = []
-        self.forbidden = np.zeros((len(stated), len(problem.existing_nodes)), dtype=bool)
-        self.is_closed = np.zeros(len(stated), dtype=bool)
+        self.forbidden = np.zeros((len(contents), len(problem.existing_nodes)), dtype=bool)
+        self.is_closed = np.zeros(len(contents), dtype=bool)
         self._caps: dict[tuple[int, Counted], int] = {}
         self._counts: list[NDArray[np.int64]] = [np.zeros(len(problem.existing_nodes), dtype=np.int64)]
         self._number_of: dict[bytes, int] = {self._counts[0].tobytes(): 0}
         self._running_of: dict[int, int] = {}
-        inside: dict[int, list[int]] = {}
-        for i, numbers in enumerate(selected):
-            for number in numbers:
-                if number in rules.on_nodes:
-                    inside.setdefault(number, []).append(i)
-        self.members = {number: tuple(classes) for number, classes in inside.items()}
+        inside: dict[int, dict[int, int]] = {}
+        for i, content in enumerate(contents):
+            for _, numbers, pods in content:
+                for number in numbers:
+                    if number in rules.on_nodes:
+                        counts = inside.setdefault(number, {})
+                        counts[i] = counts.get(i, 0) + pods
+        self.members = inside
 
-    def read(self, i: int, mine: Stated) -> None:
-        """What the pods of one class state."""
+    def read(self, i: int, mine: Stated, selected: tuple[int, ...]) -> None:
+        """What pods of one class state."""
         for term in mine.away:
             if term.topology_key == labels.HOSTNAME:
-                self._add(i, term.selection, int(i in self.members.get(term.selection, ())))
+                self._add(i, term.selection, int(term.selection in selected))
         for spread in mine.spread:
             constraint = spread.constraint
             if constraint.is_required and constraint.topology_key == labels.HOSTNAME:
@@ -142,12 +145,12 @@ class _Reading:
     def _add(self, i: int, selection: int, most: int) -> None:
         if selection < 0:
             return
-        members = self.members.get(selection, ())
+        members = self.members.get(selection, {})
         running = self._running(selection)
-        self.forbidden[i] |= self._counts[running] + int(i in members) > most
-        self.is_closed[i] |= i in members and most == 0
+        self.forbidden[i] |= self._counts[running] + members.get(i, 0) > most
+        self.is_closed[i] |= members.get(i, 0) > most
         if members:
-            self.found.append(SetRule(members, most, i, running))
+            self.found.append(_set_rule(members, most, i, running))
 
     def _running(self, selection: int) -> int:
         """Number of the vector of running pods selected; 0 where there are none."""
@@ -164,20 +167,25 @@ class _Reading:
 
     def read_ports(self) -> None:
         """One pod for each port and address of a node."""
-        holders: dict[tuple[int, str], dict[str, set[int]]] = {}
-        for i, mine in enumerate(self.stated):
-            for port in mine.ports:
-                by_address = holders.setdefault((port.port, port.protocol.value), {})
-                by_address.setdefault(port.host_ip, set()).add(i)
+        holders: dict[tuple[int, str], dict[str, Counter[int]]] = {}
+        for i, content in enumerate(self.contents):
+            for mine, _, pods in content:
+                for port in mine.ports:
+                    by_address = holders.setdefault((port.port, port.protocol.value), {})
+                    by_address.setdefault(port.host_ip, Counter())[i] += pods
         for _, by_address in sorted(holders.items()):
-            everywhere = by_address.get(ANY_IP, set())
+            everywhere = by_address.get(ANY_IP, Counter())
             specific = [holding for address, holding in sorted(by_address.items()) if address != ANY_IP]
-            for holding in specific or [set()]:
-                self.found.append(SetRule(tuple(sorted(everywhere | holding)), 1))
+            for holding in specific or [Counter()]:
+                pods_of = everywhere + holding
+                self.is_closed[[i for i, pods in pods_of.items() if pods > 1]] = True
+                self.found.append(_set_rule(pods_of, 1))
 
     def read_running(self) -> None:
         """What pods that run already keep away."""
-        with_ports = [(i, mine.ports) for i, mine in enumerate(self.stated) if mine.ports]
+        with_ports = [
+            (i, mine.ports) for i, content in enumerate(self.contents) for mine, _, _ in content if mine.ports
+        ]
         for n, node in enumerate(self.problem.existing_nodes):
             held = [port for pods in node.pods for port in pods.template.host_ports]
             for i, ports in with_ports if held else ():
@@ -190,16 +198,16 @@ class _Reading:
                 for term in template.pod_anti_affinity.required:
                     if term.topology_key == labels.HOSTNAME:
                         selection = self.selections.of_term(term, own, pods.namespace)
-                        self.forbidden[list(self.members.get(selection, ())), n] = True
+                        self.forbidden[list(self.members.get(selection, {})), n] = True
                 for cap in template.node_caps:
                     selection = self.selections.within(cap.selector, pods.namespace)
-                    members = self.members.get(selection, ())
+                    members = self.members.get(selection, {})
                     if members:
-                        counted = self._running(selection), members
+                        counted = _set_rule(members, cap.max_pods, running=self._running(selection)).counted
                         key = n, counted
                         self._caps[key] = min(cap.max_pods, self._caps.get(key, FREE))
-                        if self._counts[counted[0]][n] >= cap.max_pods:
-                            self.forbidden[list(members), n] = True
+                        room = cap.max_pods - self._counts[counted[0]][n]
+                        self.forbidden[[i for i, pods in members.items() if pods > room], n] = True
 
     def starts(self) -> dict[int, dict[Counted, tuple[int, int]]]:
         """Running pods and caps of each set on each existing node."""
@@ -211,6 +219,13 @@ class _Reading:
         for (n, counted), most in self._caps.items():
             found.setdefault(n, {})[counted] = (int(self._counts[counted[0]][n]), most)
         return found
+
+
+def _set_rule(members: Mapping[int, int], most: int, trigger: int = ALWAYS, running: int = 0) -> SetRule:
+    """The rule about these classes, given what one of each counts."""
+    classes = tuple(sorted(members))
+    weights = tuple(members[i] for i in classes)
+    return SetRule(classes, most, trigger, running, () if set(weights) <= {1} else weights)
 
 
 def clash(wanted: Iterable[HostPort], held: Iterable[HostPort]) -> bool:
@@ -240,21 +255,24 @@ def arrange(
     n_classes, n_candidates = compatible.shape
     node_cap = np.full(n_classes, FREE, dtype=np.int64)
     begun = {counted for starts in on_nodes.starts.values() for counted in starts}
-    capped, triggered = combined(_renumbered(on_nodes.rules, new_index), _renumbered_sets(begun, new_index))
+    capped, triggered = combined(
+        _renumbered(on_nodes.rules, new_index), {_renumbered_set(counted, new_index) for counted in begun}
+    )
     rules: list[SetRule] = []
     narrow: dict[Counted, set[Counted]] = {}
 
     def keep(wide: Counted, members: tuple[int, ...], most: int, trigger: int) -> None:
         """Keep a rule over some of the members of a set, as a cap of one class if it is no more."""
-        counted = wide[0], members
+        count = dict(zip(wide[1], wide[2] or (1,) * len(wide[1]), strict=True))
+        rule = _set_rule({i: count[i] for i in members}, most, trigger, wide[0])
         if len(members) == 1 and trigger in (ALWAYS, members[0]):
-            node_cap[members[0]] = min(most, node_cap[members[0]])
-            if not counted[0]:
+            node_cap[members[0]] = min(most // count[members[0]], node_cap[members[0]])
+            if not rule.running:
                 return
-        if not counted[0] and demand[list(members)].sum() <= most:
+        if not rule.running and sum(int(demand[i]) * count[i] for i in members) <= most:
             return
-        narrow.setdefault(wide, set()).add(counted)
-        rules.append(SetRule(members, most, trigger, counted[0]))
+        narrow.setdefault(wide, set()).add(rule.counted)
+        rules.append(rule)
 
     for wide, most in sorted(capped.items()):
         members = wide[1]
@@ -273,30 +291,33 @@ def arrange(
     starts: dict[tuple[int, Counted], tuple[int, int]] = {}
     for j, nodes in enumerate(existing_of):
         for wide, (load, most) in on_nodes.starts.get(nodes[0], {}).items() if nodes else ():
-            counted = wide[0], _members(wide[1], new_index)
+            counted = _renumbered_set(wide, new_index)
             for part in narrow.get(counted, ()):
                 starts.setdefault((j, part), (load, FREE))
             if most < FREE and counted[1]:
                 known = starts.get((j, counted), (load, FREE))
                 starts[j, counted] = load, min(most, known[1])
-    begins = [Start(j, counted[1], *start, counted[0]) for (j, counted), start in sorted(starts.items())]
+    begins = [
+        Start(j, members, *start, running, weights)
+        for (j, (running, members, weights)), start in sorted(starts.items())
+    ]
     return _with_columns(node_cap, rules, begins, demand, n_candidates)
 
 
-def _members(members: tuple[int, ...], new_index: NDArray[np.intp]) -> tuple[int, ...]:
-    return tuple(sorted(int(new_index[i]) for i in members if new_index[i] >= 0))
+def _renumbered_set(counted: Counted, new_index: NDArray[np.intp]) -> Counted:
+    running, members, weights = counted
+    count = zip(members, weights or (1,) * len(members), strict=True)
+    return _set_rule(
+        {int(new_index[i]): n for i, n in count if new_index[i] >= 0}, 0, ALWAYS, running
+    ).counted
 
 
 def _renumbered(rules: Iterable[SetRule], new_index: NDArray[np.intp]) -> Iterable[SetRule]:
     for rule in rules:
-        members = _members(rule.members, new_index)
+        running, members, weights = _renumbered_set(rule.counted, new_index)
         trigger = rule.trigger if rule.trigger == ALWAYS else int(new_index[rule.trigger])
         if members and (trigger >= 0 or rule.trigger == ALWAYS):
-            yield SetRule(members, rule.most, trigger, rule.running)
-
-
-def _renumbered_sets(sets: Iterable[Counted], new_index: NDArray[np.intp]) -> set[Counted]:
-    return {(running, _members(members, new_index)) for running, members in sets}
+            yield SetRule(members, rule.most, trigger, running, weights)
 
 
 def _with_columns(
@@ -315,7 +336,7 @@ def _with_columns(
     columns = []
     for counted, cap in chosen.items():
         requests = np.zeros(len(node_cap), dtype=np.int64)
-        requests[list(counted[1])] = 1
+        requests[list(counted[1])] = counted[2] or 1
         room = np.full(n_candidates, cap, dtype=np.int64)
         for start in starts:
             if start.counted == counted:

@@ -28,7 +28,8 @@ that can hold a pod of class i makes them satisfy it, since every class on o is 
 least U_o / T_o (Farley 1990, doi:10.1287/opre.38.5.922, class by class). An option with limited
 supply is instead paid for by its own term where that loses less.
 
-Where rules spread pods over domains, a certificate may price them by domain: see `local_prices`.
+Where rules spread pods over domains, a certificate may price them by domain: see `local_prices`. Pods
+that are tied to one node count as one: see `together`.
 
 Commitments held are options as well, each with a limit on what it has left (`held`): a node that a savings
 plan pays for takes its discounted price of what is committed and costs nothing more. A node in part on a
@@ -69,6 +70,7 @@ from binwright_optimizer.verify.local_prices import (
     split_by_domain,
 )
 from binwright_optimizer.verify.market import HELD, Int64Array, Market, market
+from binwright_optimizer.verify.together import put_together
 
 _MOST_SCALE_BITS = 4096
 """A certificate beyond this scale is not one."""
@@ -140,6 +142,7 @@ def prove_bound(
         limits, no minimums.
     """
     deadline = time.monotonic() + time_limit_s
+    problem, certificate, placed = put_together(problem, certificate, placed)
     groups: list[Group] = []
     least_of_groups: LeastWorth | None = None
     if has_local_prices(certificate):

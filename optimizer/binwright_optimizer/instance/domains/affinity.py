@@ -71,6 +71,8 @@ def _add_near(
     """Rows of a term; of several terms of a pod, those pods count that all of them select."""
     key, builder = term.topology_key, counting.builder
     counting.forbid(k, key, NO_DOMAIN)
+    if any(near.topology_key == labels.HOSTNAME for near in counting.kinds.stated[k].near):
+        return  # what is on the node is in the domain
     wanted = frozenset(near.selection for near in counting.kinds.stated[k].near)
     running = counting.running_in_all(wanted, key)
     starters = [m for m in _targets(counting, k) if k not in _needed(counting, m)]
@@ -88,7 +90,7 @@ def _add_near(
     for d, mine in sorted(counting.by_domain(k, key).items()):
         if d == NO_DOMAIN or running[d]:
             continue
-        terms = dict.fromkeys(mine, 1.0)
+        terms = dict(mine)
         if is_first:  # at most the demand where they start a domain
             terms[started[term, wanted][d]] = -demand
         for v in counting.pods(starters, key, d):

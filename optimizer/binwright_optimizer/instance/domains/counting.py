@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.bundles import Content
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.linking import LinkingBuilder, Scope
@@ -14,8 +16,8 @@ from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
 from binwright_optimizer.instance.stated import Rules, Spread
 from binwright_optimizer.model import Problem
 
-LocalKind = tuple[int, dict[str, str | None]]
-"""A variable of the system, and the label values of its domain."""
+LocalKind = tuple[int, int, dict[str, str | None]]
+"""A variable of the system, how many pods of a kind each of its items has, and the labels of its domain."""
 
 
 @dataclass(slots=True)
@@ -27,11 +29,11 @@ class Counting:
     kinds
         The kinds before they were split.
     local
-        Of each linked kind, its variables with their scopes.
+        Of each linked kind, the variables whose items have pods of it.
     demand
         int64 array (kind,).
     most
-        int64 array (v,): most pods of each local kind; rules lower it.
+        int64 array (v,): most items of each local kind; rules lower it.
     builder
         Receives rows and further variables.
     unreachable
@@ -64,13 +66,21 @@ class Counting:
         """Linked kinds that a selection holds."""
         return self._members.get(selection, [])
 
-    def by_domain(self, k: int, key: str) -> dict[int, list[int]]:
-        """Variables of a kind by domain; those on nodes without the label under `NO_DOMAIN`."""
+    def by_domain(self, k: int, key: str) -> dict[int, dict[int, float]]:
+        """Terms that add up the pods of a kind by domain; those without the label under `NO_DOMAIN`."""
         index: dict[str | None, int] = {value: code for code, value in enumerate(self.table.values(key))}
-        found: dict[int, list[int]] = {}
-        for v, scope in self.local[k]:
-            found.setdefault(index.get(scope.get(key), NO_DOMAIN), []).append(v)
+        found: dict[int, dict[int, float]] = {}
+        for v, pods, scope in self.local[k]:
+            found.setdefault(index.get(scope.get(key), NO_DOMAIN), {})[v] = float(pods)
         return found
+
+    def everyone(self, kinds: list[int]) -> dict[int, float]:
+        """Terms that add up the new pods of some kinds, wherever they are."""
+        terms: dict[int, float] = {}
+        for k in kinds:
+            for v, pods, _ in self.local.get(k, ()):
+                terms[v] = terms.get(v, 0.0) + pods
+        return terms
 
     def running_on(self, selection: int, key: str, nodes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Running pods of a selection on some nodes by domain: int64 array (domain,).
@@ -110,18 +120,21 @@ class Counting:
         known = self._presence.get(name)
         if known is None:
             known = self._presence[name] = self.builder.variable(0.0, 1.0, is_integer=True)
-            mine = self.by_domain(k, key).get(domain, [])
-            terms = dict.fromkeys(mine, 1.0)
-            self.builder.row({**terms, known: -float(self.demand[k])}, upper=0.0)
+            mine = self.by_domain(k, key).get(domain, {})
+            self.builder.row({**mine, known: -float(self.demand[k])}, upper=0.0)
         return known
 
     def pods(self, kinds: list[int], key: str, domain: int) -> dict[int, float]:
         """Terms that add up the new pods of some kinds in a domain."""
-        return {v: 1.0 for k in kinds for v in self.by_domain(k, key).get(domain, [])}
+        terms: dict[int, float] = {}
+        for k in kinds:
+            for v, pods in self.by_domain(k, key).get(domain, {}).items():
+                terms[v] = terms.get(v, 0.0) + pods
+        return terms
 
     def forbid(self, k: int, key: str, domain: int) -> None:
         """Keep a kind out of a domain."""
-        for v in self.by_domain(k, key).get(domain, []):
+        for v in self.by_domain(k, key).get(domain, {}):
             self.most[v] = 0
 
     def eligible(self, k: int, spread: Spread) -> NDArray[np.bool_]:
@@ -130,11 +143,10 @@ class Counting:
         return self.eligibility.of(template, self.kinds.stated[k], spread)
 
 
-def scopes_by_kind(
-    kind_of: NDArray[np.intp], scopes: list[Scope]
-) -> dict[int, list[tuple[int, dict[str, str | None]]]]:
+def scopes_by_kind(contents: Sequence[Content], scopes: Sequence[Scope]) -> dict[int, list[LocalKind]]:
     """Variables of each kind with their scopes as mappings."""
-    found: dict[int, list[tuple[int, dict[str, str | None]]]] = {}
-    for v, (k, scope) in enumerate(zip(kind_of.tolist(), scopes, strict=True)):
-        found.setdefault(k, []).append((v, dict(scope)))
+    found: dict[int, list[LocalKind]] = {}
+    for v, (content, scope) in enumerate(zip(contents, scopes, strict=True)):
+        for k, pods in content:
+            found.setdefault(k, []).append((v, pods, dict(scope)))
     return found

@@ -66,5 +66,5 @@ def _add_topology(counting: Counting, gang: Gang, rule: GangTopology, kinds: lis
             if d not in chosen:
                 allowed = not held or d in held
                 chosen[d] = builder.variable(0.0, 1.0 if allowed else 0.0, is_integer=True)
-            builder.row({**dict.fromkeys(mine, 1.0), chosen[d]: -float(counting.demand[k])}, upper=0.0)
+            builder.row({**mine, chosen[d]: -float(counting.demand[k])}, upper=0.0)
     builder.row(chosen.values(), upper=1.0)

@@ -16,15 +16,18 @@ Scope = tuple[tuple[str, str | None], ...]
 class Linking:
     """How many pods may be where: ``lower <= A [y, u, z] <= upper``, all variables within bounds.
 
-    The columns of ``A`` are the local kinds ``v`` (``y_v`` pods), the split kinds ``q`` (``u_q`` pods
-    left out), and auxiliary variables ``z``. Every kind has a row ``sum_v y_v + u_q = demand_q``.
+    The columns of ``A`` are the local kinds ``v`` (``y_v`` items), the split kinds ``q`` (``u_q`` pods
+    left out), and auxiliary variables ``z``. Every kind has a row ``sum_v pods_vq y_v + u_q = demand_q``.
 
     Parameters
     ----------
-    class_of, kind_of
-        intp arrays (v,): pod class of a local kind, and position ``q`` of its kind.
+    class_of
+        intp array (v,): pod class of a local kind.
+    part_of, part_kind, part_pods
+        intp arrays (part,), int64 array (part,): the pods of one item, as triples (local kind, position ``q``
+        of a kind, pods of it); most items are one pod.
     most
-        int64 array (v,): most pods there.
+        int64 array (v,): most items there.
     scopes
         The domain of each local kind.
     kinds
@@ -42,7 +45,9 @@ class Linking:
     """
 
     class_of: NDArray[np.intp]
-    kind_of: NDArray[np.intp]
+    part_of: NDArray[np.intp]
+    part_kind: NDArray[np.intp]
+    part_pods: NDArray[np.int64]
     most: NDArray[np.int64]
     scopes: tuple[Scope, ...]
     kinds: NDArray[np.intp]
@@ -72,7 +77,7 @@ class Linking:
     def placed(self, allocation: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pods of each split kind that an allocation places: int64 array (q,)."""
         result = np.zeros(len(self.kinds), dtype=np.int64)
-        np.add.at(result, self.kind_of, allocation)
+        np.add.at(result, self.part_kind, self.part_pods * allocation[self.part_of])
         return result
 
     def placing(self, allocation: NDArray[np.int64]) -> Linking:

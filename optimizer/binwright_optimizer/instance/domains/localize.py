@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.instance.bundles import NO_BUNDLES, Bundle, Bundles, Content
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.eligibility import Eligibility, spread_keys
 from binwright_optimizer.instance.domains.linking import Scope
@@ -24,22 +25,24 @@ MORE_POOLS = 6
 MOST_LOCAL = 100_000
 """Local kinds beyond which a problem is refused."""
 
-Fluid = Callable[[int], NDArray[np.float64]]
-"""Dollars that a pod of a kind takes of each candidate, infinite where it does not fit: (c,)."""
+Fluid = Callable[[Content], NDArray[np.float64]]
+"""Dollars that pods take of each candidate, infinite where they do not fit: (c,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Localized:
-    """Kinds split by domain; a kind that no such rule speaks of stays one local kind.
+    """Kinds, and bundles of them, split by domain; a kind that no such rule speaks of stays one local kind.
 
     Parameters
     ----------
-    kinds
-        The local kinds; ``workload_kind`` still numbers the kinds they were split from.
+    contents
+        Pods of one item of each local kind.
+    families
+        Of each local kind; at most one item of a family is placed. -1: of none.
+    placement_of
+        intp array (local kind,): row of ``admitted``.
     admitted
         bool array (placement, c): where selectors, taints and domains let local kinds run.
-    kind_of
-        intp array (local kind,): kind that it is part of.
     is_linked
         bool array (kind,): rows link its numbers of pods.
     scopes
@@ -51,9 +54,10 @@ class Localized:
         All of them are alike to every rule about domains.
     """
 
-    kinds: Kinds
+    contents: list[Content]
+    families: list[int]
+    placement_of: NDArray[np.intp]
     admitted: NDArray[np.bool_]
-    kind_of: NDArray[np.intp]
     is_linked: NDArray[np.bool_]
     scopes: list[Scope]
     unreachable: NDArray[np.bool_]
@@ -68,8 +72,17 @@ def localize(
     table: DomainTable,
     eligibility: Eligibility,
     fluid: Fluid,
+    bundles: Bundles = NO_BUNDLES,
+    is_bounded: NDArray[np.bool_] | None = None,
 ) -> Localized:
     """Local kinds of a problem.
+
+    Parameters
+    ----------
+    bundles
+        Items of several pods; their kinds are placed in no other way.
+    is_bounded
+        bool array (kind,): further kinds whose numbers of pods rows bound.
 
     Raises
     ------
@@ -82,25 +95,44 @@ def localize(
     unreachable = _unreachable(kinds, eligibility, admitted, table, fluid)
     admitted = admitted & ~unreachable
     eligible = _eligible_by_selection(kinds, eligibility)
+    is_bundled = np.zeros(n_kinds, dtype=bool)
+    is_bundled[sorted(bundles.kinds)] = True
+    items = [Bundle(((k, 1),)) for k in range(n_kinds) if not is_bundled[k]]
+    items += bundles.of
+    rows = [int(kinds.placement_of[item.content[0][0]]) for item in items]
+    if bundles.of:
+        own = [_admitted_bundle(bundle, kinds, admitted, table.n_existing) for bundle in bundles.of]
+        rows[-len(own) :] = range(len(admitted), len(admitted) + len(own))
+        admitted = np.concatenate([admitted, np.array(own)])
     cutter = _Cutter(admitted, table)
     samples: list[int] = []
-    local: list[tuple[int, int, Scope]] = []  # kind, row of the new matrix, scope
+    local: list[tuple[Bundle, int, Scope]] = []  # item, row of the new matrix, scope
     masks: list[NDArray[np.bool_]] = []
-    is_linked = np.zeros(n_kinds, dtype=bool)
-    for k in range(n_kinds):
-        stated, placement = kinds.stated[k], int(kinds.placement_of[k])
-        keys = _keys(stated, kinds.selected[k], keys_of_selection, gangs)
-        is_linked[k] = bool(keys) or bool(stated.gang[1]) or stated.spot[1] >= 0
-        if not is_linked[k]:
-            local.append((k, placement, ()))
+    is_linked: NDArray[np.bool_] = is_bundled.copy()
+    if is_bounded is not None:
+        is_linked[is_bounded] = True
+    for item, placement in zip(items, rows, strict=True):
+        parts = [k for k, _ in item.content]
+        keys: set[str] = set()
+        for k in parts:
+            stated = kinds.stated[k]
+            own_keys = _keys(stated, kinds.selected[k], keys_of_selection, gangs)
+            is_linked[k] |= bool(own_keys) or bool(stated.gang[1]) or stated.spot[1] >= 0
+            keys |= own_keys
+        if not is_linked[parts[0]]:
+            local.append((item, placement, ()))
             samples.append(-1)
             continue
-        marks = {mask.tobytes(): mask for number in kinds.selected[k] for mask in eligible.get(number, ())}
+        marks = {
+            mask.tobytes(): mask
+            for k in parts
+            for number in kinds.selected[k]
+            for mask in eligible.get(number, ())
+        }
         cells = cutter.cells(placement, sorted(keys), list(marks.values()))
-        if stated.spot[0].counts_pools:
-            cells = _with_spot_pools(cells, _least_pools(problem, stated), table, fluid(k))
+        cells = _with_counted_pools(problem, kinds, item.content, cells, table, fluid)
         for scope, mask in cells:
-            local.append((k, len(admitted) + len(masks), scope))
+            local.append((item, len(admitted) + len(masks), scope))
             masks.append(mask)
             samples.append(int(np.argmax(mask)) if mask.any() else -1)
         if len(local) > MOST_LOCAL:
@@ -109,18 +141,42 @@ def localize(
                 len(problem.workloads),
                 f"topology rules make more than {MOST_LOCAL} pairs of workload and domain",
             )
-    kind_of = np.array([k for k, _, _ in local], dtype=np.intp)
-    split = replace(
-        kinds,
-        requests=[kinds.requests[k] for k in kind_of],
-        placement_of=np.array([row for _, row, _ in local], dtype=np.intp),
-        priority=kinds.priority[kind_of],
-        stated=[kinds.stated[k] for k in kind_of],
-        selected=[kinds.selected[k] for k in kind_of],
-    )
     wide = np.concatenate([admitted, np.array(masks, dtype=bool).reshape(len(masks), admitted.shape[1])])
-    scopes = [scope for _, _, scope in local]
-    return Localized(split, wide, kind_of, is_linked, scopes, unreachable, np.array(samples, dtype=np.intp))
+    return Localized(
+        contents=[item.content for item, _, _ in local],
+        families=[item.family for item, _, _ in local],
+        placement_of=np.array([row for _, row, _ in local], dtype=np.intp),
+        admitted=wide,
+        is_linked=is_linked,
+        scopes=[scope for _, _, scope in local],
+        unreachable=unreachable,
+        sample=np.array(samples, dtype=np.intp),
+    )
+
+
+def _admitted_bundle(
+    bundle: Bundle, kinds: Kinds, admitted: NDArray[np.bool_], n_existing: int
+) -> NDArray[np.bool_]:
+    """Where all pods of a bundle may run: bool array (c,)."""
+    rows = [int(kinds.placement_of[k]) for k, _ in bundle.content]
+    result: NDArray[np.bool_] = np.logical_and.reduce(admitted[rows])
+    if bundle.nodes is not None:
+        first = len(result) - n_existing
+        allowed = np.zeros(len(result), dtype=bool)
+        allowed[[first + n for n in bundle.nodes]] = True
+        result &= allowed
+    return result
+
+
+def _with_counted_pools(
+    problem: Problem, kinds: Kinds, content: Content, cells: Cells, table: DomainTable, fluid: Fluid
+) -> Cells:
+    """Cells split by spot pool, if the pods in pools are counted."""
+    counted = [kinds.stated[k] for k, _ in content if kinds.stated[k].spot[0].counts_pools]
+    if not counted:
+        return cells
+    least = max(_least_pools(problem, stated) for stated in counted)
+    return _with_spot_pools(cells, least, table, fluid(content))
 
 
 def _unreachable(
@@ -141,7 +197,7 @@ def _unreachable(
         if not spread_keys(stated):
             continue
         placement = int(kinds.placement_of[k])
-        fits = admitted[placement] & np.isfinite(fluid(k))
+        fits = admitted[placement] & np.isfinite(fluid(((k, 1),)))
         for spread in stated.spread:
             key = spread.constraint.topology_key
             if spread.constraint.is_required and key != labels.HOSTNAME:
@@ -151,7 +207,7 @@ def _unreachable(
     result &= ~table.is_existing
     if result.any():
         for k in range(len(kinds.stated)):
-            fits = admitted[int(kinds.placement_of[k])] & np.isfinite(fluid(k))
+            fits = admitted[int(kinds.placement_of[k])] & np.isfinite(fluid(((k, 1),)))
             if not (fits & ~result).any():
                 result[fits] = False
     return result

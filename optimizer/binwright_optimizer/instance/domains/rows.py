@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.claims import Claim, ClaimName
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.affinity import add_affinity
 from binwright_optimizer.instance.domains.counting import Counting, LocalKind, scopes_by_kind
 from binwright_optimizer.instance.domains.eligibility import Eligibility
+from binwright_optimizer.instance.domains.exclusive import add_exclusive_claims
 from binwright_optimizer.instance.domains.gangs import add_gangs
 from binwright_optimizer.instance.domains.linking import Linking, LinkingBuilder
 from binwright_optimizer.instance.domains.localize import Localized
@@ -28,6 +32,7 @@ def linking_of(
     eligibility: Eligibility,
     demand: NDArray[np.int64],
     class_of_local: NDArray[np.intp],
+    claims: Mapping[ClaimName, Claim],
 ) -> Linking | None:
     """The system over all linked kinds; None if there are none.
 
@@ -37,19 +42,24 @@ def linking_of(
         int64 array (kind,).
     class_of_local
         intp array (local kind,): pod class, -1 where nothing holds it.
+    claims
+        Volumes by name that several pods mount.
     """
-    chosen = np.flatnonzero(localized.is_linked[localized.kind_of] & (class_of_local >= 0))
     linked = np.flatnonzero(localized.is_linked & (demand > 0))
     if not len(linked):
         return None
-    chosen = chosen[demand[localized.kind_of[chosen]] > 0]
-    kind_of = localized.kind_of[chosen]
+    chosen = [
+        local
+        for local, content in enumerate(localized.contents)
+        if class_of_local[local] >= 0 and all(localized.is_linked[k] and demand[k] for k, _ in content)
+    ]
+    contents = [localized.contents[local] for local in chosen]
     scopes = [localized.scopes[local] for local in chosen]
     builder = LinkingBuilder(len(chosen), len(linked))
     position = {int(k): q for q, k in enumerate(linked)}
     local: dict[int, list[LocalKind]] = {int(k): [] for k in linked}
-    local |= scopes_by_kind(kind_of, scopes)
-    most = demand[kind_of].copy()
+    local |= scopes_by_kind(contents, scopes)
+    most = np.array([min(demand[k] // n for k, n in content) for content in contents], dtype=np.int64)
     sample = localized.sample[chosen]
     counting = Counting(
         problem, rules, kinds, table, local, demand, most, builder,
@@ -60,14 +70,20 @@ def linking_of(
     add_spread(counting)
     add_gangs(counting, left_out)
     add_spot(counting)
+    add_exclusive_claims(counting, claims)
+    _add_families([localized.families[local] for local in chosen], builder)
     for k in position:
-        terms = [*(v for v, _ in local[k]), left_out[k]]
+        terms = {**{v: float(pods) for v, pods, _ in local[k]}, left_out[k]: 1.0}
         builder.row(terms, lower=float(demand[k]), upper=float(demand[k]))
+    parts = [(v, position[k], pods) for v, content in enumerate(contents) for k, pods in content]
+    part_of, part_kind, part_pods = np.array(parts, dtype=np.int64).reshape(len(parts), 3).T
     rows = [(sorted(terms.items()), lower, upper) for terms, lower, upper in builder.rows]
     starts = np.cumsum([0, *(len(terms) for terms, _, _ in rows)])
     return Linking(
         class_of=class_of_local[chosen],
-        kind_of=np.array([position[int(k)] for k in kind_of], dtype=np.intp),
+        part_of=part_of.astype(np.intp),
+        part_kind=part_kind.astype(np.intp),
+        part_pods=part_pods.copy(),
         most=most,
         scopes=tuple(scopes),
         kinds=linked,
@@ -84,3 +100,13 @@ def linking_of(
         lower=np.array([low for _, low, _ in rows]),
         upper=np.array([high for _, _, high in rows]),
     )
+
+
+def _add_families(families: Sequence[int], builder: LinkingBuilder) -> None:
+    """At most one item of each family."""
+    members: dict[int, list[int]] = {}
+    for v, family in enumerate(families):
+        if family >= 0:
+            members.setdefault(family, []).append(v)
+    for _, mine in sorted(members.items()):
+        builder.row(mine, upper=1.0)

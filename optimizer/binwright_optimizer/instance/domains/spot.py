@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.counting import Counting
+from binwright_optimizer.instance.domains.localize import Localized
 from binwright_optimizer.instance.domains.spot_loss import Pool, largest_boxes, plans, reclaim_rates
 from binwright_optimizer.model import CapacityType, labels
 from binwright_optimizer.model.spot import LossBound
@@ -15,14 +16,14 @@ UNNAMED: Pool = (None, None)
 """All pools that are not told apart."""
 
 
-def alone_on_spot(local_kinds: Kinds, n_placements: int) -> NDArray[np.bool_]:
+def alone_on_spot(kinds: Kinds, localized: Localized, n_placements: int) -> NDArray[np.bool_]:
     """Placements of local kinds that are counted by spot pool: bool array (placement,).
 
     For a node with such pods no other type may be launched, as that is another pool.
     """
     result = np.zeros(n_placements, dtype=bool)
-    for placement, stated in zip(local_kinds.placement_of.tolist(), local_kinds.stated, strict=True):
-        result[placement] |= stated.spot[0].counts_pools
+    for placement, content in zip(localized.placement_of.tolist(), localized.contents, strict=True):
+        result[placement] |= any(kinds.stated[k].spot[0].counts_pools for k, _ in content)
     return result
 
 
@@ -33,21 +34,20 @@ def add_spot(counting: Counting) -> None:
         if workload < 0:
             continue
         replicas = counting.problem.workloads[workload].replicas
-        spot = [(v, scope) for v, scope in cells if scope[labels.CAPACITY_TYPE] == CapacityType.SPOT.value]
+        spot = [cell for cell in cells if cell[2][labels.CAPACITY_TYPE] == CapacityType.SPOT.value]
+        on_spot = {v: float(pods) for v, pods, _ in spot}
         if policy.min_on_demand is not None:
             least = policy.min_on_demand.at_least(replicas)
-            counting.builder.row([v for v, _ in spot], upper=float(replicas - least))
-            others = [v for v, _ in cells if v not in dict(spot)]
+            counting.builder.row(on_spot, upper=float(replicas - least))
+            others = {v: float(pods) for v, pods, _ in cells if v not in on_spot}
             some = counting.builder.variable(0.0, 1.0, is_integer=True)  # whether any pod is on spot
-            counting.builder.row(
-                {**dict.fromkeys((v for v, _ in spot), 1.0), some: -float(replicas)}, upper=0.0
-            )
-            counting.builder.row({**dict.fromkeys(others, 1.0), some: -float(least)}, lower=0.0)
-        pools: dict[Pool, list[int]] = {}
-        for v, scope in spot if policy.counts_pools else ():  # pools that are not told apart count as one
+            counting.builder.row({**on_spot, some: -float(replicas)}, upper=0.0)
+            counting.builder.row({**others, some: -float(least)}, lower=0.0)
+        pools: dict[Pool, dict[int, float]] = {}
+        for v, count, scope in spot if policy.counts_pools else ():  # those not told apart count as one
             named = scope.get(labels.INSTANCE_TYPE)
             pool = (named, scope.get(labels.ZONE)) if named is not None else UNNAMED
-            pools.setdefault(pool, []).append(v)
+            pools.setdefault(pool, {})[v] = float(count)
         if policy.max_per_pool is not None:
             most = policy.max_per_pool.at_most(replicas)
             for pods in pools.values():
@@ -56,7 +56,9 @@ def add_spot(counting: Counting) -> None:
             _add_loss(counting, policy.loss, replicas, pools)
 
 
-def _add_loss(counting: Counting, bound: LossBound, replicas: int, pools: dict[Pool, list[int]]) -> None:
+def _add_loss(
+    counting: Counting, bound: LossBound, replicas: int, pools: dict[Pool, dict[int, float]]
+) -> None:
     """Rows of the chance bound on what is lost."""
     builder = counting.builder
     known = reclaim_rates(counting.problem.catalog, bound.window_s)
@@ -69,7 +71,7 @@ def _add_loss(counting: Counting, bound: LossBound, replicas: int, pools: dict[P
         builder.row(chosen, upper=1.0)
         for p, pool in enumerate(named):
             room = {z: -float(box[p]) for z, box in zip(chosen, boxes, strict=True)}
-            builder.row({**dict.fromkeys(pools[pool], 1.0), **room}, upper=0.0)
+            builder.row({**pools[pool], **room}, upper=0.0)
         return
     choices = plans(bound, replicas, [*rates, worst])
     if any(plan.pools >= replicas and plan.cap >= replicas and plan.rate >= worst for plan in choices):
@@ -78,11 +80,11 @@ def _add_loss(counting: Counting, bound: LossBound, replicas: int, pools: dict[P
     builder.row(chosen, upper=1.0)
     used: dict[int, float] = {}
     for pool, rate in [*zip(named, rates, strict=True), *((p, worst) for p in pools if p == UNNAMED)]:
-        pods = dict.fromkeys(pools[pool], 1.0)
+        pods = pools[pool]
         suits = [(z, plan) for z, plan in zip(chosen, choices, strict=True) if plan.rate >= rate]
         builder.row({**pods, **{z: -float(plan.cap) for z, plan in suits}}, upper=0.0)
         if pool == UNNAMED:
-            used |= pods  # each of them may be in a pool of its own
+            used |= dict.fromkeys(pods, 1.0)  # each of them may be in a pool of its own
         else:
             is_used = builder.variable(0.0, 1.0, is_integer=True)
             builder.row({**pods, is_used: -float(replicas)}, upper=0.0)

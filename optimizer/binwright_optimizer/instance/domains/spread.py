@@ -26,7 +26,7 @@ def add_spread(counting: Counting) -> None:
     """Rows of every required spread constraint."""
     least: dict[tuple[Spread, tuple[int, ...], bytes], int] = {}
     for k in counting.local:
-        for v in set(dict(counting.local[k])) - _on_nodes_with_keys(counting, k):
+        for v in {v for v, _, _ in counting.local[k]} - _on_nodes_with_keys(counting, k):
             counting.most[v] = 0
     for k in counting.local:
         for spread in counting.kinds.stated[k].spread:
@@ -95,4 +95,4 @@ def _domains(counting: Counting, k: int, spread: Spread) -> tuple[int, ...]:
 def _on_nodes_with_keys(counting: Counting, k: int) -> set[int]:
     """Variables of a kind for nodes with the keys of all its required constraints; others form no domain."""
     keys = spread_keys(counting.kinds.stated[k])
-    return {v for v, scope in counting.local[k] if all(scope[key] is not None for key in keys)}
+    return {v for v, _, scope in counting.local[k] if all(scope[key] is not None for key in keys)}

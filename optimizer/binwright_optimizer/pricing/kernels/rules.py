@@ -58,7 +58,16 @@ def room_in_sets(i, rules, held, load, cap):
         for q in range(rules.rule_start[s], rules.rule_start[s + 1]):
             if rules.most[q] < least and (rules.trigger[q] == i or held[rules.trigger[q]] > 0):
                 least = rules.most[q]
-        most = min(most, least - load[s])
+        free = least - load[s]
+        if rules.once_into.shape[0] > 0 and free >= 0:
+            free -= _fresh(i, s, rules, load)
+            if free < 0:
+                most = min(most, np.int64(0))
+                continue
+        if rules.weight[at] > 0:
+            most = min(most, free // rules.weight[at])
+        elif free < 0:
+            most = min(most, np.int64(-1))
     for at in range(rules.fired_start[i], rules.fired_start[i + 1]):
         if load[rules.fired_set[at]] > rules.most[rules.fired[at]]:
             most = min(most, np.int64(0) if held[i] == 0 else np.int64(-1))
@@ -76,4 +85,19 @@ def place(i, count, rules, held, load):
     """``count`` pods of class ``i`` join; a negative count takes them away."""
     held[i] += count
     for at in range(rules.set_start[i], rules.set_start[i + 1]):
-        load[rules.set_of[at]] += count
+        s = rules.set_of[at]
+        before = load[s]
+        load[s] += count * rules.weight[at]
+        if rules.once_into.shape[0] > 0 and rules.once_into[s] >= 0:
+            load[rules.once_into[s]] += np.int64(load[s] > 0) - np.int64(before > 0)
+
+
+@njit(cache=True, nogil=True)
+def _fresh(i, s, rules, load):
+    """Volumes of class ``i`` that count in set ``s`` and that nobody on the node shares yet."""
+    fresh = 0
+    for at in range(rules.set_start[i], rules.set_start[i + 1]):
+        mine = rules.set_of[at]
+        if rules.once_into[mine] == s and load[mine] == 0:
+            fresh += 1
+    return fresh

@@ -1,0 +1,127 @@
+"""Pods of each class in the order of the workloads, handed out to nodes as ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.model import PodRange
+from binwright_optimizer.packing import Packing
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Items in a queue: as many pods of one range, each an item of its own, or one bundle of several."""
+
+    pods: tuple[PodRange, ...]
+    is_bundle: bool = False
+
+
+class ClassQueues:
+    """What is left of each class of a packing; pods of linked kinds go where they are allocated to."""
+
+    def __init__(self, instance: Instance, packing: Packing) -> None:
+        self._members: list[list[_Entry]] = [[] for _ in range(instance.n_classes)]
+        self._unplaced: list[PodRange] = []
+        self._has_bundles = False
+        kinds = instance.origin.kinds.workload_kind.tolist()
+        is_linked = instance.origin.localized.is_linked
+        linked: dict[int, list[PodRange]] = {}
+        for w, (i, workload) in enumerate(
+            zip(instance.class_of.tolist(), instance.problem.workloads, strict=True)
+        ):
+            everyone = PodRange(w, 0, workload.replicas)
+            if is_linked[kinds[w]]:
+                linked.setdefault(kinds[w], []).append(everyone)
+            elif i >= 0:
+                self._members[i].append(_Entry((everyone,)))
+            else:
+                self._unplaced.append(everyone)
+        self._position = [0] * instance.n_classes
+        self._used = [0] * instance.n_classes
+        if linked:
+            self._allocate(instance, packing, linked)
+
+    def _allocate(self, instance: Instance, packing: Packing, linked: dict[int, list[PodRange]]) -> None:
+        linking, allocation = instance.linking, packing.allocation
+        queues = {kind: list(reversed(ranges)) for kind, ranges in linked.items()}
+        if linking is not None and allocation is not None:
+            parts: list[list[tuple[list[PodRange], int]]] = [[] for _ in range(linking.n_local)]
+            for v, q, count in zip(linking.part_of, linking.part_kind, linking.part_pods, strict=True):
+                parts[v].append((queues[int(linking.kinds[q])], int(count)))
+            for v, (mine, amount) in enumerate(zip(parts, allocation.tolist(), strict=True)):
+                members = self._members[int(linking.class_of[v])]
+                if sum(count for _, count in mine) == 1:
+                    members.extend(_Entry((pods,)) for pods in _first(mine[0][0], amount))
+                    continue
+                self._has_bundles = True
+                for _ in range(amount):
+                    together = [pods for queue, count in mine for pods in _first(queue, count)]
+                    members.append(_Entry(tuple(together), is_bundle=True))
+        for queue in queues.values():
+            self._unplaced.extend(queue)
+
+    def take(self, wanted: list[tuple[int, int]]) -> tuple[PodRange, ...]:
+        """Pods for one node that holds so many of these classes."""
+        ranges: list[PodRange] = []
+        for i, count in wanted:
+            ranges.extend(self._take(i, count))
+        return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
+
+    def _take(self, i: int, count: int) -> Iterator[PodRange]:
+        while count:
+            entry = self._members[i][self._position[i]]
+            if entry.is_bundle:
+                yield from entry.pods
+                self._position[i] += 1
+                count -= 1
+                continue
+            [pods] = entry.pods
+            left = pods.count - self._used[i]
+            step = min(left, count)
+            if step:
+                yield PodRange(pods.workload, pods.first + self._used[i], step)
+            self._used[i] += step
+            count -= step
+            if step == left:
+                self._position[i] += 1
+                self._used[i] = 0
+
+    def rest(self) -> tuple[PodRange, ...]:
+        """Every pod not handed out."""
+        ranges = list(self._unplaced)
+        for i, members in enumerate(self._members):
+            used = self._used[i]
+            for entry in members[self._position[i] :]:
+                ranges += [PodRange(r.workload, r.first + used, r.count - used) for r in entry.pods]
+                used = 0
+        return tuple(sorted((r for r in ranges if r.count), key=lambda r: (r.workload, r.first)))
+
+
+def _first(queue: list[PodRange], count: int) -> list[PodRange]:
+    """The next pods of a queue that ends with them; they are taken off it."""
+    taken = []
+    while count:
+        pods = queue.pop()
+        step = min(count, pods.count)
+        if step:
+            taken.append(PodRange(pods.workload, pods.first, step))
+        if step < pods.count:
+            queue.append(PodRange(pods.workload, pods.first + step, pods.count - step))
+        count -= step
+    return taken
+
+
+def _joined(ranges: Iterable[PodRange]) -> Iterator[PodRange]:
+    """Ranges in order, those that meet as one."""
+    last: PodRange | None = None
+    for pods in sorted(ranges, key=lambda r: (r.workload, r.first)):
+        if last is not None and (last.workload, last.first + last.count) == (pods.workload, pods.first):
+            last = PodRange(last.workload, last.first, last.count + pods.count)
+            continue
+        if last is not None:
+            yield last
+        last = pods
+    if last is not None:
+        yield last
