@@ -75,7 +75,8 @@ def _local_prices(instance: Instance, pods: list[int]) -> tuple[LocalPrices, ...
         return ()
     prices: list[dict[Scope, int]] = [{} for _ in linking.kinds]
     shares = _shares(instance, linking)
-    for v, q, share in zip(linking.part_of, linking.part_kind, shares, strict=True):
+    for part in np.flatnonzero(_is_whole(linking)):
+        v, q, share = linking.part_of[part], linking.part_kind[part], shares[part]
         scope, price = linking.scopes[v], int(share * pods[linking.class_of[v]])
         prices[q][scope] = min(price, prices[q].get(scope, price))
     workloads: dict[int, list[int]] = {}
@@ -97,3 +98,13 @@ def _shares(instance: Instance, linking: Linking) -> NDArray[np.float64]:
     total = np.zeros(linking.n_local)
     np.add.at(total, linking.part_of, size * linking.part_pods)
     return np.asarray(size / total[linking.part_of])
+
+
+def _is_whole(linking: Linking) -> NDArray[np.bool_]:
+    """Parts whose bundles say what a pod is worth: of a group on one node, the whole of it: bool (part,).
+
+    A smaller bundle of a group is for decisions that leave pods of it out.
+    """
+    placed = linking.demand - linking.left_least
+    in_group = linking.families[linking.part_of] >= 0
+    return np.asarray(~in_group | (linking.part_pods == placed[linking.part_kind]))

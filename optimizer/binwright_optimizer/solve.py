@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from binwright_optimizer.conflicts import conflict_reserve_s, conflicts_of
 from binwright_optimizer.coverage import commitment_uses
 from binwright_optimizer.errors import VerificationError
 from binwright_optimizer.explain import explain
@@ -29,6 +30,9 @@ from binwright_optimizer.stopping import Deadline, Reserved, Stop
 from binwright_optimizer.unenforced import enforced_part, unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
+
+CONFLICT_SHARE = 0.3
+"""Share of the time left, once pods are left out, that the reasons for it may take."""
 
 
 def solve(
@@ -67,10 +71,17 @@ def solve(
         prepare(problem)
     prover = Prover(instance, params, stop)
     with timer.phase("search"):
-        found = _search(instance, params, Reserved(stop, prover.reserve_s()), prover, on_progress, memory)
+        kept_s = prover.reserve_s() + conflict_reserve_s(instance, stop)
+        found = _search(instance, params, Reserved(stop, kept_s), prover, on_progress, memory)
     with timer.phase("extract"):
         placed = extract(instance, found.packing)
         unschedulable = explain(instance, placed.left_out)
+    if unschedulable:
+        with timer.phase("conflicts"):
+            conflicts = conflicts_of(problem, placed.left_out, Reserved(stop, prover.reserve_s()))
+            unschedulable = tuple(
+                replace(entry, conflict=conflicts.get(entry.pods.workload)) for entry in unschedulable
+            )
     with timer.phase("prove"):
         proof, bound = prover.prove(found, _placed_counts(problem, placed))
     with timer.phase("verify"):
@@ -116,7 +127,8 @@ def _search(
     if not found.packing.is_partial(instance):
         return found
     smaller = with_demand_of(instance, found.packing)
-    placed_only = Search(smaller, params, stop, work=work).run()
+    kept_s = CONFLICT_SHARE * max(0.0, stop.remaining_s())
+    placed_only = Search(smaller, params, Reserved(stop, kept_s), work=work).run()
     packing = found.packing
     if not placed_only.packing.is_partial(smaller) and placed_only.packing.cost <= packing.cost:
         packing = placed_only.packing.with_demand(instance)

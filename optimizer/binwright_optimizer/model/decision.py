@@ -178,16 +178,41 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """Constraints that no placement keeps together, whatever other pods do; without any one of them one may.
+
+    Parameters
+    ----------
+    constraints
+        In the words of the manifests; empty if nothing stated matters, since no node can be had at all.
+    relaxation
+        The one to drop at least cost, so that all pods concerned have a place; empty if dropping one is
+        not enough.
+    relaxed_cost_microusd_per_hour
+        What nodes for them would cost then, if they had nodes to themselves.
+    """
+
+    constraints: tuple[str, ...]
+    relaxation: str = ""
+    relaxed_cost_microusd_per_hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Unschedulable:
     """Pods of one workload that were not placed, and why.
 
-    ``nearest_miss`` names the offering that comes closest and what it lacks; empty if no
-    offering exists at all.
+    Parameters
+    ----------
+    nearest_miss
+        The offering that comes closest and what it lacks; empty if no offering exists at all.
+    conflict
+        What contradicts each other; None if there is a place but for other pods.
     """
 
     pods: PodRange
     refusals: tuple[Refusal, ...]
     nearest_miss: str = ""
+    conflict: Conflict | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -591,6 +591,7 @@ class UnschedulablePod(_message.Message):
     WORKLOAD_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     NEAREST_MISS_FIELD_NUMBER: _builtins.int
+    CONFLICT_FIELD_NUMBER: _builtins.int
     pod: _builtins.str
     """Name; "namespace/name" outside the namespace "default"."""
     workload: _builtins.str
@@ -601,6 +602,10 @@ class UnschedulablePod(_message.Message):
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
         """Which constraint refused how many offerings."""
 
+    @_builtins.property
+    def conflict(self) -> Global___Conflict:
+        """Set if no placement keeps everything that its manifests state, whatever other pods do."""
+
     def __init__(
         self,
         *,
@@ -608,14 +613,49 @@ class UnschedulablePod(_message.Message):
         workload: _builtins.str = ...,
         reasons: _abc.Iterable[Global___Refusal] | None = ...,
         nearest_miss: _builtins.str = ...,
+        conflict: Global___Conflict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nearest_miss", b"nearest_miss", "pod", b"pod", "reasons", b"reasons", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict", b"conflict", "nearest_miss", b"nearest_miss", "pod", b"pod", "reasons", b"reasons", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnschedulablePod: _TypeAlias = UnschedulablePod  # noqa: Y015
+
+@_typing.final
+class Conflict(_message.Message):
+    """Constraints that contradict each other: none of them can be left out of the set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    CHEAPEST_RELAXATION_FIELD_NUMBER: _builtins.int
+    RELAXED_COST_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    cheapest_relaxation: _builtins.str
+    """The one to drop at least cost, so that all pods concerned have a place; empty if dropping one is
+    not enough.
+    """
+    relaxed_cost_microusd_per_hour: _builtins.int
+    """What nodes for these pods would cost then, millionths of a US dollar per hour."""
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In the words of the manifests; empty if no node can be had at all."""
+
+    def __init__(
+        self,
+        *,
+        constraints: _abc.Iterable[_builtins.str] | None = ...,
+        cheapest_relaxation: _builtins.str = ...,
+        relaxed_cost_microusd_per_hour: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cheapest_relaxation", b"cheapest_relaxation", "constraints", b"constraints", "relaxed_cost_microusd_per_hour", b"relaxed_cost_microusd_per_hour"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Conflict: _TypeAlias = Conflict  # noqa: Y015
 
 @_typing.final
 class Refusal(_message.Message):

@@ -11,6 +11,7 @@ from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
     Certificate,
+    Conflict,
     Decision,
     DeviceUse,
     LocalPrices,
@@ -215,8 +216,20 @@ def _unschedulable(
     ]
     for name in pod_names(workloads, (entry.pods,)):
         yield decision_pb2.UnschedulablePod(
-            pod=name, workload=label, reasons=reasons, nearest_miss=entry.nearest_miss
+            pod=name,
+            workload=label,
+            reasons=reasons,
+            nearest_miss=entry.nearest_miss,
+            conflict=_conflict(entry.conflict) if entry.conflict else None,
         )
+
+
+def _conflict(conflict: Conflict) -> decision_pb2.Conflict:
+    return decision_pb2.Conflict(
+        constraints=conflict.constraints,
+        cheapest_relaxation=conflict.relaxation,
+        relaxed_cost_microusd_per_hour=conflict.relaxed_cost_microusd_per_hour,
+    )
 
 
 def _certificate(certificate: Certificate) -> decision_pb2.Certificate:

@@ -28,6 +28,7 @@ class ReasonGroup:
 
     reasons: tuple[tuple[str, int, str], ...]
     nearest_miss: str
+    conflict: decision_pb2.Conflict | None = None
     pods: list[str] = field(default_factory=list)
     workloads: list[str] = field(default_factory=list)
 
@@ -37,7 +38,10 @@ def group_by_reason(pods: Iterable[decision_pb2.UnschedulablePod]) -> list[Reaso
     groups: dict[tuple[object, ...], ReasonGroup] = {}
     for pod in pods:
         reasons = tuple((r.constraint, r.refused, r.message) for r in pod.reasons)
-        group = groups.setdefault((reasons, pod.nearest_miss), ReasonGroup(reasons, pod.nearest_miss))
+        conflict = pod.conflict if pod.HasField("conflict") else None
+        told = (*conflict.constraints, conflict.cheapest_relaxation) if conflict else None
+        key = reasons, pod.nearest_miss, told
+        group = groups.setdefault(key, ReasonGroup(reasons, pod.nearest_miss, conflict))
         group.pods.append(pod.pod)
         if pod.workload and pod.workload not in group.workloads[-1:]:
             group.workloads.append(pod.workload)
@@ -62,6 +66,8 @@ def unschedulable_view(pods: Iterable[decision_pb2.UnschedulablePod], most_group
         grid.add_column()
         for constraint, refused, message in group.reasons:
             grid.add_row(literal(constraint), f"{refused:,} refused", literal(message))
+        if group.conflict is not None:
+            _add_conflict(grid, group.conflict)
         if group.nearest_miss:
             grid.add_row(Text("nearest miss", style="cyan"), "", literal(group.nearest_miss))
         parts.append(Padding(grid, (0, 0, 0, 4)))
@@ -69,3 +75,15 @@ def unschedulable_view(pods: Iterable[decision_pb2.UnschedulablePod], most_group
         hidden = sum(len(group.pods) for group in groups[most_groups:])
         parts.append(Text(f"  {hidden:,} more for other reasons; -o json lists every one", style="dim"))
     return Group(*parts)
+
+
+def _add_conflict(grid: Table, conflict: decision_pb2.Conflict) -> None:
+    """The constraints that contradict each other, and which of them costs least to drop."""
+    heading = Text("conflict", style="red")
+    for constraint in conflict.constraints or ["no node can be had at all"]:
+        grid.add_row(heading, "", literal(constraint))
+        heading = Text("and", style="red")
+    if conflict.cheapest_relaxation:
+        dollars = conflict.relaxed_cost_microusd_per_hour / 1e6
+        told = f"without {conflict.cheapest_relaxation} they fit, for ${dollars:,.4f}/h"
+        grid.add_row(Text("way out", style="green"), "", literal(told))

@@ -26,6 +26,8 @@ class Linking:
     part_of, part_kind, part_pods
         intp arrays (part,), int64 array (part,): the pods of one item, as triples (local kind, position ``q``
         of a kind, pods of it); most items are one pod.
+    families
+        intp array (v,): at most one item of a family is placed; -1: of none.
     most
         int64 array (v,): most items there.
     scopes
@@ -48,6 +50,7 @@ class Linking:
     part_of: NDArray[np.intp]
     part_kind: NDArray[np.intp]
     part_pods: NDArray[np.int64]
+    families: NDArray[np.intp]
     most: NDArray[np.int64]
     scopes: tuple[Scope, ...]
     kinds: NDArray[np.intp]

@@ -71,7 +71,8 @@ def linking_of(
     add_gangs(counting, left_out)
     add_spot(counting)
     add_exclusive_claims(counting, claims)
-    _add_families([localized.families[local] for local in chosen], builder)
+    families = [localized.families[local] for local in chosen]
+    _add_families(families, builder)
     for k in position:
         terms = {**{v: float(pods) for v, pods, _ in local[k]}, left_out[k]: 1.0}
         builder.row(terms, lower=float(demand[k]), upper=float(demand[k]))
@@ -84,6 +85,7 @@ def linking_of(
         part_of=part_of.astype(np.intp),
         part_kind=part_kind.astype(np.intp),
         part_pods=part_pods.copy(),
+        families=np.array(families, dtype=np.intp),
         most=most,
         scopes=tuple(scopes),
         kinds=linked,

@@ -1,0 +1,203 @@
+"""Everything that a problem states and could do without, by the name it has in the manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from binwright_optimizer.model import (
+    Gang,
+    GpuNodePolicy,
+    NodePool,
+    PodTemplate,
+    Policies,
+    Problem,
+    Resources,
+    SpotPolicy,
+    Workload,
+    labels,
+)
+from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.taints import untolerated
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One statement, and the problem without it."""
+
+    name: str
+    without: Callable[[Problem], Problem]
+
+
+def constraints_of(problem: Problem) -> list[Constraint]:
+    """All of them: those of pods first, then gangs, NodePools and the rest."""
+    found: list[Constraint] = []
+    for w, workload in enumerate(problem.workloads):
+        whose = f" of {_name(workload)}" if len(problem.workloads) > 1 else ""
+        found += [Constraint(f"{c.name}{whose}", c.without) for c in _of_workload(w, workload)]
+    for gang in problem.gangs:
+        found += _of_gang(gang)
+    for pool in problem.node_pools:
+        found += _of_pool(pool, problem)
+    found += _of_rest(problem)
+    return found
+
+
+def _name(workload: Workload) -> str:
+    return workload.name if workload.namespace == "default" else f"{workload.namespace}/{workload.name}"
+
+
+def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
+    template = workload.template
+
+    def dropping(change: Callable[[PodTemplate], PodTemplate]) -> Callable[[Problem], Problem]:
+        def without(problem: Problem) -> Problem:
+            workloads = list(problem.workloads)
+            workloads[w] = replace(workloads[w], template=change(workloads[w].template))
+            return replace(problem, workloads=tuple(workloads))
+
+        return without
+
+    def one(field: str, item: object) -> Callable[[Problem], Problem]:
+        """Without one entry of a tuple; equal entries are one statement."""
+        return dropping(
+            lambda t: replace(t, **{field: tuple(i for i in getattr(t, field) if i != item)})  # type: ignore[arg-type]
+        )
+
+    def term(field: str, item: object) -> Callable[[Problem], Problem]:
+        def change(t: PodTemplate) -> PodTemplate:
+            affinity = getattr(t, field)
+            kept = tuple(i for i in affinity.required if i != item)
+            return replace(t, **{field: replace(affinity, required=kept)})
+
+        return dropping(change)
+
+    for name, amount in template.requests:
+        yield Constraint(
+            f"request {name} {format_quantity(amount, name)}",
+            dropping(lambda t, name=name: replace(t, requests=_less(t.requests, name))),  # type: ignore[misc]
+        )
+    if template.gpu_share is not None:
+        yield Constraint("GPU share", dropping(lambda t: replace(t, gpu_share=None)))
+    for requirement in dict.fromkeys(template.node_selector):
+        yield Constraint(f"node selector {requirement}", one("node_selector", requirement))
+    if template.node_affinity:
+        text = " or ".join(" and ".join(map(str, terms)) for terms in template.node_affinity)
+        yield Constraint(f"node affinity {text}", dropping(lambda t: replace(t, node_affinity=())))
+    for spread in template.topology_spread:
+        if spread.is_required:
+            least = f", minDomains {spread.min_domains}" if spread.min_domains > 1 else ""
+            yield Constraint(
+                f"topology spread over {spread.topology_key} (maxSkew {spread.max_skew}{least})",
+                one("topology_spread", spread),
+            )
+    for field, text in (("pod_affinity", "pod affinity"), ("pod_anti_affinity", "pod anti-affinity")):
+        for wanted in dict.fromkeys(getattr(template, field).required):
+            selector = "nothing" if wanted.selector is None else str(wanted.selector) or "all pods"
+            yield Constraint(f"{text} by {wanted.topology_key} to {selector}", term(field, wanted))
+    for port in template.host_ports:
+        yield Constraint(f"host port {port.port}/{port.protocol.value}", one("host_ports", port))
+    for cap in template.node_caps:
+        yield Constraint(f"at most {cap.max_pods} pods on a node of {cap.selector}", one("node_caps", cap))
+    for volume in template.volumes:
+        yield Constraint(f"volume {volume.name or '(its own)'}", one("volumes", volume))
+    if workload.spot:
+        yield Constraint("spot policy", lambda problem: _with_workload(problem, w, spot=SpotPolicy()))
+
+
+def _with_workload(problem: Problem, w: int, spot: SpotPolicy) -> Problem:
+    workloads = list(problem.workloads)
+    workloads[w] = replace(workloads[w], spot=spot)
+    return replace(problem, workloads=tuple(workloads))
+
+
+def _less(amounts: Resources, name: str) -> Resources:
+    return Resources.of({other: amount for other, amount in amounts if other != name})
+
+
+def _of_gang(gang: Gang) -> Iterator[Constraint]:
+    def changed(change: Callable[[Gang], Gang]) -> Callable[[Problem], Problem]:
+        def without(problem: Problem) -> Problem:
+            same = gang.namespace, gang.name
+            gangs = (change(g) if (g.namespace, g.name) == same else g for g in problem.gangs)
+            return replace(problem, gangs=tuple(gangs))
+
+        return without
+
+    name = gang.name if gang.namespace == "default" else f"{gang.namespace}/{gang.name}"
+    for rule in gang.topology:
+        if rule.is_required:
+            yield Constraint(
+                f"gang {name} within one {rule.topology_key}",
+                changed(lambda g, r=rule: replace(g, topology=tuple(o for o in g.topology if o != r))),  # type: ignore[misc]
+            )
+
+
+def _of_pool(pool: NodePool, problem: Problem) -> Iterator[Constraint]:
+    def changed(change: Callable[[NodePool], NodePool]) -> Callable[[Problem], Problem]:
+        def without(given: Problem) -> Problem:
+            pools = (change(p) if p.name == pool.name else p for p in given.node_pools)
+            return replace(given, node_pools=tuple(pools))
+
+        return without
+
+    for taint in pool.taints:
+        if any(untolerated((taint,), workload.template.tolerations) for workload in problem.workloads):
+            yield Constraint(
+                f"taint {taint} of NodePool {pool.name}",
+                changed(lambda p, t=taint: replace(p, taints=tuple(o for o in p.taints if o != t))),  # type: ignore[misc]
+            )
+    defined = {key for kind in problem.catalog.instance_types for key, _ in kind.labels}
+    defined |= {labels.ZONE, labels.REGION, labels.CAPACITY_TYPE}
+    for requirement in pool.requirements:
+        if requirement.key not in defined:
+            continue  # it gives the nodes a label
+        yield Constraint(
+            f"requirement {requirement} of NodePool {pool.name}",
+            changed(
+                lambda p, r=requirement: replace(  # type: ignore[misc]
+                    p, requirements=tuple(o for o in p.requirements if o != r)
+                )
+            ),
+        )
+    for name, amount in pool.limits:
+        yield Constraint(
+            f"limit {name} {format_quantity(amount, name)} of NodePool {pool.name}",
+            changed(lambda p, n=name: replace(p, limits=tuple(o for o in p.limits if o[0] != n))),  # type: ignore[misc]
+        )
+    if pool.max_nodes is not None:
+        yield Constraint(
+            f"limit nodes {pool.max_nodes} of NodePool {pool.name}",
+            changed(lambda p: replace(p, max_nodes=None)),
+        )
+    if pool.attach_limits:
+        yield Constraint(
+            f"attach limits of NodePool {pool.name}", changed(lambda p: replace(p, attach_limits=()))
+        )
+
+
+def _of_rest(problem: Problem) -> Iterator[Constraint]:
+    if problem.daemon_sets:
+        yield Constraint("what DaemonSets take of nodes", lambda p: replace(p, daemon_sets=()))
+    if problem.policies.gpu_nodes is GpuNodePolicy.NEVER:
+        yield Constraint("policy that keeps other pods off GPU nodes", _with_gpu_nodes)
+    if problem.policies.spot:
+        yield Constraint(
+            "spot policy of the problem",
+            lambda p: replace(p, policies=replace(p.policies, spot=Policies().spot)),
+        )
+    kinds = problem.catalog.instance_types
+    if any(offering.available is not None for kind in kinds for offering in kind.offerings):
+        yield Constraint("availability of offerings", _with_plenty)
+
+
+def _with_gpu_nodes(problem: Problem) -> Problem:
+    return replace(problem, policies=replace(problem.policies, gpu_nodes=GpuNodePolicy.IF_CHEAPER))
+
+
+def _with_plenty(problem: Problem) -> Problem:
+    kinds = tuple(
+        replace(kind, offerings=tuple(replace(o, available=None) for o in kind.offerings))
+        for kind in problem.catalog.instance_types
+    )
+    return replace(problem, catalog=replace(problem.catalog, instance_types=kinds))

@@ -1,0 +1,157 @@
+"""Contradicting constraints are told by name, none of them too many; worked on paper."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from binwright_optimizer.conflicts.minimal import minimal_conflict
+from binwright_optimizer.model import (
+    Conflict,
+    Gang,
+    GangTopology,
+    LabelSelector,
+    NodePool,
+    PodAffinity,
+    PodAffinityTerm,
+    Problem,
+    Requirement,
+    TopologySpread,
+    Workload,
+    labels,
+)
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import solve
+from builders import instance_type, node_pool, offering, pod, problem, requires, resources
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+PARAMS = SolveParams(deadline_s=60.0, gap=0.0)
+BOX = instance_type("box", cpu=4, offerings=[offering(1, zone="a"), offering(2, zone="b")])
+HUGE = instance_type("huge", cpu=64, offerings=[offering(9, zone="b")])
+
+
+def conflict(question: Problem) -> Conflict:
+    """The one conflict that the pods left out are told."""
+    decision = solve(question, PARAMS)
+    [found] = {entry.conflict for entry in decision.unschedulable}
+    assert found is not None
+    return found
+
+
+def ruled(name: str, replicas: int = 1, cpu: float = 1, **rules: object) -> Workload:
+    plain = pod(name, cpu=cpu, replicas=replicas)
+    template = dataclasses.replace(plain.template, labels=(("app", name),), **rules)  # type: ignore[arg-type]
+    return dataclasses.replace(plain, template=template)
+
+
+def zone(*names: str) -> Requirement:
+    return requires(labels.ZONE, "In", *names)
+
+
+def app(name: str) -> LabelSelector:
+    return LabelSelector.of_labels({"app": name})
+
+
+def test_a_zone_that_is_not_sold() -> None:
+    """Nothing else matters; without it the pod takes a box in a, for a dollar."""
+    found = conflict(problem([ruled("web", node_selector=(zone("x"),))], [BOX]))
+    assert found == Conflict(
+        ("node selector topology.kubernetes.io/zone In [x]",),
+        "node selector topology.kubernetes.io/zone In [x]",
+        1_000_000,
+    )
+
+
+def test_a_request_and_a_zone_contradict_each_other_and_the_cheaper_way_out_is_named() -> None:
+    """64 CPUs are sold in b only, for 9; without the request a box in a costs 1."""
+    found = conflict(problem([ruled("web", cpu=64, node_selector=(zone("a"),))], [BOX, HUGE]))
+    assert found == Conflict(
+        ("request cpu 64", "node selector topology.kubernetes.io/zone In [a]"), "request cpu 64", 1_000_000
+    )
+
+
+def test_selectors_that_exclude_each_other() -> None:
+    both = (zone("a"), zone("b"))
+    found = conflict(problem([ruled("web", node_selector=both)], [BOX]))
+    assert len(found.constraints) == 2
+    assert found.relaxation == "node selector topology.kubernetes.io/zone In [b]"
+
+
+def test_an_unknown_topology_key() -> None:
+    spread = TopologySpread("example.com/rack", 1, selector=app("web"))
+    found = conflict(problem([ruled("web", 2, topology_spread=(spread,))], [BOX]))
+    assert found.constraints == ("topology spread over example.com/rack (maxSkew 1)",)
+
+
+def test_more_domains_than_pods_may_be_in() -> None:
+    """Three pods over at least three zones, of which two are sold: a zone may have one pod."""
+    spread = TopologySpread(labels.ZONE, 1, selector=app("web"), min_domains=3)
+    found = conflict(problem([ruled("web", 3, topology_spread=(spread,))], [BOX]))
+    assert found.constraints == (
+        "topology spread over topology.kubernetes.io/zone (maxSkew 1, minDomains 3)",
+    )
+
+
+def test_near_and_away_from_the_same_pods() -> None:
+    term = PodAffinityTerm(labels.ZONE, app("db"))
+    web = ruled("web", pod_affinity=PodAffinity((term,)), pod_anti_affinity=PodAffinity((term,)))
+    found = conflict(problem([ruled("db"), web], [BOX]))
+    assert [name.split(" by ")[0] for name in found.constraints] == ["pod affinity", "pod anti-affinity"]
+
+
+def test_a_taint_and_its_pool() -> None:
+    pools = [node_pool("batch", taints=["team=x:NoSchedule"])]
+    found = conflict(problem([ruled("web")], [BOX], pools))
+    assert found.constraints == ("taint team=x:NoSchedule of NodePool batch",)
+
+
+def test_a_gang_that_is_larger_than_the_limits() -> None:
+    """Six CPUs for one zone, of which the pool may add four."""
+    workers = dataclasses.replace(ruled("ring", 6), gang="g")
+    pool: NodePool = dataclasses.replace(node_pool("small"), limits=(("cpu", 4_000),))
+    question = dataclasses.replace(
+        problem([workers], [BOX], [pool]), gangs=(Gang("g", topology=(GangTopology(labels.ZONE),)),)
+    )
+    assert conflict(question).constraints == ("request cpu 1", "limit cpu 4 of NodePool small")
+
+
+def test_a_mig_profile_that_no_gpu_offers() -> None:
+    wanted = pod("train", cpu=1)
+    template = dataclasses.replace(
+        wanted.template, requests=resources(cpu=1, **{"nvidia.com/mig-9g.90gb": 1})
+    )
+    found = conflict(problem([dataclasses.replace(wanted, template=template)], [BOX]))
+    assert found.constraints == ("request nvidia.com/mig-9g.90gb 1",)
+
+
+def test_pods_that_others_leave_no_room_have_no_conflict() -> None:
+    """The pool may add one box; three of the five pods fit it by themselves, two workloads do not."""
+    pool = node_pool("one", max_nodes=1)
+    decision = solve(problem([ruled("a", 3), ruled("b", 2)], [BOX], [pool]))
+    assert [entry.conflict for entry in decision.unschedulable] == [None]
+
+
+@given(
+    sets=st.lists(st.frozensets(st.integers(0, 6), min_size=1, max_size=4), min_size=1, max_size=4),
+    size=st.integers(0, 7),
+)
+@settings(max_examples=300)
+def test_a_minimal_conflict_cannot_be_kept_and_each_part_of_it_can(
+    sets: list[frozenset[int]], size: int
+) -> None:
+    def can_keep(kept: frozenset[int]) -> bool:
+        return not any(excluded <= kept for excluded in sets)
+
+    found = minimal_conflict(range(size), can_keep)
+    if can_keep(frozenset(range(size))):
+        assert found is None
+        return
+    assert found is not None
+    assert not can_keep(frozenset(found))
+    assert all(can_keep(frozenset(found) - {c}) for c in found)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_what_cannot_be_kept_without_any_constraint_is_no_fault_of_theirs(size: int) -> None:
+    assert minimal_conflict(range(size), lambda _: False) == ()
