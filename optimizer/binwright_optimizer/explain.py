@@ -22,6 +22,9 @@ from binwright_optimizer.model.labels import GPU_MODEL, NODE_POOL
 from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.taints import untolerated
 
+TAKEN = "offerings and nodes that would hold it are taken by other pods"
+"""What is said of places that refuse a pod for no reason of its own."""
+
 Masks = dict[str, NDArray[np.bool_]]
 
 
@@ -189,8 +192,7 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
                 devices = device_masks([(NodeDevices.of_node(node, problem), model)], template)
             tally.add(origin.existing_free[n : n + 1, kept], str(taint or ""), own, node_name, devices)
     if tally.open_rows and not any(c in ("limit", "availability") for c, _ in tally.counts):
-        room = "offerings and nodes that would hold it are taken by other pods"
-        tally.refuse("limit", room, tally.open_rows)
+        tally.refuse("limit", TAKEN, tally.open_rows)
     return tally
 
 

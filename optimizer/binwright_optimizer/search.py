@@ -335,18 +335,13 @@ class Search:
     @property
     def _has_domains(self) -> bool:
         """Whether domains can be looked at one by one."""
-        return self.instance.linking is not None and self.instance.rules.devices.is_empty
+        return self.instance.linking is not None and self.instance.rules.has_parts
 
     @property
     def _has_thousands_of_classes(self) -> bool:
         """Whether a master with a row for each class would take most of the time."""
         instance = self.instance
-        return (
-            instance.n_classes > MOST_CLASSES
-            and instance.linking is None
-            and instance.rules.devices.is_empty
-            and not len(instance.rules.once_into)
-        )
+        return instance.n_classes > MOST_CLASSES and instance.linking is None and instance.rules.has_parts
 
     def _pack_parts(self) -> None:
         """Pack a few nodes at a time again, as problems of their own, until time is over."""

@@ -10,17 +10,19 @@ from dataclasses import replace
 from binwright_optimizer.conflicts import conflict_reserve_s, conflicts_of
 from binwright_optimizer.coverage import commitment_uses
 from binwright_optimizer.errors import VerificationError
-from binwright_optimizer.explain import explain
+from binwright_optimizer.explain import TAKEN, explain
 from binwright_optimizer.extract import Placed, extract
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.memory import Memory
 from binwright_optimizer.model import (
+    Conflict,
     Decision,
     PhaseTiming,
     Problem,
     SolutionStatus,
     StopReason,
+    Unschedulable,
     relative_gap,
 )
 from binwright_optimizer.params import SolveParams
@@ -31,6 +33,8 @@ from binwright_optimizer.unenforced import enforced_part, unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
 
+IN_CONFLICT = "would hold such a pod, but not all that the constraints below ask for"
+"""What is said of places that refuse a pod since rules contradict each other."""
 CONFLICT_SHARE = 0.3
 """Share of the time left, once pods are left out, that the reasons for it may take."""
 
@@ -80,7 +84,7 @@ def solve(
         with timer.phase("conflicts"):
             conflicts = conflicts_of(problem, placed.left_out, Reserved(stop, prover.reserve_s()))
             unschedulable = tuple(
-                replace(entry, conflict=conflicts.get(entry.pods.workload)) for entry in unschedulable
+                _with_conflict(entry, conflicts.get(entry.pods.workload)) for entry in unschedulable
             )
     with timer.phase("prove"):
         proof, bound = prover.prove(found, _placed_counts(problem, placed))
@@ -134,6 +138,17 @@ def _search(
         packing = placed_only.packing.with_demand(instance)
     is_exhausted = found.is_exhausted and placed_only.is_exhausted
     return Found(packing, placed_only.proof, is_exhausted, found.warnings or placed_only.warnings)
+
+
+def _with_conflict(entry: Unschedulable, conflict: Conflict | None) -> Unschedulable:
+    """The entry with its conflict; then it is not other pods that take its place."""
+    if conflict is None:
+        return entry
+    refusals = tuple(
+        replace(refusal, constraint="conflict", message=IN_CONFLICT) if refusal.message == TAKEN else refusal
+        for refusal in entry.refusals
+    )
+    return replace(entry, refusals=refusals, conflict=conflict)
 
 
 def _placed_counts(problem: Problem, placed: Placed) -> list[int]:

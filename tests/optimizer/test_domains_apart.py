@@ -77,7 +77,7 @@ def test_allocated_zones_share_nothing() -> None:
     """Three and one pods in each zone are two problems of two classes."""
     instance = two_zones()
     assert instance.linking is not None
-    halves = [3 if instance.linking.demand[q] == 6 else 1 for q in instance.linking.kind_of]
+    halves = [3 if instance.linking.demand[q] == 6 else 1 for q in instance.linking.part_kind]
     parts = components(instance.allocated(np.array(halves)))
     assert [sorted(part.instance.demand.tolist()) for part in parts] == [[1, 3], [1, 3]]
     assert not set(parts[0].candidates.tolist()) & set(parts[1].candidates.tolist())
@@ -88,7 +88,7 @@ def test_down_sizing_keeps_the_allocation() -> None:
     instance = two_zones()
     assert instance.linking is not None
     allocation = np.zeros(instance.linking.n_local, dtype=np.int64)
-    web = int(np.flatnonzero(instance.linking.demand[instance.linking.kind_of] == 6)[0])
+    web = int(np.flatnonzero(instance.linking.demand[instance.linking.part_kind] == 6)[0])
     allocation[web] = 2
     target = instance.allocated(allocation)
     i = int(instance.linking.class_of[web])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.bundles import Content
 from binwright_optimizer.instance.domains.linking import Linking
 from binwright_optimizer.instance.restrict import restricted
 
@@ -77,12 +78,10 @@ class Twins:
 
     def __init__(self, instance: Instance, linking: Linking) -> None:
         self.instance = instance
-        first = np.full(len(linking.kinds), -1, dtype=np.intp)
-        for i, q in zip(linking.class_of, linking.kind_of, strict=True):
-            if first[q] < 0:
-                first[q] = i
+        first: dict[Content, int] = {}
         self.group = np.arange(instance.n_classes)
-        self.group[linking.class_of] = first[linking.kind_of]
+        for i, content in zip(linking.class_of.tolist(), linking.contents(), strict=True):
+            self.group[i] = first.setdefault(content, i)
         self._like: dict[tuple[object, ...], list[int]] = {}
         for j in range(instance.n_candidates):
             self._like.setdefault(self._shape(j), []).append(j)

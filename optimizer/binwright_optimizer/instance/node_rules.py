@@ -202,6 +202,11 @@ class NodeRules(NamedTuple):
         """Whether there is no rule at all."""
         return not len(self.cap)
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether the rules among some classes only can be told (`among`)."""
+        return self.devices.is_empty and not len(self.once_into)
+
     def concerned(self) -> NDArray[np.bool_]:
         """Classes that are in some set or trigger some rule, or stand on parts of GPUs: bool array (i,)."""
         result = (np.diff(self.set_start) > 0) | (np.diff(self.fired_start) > 0)

@@ -28,10 +28,10 @@ def restricted(
     Raises
     ------
     ValueError
-        If pods have shares of GPUs, whose devices cannot be restricted.
+        If pods have shares of GPUs, or share volumes that nodes count, which cannot be restricted.
     """
-    if not instance.rules.devices.is_empty:
-        raise ValueError("an instance with shares of GPUs has no parts")
+    if not instance.rules.has_parts:
+        raise ValueError("an instance with shares of GPUs or shared volumes has no parts")
     return replace(
         instance,
         requests=_frozen(instance.requests[classes]),

@@ -77,6 +77,13 @@ class Linking:
         """Columns of the system."""
         return self.n_local + len(self.kinds) + len(self.aux_lower)
 
+    def contents(self) -> list[tuple[tuple[int, int], ...]]:
+        """Pods of one item of each local kind by split kind, as pairs."""
+        found: list[list[tuple[int, int]]] = [[] for _ in range(self.n_local)]
+        for v, q, pods in zip(self.part_of, self.part_kind, self.part_pods, strict=True):
+            found[v].append((int(q), int(pods)))
+        return [tuple(sorted(content)) for content in found]
+
     def placed(self, allocation: NDArray[np.int64]) -> NDArray[np.int64]:
         """Pods of each split kind that an allocation places: int64 array (q,)."""
         result = np.zeros(len(self.kinds), dtype=np.int64)
