@@ -143,6 +143,13 @@ def test_a_shared_volume_is_attached_once() -> None:
     conforms(sold(shared, ruled("db", volumes=(Volume(driver=DRIVER),))), 1)
 
 
+def test_a_volume_of_its_own_counts_beside_a_shared_one() -> None:
+    """Each pod mounts both and a node takes one: no pod has a place."""
+    pool = dataclasses.replace(node_pool(), attach_limits=(AttachLimit(DRIVER, 1),))
+    both = (Volume(driver=DRIVER), Volume("shared", DRIVER))
+    conforms_not(sold(ruled("web", 2, volumes=both), node_pools=(pool,)), placed=0)
+
+
 def test_the_pools_limit_counts_if_it_is_lower() -> None:
     pool = dataclasses.replace(node_pool(), attach_limits=(AttachLimit(DRIVER, 1),))
     conforms(sold(ruled("db", 2, volumes=(Volume(driver=DRIVER),)), node_pools=(pool,)), 2)

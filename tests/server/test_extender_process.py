@@ -260,7 +260,7 @@ def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
         (("--print-config", "--url-cert", "x"), "--url-cert and --url-key go together"),
         (
             ("--print-config", "--url-cert", "x", "--url-key", "y"),
-            "--url-cert: is of use with https",
+            "--url-cert: is of use with an https:// URL only",
         ),
         (("--print-config", "--url", "x"), "--url: must begin with http:// or https://"),
         (("--print-config", "--url-ca", "x"), "--url-ca: is of use with an https:// URL only"),

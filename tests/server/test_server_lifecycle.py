@@ -49,6 +49,7 @@ def test_reflection_lists_every_service() -> None:
     assert {service.name for service in reply.list_services_response.service} == {
         "binwright.v1.ProvisioningService",
         "binwright.v1.CatalogService",
+        "binwright.v1.PlanningService",
         "binwright.v1.SchedulingService",
         "grpcplugin.Expander",
         "grpc.health.v1.Health",

@@ -40,7 +40,7 @@ GIB = 2**30
 
 @register(
     "constrained-2000",
-    f"2,000 pods spread over zones, some apart by host name, a fifth with GPUs; AWS {REGION}",
+    f"2,000 pods: zone spread, apart by host, a fifth with GPUs; AWS {REGION}",
     is_seeded=True,
     deadline_s=2.0,
 )

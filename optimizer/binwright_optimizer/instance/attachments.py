@@ -70,10 +70,8 @@ def attached_once(
     existing_of
         Existing nodes of each candidate.
     """
-    for r, name in enumerate(resources):
-        driver = name.removeprefix(ATTACHED)
-        users = [claim.attached[driver] for _, claim in sorted(claims.items()) if driver in claim.attached]
-        if name.startswith(ATTACHED) and users:
+    for r, users in _users(claims, resources):
+        if users:
             shared = [
                 (
                     frozenset(i for i, mine in enumerate(workloads_of) if mine & workloads),
@@ -83,6 +81,45 @@ def attached_once(
             ]
             own = {int(i): int(requests[i, r]) for i in np.flatnonzero(requests[:, r])}
             yield Attached(own, shared, room[:, r])
+
+
+def hold_attached(
+    claims: Mapping[ClaimName, Claim],
+    resources: tuple[str, ...],
+    requests: NDArray[np.int64],
+    room: NDArray[np.int64],
+    workloads_of: Sequence[set[int]],
+    nodes: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """Whether one pod's own and shared volumes can be attached: bool array (i, j).
+
+    Parameters
+    ----------
+    requests, room
+        int64 arrays (i, r), (j, r).
+    workloads_of
+        Workloads whose pods are in items of each class.
+    nodes
+        intp array (j,): the running node that a candidate is; negative for those that are bought.
+    """
+    result = np.ones((len(requests), len(room)), dtype=bool)
+    for r, users in _users(claims, resources):
+        taken = np.repeat(requests[:, r][:, None], len(room), axis=1)
+        for workloads, running in users:
+            mounts = np.array([bool(mine & workloads) for mine in workloads_of], dtype=bool)
+            taken += mounts[:, None] & ~np.isin(nodes, list(running))[None, :]
+        result &= taken <= room[:, r][None, :]
+    return result
+
+
+def _users(
+    claims: Mapping[ClaimName, Claim], resources: tuple[str, ...]
+) -> Iterator[tuple[int, list[tuple[set[int], set[int]]]]]:
+    """For each column of volumes, the workloads and the running nodes of each volume that pods share."""
+    for r, name in enumerate(resources):
+        if name.startswith(ATTACHED):
+            driver = name.removeprefix(ATTACHED)
+            yield r, [c.attached[driver] for _, c in sorted(claims.items()) if driver in c.attached]
 
 
 @dataclass(frozen=True, slots=True)

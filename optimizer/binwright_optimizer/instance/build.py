@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from binwright_optimizer.instance.admission import admitted as admitted_placemen
 from binwright_optimizer.instance.attachments import (
     AttachRoom,
     attached_once,
+    hold_attached,
     limited_drivers,
     shared_columns,
 )
@@ -21,6 +23,7 @@ from binwright_optimizer.instance.candidates import Shelved, existing_allocatabl
 from binwright_optimizer.instance.choices import has_choices, leave_choice, pools_with_choice
 from binwright_optimizer.instance.claims import kinds_with_exclusive_claims, shared_claims
 from binwright_optimizer.instance.classes import (
+    Kinds,
     kinds_of,
     merge_kinds,
     request_matrix,
@@ -150,6 +153,10 @@ def build_instance(problem: Problem) -> Instance:
     node_room = np.column_stack([allocatable, comparable(device_room)]) if asked.any else allocatable
     kept = _merge(problem, price, supply, node_room, admitted, pool_of, row_of, use, is_limited | is_floored)
     holds = _holds(class_requests, allocatable[kept], admitted[:, kept][class_placement])
+    workloads_of = _workloads_of(class_of_local, localized.contents, kinds) if shared else []
+    if shared:
+        running = kept - (len(row_of) - n_existing)
+        holds &= hold_attached(claims, resources, class_requests, allocatable[kept], workloads_of, running)
     useful = holds.any(axis=0) | is_floored[kept]
     kept, holds = kept[useful], holds[:, useful]
     on_nodes = on_nodes_of(
@@ -193,13 +200,9 @@ def build_instance(problem: Problem) -> Instance:
         node_room = np.column_stack([node_room, column.room])
     node_rules = arranged.rules
     if shared:
-        workloads_of: list[set[int]] = [set() for _ in range(len(class_requests))]
-        kind_workloads = [np.flatnonzero(kinds.workload_kind == k) for k in range(len(kinds.requests))]
-        for i, content in zip(class_of_local.tolist(), localized.contents, strict=True):
-            if i >= 0:
-                workloads_of[i].update(*(kind_workloads[k].tolist() for k, _ in content))
+        placed_of = [workloads_of[i] for i in np.flatnonzero(placeable).tolist()]
         node_rules = node_rules.with_attached(
-            attached_once(claims, resources, class_requests, node_room, workloads_of, existing_of)
+            attached_once(claims, resources, class_requests, node_room, placed_of, existing_of)
         )
     devices = devices_of(class_requests, resources, device_room[kept], asked)
     return Instance(
@@ -297,6 +300,17 @@ def _holds(
     for r in range(requests.shape[1]):
         result &= requests[:, r][:, None] <= allocatable[:, r][None, :]
     return result
+
+
+def _workloads_of(
+    class_of_local: NDArray[np.intp], contents: Sequence[Content], kinds: Kinds
+) -> list[set[int]]:
+    """Workloads whose pods are in items of each class."""
+    workloads_of: list[set[int]] = [set() for _ in range(int(class_of_local.max(initial=-1)) + 1)]
+    for i, content in zip(class_of_local.tolist(), contents, strict=True):
+        for k, _ in content:
+            workloads_of[i].update(np.flatnonzero(kinds.workload_kind == k).tolist())
+    return workloads_of
 
 
 def _allowed(on_nodes: OnNodes, kept: NDArray[np.intp], first_existing: int) -> NDArray[np.bool_]:
