@@ -178,6 +178,21 @@ def test_option_without_template_node_is_left_out_and_named() -> None:
     assert "a is left out: it has no template node" in choice.reason
 
 
+def test_options_of_which_none_can_be_judged_are_an_error_with_the_reasons() -> None:
+    """No answer would tell Cluster Autoscaler that nothing is to be scaled up."""
+    pods = [k8s_pod("web")]
+    empty = k8s_node("m5.4xlarge")
+    empty.status.ClearField("allocatable")
+    empty.status.ClearField("capacity")
+    request = scale_up({"a": (1, None, pods), "b": (1, empty, pods)})
+    with pytest.raises(InvalidProblemError) as caught:
+        chosen(request)
+    assert [(v.field, v.value, v.description) for v in caught.value.violations] == [
+        ("options[0]", "a", "cannot be judged: it has no template node"),
+        ("options[1]", "b", "cannot be judged: its template node has no resources"),
+    ]
+
+
 def test_pod_whose_fields_contradict_each_other_is_left_out_and_named() -> None:
     bad = k8s_pod("bad", cpu="lots")
     good = k8s_pod("good")

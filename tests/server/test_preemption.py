@@ -184,6 +184,6 @@ def test_preemption_without_a_snapshot_is_an_error_and_no_choice() -> None:
     with serving() as server, extending(server.address, budget_s=0.3) as webhook:
         status, answer = webhook.post("preempt", {"Pod": pod_json(), "NodeNameToMetaVictims": victims})
         assert (status, "send a snapshot" in answer["Error"]) == (503, True)
-        nodes = {"items": [node_json("a")]}  # questions with whole nodes make up a state
+        nodes = {"items": [node_json("a")]}  # questions with whole nodes are nobody's snapshot
         assert webhook.post("filter", {"Pod": pod_json(), "Nodes": nodes})[0] == 200
-        assert webhook.post("preempt", {"Pod": pod_json(), "NodeNameToMetaVictims": victims})[0] == 200
+        assert webhook.post("preempt", {"Pod": pod_json(), "NodeNameToMetaVictims": victims})[0] == 503

@@ -179,6 +179,47 @@ def test_nodes_that_come_with_a_question_are_enough_for_an_answer() -> None:
     assert list(response.passed) == [1]
 
 
+def with_nodes(asked: Asked, pod: problem_pb2.PodTemplate, nodes: Cluster, *names: str) -> list[int]:
+    """Positions that pass among the nodes that a question brings along, or among names."""
+    request = scheduling_service_pb2.FilterRequest(pod=pod, node_names=names, nodes=nodes.update.nodes)
+    return list(asyncio.run(asked.service.Filter(request, None)).passed)  # type: ignore[arg-type]
+
+
+def test_nodes_that_come_with_a_question_are_nobody_elses() -> None:
+    """A bare node of the name of a fed one counts for its own question, with the pods held on it."""
+    asked = Asked(Cluster().node("a", labels={"disk": "ssd"}).pod("p", "a", template("3")))
+    bare = Cluster().node("a", {"cpu": "5", "memory": "8Gi"})
+    assert with_nodes(asked, template("2"), bare) == [0]
+    assert with_nodes(asked, template("3"), bare) == []
+    assert asked.filter(template("2")) == ([], {"cpu": ["a"]})
+    assert asked.filter(template("1", selector={"disk": "ssd"}))[0] == ["a"]
+    assert with_nodes(asked, template("1"), Cluster().node("b"), "b", "a", "c") == [0, 1]
+    assert asked.filter(template("1"))[0] == ["a"]
+
+
+def test_nodes_that_come_with_a_question_and_are_older_do_not_count() -> None:
+    asked = Asked(Cluster().node("a", version="7"))
+    assert with_nodes(asked, template("3"), Cluster().node("a", {"cpu": "1"}, version="6")) == [0]
+
+
+def test_question_with_nodes_leaves_a_server_that_holds_no_cluster_as_it_was() -> None:
+    asked = Asked()
+    assert with_nodes(asked, template("2"), Cluster().node("a")) == [0]
+    with pytest.raises(NoStateError, match="holds no cluster yet"):
+        asked.filter(template("2"), "a")
+
+
+def test_scores_of_nodes_that_come_with_a_question_follow_the_plan() -> None:
+    asked = Asked(two_half_empty_nodes())
+    asked.plan()
+    request = scheduling_service_pb2.PrioritizeRequest(pod=template("1"))
+    request.nodes.extend(two_half_empty_nodes().node("new").update.nodes)
+    response = asyncio.run(asked.service.Prioritize(request, None))  # type: ignore[arg-type]
+    given_up, kept, new = response.scores
+    assert (response.plan, given_up < 40, kept >= 70, 40 <= new < 70) == (1, True, True, True)
+    assert sorted(asked.state.nodes) == ["a", "b"]
+
+
 NAMES = ("a", "b", "c", "d")
 TEMPLATES = (
     template("1"),

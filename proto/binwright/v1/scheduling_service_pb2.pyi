@@ -293,8 +293,10 @@ class FilterRequest(_message.Message):
 
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterNode]:
-        """Candidates in full, for callers without a state of their own at the server. They count as an
-        update, and make up a state where there is none.
+        """Candidates in full, as the caller sees them. They count for this question only, in place of the nodes of
+        these names that the server holds, unless they are older; pods that the server holds on them take their
+        room. Where nobody feeds the server, such a question is answered all the same: with no pods on the nodes
+        and without a plan, so that scores tell fuller nodes from emptier ones and no more.
         """
 
     @_builtins.property

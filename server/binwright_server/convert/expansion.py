@@ -39,18 +39,21 @@ def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
     Raises
     ------
     InvalidProblemError
-        If bytes in it are no option, no pod or no node, or a node group is named twice.
+        If bytes in it are no option, no pod or no node, a node group is named twice, or no option can
+        be judged.
     """
     asked, nodes = request.options(), request.nodes()
     _refuse_repeated_ids(asked)
     kinds = _Kinds()
     kind_of = np.array([kinds.kind(request, pod) for pod in range(request.n_pods)], dtype=np.intp)
     remarks = list(kinds.remarks)
-    options = []
+    options: list[ScaleUpOption] = []
+    left_out = Violations()
     for index, option in enumerate(asked):
-        node, remark = _template_node(nodes, option.nodeGroupId)
+        node, reason = _template_node(nodes, option.nodeGroupId)
         if node is None:
-            remarks.append(remark)
+            remarks.append(f"{option.nodeGroupId} is left out: {reason}")
+            left_out.add(f"options[{index}]", option.nodeGroupId, f"cannot be judged: {reason}")
             continue
         is_helped = np.zeros(len(kind_of), dtype=bool)
         is_helped[request.pods_of(index)] = True
@@ -66,6 +69,9 @@ def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
                 helps=tuple((kind, int(counts[kind])) for kind in np.flatnonzero(counts).tolist()),
             )
         )
+    if not options:
+        # No answer at all would mean that nothing is to be scaled up; on an error the autoscaler keeps them.
+        left_out.check()
     demand = np.bincount(kind_of[kind_of != _NOT_JUDGED], minlength=len(kinds.templates))
     return ScaleUpQuestion(
         options=tuple(options),
@@ -127,11 +133,11 @@ def _template_node(
         except UndecodableError as error:
             raise InvalidProblemError.of(path, f"{len(nodes[node_group])} bytes", str(error)) from error
         if out.found:
-            return None, f"{node_group} is left out: {out.found[0]}"
+            return None, str(out.found[0])
         if not node.allocatable:
-            return None, f"{node_group} is left out: its template node has no resources"
+            return None, "its template node has no resources"
         return node, ""
-    return None, f"{node_group} is left out: it has no template node"
+    return None, "it has no template node"
 
 
 def _refuse_repeated_ids(options: Sequence[expander_pb2.Option]) -> None:

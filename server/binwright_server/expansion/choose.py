@@ -69,7 +69,7 @@ def choose(
     stop: Stop,
     today: datetime.date | None = None,
 ) -> Choice | None:
-    """The option to grow, or None if there is none to judge.
+    """The option to grow, or None if there are no options.
 
     Parameters
     ----------

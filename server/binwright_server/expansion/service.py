@@ -55,7 +55,7 @@ def expander_handlers(workers: Workers, weigh: Weigh) -> grpc.GenericRpcHandler:
 
 
 class ExpanderService:
-    """Answers with one option, never with none unless none can be judged.
+    """Answers with one option, and with none only where none was sent.
 
     Parameters
     ----------

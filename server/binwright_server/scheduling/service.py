@@ -138,8 +138,8 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         if request.names_version != named.version:
             response.node_names.extend(named.names)
         for k, question in enumerate(request.questions):
-            view, scores = self._view(question.pod, f"questions[{k}].pod")
-            own_row = self._own_row(question)
+            view, scores = self._view(question.pod, self.state.table, f"questions[{k}].pod")
+            own_row = self._own_row(question, self.state.table)
             self._rater.rate(named, view, scores, question.version, own_row, response.ratings.add())
         return response
 
@@ -153,11 +153,13 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         nodes = [eviction.node for eviction in request.evictions]
         if not nodes:
             return scheduling_service_pb2.PreemptResponse()
-        view, scores = self._view(request.pod)
+        view, scores = self._view(request.pod, self.state.table)
         rows = rows_of(self.state.table, nodes)
         hopeless = {
             nodes[position]
-            for reason, positions in view.reasons(rows, view.verdicts(rows, self._own_row(request)))
+            for reason, positions in view.reasons(
+                rows, view.verdicts(rows, self._own_row(request, self.state.table))
+            )
             if reason.is_unresolvable
             for position in positions
         }
@@ -184,7 +186,7 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
 
     def _filter(self, request: scheduling_service_pb2.FilterRequest) -> scheduling_service_pb2.FilterResponse:
         names, rows, view, _ = self._asked(request)
-        verdicts = view.verdicts(rows, self._own_row(request))
+        verdicts = view.verdicts(rows, self._own_row(request, view.table))
         response = scheduling_service_pb2.FilterResponse(
             passed=np.flatnonzero(verdicts == PASSED).tolist(), node_names=names
         )
@@ -212,10 +214,11 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
     ) -> tuple[Sequence[str], Rows, PodView, PodScores]:
         """Names to tell the caller, rows of the candidates, and what is known about the kind of pod."""
         if request.nodes:
-            self.state.adopt(self._reader.nodes(request.nodes))
-        self.state.check()
-        view, scores = self._view(request.pod)
-        table = self.state.table
+            table = self.state.overlaid(self._reader.nodes(request.nodes), request.node_names)
+        else:
+            self.state.check()
+            table = self.state.table
+        view, scores = self._view(request.pod, table)
         if request.node_names:
             return (), rows_of(table, request.node_names), view, scores
         if request.nodes:
@@ -231,9 +234,13 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         )
         return Eviction(message.node, priorities, message.broken_budgets)
 
-    def _view(self, pod: problem_pb2.PodTemplate, path: str = "pod") -> tuple[PodView, PodScores]:
+    def _view(
+        self, pod: problem_pb2.PodTemplate, table: NodeTable, path: str = "pod"
+    ) -> tuple[PodView, PodScores]:
         kind, template = self._reader.template(pod, path)
-        table = self.state.table
+        if table is not self.state.table:  # of this question only: nothing of it is worth keeping
+            view = PodView(table, template)
+            return view, PodScores(view, kind, PlanInForce(table, self._plan))
         if self._in_force.table is not table:  # a snapshot replaced it
             self._in_force = PlanInForce(table, self._plan)
         known = self._views.get(kind)
@@ -248,12 +255,12 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             self._views.popitem(last=False)
         return known
 
-    def _own_row(self, request: Question) -> int:
+    def _own_row(self, request: Question, table: NodeTable) -> int:
         """Row on which the pod itself is counted already, if any."""
         if not request.name.name:
             return UNKNOWN
         pod = self.state.pods.get(pod_key(request.name))
-        return self.state.table.row_of[pod.node] if pod is not None and pod.node else UNKNOWN
+        return table.row_of[pod.node] if pod is not None and pod.node else UNKNOWN
 
 
 def rows_of(table: NodeTable, names: Sequence[str]) -> Rows:

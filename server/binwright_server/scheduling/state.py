@@ -68,13 +68,13 @@ class ClusterState:
             self._remove_node(name)
         for key in update.deleted_pods:
             self._remove_pod(key)
-        ignored = self.put_nodes(update.nodes)
+        ignored = self._put_nodes(update.nodes)
         for pod in update.pods:
             ignored += not self._put_pod(pod)
         self.changes += 1
         return ignored
 
-    def put_nodes(self, nodes: Iterable[NodeRecord]) -> int:
+    def _put_nodes(self, nodes: Iterable[NodeRecord]) -> int:
         """Add or change nodes; returns how many were stale."""
         ignored = 0
         for node in nodes:
@@ -87,11 +87,33 @@ class ClusterState:
                 self.changes += 1
         return ignored
 
-    def adopt(self, nodes: Iterable[NodeRecord]) -> None:
-        """Nodes that a question brings along; they make up a state where there is none."""
-        if self._epoch is None:
-            self._epoch = ""
-        self.put_nodes(nodes)
+    def overlaid(self, nodes: Iterable[NodeRecord], names: Iterable[str] = ()) -> NodeTable:
+        """The nodes of one question as arrays, with the pods that are held here on them.
+
+        Nothing is kept of them: whoever asks does not speak for the cluster. The table is the state's own
+        where the question knows no more than the state does.
+
+        Parameters
+        ----------
+        nodes
+            Nodes that the question brings along, in place of those held unless they are older.
+        names
+            Further nodes that it is about, as they are held.
+        """
+        shown: dict[str, NodeRecord] = {}
+        for node in nodes:
+            held = self.nodes.get(node.name)
+            is_old = held is not None and _is_stale(node.version, held.version)
+            shown[node.name] = held if held is not None and is_old else node
+        if all(self.nodes.get(name) == node for name, node in shown.items()):
+            return self.table
+        for name in names:
+            if name in self.nodes:
+                shown.setdefault(name, self.nodes[name])
+        table = NodeTable()
+        for node in shown.values():
+            table.put(node, _sum(self._pods_on.get(node.name, {}).values()))
+        return table
 
     def pods_on(self, node: str) -> tuple[PodRecord, ...]:
         """Pods of a node."""
