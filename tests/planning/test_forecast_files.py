@@ -356,3 +356,13 @@ def test_domain_refuses_impossible_values() -> None:
         Period(date(2027, 1, 1), date(2027, 1, 1))
     with pytest.raises(ValueError, match="168 hours"):
         Profile("short", (1,))
+
+
+def test_fields_left_empty_are_as_good_as_absent(tmp_path: Path) -> None:
+    """An empty base or factor is the busiest hour's, an empty share of the common cause a half."""
+    empty = DOCUMENT + (
+        "profiles: {day: {base: , peaks: [{days: , hours: 8-20, factor: }], hourly: }}\n"
+        "scenarios: {count: 5, seed: , common: }\n"
+    )
+    absent = DOCUMENT + "profiles: {day: {peaks: [{hours: 8-20}]}}\nscenarios: {count: 5}\n"
+    assert read_forecast(write(tmp_path, empty, "a.yaml")) == read_forecast(write(tmp_path, absent, "b.yaml"))

@@ -199,7 +199,7 @@ class _Document:
     def _profile(self, path: str, name: str, entry: Mapping[str, Any]) -> Profile | None:
         hourly = entry.get("hourly")
         if hourly is not None:
-            if "base" in entry or "peaks" in entry:
+            if entry.get("base") is not None or entry.get("peaks") is not None:
                 self._report(path, "", "has hourly factors and also a base or peaks")
                 return None
             if len(hourly) != HOURS_OF_WEEK:
@@ -209,19 +209,22 @@ class _Document:
                 return None
             factors = [self._factor(f"{path}.hourly[{at}]", value) for at, value in enumerate(hourly)]
             return None if None in factors else Profile(name, tuple(factors))  # type: ignore[arg-type]
-        base = self._factor(f"{path}.base", entry.get("base", 1))
+        base = self._factor(f"{path}.base", entry.get("base"))
         peaks = []
         for at, peak in enumerate(entry.get("peaks") or ()):
             where = f"{path}.peaks[{at}]"
             days = self._parse(f"{where}.days", peak.get("days") or "mon-sun", _days)
             hours = self._parse(f"{where}.hours", peak.get("hours") or "0-24", _hours)
-            factor = self._factor(f"{where}.factor", peak.get("factor", 1))
+            factor = self._factor(f"{where}.factor", peak.get("factor"))
             if days is None or hours is None or factor is None:
                 return None
             peaks.append((days, hours, factor))
         return None if base is None else Profile.weekly(name, base, peaks)
 
-    def _factor(self, path: str, value: float) -> int | None:
+    def _factor(self, path: str, value: float | None) -> int | None:
+        """A share of the busiest hour in ppm; all of it where nothing is given."""
+        if value is None:
+            return PPM
         if not math.isfinite(value) or not 0 <= value <= 1:
             self._report(path, shown(value), "must be in 0..1: a share of the busiest hour")
             return None

@@ -19,7 +19,8 @@ def read_sampling(
     """The samples asked for; None if there are none, or if a mistake was reported."""
     if entry is None:
         return None
-    common, seed = entry.get("common", 0.5), entry.get("seed", 0)
+    common, seed = entry.get("common"), entry.get("seed") or 0
+    common = 0.5 if common is None else common
     if not math.isfinite(common) or not 0 <= common <= 1:
         report("scenarios.common", shown(common), "must be in 0..1: the share of the variance that all share")
         return None
