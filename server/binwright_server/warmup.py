@@ -9,6 +9,7 @@ import sys
 import time
 
 from binwright.vendor.autoscaler import expander_pb2
+from binwright.vendor.kubernetes import core_v1_pb2
 from binwright_optimizer import warmup
 
 from binwright_server.convert.expansion import scale_up_question
@@ -19,7 +20,9 @@ def warm_up() -> float:
     """Run every kernel once; returns the seconds it took."""
     began = time.perf_counter()
     warmup.warm_up()
-    request = expander_pb2.BestOptionsRequest()
+    node = core_v1_pb2.Node()
+    node.status.allocatable["cpu"].string = "1"
+    request = expander_pb2.BestOptionsRequest(nodeBytesMap={"group": node.SerializeToString()})
     request.options.add(nodeGroupId="group", podBytes=[b"", b""])
     scale_up_question(ScannedRequest.of(request.SerializeToString()))
     return time.perf_counter() - began
