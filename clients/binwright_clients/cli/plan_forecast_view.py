@@ -58,13 +58,21 @@ def _summary(found: Plan) -> Text:
         f"without commitments ${usd(found.without_commitments)}"
         f" ({percent(_saving(found.total, found.without_commitments))} more than planned for)",
     )
-    if found.sizing_rule:
-        text.append(
-            f"\nsizing rule ${usd(found.sizing_rule)}: the plan saves "
-            f"{percent(1 - found.total / found.sizing_rule)}"
-        )
+    if rule := sizing_text(found):
+        text.append(f"\n{rule}")
     text.append(f"\nscenarios: {scenario_text(found)}\n{service_text(found.forecast)}")
     return text
+
+
+def sizing_text(found: Plan) -> str:
+    """What the sizing rule would spend, and how that is counted, or why it is left out; may be empty."""
+    if found.sizing_rule:
+        saves = percent(1 - found.expected / found.sizing_rule)
+        return (
+            f"sizing rule ${usd(found.sizing_rule)} expected (nodes for the peak, 730 h a month, held "
+            f"commitments applied): the plan saves {saves}"
+        )
+    return f"no sizing rule to compare with: {found.sizing_note}" if found.sizing_note else ""
 
 
 def service_level(forecast: Forecast) -> float:

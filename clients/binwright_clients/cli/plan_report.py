@@ -15,6 +15,7 @@ from binwright_clients.cli.plan_forecast_view import (
     plan_regions,
     scenario_text,
     service_text,
+    sizing_text,
     usd,
 )
 from binwright_clients.cli.plan_pools import other_costs, pool_table
@@ -104,8 +105,8 @@ def _lead(found: Plan) -> str:
         f"<strong>${usd(found.total)}</strong> {span}; {bound}.",
         f"Without commitments ${usd(found.without_commitments)}; the plan saves {percent(saving)}.",
     ]
-    if found.sizing_rule:
-        lines.append(f"The simple sizing rule would spend ${usd(found.sizing_rule)}.")
+    if rule := sizing_text(found):
+        lines.append(f"{escape(rule[0].upper() + rule[1:])}.")
     lines.append(f"Scenarios: {scenario_text(found)}; {service_text(found.forecast)}.")
     return "".join(f'<p class="lead">{line}</p>' for line in lines)
 

@@ -86,8 +86,10 @@ class Plan:
     without_commitments
         The objective if nothing is bought ahead: each period solved alone.
     sizing_rule
-        Nodes of the sizing rule for the demand of the first scenario; None where the rule knows no
-        machines.
+        Expected cost of the sizing rule's nodes, less what held commitments pay for (see `baseline`); None
+        where the rule has no answer.
+    sizing_note
+        Why it has none.
     churn
         Expected cost of nodes that the plan held did not have, part of the total.
     spread, sites
@@ -107,6 +109,7 @@ class Plan:
     accounts: tuple[Account, ...]
     without_commitments: int
     sizing_rule: int | None
+    sizing_note: str = ""
     spread: Mapping[tuple[tuple[int, int, int], CapacityType], SpreadCell] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
     churn: int = 0

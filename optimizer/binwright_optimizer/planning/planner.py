@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from binwright_optimizer.catalog import embedded_catalog
-from binwright_optimizer.model import CapacityType, Catalog, Workload
+from binwright_optimizer.model import CapacityType, Catalog
 from binwright_optimizer.model.forecast import (
     HOURS_OF_WEEK,
     CommitmentOffer,
@@ -23,6 +23,7 @@ from binwright_optimizer.model.forecast import (
 )
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.accounts import accounts
+from binwright_optimizer.planning.baseline import Baseline, baseline
 from binwright_optimizer.planning.blocks import HourBlock, hour_blocks
 from binwright_optimizer.planning.checkpoint import Checkpoint
 from binwright_optimizer.planning.commit import Commitments, Risk, prove, risk_weighted, scenario_costs
@@ -38,7 +39,6 @@ from binwright_optimizer.planning.rolling import HeldPlan, Nodes
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
 from binwright_optimizer.planning.sites import is_coupled, kind_of, replicas
-from binwright_optimizer.planning.sizing import size
 from binwright_optimizer.planning.spread import Spread, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 
@@ -125,7 +125,7 @@ def make_plan(
 
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
     # The rule knows the machines of the embedded price lists only.
-    rule = None if catalogs else _sizing_rule(forecast, futures[0])
+    rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)
     return _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
 
 
@@ -244,7 +244,7 @@ def _assemble(
     ledger: Ledger,
     chosen: Commitments,
     params: PlanParams,
-    sizing_rule: int | None,
+    rule: Baseline,
     spread: Spread | None,
 ) -> Plan:
     cells, market = ledger.cells(), ledger.scopes.market
@@ -270,7 +270,8 @@ def _assemble(
         by_scenario=tuple(-(-cost // 1) for cost in chosen.scenario_costs),
         accounts=accounts(forecast.periods, cells, ledger.scopes, chosen, chances),
         without_commitments=-(-_alone(cells, market, chances, params.risk) // 1),
-        sizing_rule=sizing_rule,
+        sizing_rule=rule.microusd,
+        sizing_note=rule.why_not,
         spread={} if spread is None else spread.cells,
         sites=() if spread is None else spread.sites,
         churn=_churn(forecast, futures, blocks, ledger, chosen),
@@ -324,25 +325,3 @@ def _purchases(
                 Purchase(offer, purchasable.bought, start, offer.end_of(start), amount, cost, nodes)
             )
     return tuple(sorted(bought, key=lambda purchase: (purchase.period, purchase.offer.name)))
-
-
-def _sizing_rule(forecast: Forecast, scenario: Scenario) -> int | None:
-    """What the nodes of the sizing rule cost over the horizon, at the busiest hour's demand all the time."""
-    if forecast.cloud != "aws":
-        return None
-    total = 0
-    for at, period in enumerate(forecast.periods):
-        demand = []
-        for region in forecast.regions:
-            workloads = [
-                Workload(
-                    forecast.workloads[d.workload].name,
-                    forecast.workloads[d.workload].template,
-                    min(scenario.replicas(d), forecast.most_served(d)),
-                )
-                for d in forecast.demands
-                if (d.region, d.period) == (region, at)
-            ]
-            demand.append((region, workloads))
-        total += sum(mix.cost_microusd_per_hour for mix in size(demand).mixes) * period.hours
-    return total

@@ -69,6 +69,11 @@ def size(
 ) -> Sizing:
     """Nodes by the rule for each (AWS region, workloads).
 
+    Raises
+    ------
+    CatalogError, PlanningError
+        If a region does not sell a node that the rule wants.
+
     Examples
     --------
     Ten pods of 1 vCPU and 4 GiB: 12 vCPU over 8 are two nodes, 48 GiB over 64 would be one.
@@ -83,7 +88,6 @@ def size(
         gpus = [sum(gpus)] * len(gpus)
     mixes = []
     for (region, workloads), gpu in zip(demand, gpus, strict=True):
-        catalog = embedded_catalog("aws", [region], [nodes.general, nodes.gpu])
         general = [w for w in workloads if not w.template.requests[NVIDIA_GPU]]
         bought = {CapacityType.ON_DEMAND: 0, CapacityType.SPOT: 0}
         for kind in bought:
@@ -95,9 +99,9 @@ def size(
         purchases = []
         for name, kind, count in wanted:
             if count:
-                offering = cheapest_offering(catalog, name, kind)
-                price = offering.price_microusd_per_hour
-                purchases.append(Purchase(name, kind, count, price, offering.source))
+                offering = cheapest_offering(embedded_catalog("aws", [region], [name]), name, kind)
+                price, zone = offering.price_microusd_per_hour, offering.zone
+                purchases.append(Purchase(name, kind, count, price, offering.source, zone=zone))
         # The rule proves nothing: its bound is zero.
         mixes.append(Mix(tuple(purchases), sum(p.cost_microusd_per_hour for p in purchases), 0))
     return Sizing(tuple(mixes), 1 if Faults.ONE_CONTROL_PLANE in faults else len(demand))

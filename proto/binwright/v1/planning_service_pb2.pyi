@@ -180,7 +180,9 @@ class CapacityPlan(_message.Message):
     without_commitments_microusd: _builtins.int
     """The objective if nothing is bought ahead: each period solved alone."""
     sizing_rule_microusd: _builtins.int
-    """Cost of the simple sizing rule; unset where it knows no machines."""
+    """Expected cost of the simple sizing rule: nodes for the peak, all hours (730 a month), held commitments
+    applied; unset where its nodes are not sold or cannot serve the demand.
+    """
     certificate_json: _builtins.str
     """The proof of cost and bound as JSON, the "certificate" of "binwright plan -o json"; empty where a plan has
     none.
