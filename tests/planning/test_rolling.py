@@ -103,6 +103,17 @@ def test_command_holds_what_the_plan_bought(saved: Path) -> None:
     assert plan["total_cost_usd"] < json.loads(afresh.stdout)["total_cost_usd"]
 
 
+def test_plan_made_from_another_is_verified_with_that_one(saved: Path, tmp_path: Path) -> None:
+    """What is held is no part of the forecast: with it the plan holds, without it the sums differ."""
+    earlier, asked, file = str(saved / "plan.json"), str(saved / "next.csv"), tmp_path / "next.json"
+    arguments = ["plan", asked, "--from", earlier, "-q", "--deadline", "3s", "-o", "json"]
+    file.write_text(CliRunner().invoke(main, arguments).stdout, encoding="utf-8")
+    verified = CliRunner().invoke(main, ["plan", "verify", str(file), asked, "--from", earlier])
+    assert verified.exit_code == 0, verified.output
+    assert "holds" in verified.stdout
+    assert CliRunner().invoke(main, ["plan", "verify", str(file), asked]).exit_code == 1
+
+
 def test_churn_without_a_plan_is_refused(saved: Path) -> None:
     result = CliRunner().invoke(main, ["plan", str(saved / "next.csv"), "--churn-cost", "5"])
     assert result.exit_code == 2

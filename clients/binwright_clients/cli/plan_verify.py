@@ -12,10 +12,12 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exit_codes import FAILED
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
+from binwright_clients.cli.plan_forecast import with_held
 from binwright_clients.cli.plan_forecast_view import usd
 from binwright_clients.cli.render.text import counted, literal, percent
 from binwright_clients.errors import InputError
 from binwright_clients.forecast import read_forecast
+from binwright_clients.forecast.saved_plan import read_plan
 from binwright_clients.sources import read_source, text_of
 
 
@@ -23,6 +25,7 @@ from binwright_clients.sources import read_source, text_of
     epilog=examples(
         "binwright plan examples/forecast.yaml -o json > plan.json",
         "binwright plan verify plan.json examples/forecast.yaml",
+        "binwright plan verify next.json next-year.yaml --from plan.json",
     )
 )
 @click.argument("plan", metavar="PLAN")
@@ -32,15 +35,24 @@ from binwright_clients.sources import read_source, text_of
     type=click.Choice(["aws", "gcp", "azure"]),
     help="Whose regions a table means.  [default: aws]",
 )
+@click.option(
+    "--from",
+    "held_path",
+    metavar="PLAN",
+    help="The plan that it was made --from: what that bought before the first period is held.",
+)
 @output_option()
-def verify(plan: str, forecast: str, cloud: str | None, output: str) -> None:
+def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, output: str) -> None:
     """Check a saved PLAN against its FORECAST: every node, the cost and the proof of the lower bound.
 
     Takes what "binwright plan FORECAST -o json" wrote. The checker shares no code with the planner and
-    works in whole numbers. Exit code 0 if the plan holds, 1 if it is refuted, 2 if a file is wrong or the
-    plan has no certificate.
+    works in whole numbers. A plan made with --from needs the same --from here. Plans that split pods over
+    regions or zones, and plans made with --churn-cost, cannot be verified from files yet. Exit code 0 if
+    the plan holds, 1 if it is refuted, 2 if a file is wrong or the plan has no certificate.
     """
     asked = read_forecast(forecast, cloud or "")
+    if held_path is not None:
+        asked = with_held(asked, read_plan(held_path))
     try:
         document = json.loads(text_of(read_source(plan)))
     except ValueError as error:

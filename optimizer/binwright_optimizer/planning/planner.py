@@ -116,7 +116,7 @@ def make_plan(
         else _spread_ledger(forecast, futures, blocks, spread, ask, pace)
     )
     chances = [Fraction(scenario.permille, PERMILLE) for scenario in futures]
-    if held is not None:
+    if held is not None and held.churn_microusd:
         ledger.churn_microusd = held.churn_microusd
         ledger.held = _held_nodes(ledger, forecast, futures, blocks, held)
 
