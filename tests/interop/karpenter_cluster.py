@@ -156,12 +156,13 @@ def bound_pods(api: client.ApiClient) -> dict[str, str]:
 def start_scheduler(cluster: Cluster, config: Path | None = None) -> Process:
     """kube-scheduler as the administrator, with a configuration or its defaults."""
     (port,) = free_ports(1)
-    arguments = [f"--secure-port={port}", "--bind-address=127.0.0.1", f"--cert-dir={cluster.folder}"]
-    if config is not None:
-        arguments.append(f"--config={config}")
-    else:
-        arguments += [f"--kubeconfig={cluster.kubeconfig}", "--leader-elect=false"]
-    arguments += [
+    reached = f"--kubeconfig={cluster.kubeconfig}" if config is None else f"--config={config}"
+    arguments = [
+        f"--secure-port={port}",
+        "--bind-address=127.0.0.1",
+        f"--cert-dir={cluster.folder}",
+        "--leader-elect=false",
+        reached,
         f"--authentication-kubeconfig={cluster.kubeconfig}",
         f"--authorization-kubeconfig={cluster.kubeconfig}",
     ]

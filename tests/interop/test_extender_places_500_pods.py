@@ -129,19 +129,20 @@ def ready(api: client.ApiClient) -> int:
 
 
 def scheduler_config(services: Services, node_cache_capable: bool) -> Path:
-    """The configuration that ``binwright extender --print-config`` writes, with our kubeconfig."""
+    """The file that ``binwright extender --print-config`` writes; changed only for nodes that come whole."""
     folder = services.cluster.folder
     # The cluster's serving certificate is good for clients, too.
     written = binwright(
         folder, "extender", "--print-config", "--url", services.url, "--url-ca", str(folder / "ca.pem"),
         "--url-cert", str(folder / "server.pem"), "--url-key", str(folder / "server.key"),
+        "--scheduler-kubeconfig", str(services.cluster.kubeconfig),
     )  # fmt: skip
-    config = yaml.safe_load(written)
-    config["clientConnection"] = {"kubeconfig": str(services.cluster.kubeconfig), "qps": 500, "burst": 1000}
-    config["leaderElection"] = {"leaderElect": False}
-    config["extenders"][0]["nodeCacheCapable"] = node_cache_capable
+    if not node_cache_capable:
+        config = yaml.safe_load(written)
+        config["extenders"][0]["nodeCacheCapable"] = False
+        written = yaml.safe_dump(config)
     path = folder / "scheduler.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(written)
     return path
 
 

@@ -248,6 +248,22 @@ def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "connection"),
+    [
+        ((), {"kubeconfig": "/etc/kubernetes/scheduler.conf"}),
+        (("--scheduler-kubeconfig", "/etc/own.conf"), {"kubeconfig": "/etc/own.conf"}),
+        (("--scheduler-kubeconfig", ""), None),
+    ],
+)
+def test_printed_configuration_leads_kube_scheduler_to_its_api_server(
+    options: tuple[str, ...], connection: dict[str, str] | None
+) -> None:
+    """kube-scheduler ignores --kubeconfig beside --config."""
+    configuration = yaml.safe_load(run("--print-config", *options).stdout)
+    assert configuration.get("clientConnection") == connection
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--address", "here"), "--address: must be HOST:PORT or [IPV6]:PORT (got 'here')"),
@@ -257,6 +273,7 @@ def test_printed_configuration_is_the_one_that_kube_scheduler_reads() -> None:
         (("--watch", "--kubeconfig", __file__), "no cluster to watch"),
         (("--http-client-ca", __file__), "--http-client-ca needs --http-cert and --http-key"),
         (("--url", "http://x"), "--url, --url-ca, --url-cert and --url-key need --print-config"),
+        (("--scheduler-kubeconfig", "x"), "--scheduler-kubeconfig needs --print-config"),
         (("--print-config", "--url-cert", "x"), "--url-cert and --url-key go together"),
         (
             ("--print-config", "--url-cert", "x", "--url-key", "y"),

@@ -79,6 +79,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--url-ca", metavar="FILE", help="With --print-config: kube-scheduler's file of authorities.")
 @click.option("--url-cert", metavar="FILE", help="With --print-config: its certificate, for mTLS.")
 @click.option("--url-key", metavar="FILE", help="With --print-config: its private key, for mTLS.")
+@click.option(
+    "--scheduler-kubeconfig",
+    metavar="FILE",
+    help="With --print-config: kube-scheduler's own kubeconfig, by default /etc/kubernetes/scheduler.conf;"
+    ' "" where it runs in a pod with a service account.',
+)
 def extender(
     connection: Connection | None,
     listen: str,
@@ -95,6 +101,7 @@ def extender(
     url_ca: str | None,
     url_cert: str | None,
     url_key: str | None,
+    scheduler_kubeconfig: str | None,
 ) -> None:
     """Serve the HTTP webhook that kube-scheduler's extenders configuration calls.
 
@@ -115,9 +122,11 @@ def extender(
         raise click.UsageError("--kubeconfig and --context need --watch or --bind.")
     if (url or url_ca or url_cert) and not print_config:
         raise click.UsageError("--url, --url-ca, --url-cert and --url-key need --print-config.")
+    if scheduler_kubeconfig is not None and not print_config:
+        raise click.UsageError("--scheduler-kubeconfig needs --print-config.")
     if print_config:
         address = url or f"{'https' if http_cert else 'http'}://{listen}"
-        _print_config(address, url_ca, url_cert, url_key, bind)
+        _print_config(address, url_ca, url_cert, url_key, bind, scheduler_kubeconfig)
         return
     tls = _context(http_cert, http_key, http_client_ca)
     cluster = _cluster(str(kubeconfig) if kubeconfig else None, context) if watch else None
@@ -169,16 +178,29 @@ def _cluster(kubeconfig: str | None, context: str | None) -> Any:
 
 
 def _print_config(
-    url: str, ca_file: str | None, cert_file: str | None, key_file: str | None, binds: bool
+    url: str,
+    ca_file: str | None,
+    cert_file: str | None,
+    key_file: str | None,
+    binds: bool,
+    kubeconfig: str | None,
 ) -> None:
-    from binwright_clients.extender.configuration import scheduler_configuration
+    from binwright_clients.extender.configuration import SCHEDULER_KUBECONFIG, scheduler_configuration
 
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"--url: must begin with http:// or https:// (got {url!r})")
     for option, file in (("--url-ca", ca_file), ("--url-cert", cert_file)):
         if file and not url.startswith("https://"):
             raise BadInput(f"{option}: is of use with an https:// URL only")
-    print_yaml(scheduler_configuration(url, ca_file, cert_file=cert_file, key_file=key_file, binds=binds))
+    configuration = scheduler_configuration(
+        url,
+        ca_file,
+        cert_file=cert_file,
+        key_file=key_file,
+        binds=binds,
+        kubeconfig=SCHEDULER_KUBECONFIG if kubeconfig is None else kubeconfig,
+    )
+    print_yaml(configuration)
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

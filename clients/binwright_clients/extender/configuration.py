@@ -7,6 +7,9 @@ from typing import Any
 HTTP_TIMEOUT_S = 5
 """kube-scheduler's own default, spelt out; the extender answers, right or with an error, before."""
 
+SCHEDULER_KUBECONFIG = "/etc/kubernetes/scheduler.conf"
+"""Where kubeadm puts kube-scheduler's own kubeconfig."""
+
 WEIGHT = 10
 """kube-scheduler's own plugins have weights of 1 to 3 over scores of 0 to 100, and an extender's score is
 brought to the same range: ten outweighs them together, so that placement follows the plan."""
@@ -19,6 +22,7 @@ def scheduler_configuration(
     cert_file: str | None = None,
     key_file: str | None = None,
     binds: bool = False,
+    kubeconfig: str = SCHEDULER_KUBECONFIG,
 ) -> dict[str, Any]:
     """The configuration, to be written as YAML.
 
@@ -32,6 +36,9 @@ def scheduler_configuration(
         Files there with kube-scheduler's own certificate, where the extender asks for one.
     binds
         Whether the extender binds pods, too (``--bind``).
+    kubeconfig
+        File there by which kube-scheduler reaches the API server: with ``--config`` it ignores its flag
+        ``--kubeconfig``. Empty for the service account of the pod that it runs in.
 
     Notes
     -----
@@ -69,6 +76,7 @@ def scheduler_configuration(
     return {
         "apiVersion": "kubescheduler.config.k8s.io/v1",
         "kind": "KubeSchedulerConfiguration",
+        **({"clientConnection": {"kubeconfig": kubeconfig}} if kubeconfig else {}),
         "profiles": [
             {
                 "schedulerName": "default-scheduler",
