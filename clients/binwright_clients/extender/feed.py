@@ -1,6 +1,7 @@
 """Keeps a server's picture of the cluster current: a snapshot, then what changed.
 
-The feed keeps the messages of all objects, so that a server that was restarted gets a snapshot at once.
+The feed keeps the messages of all objects, so that a server that was restarted gets a snapshot at once. Where
+several feed one server, it listens to one of them; the others keep their messages current and stand by.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ class Feed:
         self._listed: set[str] = set()
         self._pending = Pending()
         self._epoch = ""
+        self._name = secrets.token_hex(8)
+        self._stands_by = False
         self._told: set[str] = set()
 
     def put(self, event: Event) -> None:
@@ -92,11 +95,12 @@ class Feed:
             await self._gather()
             if self._listed != _KINDS:
                 continue
-            request = self._pending.request(self._epoch) if self._epoch else self._snapshot()
+            request = self._request()
             try:
                 response = await self._backend.update(request, SEND_S)
             except SnapshotNeededError:
-                self._epoch = ""  # a restarted server; the next round sends all
+                self._epoch = ""  # a restarted server, or it is our turn; the next round sends all
+                self._stands_by = False
             except InvalidProblemError as error:
                 self._epoch = ""
                 if not self._leave_out(request, error):
@@ -108,13 +112,18 @@ class Feed:
                 await asyncio.sleep(PAUSE_S)
             else:
                 self._pending = Pending()
-                self._epoch = request.epoch
-                if request.is_snapshot:
+                if response.is_standing_by and not self._stands_by:
+                    _log.info("another extender tells the server about the cluster; this one stands by")
+                self._stands_by = response.is_standing_by
+                self._epoch = "" if self._stands_by else request.epoch
+                if request.is_snapshot and not self._stands_by:
                     _log.info("the server holds %d nodes and %d pods", response.nodes, response.pods)
 
     async def _gather(self) -> None:
         """Wait for an event, unless a snapshot is due, and take what else has come."""
-        if self._epoch or self._listed != _KINDS:
+        if self._stands_by:
+            await asyncio.sleep(HEARTBEAT_S)
+        elif self._epoch or self._listed != _KINDS:
             try:
                 event = await asyncio.wait_for(self._events.get(), HEARTBEAT_S)
             except TimeoutError:
@@ -123,6 +132,14 @@ class Feed:
             await asyncio.sleep(GATHER_S)
         while not self._events.empty():
             self._take(self._events.get_nowait())
+
+    def _request(self) -> api.UpdateClusterRequest:
+        """What is due: what changed, everything, or the question whether it is our turn."""
+        if self._stands_by:
+            return api.UpdateClusterRequest(feeder=self._name)
+        request = self._pending.request(self._epoch) if self._epoch else self._snapshot()
+        request.feeder = self._name
+        return request
 
     def _snapshot(self) -> api.UpdateClusterRequest:
         return api.UpdateClusterRequest(

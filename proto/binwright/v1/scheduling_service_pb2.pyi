@@ -205,10 +205,15 @@ class UpdateClusterRequest(_message.Message):
     PODS_FIELD_NUMBER: _builtins.int
     DELETED_NODES_FIELD_NUMBER: _builtins.int
     DELETED_PODS_FIELD_NUMBER: _builtins.int
+    FEEDER_FIELD_NUMBER: _builtins.int
     is_snapshot: _builtins.bool
     """Whether nodes and pods are all there are, and replace what the server holds."""
     epoch: _builtins.str
     """Name of the snapshot, chosen by the caller: deltas carry the one they build on."""
+    feeder: _builtins.str
+    """Name of the sender, chosen anew by each process. Of several that feed one server, the one that was heard
+    first counts for as long as it is heard every five seconds; the others stand by. Empty never stands by.
+    """
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterNode]:
         """Nodes added or changed."""
@@ -234,10 +239,11 @@ class UpdateClusterRequest(_message.Message):
         pods: _abc.Iterable[Global___ClusterPod] | None = ...,
         deleted_nodes: _abc.Iterable[_builtins.str] | None = ...,
         deleted_pods: _abc.Iterable[Global___PodName] | None = ...,
+        feeder: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_nodes", b"deleted_nodes", "deleted_pods", b"deleted_pods", "epoch", b"epoch", "is_snapshot", b"is_snapshot", "nodes", b"nodes", "pods", b"pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_nodes", b"deleted_nodes", "deleted_pods", b"deleted_pods", "epoch", b"epoch", "feeder", b"feeder", "is_snapshot", b"is_snapshot", "nodes", b"nodes", "pods", b"pods"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -252,22 +258,26 @@ class UpdateClusterResponse(_message.Message):
     NODES_FIELD_NUMBER: _builtins.int
     PODS_FIELD_NUMBER: _builtins.int
     IGNORED_FIELD_NUMBER: _builtins.int
+    IS_STANDING_BY_FIELD_NUMBER: _builtins.int
     nodes: _builtins.int
     """Nodes held."""
     pods: _builtins.int
     """Pods held."""
     ignored: _builtins.int
     """Objects of the request that were stale and ignored."""
+    is_standing_by: _builtins.bool
+    """Whether another feeder counts: nothing of the request was taken. Empty updates ask when that ends."""
     def __init__(
         self,
         *,
         nodes: _builtins.int = ...,
         pods: _builtins.int = ...,
         ignored: _builtins.int = ...,
+        is_standing_by: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignored", b"ignored", "nodes", b"nodes", "pods", b"pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignored", b"ignored", "is_standing_by", b"is_standing_by", "nodes", b"nodes", "pods", b"pods"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

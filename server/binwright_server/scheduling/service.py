@@ -13,6 +13,7 @@ import numpy as np
 from binwright.v1 import problem_pb2, scheduling_service_pb2, scheduling_service_pb2_grpc
 
 from binwright_server.convert.scheduling import ClusterReader, plan_to_message, pod_key
+from binwright_server.scheduling.feeders import FeederLease
 from binwright_server.scheduling.plan import Plan
 from binwright_server.scheduling.preemption import Eviction, worth_evicting
 from binwright_server.scheduling.ratings import Rater
@@ -43,15 +44,19 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
     Parameters
     ----------
     on_update
-        Called with each update that was taken.
+        Called with each update that was taken, which no longer tells who sent it: that is decided here.
+    lease
+        Tells which of several feeders counts.
     """
 
     def __init__(
         self,
         state: ClusterState,
         on_update: Callable[[scheduling_service_pb2.UpdateClusterRequest], None] = lambda _: None,
+        lease: FeederLease | None = None,
     ) -> None:
         self.state = state
+        self._lease = lease or FeederLease()
         self._on_update = on_update
         self._reader = ClusterReader()
         self._update_reader = ClusterReader()
@@ -76,6 +81,11 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
     ) -> scheduling_service_pb2.UpdateClusterResponse:
         """Replaces the state, or changes it."""
         async with self._updating:  # updates are taken in the order in which they came
+            if request.feeder and not self._lease.is_given(request.feeder):
+                return scheduling_service_pb2.UpdateClusterResponse(
+                    nodes=len(self.state.nodes), pods=len(self.state.pods), is_standing_by=True
+                )
+            request.ClearField("feeder")
             if len(request.nodes) + len(request.pods) > MOST_AT_ONCE:
                 update = await asyncio.to_thread(self._update_reader.update, request)
             else:

@@ -1,0 +1,132 @@
+"""Several feeds that tell one server about the same cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from binwright.v1 import scheduling_service_pb2 as api
+from binwright_clients.extender import feed as feed_module
+from binwright_clients.extender.cluster import Changed, Listed
+from binwright_clients.extender.feed import Feed
+from binwright_clients.rpc_errors import SnapshotNeededError
+from binwright_server.errors import NoStateError
+from binwright_server.scheduling.feeders import LEASE_S, FeederLease
+from binwright_server.scheduling.service import SchedulingService
+from binwright_server.scheduling.state import ClusterState
+from extender_harness import node_json
+from grpc import StatusCode
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(feed_module, "GATHER_S", 0.0)
+
+
+class World:
+    """A service with a clock of its own, and what it was sent by each feed."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.state = ClusterState()
+        self.service = SchedulingService(self.state, lease=FeederLease(lambda: self.now))
+        self.snapshots: list[str] = []
+
+    def backend(self, name: str) -> Any:
+        """A connection of one feed, as errors come over it."""
+        world = self
+
+        class Connection:
+            async def update(self, request: api.UpdateClusterRequest, _: float) -> api.UpdateClusterResponse:
+                try:
+                    response = await world.service.UpdateCluster(request, None)  # type: ignore[arg-type]
+                except NoStateError as error:
+                    raise SnapshotNeededError(str(error), StatusCode.FAILED_PRECONDITION) from error
+                if request.is_snapshot and not response.is_standing_by:
+                    world.snapshots.append(name)
+                return response
+
+        return Connection()
+
+
+@asynccontextmanager
+async def feeding(world: World, name: str, *nodes: str) -> AsyncIterator[Feed]:
+    """A feed of a cluster with these nodes, while it runs."""
+    feed = Feed(world.backend(name))
+    feed.put(Listed("nodes", tuple(node_json(node) for node in nodes)))
+    feed.put(Listed("pods", ()))
+    task = asyncio.create_task(feed.run())
+    try:
+        yield feed
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Give the feeds time until it is so."""
+    async with asyncio.timeout(20):
+        while not is_so():
+            await asyncio.sleep(0.005)
+
+
+async def heartbeats(world: World, rounds: int = 20) -> None:
+    """Let all feeds send while less time passes than makes a feed silent."""
+    for _ in range(rounds):
+        world.now += LEASE_S / 4
+        await asyncio.sleep(0.05)
+
+
+def test_one_of_two_feeds_counts_and_the_other_takes_over_when_it_falls_silent() -> None:
+    async def told() -> World:
+        world = World()
+        async with AsyncExitStack() as stack:
+            first_stack = await stack.enter_async_context(AsyncExitStack())
+            first = await first_stack.enter_async_context(feeding(world, "first", "a"))
+            await until(lambda: bool(world.snapshots))
+            second = await stack.enter_async_context(feeding(world, "second", "a"))
+            await heartbeats(world)
+            for feed in (first, second):
+                feed.put(Changed("nodes", node_json("b"), False))
+            await until(lambda: "b" in world.state.nodes)
+            await heartbeats(world, 4)
+            assert world.snapshots == ["first"], "no feed makes the other send everything again"
+            await first_stack.aclose()
+            second.put(Changed("nodes", node_json("c"), False))
+            await asyncio.sleep(0.1)
+            assert sorted(world.state.nodes) == ["a", "b"], "not yet: the first may be heard again"
+            world.now += LEASE_S
+            await until(lambda: "c" in world.state.nodes)
+        return world
+
+    world = asyncio.run(told())
+    assert world.snapshots == ["first", "second"]
+
+
+def test_feed_that_comes_back_stands_by() -> None:
+    lease_clock = [0.0]
+    lease = FeederLease(lambda: lease_clock[0])
+    assert lease.is_given("a")
+    assert not lease.is_given("b")
+    lease_clock[0] = LEASE_S
+    assert lease.is_given("b")
+    assert not lease.is_given("a")
+    lease_clock[0] = 1.9 * LEASE_S
+    assert lease.is_given("b")
+    lease_clock[0] = 2.5 * LEASE_S
+    assert not lease.is_given("a")
+
+
+def test_updates_without_a_name_are_taken_from_anybody() -> None:
+    world = World()
+    for epoch in ("e1", "e2"):
+        request = api.UpdateClusterRequest(is_snapshot=True, epoch=epoch)
+        request.nodes.add(name=epoch, allocatable={"cpu": "1"})
+        response = asyncio.run(world.service.UpdateCluster(request, None))  # type: ignore[arg-type]
+        assert not response.is_standing_by
+    assert sorted(world.state.nodes) == ["e2"]
