@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from binwright.v1 import scheduling_service_pb2 as api
 from binwright.v1 import scheduling_service_pb2_grpc
 from binwright_clients.errors import InputError
 from binwright_clients.extender.arguments import (
@@ -17,8 +19,10 @@ from binwright_clients.extender.arguments import (
     MalformedArgumentsError,
     read_preemption,
 )
+from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.configuration import scheduler_configuration
 from binwright_clients.extender.objects import read_node, read_pod, read_template
+from binwright_clients.rpc_errors import RpcError
 from binwright_server.config import ServerConfig
 from clusters import Cluster, template
 from extender_harness import Webhook, extending, node_json, pod_json
@@ -226,6 +230,31 @@ def test_server_without_a_snapshot_is_an_error_and_no_wrong_answer() -> None:
 def test_server_that_stays_away_is_an_error_once_the_budget_is_spent() -> None:
     with extending("127.0.0.1:1", budget_s=0.3) as webhook:
         assert "has not answered within 0.3 s" in webhook.filter(pod_json(), ["a"])["Error"]
+
+
+def test_one_budget_is_spent_on_a_server_that_is_away_until_it_answers_again(tmp_path: Path) -> None:
+    """Questions that might take an hour fail at once after the first that has waited in vain."""
+    config = ServerConfig(address=f"unix:{tmp_path}/s", workers=1)
+    question = api.FilterRequest(pod=template(), node_names=["a"])
+
+    async def answers(backend: Backend) -> bool:
+        try:
+            return list((await backend.filter(question)).passed) == [0]
+        except RpcError:
+            return False
+
+    async def asked() -> None:
+        async with Backend(config.address, budget_s=0.2) as backend, asyncio.timeout(60):
+            assert not await answers(backend)
+            backend.budget_s = 3600.0
+            for _ in range(20):
+                assert not await answers(backend)
+            with serving(config=config):
+                await asyncio.to_thread(put, config.address, Cluster().node("a"))
+                while not await answers(backend):
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(asked())
 
 
 def test_calls_under_way_outlive_a_restart_of_the_server(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from binwright.v1 import scheduling_service_pb2 as api
 from binwright.v1 import scheduling_service_pb2_grpc
 
 from binwright_clients.errors import InputError
+from binwright_clients.extender.breaker import Breaker
 from binwright_clients.rpc_errors import exception_of
 from binwright_clients.transport import (
     MAX_MESSAGE_BYTES,
@@ -94,6 +95,7 @@ class Backend:
         self._token = TokenSource(token_file)
         self.budget_s = budget_s
         self._clock = clock
+        self._breaker = Breaker(self._probe)
 
     async def __aenter__(self) -> Backend:
         return self
@@ -101,6 +103,7 @@ class Backend:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._breaker.close()
         await self._channel.close()
 
     async def filter(self, request: api.FilterRequest) -> api.FilterResponse:
@@ -129,7 +132,15 @@ class Backend:
             raise _mapped(error) from error
         return response
 
+    async def _probe(self, seconds: float) -> None:
+        request = api.RateNodesRequest()
+        await self._stub.RateNodes(
+            request, timeout=seconds, metadata=self._token.metadata(), wait_for_ready=True
+        )
+
     async def _tried(self, call: Callable[..., Awaitable[T]], request: object) -> T:
+        if self._breaker.failure is not None:
+            raise _mapped(self._breaker.failure)
         ends_at = self._clock() + self.budget_s
         pause = FIRST_PAUSE_S
         while True:
@@ -141,6 +152,7 @@ class Backend:
                 )
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _AGAIN or self._clock() + pause >= ends_at:
+                    self._breaker.note(error)
                     raise _mapped(error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
