@@ -82,9 +82,9 @@ class Pricing:
         self._most_pods = instance.demand if most_pods is None else most_pods
         self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
-        self.compatible = np.ascontiguousarray(instance.compatible.T)
         # Copies that may be written, as arrays made inside kernels may: numba compiles each kernel once for
         # those and once more for read-only ones.
+        self.compatible = instance.compatible.T.copy()
         self.requests, self.allocatable = instance.requests.copy(), instance.allocatable.copy()
         scale = np.where(instance.price > 0, instance.price, instance.price.max(initial=1)) * MICRO
         n_resources = instance.requests.shape[1]
