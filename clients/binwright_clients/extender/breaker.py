@@ -1,8 +1,8 @@
 """Keeps callers from waiting for a server that is away.
 
-kube-scheduler asks for one pod after the other: were each question to wait out its budget, an outage would slow
-scheduling down to one pod in two budgets. After the first that has waited in vain, questions fail at once
-until the server has answered a probe.
+kube-scheduler asks for one pod after the other: were each question to wait out its budget, an outage would
+slow scheduling down to one pod in two budgets. After the first that has waited in vain, questions fail at
+once until the server has answered a probe.
 """
 
 from __future__ import annotations
