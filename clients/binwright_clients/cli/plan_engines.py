@@ -85,7 +85,8 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--checkpoint",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Keep what is solved here; the same command goes on from there after a kill.",
+        help="Keep what is solved here; the same command goes on from there after a kill. The answer is the "
+        "same as long as --deadline does not bind; else what is kept saves time for further rounds.",
     )
     @functools.wraps(command)
     def with_engine(

@@ -3,7 +3,9 @@
 Equal questions are asked once. Those over the same price list that share workloads are a family
 (`family`): its pivots are solved first (`lessons`), then all of it in chunks (`pack`). What a task is
 depends on the questions alone, and its result on the task alone, so neither the engine, nor the number of
-workers, nor a resumption from a checkpoint can change an answer.
+workers, nor a resumption from a checkpoint can change an answer. Whether a further round of questions is
+asked depends on the time left (`pace`): where a deadline binds, a faster engine or a checkpoint, whose
+answers cost nothing, leaves room for more rounds, and the plan may be a better one.
 """
 
 from __future__ import annotations

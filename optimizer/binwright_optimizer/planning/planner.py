@@ -88,7 +88,8 @@ def make_plan(
     on_progress
         Told how many of how many problems are solved; the second number grows with every round.
     engine
-        Who solves them; this process by default. The plan is the same whoever does.
+        Who solves them; this process by default. The plan is the same whoever does, unless
+        the deadline binds: a faster engine may make more rounds.
     checkpoint
         Where what is solved is kept, and taken from.
     check
