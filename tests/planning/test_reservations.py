@@ -8,6 +8,7 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
+from binwright_clients.cli.plan_forecast_view import gap_warning
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model.forecast import (
     Band,
@@ -109,6 +110,28 @@ def test_spend_on_one_type_pays_for_that_type_only() -> None:
     assert found.commitments[0].upfront_microusd == found.commitments[0].obligation_microusd
     assert found.total == 600_000 * 2160
     assert found.bound >= found.total - 1
+
+
+def test_without_any_time_the_bound_is_that_of_the_largest_discount() -> None:
+    """Ten e4 at 0.12 or c4 at 0.10 $/h: whatever is bought, half of c4's list price is paid at least."""
+    offers = (
+        CommitmentOffer("e4 plan", 1, Upfront.NONE, 500_000, scope=Scope(("e4",))),
+        CommitmentOffer("any", 1, Upfront.NONE, 200_000),
+    )
+    asked = forecast([Band.exactly(10)], offers, profile="flat")
+    found = make_plan(asked, PlanParams(0.0), catalogs=market(c4=0.10, e4=0.12))
+    assert 10 * 50_000 * 2160 - 1 <= found.bound <= found.total
+    assert "a longer --deadline may narrow it" in gap_warning(found)
+    assert gap_warning(replace(found, bound=found.total)) == ""
+
+
+def test_without_any_time_what_is_held_lowers_the_bound_by_no_more_than_it_pays_for() -> None:
+    """Ten c4 at 0.10 $/h, three of them held: seven are paid for, at half price at least."""
+    held = HeldReservation("old", "c4", REGION, 3, date(2026, 1, 1), date(2029, 1, 1), ZONE)
+    offer = CommitmentOffer("e4 plan", 1, Upfront.NONE, 500_000, scope=Scope(("e4",)))
+    asked = replace(forecast([Band.exactly(10)], (offer,), profile="flat"), held_reservations=(held,))
+    found = make_plan(asked, PlanParams(0.0), catalogs=market(c4=0.10, e4=0.12))
+    assert 7 * 50_000 * 2160 - 1 <= found.bound <= found.total
 
 
 def test_quoted_price_is_spread_over_the_term() -> None:

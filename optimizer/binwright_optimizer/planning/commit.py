@@ -190,6 +190,29 @@ def affordable(cells: Sequence[Cell], market: Market, prices: Prices) -> list[li
     return [[price * s for price, s in zip(mine, shrink, strict=True)] for mine in prices]
 
 
+def even_prices(cells: Sequence[Cell], market: Market, weights: Sequence[Fraction]) -> list[list[Fraction]]:
+    """Prices at which a commitment costs in each cell what it costs an hour, as if it were used in all hours.
+
+    What is proven at list prices so proves what is left of it by the largest discount, before any round of
+    prices. What is held saves the same share of the list prices that it pays for.
+    """
+    hourly: dict[int, Fraction] = {}
+    left = Fraction(1)
+    for p in market.purchasables:
+        hourly[p.instrument] = Fraction(p.unit_microusd)
+        worth = max(market.instruments[p.instrument].worth.values(), default=Fraction(0))
+        if worth:
+            left = min(left, p.unit_microusd / worth)
+    for at, instrument in enumerate(market.instruments):
+        if at not in hourly:
+            hourly[at] = left * max(instrument.worth.values(), default=Fraction(0))
+    found = []
+    for cell in cells:
+        weight = weights[cell.scenario] * Fraction(cell.hours, 168)
+        found.append([weight * hourly[at] for at in range(len(market.instruments))])
+    return found
+
+
 def factors_at(
     market: Market, cell: Cell, weight: Fraction, prices: Sequence[Fraction]
 ) -> dict[int, Fraction]:

@@ -26,6 +26,7 @@ from binwright_optimizer.planning.commit import (
     Risk,
     affordable,
     choose,
+    even_prices,
     factors_at,
     prove,
     relaxation,
@@ -338,6 +339,9 @@ def _priced(
     cells = ledger.cells()
     inner = affordable(cells, market, first.prices)
     bound = first.bound
+    even = affordable(cells, market, even_prices(cells, market, weights))
+    if (at_once := prove(cells, market, weights, even)) > bound:
+        bound, inner = at_once, even
     relaxed = relaxation(cells, market, weights)
     for _ in range(MOST_ROUNDS):
         if relaxed.value - float(bound) <= ENOUGH * relaxed.value or not pace.another():
