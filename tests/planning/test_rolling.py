@@ -133,6 +133,11 @@ def document(saved: Path) -> dict[str, Any]:
         (("commitments", 0, "usd_per_hour"), "x", "commitments[0].usd_per_hour"),
         (("periods", 0, "mixes", 0, "on_demand", "purchases", 0, "nodes"), None, "purchases[0].nodes"),
         (("scenarios", 0, "probability"), [], "scenarios[0].probability"),
+        (
+            ("periods", 0, "mixes", 0, "scenario"),
+            "other",
+            "periods[0].mixes[0].scenario: is no plan of `binwright plan -o json`: is none of the plan's",
+        ),
     ],
 )
 def test_damaged_plan_is_named_by_file_and_field(
@@ -166,7 +171,7 @@ def test_only_what_was_bought_before_and_lasts_is_held(saved: Path) -> None:
 USAGE = """period,region,instance_type,node_hours,cost_usd
 2027-Q1,us-east-1,{kind},100,12.5
 2027-Q1,us-east-1,{kind},60,7.5
-2027-Q1,us-east-1,x9.huge,10,5
+2027-Q1,us-east-1,x1.16xlarge,10,5
 """
 
 
@@ -189,7 +194,7 @@ def test_actuals_are_added_up_and_held_against_the_plan(saved: Path, tmp_path: P
     assert (period["share_compared"], period["actual_usd"]) == (0.5, 25.0)
     assert period["planned_usd"] == pytest.approx(document(saved)["periods"][0]["expected_cost_usd"] / 2)
     hours = {row["instance_type"]: (row["planned"], row["actual"]) for row in found["node_hours"]}
-    assert hours["x9.huge"] == (0.0, 10.0)
+    assert hours["x1.16xlarge"] == (0.0, 10.0)
     planned = sum(p for p, _ in hours.values())
     nodes = sum(
         c["probability"] * m["hours_of_week"] * (m["on_demand"]["nodes"] + m["spot"]["nodes"])
@@ -200,16 +205,36 @@ def test_actuals_are_added_up_and_held_against_the_plan(saved: Path, tmp_path: P
     assert planned == pytest.approx(nodes * HOURS / 168 / 2)
     assert 160.0 in {actual for _, actual in hours.values()}
     table = CliRunner().invoke(main, ["plan", "actuals", str(saved / "plan.json"), file])
-    assert "x9.huge" in table.stdout
+    assert "x1.16xlarge" in table.stdout
+
+
+def test_cost_that_a_row_leaves_out_is_not_told_for_its_period(saved: Path, tmp_path: Path) -> None:
+    """12.5 and 7.5 $ are known, of the third row nothing: 20 $ would be too little."""
+    file = usage(saved, tmp_path, USAGE.replace(",10,5", ",10,"))
+    result = CliRunner().invoke(main, ["plan", "actuals", str(saved / "plan.json"), file, "-o", "json"])
+    (period,) = json.loads(result.stdout)["periods"]
+    assert (period["actual_usd"], period["change_usd"]) == (None, None)
+    assert "not told" in CliRunner().invoke(main, ["plan", "actuals", str(saved / "plan.json"), file]).stdout
+
+
+@pytest.mark.parametrize("day", ["2026-12-31", "2027-01-01", "2031-01-01"])
+def test_end_of_usage_outside_the_plan_is_refused(saved: Path, tmp_path: Path, day: str) -> None:
+    arguments = ["plan", "actuals", str(saved / "plan.json"), usage(saved, tmp_path), "--until", day]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert f"--until: must be after 2027-01-01 and at most 2027-07-01, the plan's periods (got {day})" in (
+        " ".join(result.stderr.split())
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("2027-Q1,us-east-1,x9", "2027-Q9,us-east-1,x9",
+        ("2027-Q1,us-east-1,x1", "2027-Q9,us-east-1,x1",
          "line 4: period: is no period of the plan; did you mean"),
-        ("us-east-1,x9", "us-east-9,x9",
+        ("us-east-1,x1", "us-east-9,x1",
          "line 4: region: is no region of the plan; did you mean 'us-east-1'"),
+        ("x1.16xlarge", "m5.huge", "line 4: instance_type: is sold in none of the plan's regions; did you"),
         (",10,5", ",-10,5", "line 4: node_hours: must not be negative (got '-10')"),
         (",10,5", ",10,x", "line 4: cost_usd:"),
         ("node_hours", "hours", "hours: unknown column"),

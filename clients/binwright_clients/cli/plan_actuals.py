@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from binwright_clients.cli.examples import examples
+from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_reference_view import plain_table
 from binwright_clients.cli.render.text import literal
@@ -43,6 +44,8 @@ def actuals(path: str, usage: str, until: datetime | None, output: str) -> None:
     they are known, capacity_type and cost_usd. Planned node-hours are the mean over the plan's scenarios.
     """
     plan = read_plan(path)
+    if until is not None:
+        _check_within(plan, until.date())
     found = read_usage(usage, plan)
     document = compared(plan, found, None if until is None else until.date())
     if output == "json":
@@ -68,7 +71,7 @@ def compared(plan: SavedPlan, usage: Usage, until: date | None) -> dict[str, Any
                 dict(zip(("period", "region", "instance_type", "capacity_type"), pool, strict=True))
                 | {"planned": before, "actual": after, "change": after - before}
             )
-        cost = None if usage.cost_usd is None else usage.cost_usd.get(period.name, 0.0)
+        cost = usage.cost_usd.get(period.name)
         expected = period.expected_usd * share
         periods.append(
             {
@@ -80,6 +83,13 @@ def compared(plan: SavedPlan, usage: Usage, until: date | None) -> dict[str, Any
             }
         )
     return {"periods": periods, "node_hours": pools}
+
+
+def _check_within(plan: SavedPlan, until: date) -> None:
+    """Refuse a day on which no period of the plan has begun, or all have long ended."""
+    first, last = plan.periods[0].start, plan.periods[-1].end
+    if not first < until <= last:
+        raise BadInput(f"--until: must be after {first} and at most {last}, the plan's periods (got {until})")
 
 
 def _share(period: SavedPeriod, until: date | None) -> float:

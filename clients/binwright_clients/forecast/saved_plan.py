@@ -129,7 +129,7 @@ class _Reader:
             self._get(item, path, "name", str): self._get(item, path, "probability", float)
             for path, item in self._each(body, "", "scenarios")
         }
-        periods = tuple(self._period(path, item) for path, item in self._each(body, "", "periods"))
+        periods = tuple(self._period(path, item, chances) for path, item in self._each(body, "", "periods"))
         if not periods:
             raise InputError.of(self._file, "is no plan of `binwright plan -o json`: it has no period")
         commitments = tuple(
@@ -137,16 +137,21 @@ class _Reader:
         )
         return SavedPlan(self._file, periods, commitments, chances)
 
-    def _period(self, path: str, item: Any) -> SavedPeriod:
+    def _period(self, path: str, item: Any, chances: Mapping[str, float]) -> SavedPeriod:
         return SavedPeriod(
             self._get(item, path, "name", str),
             self._get(item, path, "start", date.fromisoformat),
             self._get(item, path, "end", date.fromisoformat),
             self._get(item, path, "expected_cost_usd", float),
-            tuple(self._mix(where, mix) for where, mix in self._each(item, path, "mixes")),
+            tuple(self._mix(where, mix, chances) for where, mix in self._each(item, path, "mixes")),
         )
 
-    def _mix(self, path: str, item: Any) -> SavedMix:
+    def _mix(self, path: str, item: Any, chances: Mapping[str, float]) -> SavedMix:
+        def scenario(value: Any) -> str:
+            if value not in chances:
+                raise ValueError("is none of the plan's scenarios")
+            return str(value)
+
         nodes: Counter[tuple[str, str, str]] = Counter()
         for kind in ("on_demand", "spot"):
             mix = self._get(item, path, kind, dict)
@@ -161,7 +166,7 @@ class _Reader:
         return SavedMix(
             self._get(item, path, "region", str),
             self._get(item, path, "zone", str),
-            self._get(item, path, "scenario", str),
+            self._get(item, path, "scenario", scenario),
             self._get(item, path, "hours_of_week", int),
             tuple(sorted((str(name), round(float(share) * PPM)) for name, share in shares.items())),
             nodes,

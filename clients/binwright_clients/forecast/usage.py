@@ -1,13 +1,14 @@
 """Usage tables: what ran and what it cost, to hold against a plan.
 
 Columns: ``period`` (its name in the plan), ``region``, ``instance_type``, ``node_hours``; optional
-``capacity_type`` (on-demand unless it says spot), ``cost_usd`` (what was billed) and ``currency``. Several
-rows of the same nodes, such as one a day, are added up.
+``capacity_type`` (on-demand unless it says spot), ``cost_usd`` (what was billed; a period with a row that
+does not tell it has no cost) and ``currency``. Several rows of the same nodes, such as one a day, are added
+up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
@@ -31,10 +32,13 @@ Pool = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What ran: node-hours by pool, and dollars billed by period; None where no cost is told."""
+    """What ran: node-hours by pool, and dollars billed by period.
+
+    A period of which some row does not tell its cost has none: a part of the bill is no bill.
+    """
 
     node_hours: dict[Pool, float]
-    cost_usd: dict[str, float] | None
+    cost_usd: dict[str, float]
 
 
 def read_usage(path: str, plan: SavedPlan) -> Usage:
@@ -61,6 +65,9 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
     regions = sorted({mix.region for period in plan.periods for mix in period.mixes})
     hours: dict[Pool, float] = {}
     costs: dict[str, float] = {}
+    untold: set[str] = set()
+    planned = {name for period in plan.periods for mix in period.mixes for name, _, _ in mix.nodes}
+    sold = _sold(regions)
     for line, row in table.rows:
         place = table.place(line)
         texts = {name: row[at].strip() for name, at in columns.index.items()}
@@ -87,6 +94,9 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
             fail("region", f"is no region of the plan{suggestion(texts['region'], regions)}")
         if not texts["instance_type"]:
             fail("instance_type", "must not be empty")
+        elif texts["instance_type"] not in sold | planned:
+            near = suggestion(texts["instance_type"], sorted(sold | planned))
+            fail("instance_type", f"is sold in none of the plan's regions{near}")
         capacity_type = texts.get("capacity_type") or CAPACITY_TYPES[0]
         if capacity_type not in CAPACITY_TYPES:
             fail("capacity_type", f"must be {' or '.join(CAPACITY_TYPES)}")
@@ -94,6 +104,8 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
             fail("currency", f"must be {CURRENCY}, the currency of the plan")
         ran = parsed("node_hours", _amount)
         cost = parsed("cost_usd", _amount) if texts.get("cost_usd") else 0.0
+        if not texts.get("cost_usd"):
+            untold.add(texts["period"])
         if len(problems) > before or ran is None or cost is None:
             continue
         pool = texts["period"], texts["region"], texts["instance_type"], capacity_type
@@ -102,7 +114,21 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
     problems.raise_if_any()
     if not hours:
         raise InputError.of(path, "the table has no rows")
-    return Usage(hours, costs if "cost_usd" in columns.index else None)
+    return Usage(hours, {name: cost for name, cost in costs.items() if name not in untold})
+
+
+def _sold(regions: Sequence[str]) -> frozenset[str]:
+    """Names of all instance types that are sold in these regions, whichever cloud has them."""
+    # Imported on first use: price lists are large.
+    from binwright_optimizer.catalog import clouds, embedded_catalog
+    from binwright_optimizer.catalog import regions as sold_in
+
+    return frozenset(
+        kind.name
+        for cloud in clouds()
+        for region in set(regions) & set(sold_in(cloud))
+        for kind in embedded_catalog(cloud, [region]).instance_types
+    )
 
 
 def _amount(text: str) -> float:
