@@ -87,3 +87,22 @@ def test_file_that_holds_no_plan_is_bad_input(tmp_path: Path, text: str) -> None
     assert code == 2
     assert "a.json" in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_figure_that_is_not_finite_is_refused(tmp_path: Path, figure: float) -> None:
+    file = saved(tmp_path, "a.json", plan(figure, 2))
+    code, _, error = run(file, file)
+    assert code == 2
+    assert "is no finite figure" in " ".join(error.split())
+
+
+def test_commitments_of_one_name_are_told_apart_by_what_they_cover(tmp_path: Path) -> None:
+    """1.50 $/h for everything become 1.50 $/h for one type: one goes, one comes."""
+    narrow = plan(1000, 2, bought=1.5)
+    narrow["commitments"][0]["covers"] = {"instance_types": ["m5.large"], "region": "us-east-1", "zone": ""}
+    before = saved(tmp_path, "a.json", plan(1000, 2, bought=1.5))
+    code, out, error = run(before, saved(tmp_path, "b.json", narrow), "-o", "json")
+    assert code == 0, error
+    changes = {row["covers"]: row["change"] for row in json.loads(out)["commitments_usd_per_hour"]}
+    assert changes == {"everything": -1.5, "m5.large, us-east-1": 1.5}

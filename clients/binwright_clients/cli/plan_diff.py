@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ def diff(before: str, after: str, output: str) -> None:
         "commitments_usd_per_hour": _changes(
             old.commitments,
             new.commitments,
-            lambda key: dict(zip(("start", "end", "offer"), key, strict=True)),
+            lambda key: dict(zip(("start", "end", "offer", "covers"), key, strict=True)),
         ),
         "node_hours_per_week": _changes(
             old.nodes,
@@ -96,19 +97,21 @@ def read_figures(path: str) -> PlanFigures:
 
 def _figures(plan: dict[str, Any]) -> PlanFigures:
     money = {
-        name: float(plan[f"{name}_usd"])
+        name: _finite(plan[f"{name}_usd"])
         for name in ("total_cost", "lower_bound", "expected_cost", "without_commitments")
     }
-    money |= {f"scenario {s['name']}": float(s["cost_usd"]) for s in plan["scenarios"]}
-    money |= {f"period {p['name']}": float(p["expected_cost_usd"]) for p in plan["periods"]}
+    money |= {f"scenario {s['name']}": _finite(s["cost_usd"]) for s in plan["scenarios"]}
+    money |= {f"period {p['name']}": _finite(p["expected_cost_usd"]) for p in plan["periods"]}
     commitments: defaultdict[_Key, float] = defaultdict(float)
     for bought in plan["commitments"]:
-        commitments[bought["start"], bought["end"], bought["offer"]] += float(bought["usd_per_hour"])
-    chances = {s["name"]: float(s["probability"]) for s in plan["scenarios"]}
+        commitments[bought["start"], bought["end"], bought["offer"], _covers(bought)] += _finite(
+            bought["usd_per_hour"]
+        )
+    chances = {s["name"]: _finite(s["probability"]) for s in plan["scenarios"]}
     nodes: defaultdict[_Key, float] = defaultdict(float)
     for period in plan["periods"]:
         for mix in period["mixes"]:
-            weight = chances[mix["scenario"]] * float(mix["hours_of_week"])
+            weight = chances[mix["scenario"]] * _finite(mix["hours_of_week"])
             for kind in ("on_demand", "spot"):
                 for purchase in mix[kind]["purchases"]:
                     key = (
@@ -117,8 +120,23 @@ def _figures(plan: dict[str, Any]) -> PlanFigures:
                         purchase["instance_type"],
                         purchase["capacity_type"],
                     )
-                    nodes[key] += weight * float(purchase["nodes"])
+                    nodes[key] += weight * _finite(purchase["nodes"])
     return PlanFigures(money, dict(commitments), dict(nodes))
+
+
+def _finite(value: Any) -> float:
+    """A figure; raises ValueError if it is infinite or none, which would compare as equal to all."""
+    figure = float(value)
+    if not math.isfinite(figure):
+        raise ValueError(f"{value} is no finite figure")
+    return figure
+
+
+def _covers(bought: dict[str, Any]) -> str:
+    """What a commitment pays for: two of one name may differ in it."""
+    scope = bought.get("covers") or {}
+    parts = [*scope.get("instance_types", ()), scope.get("zone") or scope.get("region") or ""]
+    return ", ".join(part for part in parts if part) or "everything"
 
 
 def _changes(before: dict[Any, float], after: dict[Any, float], named: Any) -> list[dict[str, Any]]:
@@ -138,7 +156,7 @@ def _view(document: dict[str, list[dict[str, Any]]]) -> Group:
         Text("Dollars", style="bold"),
         _table(document["figures"], ("figure",), 0),
         Text("Commitments, $/h", style="bold"),
-        _table(document["commitments_usd_per_hour"], ("start", "end", "offer"), 2),
+        _table(document["commitments_usd_per_hour"], ("start", "end", "offer", "covers"), 2),
         Text("Expected node-hours of a week", style="bold"),
         _table(document["node_hours_per_week"], ("period", "region", "instance_type", "capacity_type"), 0),
     )

@@ -222,6 +222,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "churn_usd": found.churn / 1e6,
         "service_level": service_level(found.forecast),
         "sizing_rule_usd": None if found.sizing_rule is None else found.sizing_rule / 1e6,
+        "warnings": list(found.forecast.remarks),
         "sizing_rule_note": found.sizing_note or None,
         "scenarios": [
             {"name": s.name, "probability": s.permille / 1000, "cost_usd": cost / 1e6}

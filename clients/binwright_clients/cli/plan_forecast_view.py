@@ -25,6 +25,7 @@ MOST_GAP = 0.01
 def plan_view(found: Plan) -> RenderableType:
     """The whole plan at a glance."""
     lines: list[RenderableType] = [Panel(_summary(found), title="Plan", title_align="left")]
+    lines += [Text(f"warning: {remark}", style="yellow") for remark in found.forecast.remarks]
     lines += [_periods(found), ""]
     if found.commitments:
         lines += [Text("Commit to", style="bold"), _commitments(found)]

@@ -110,6 +110,7 @@ def _lead(found: Plan) -> str:
         lines.append(f"{warning[0].upper() + warning[1:]}.")
     if rule := sizing_text(found):
         lines.append(f"{escape(rule[0].upper() + rule[1:])}.")
+    lines += [f"Warning: {escape(remark)}." for remark in found.forecast.remarks]
     lines.append(f"Scenarios: {scenario_text(found)}; {service_text(found.forecast)}.")
     return "".join(f'<p class="lead">{line}</p>' for line in lines)
 

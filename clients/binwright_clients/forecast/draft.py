@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -147,7 +148,38 @@ class Draft:
             links=tuple(self.links),
             limits=tuple(self.limits),
             backtests=tuple(self.backtests),
+            remarks=(*self._idle_regions(), *self._idle_commitments(periods)),
         )
+
+    def _idle_regions(self) -> Iterator[str]:
+        """Regions that are declared, but where nothing is wanted and nothing may move to."""
+        used = {cell.region for cell in self.cells}
+        used |= {region for draft in self.workloads.values() for region in draft.workload.regions}
+        for name, place in self.regions:
+            if name not in used:
+                yield f"{place.field}: no workload wants anything in {name}"
+
+    def _idle_commitments(self, periods: tuple[Period, ...]) -> Iterator[str]:
+        """Commitments held that do not count in a period because they do not cover the whole of it."""
+        everything: list[tuple[HeldCommitment | HeldReservation, Place]] = [
+            *self.held,
+            *self.held_reservations,
+        ]
+        for held, place in everything:
+            owner = place.field.removesuffix("end")
+            if held.start >= periods[-1].end:
+                yield (
+                    f"{owner}start: commitment {held.name} begins on {held.start}, "
+                    "after the last period, and counts for nothing"
+                )
+            for period in periods:
+                for name, day in (("start", held.start), ("end", held.end)):
+                    if period.start < day < period.end:
+                        verb = "begins" if name == "start" else "ends"
+                        yield (
+                            f"{owner}{name}: commitment {held.name} {verb} on {day}, "
+                            f"within {_named(period)}, and counts for nothing in that period"
+                        )
 
     def _check_currency(self, report: _Report) -> None:
         first = self.currencies[0].value if self.currencies else CURRENCY

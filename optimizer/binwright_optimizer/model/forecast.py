@@ -456,6 +456,8 @@ class Forecast:
     service_ppm
         Service level: share of each demand at p99 that nodes must hold. What is wanted beyond it, in any
         future, is not served.
+    remarks
+        What is right but probably not meant, for whoever wrote the forecast.
     """
 
     cloud: str
@@ -476,6 +478,7 @@ class Forecast:
     backtests: tuple[Backtest, ...] = ()
     sampling: Sampling | None = None
     service_ppm: int = PPM
+    remarks: tuple[str, ...] = ()
 
     def most_served(self, demand: Demand) -> int:
         """Pods of a demand that nodes must hold at most, by its service level, rounded up."""
