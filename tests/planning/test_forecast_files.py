@@ -377,10 +377,10 @@ def test_commitments_that_count_for_nothing_and_regions_without_demand_are_remar
         "    - {name: good, usdPerHour: 5, discount: 0.3, start: 2026-01-01, end: 2027-07-01}\n"
     )
     text = DOCUMENT.replace("regions: [us-east-1]", "regions: [us-east-1, eu-west-1]") + held
-    at = "commitments.held"
+    at, nothing = "commitments.held", "and counts for nothing"
     assert read_forecast(write(tmp_path, text, "f.yaml")).remarks == (
         "regions[1]: no workload wants anything in eu-west-1",
-        f"{at}[0].end: commitment mid ends on 2027-06-01, within 2027-Q2, and counts for nothing in that period",
-        f"{at}[1].start: commitment late begins on 2027-08-01, after the last period, and counts for nothing",
+        f"{at}[0].end: commitment mid ends on 2027-06-01, within 2027-Q2, {nothing} in that period",
+        f"{at}[1].start: commitment late begins on 2027-08-01, after the last period, {nothing}",
     )
     assert read_forecast(write(tmp_path, DOCUMENT, "g.yaml")).remarks == ()
