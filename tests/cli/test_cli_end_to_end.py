@@ -113,7 +113,9 @@ def test_karpenter_manifests_buy_what_the_decision_says(tmp_path: Path) -> None:
     decision = answer(*arguments, cwd=tmp_path)
     printed = binwright("solve", *arguments, *PATIENT, "-o", "karpenter", cwd=tmp_path)
     manifests = list(yaml.safe_load_all(printed.stdout))
-    assert [m["metadata"]["name"] for m in manifests] == [c["name"] for c in decision["node_claims"]]
+    pools = [m["metadata"]["labels"]["karpenter.sh/nodepool"] for m in manifests]
+    assert pools == [c["node_pool"] for c in decision["node_claims"]]
+    assert len({m["metadata"]["name"] for m in manifests}) == len(manifests)
     cost = sum(float(m["metadata"]["annotations"]["binwright.dev/hourly-cost-usd"]) for m in manifests)
     assert cost == pytest.approx(decision["hourly_cost_usd"])
     pools = {m["metadata"]["labels"]["karpenter.sh/nodepool"]: m for m in manifests}

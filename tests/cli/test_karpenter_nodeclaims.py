@@ -35,6 +35,23 @@ def test_a_node_claim_looks_as_it_did() -> None:
     expect_golden("nodeclaim.yaml", yaml.safe_dump_all(manifests, sort_keys=False))
 
 
+def test_names_differ_between_decisions_for_other_pods_and_not_for_the_same() -> None:
+    """Applied twice, a decision buys once; the next one's claims do not meet its own."""
+    decision = decision_pb2.Decision()
+    decision.node_claims.add(name="default-00001", node_pool="default", pods=["web-1", "web-0"])
+    decision.node_claims.add(name="default-00002", node_pool="default", pods=["web-2"])
+    following = decision_pb2.Decision()
+    following.node_claims.add(name="default-00001", node_pool="default", pods=["web-3"])
+    again = decision_pb2.Decision()
+    again.node_claims.add(name="default-00007", node_pool="default", pods=["web-0", "web-1"])
+
+    def names(of: decision_pb2.Decision) -> list[str]:
+        return [str(manifest["metadata"]["name"]) for manifest in node_claim_manifests(of)]  # type: ignore[index]
+
+    assert len({*names(decision), *names(following)}) == 3
+    assert names(again) == names(decision)[:1]
+
+
 def test_the_chosen_type_comes_first_and_alternatives_follow() -> None:
     manifest = next(node_claim_manifests(mixed_decision()))
     assert requirement(manifest, "node.kubernetes.io/instance-type") == ["g4dn.2xlarge", "g4dn.4xlarge"]

@@ -355,3 +355,16 @@ def test_an_aws_format_is_refused_before_the_solve_on_another_cloud(output: str,
     result = CliRunner().invoke(main, ["solve", "-f", str(pods), "--catalog", "gcp", "-o", output])
     assert result.exit_code == 2
     assert f"-o {output}: is for EKS, but the catalogue is of gcp" in result.stderr
+
+
+@pytest.mark.parametrize("output", ["karpenter", "eksctl", "terraform", "clusterautoscaler"])
+def test_pods_without_a_place_are_told_even_where_quiet_was_asked_for(output: str, tmp_path: Path) -> None:
+    pods = tmp_path / "pods.csv"
+    pods.write_text("name,replicas,cpu_milli,memory_mib\nweb,2,1000,1024\nhuge,5,9000000,1024\n")
+    result = CliRunner().invoke(main, ["solve", "-q", "-f", str(pods), "-o", output, "--deadline", "1s"])
+    assert result.exit_code == 0, result.output
+    first, *reasons = result.stderr.splitlines()
+    assert first == "warning: no place on what this buys for 5 pods:"
+    assert [line.split(":")[0] for line in reasons[:3]] == ["  huge-0", "  huge-1", "  huge-2"]
+    assert all("cpu" in line for line in reasons[:3])
+    assert reasons[3:] == ["  ... and 2 more: see -o table or -o json"]

@@ -9,6 +9,7 @@ from binwright.v1 import catalog_pb2, decision_pb2
 
 from binwright_clients.cli.output import print_yaml, stderr_console
 from binwright_clients.cli.question import DEFAULT_CLOUD, Question
+from binwright_clients.cli.render.text import counted
 from binwright_clients.clusterautoscaler.deployment import autoscaler_manifests
 from binwright_clients.eksctl import cluster_config
 from binwright_clients.errors import InputError
@@ -17,6 +18,8 @@ from binwright_clients.node_groups import node_groups
 from binwright_clients.terraform.configuration import terraform_configuration
 
 FORMATS = ("karpenter", "eksctl", "terraform", "clusterautoscaler")
+
+_SHOWN_PODS = 3
 
 DEFAULT_CLUSTER_NAME = "binwright"
 
@@ -73,6 +76,20 @@ def print_export(
         click.echo(json.dumps(terraform_configuration(groups, cloud, cluster_name), indent=2))
     else:
         print_yaml(*autoscaler_manifests(groups, cluster_name, expander_url))
+
+
+def warn_of_unplaced(decision: decision_pb2.Decision) -> None:
+    """Pods without a place to standard error, asked to be quiet or not: no export has a line for them."""
+    pods = decision.unschedulable_pods
+    if not pods:
+        return
+    console = stderr_console()
+    console.print(f"warning: no place on what this buys for {counted(len(pods), 'pod')}:", markup=False)
+    for pod in pods[:_SHOWN_PODS]:
+        reasons = "; ".join(reason.message for reason in pod.reasons) or pod.nearest_miss
+        console.print(f"  {pod.pod}: {reasons}", markup=False)
+    if len(pods) > _SHOWN_PODS:
+        console.print(f"  ... and {len(pods) - _SHOWN_PODS} more: see -o table or -o json", markup=False)
 
 
 def cloud_of(catalog: catalog_pb2.CatalogSource) -> str:

@@ -15,7 +15,13 @@ from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import Engine, open_engine
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exit_codes import UNSCHEDULABLE
-from binwright_clients.cli.exports import DEFAULT_CLUSTER_NAME, FORMATS, check_export, print_export
+from binwright_clients.cli.exports import (
+    DEFAULT_CLUSTER_NAME,
+    FORMATS,
+    check_export,
+    print_export,
+    warn_of_unplaced,
+)
 from binwright_clients.cli.failures import located
 from binwright_clients.cli.files import check_writable, write_message
 from binwright_clients.cli.interrupt import run_cancellable
@@ -209,6 +215,7 @@ def solve(
     _print(decision, sources, notes, output=output, quiet=quiet)
     if output in FORMATS:
         print_export(output, decision, question, cluster_name=cluster_name, expander_url=expander_url)
+        warn_of_unplaced(decision)
     if unsaved is not None:
         raise unsaved
     if decision.unschedulable_pods and fail_unschedulable:
@@ -235,7 +242,7 @@ def _print(
         prices = (f"prices: {line}" for line in price_lines(sources))
         for note in (*(f"warning: {line}" for line in warnings), *notes, *prices):
             console.print(note, markup=False)
-        if unplaced:
+        if unplaced and output not in FORMATS:
             console.print(f"{counted(unplaced, 'pod')} unschedulable; the decision says why", markup=False)
     if output not in FORMATS:
         print_message(decision, output)

@@ -25,13 +25,12 @@ from binwright_clients.controller.observation import (
     instance_type_of,
 )
 from binwright_clients.karpenter.lifetimes import lifetime_of
-from binwright_clients.karpenter.nodeclaims import node_claim_manifests
+from binwright_clients.karpenter.nodeclaims import digest_name, node_claim_manifests
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 
 DECISION_ANNOTATION = "binwright.dev/decision"
 BOUND_ANNOTATION = "binwright.dev/decision-lower-bound-usd"
 DECISION_COST_ANNOTATION = "binwright.dev/decision-hourly-cost-usd"
-_HASH_DIGITS = 10
 _COPIED_ANNOTATIONS = ("karpenter.sh/nodepool-hash", "karpenter.sh/nodepool-hash-version")
 """By these Karpenter sees whether a node has drifted from its NodePool."""
 
@@ -163,7 +162,7 @@ def claim_name(node_pool: str, pods: Iterable[PendingPod], earlier: Iterable[Cla
     """Name of the NodeClaim for these pods, after the ``earlier`` ones that name any of them."""
     uids = {pod.uid for pod in pods}
     failed = sorted(claim.name for claim in earlier if uids & claim.pods)
-    return f"{node_pool}-{_digest([*sorted(uids), *failed])[:_HASH_DIGITS]}"
+    return digest_name(node_pool, [*sorted(uids), *failed])
 
 
 def _key(pods: Iterable[PendingPod]) -> str:

@@ -10,13 +10,15 @@ What Karpenter's provisioner would write had it come to the same decision
 - Zone and capacity type are exact: the decision's cost depends on both, and Karpenter left to
   itself takes spot wherever it may.
 - ``spec.resources.requests`` are those of the pods and the daemons, as Karpenter counts them.
-- ``metadata.name`` is the name in the decision, so that applying twice buys once.
+- ``metadata.name`` is made from the NodePool and the pods, so that applying twice buys once, and the claims
+  of another decision do not collide with these.
 - Owner reference and hash annotation are left out: they need the NodePool's UID and spec as the
   cluster holds them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -32,6 +34,8 @@ API_VERSION = "karpenter.sh/v1"
 MAX_INSTANCE_TYPES = 60
 """Types listed per NodeClaim: Karpenter's AWS provider looks at no more (``maxInstanceTypes`` in
 pkg/providers/instance), and thousands of NodeClaims with every type would be megabytes."""
+
+_HASH_DIGITS = 10
 
 COST_ANNOTATION = "binwright.dev/hourly-cost-usd"
 PODS_ANNOTATION = "binwright.dev/pods"
@@ -100,7 +104,7 @@ def _manifest(
         "apiVersion": API_VERSION,
         "kind": "NodeClaim",
         "metadata": {
-            "name": claim.name,
+            "name": _name(claim),
             "labels": _labels(claim, pool),
             "annotations": {
                 COST_ANNOTATION: f"{claim.price_microusd_per_hour / 1e6:.6f}",
@@ -109,6 +113,22 @@ def _manifest(
         },
         "spec": spec,
     }
+
+
+def _name(claim: decision_pb2.NodeClaim) -> str:
+    """One for the same pods on a node of the NodePool; a node for no pod keeps its name in the decision."""
+    return digest_name(claim.node_pool, sorted(claim.pods)) if claim.pods else claim.name
+
+
+def digest_name(node_pool: str, parts: Iterable[str]) -> str:
+    """A NodeClaim's name that the NodePool and texts determine.
+
+    Examples
+    --------
+    >>> digest_name("gpu", ["web-0", "web-1"]) == digest_name("gpu", ["web-0", "web-1"])
+    True
+    """
+    return f"{node_pool}-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:_HASH_DIGITS]}"
 
 
 def _requirements(claim: decision_pb2.NodeClaim, most_types: int) -> Iterator[Manifest]:
