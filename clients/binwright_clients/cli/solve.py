@@ -137,7 +137,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="HOST:PORT",
     default="",
     help="gRPC expander that -o clusterautoscaler asks before least-waste; its authority is expected in "
-    "the Secret binwright-expander-ca.",
+    "the Secret binwright-expander-ca. Tested with the autoscaler's wire protocol and libraries, not with "
+    "the program itself.",
 )
 @click.option("--save-problem", type=_FILE, metavar="FILE", help="Keep the request (JSON, or binary as .pb).")
 @click.option("--save-decision", type=_FILE, metavar="FILE", help="Keep the decision (JSON, or .pb).")
