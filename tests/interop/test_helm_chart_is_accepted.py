@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from availability import require
-from binwright_benchmarks.peers.components import component
+from binwright_benchmarks.peers.components import KUBERNETES, component
 from cluster import Cluster
 from test_manifests_are_accepted import ROOT, try_create
 from transcript import Transcript
@@ -49,7 +49,8 @@ def test_the_api_server_accepts_what_helm_renders(
 ) -> None:
     options = ("--set", values) if values else ()
     helm(tmp_path, "lint", "--strict", str(CHART), *options)
-    rendered = helm(tmp_path, "template", "prod", str(CHART), "--namespace", "kube-system", *options)
+    where = ("--namespace", "kube-system", "--kube-version", KUBERNETES)
+    rendered = helm(tmp_path, "template", "prod", str(CHART), *where, *options)
     manifests: list[dict[str, Any]] = [each for each in yaml.safe_load_all(rendered) if each]
     transcript.ask(f"helm: render the chart with {values or 'no values'}; the API server: take it, strictly")
     with cluster.api() as api:

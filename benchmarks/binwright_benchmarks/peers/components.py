@@ -61,9 +61,9 @@ class GoModule:
     binaries: tuple[Binary, ...]
 
 
-_KUBERNETES = "v1.36.3"
+KUBERNETES = "v1.36.3"
 _VERSION_VARIABLE = "k8s.io/component-base/version.gitVersion"
-_STAMP = f"-X {_VERSION_VARIABLE}={_KUBERNETES}"
+_STAMP = f"-X {_VERSION_VARIABLE}={KUBERNETES}"
 """Kubernetes learns its version from the linker; unstamped, clients take it for v0.0.0."""
 
 MODULES: tuple[GoModule, ...] = (
