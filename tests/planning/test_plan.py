@@ -398,7 +398,7 @@ def test_bad_input_is_exit_code_two(arguments: list[str], message: str) -> None:
 
 def test_unservable_forecast_is_one_error_and_no_partial_plan(tmp_path: Path) -> None:
     file = tmp_path / "demand.csv"
-    file.write_text(SMALL.replace("500,768", "500000,768"), encoding="utf-8")
+    file.write_text(SMALL.replace("500,768", "5000000,768"), encoding="utf-8")
     result = CliRunner().invoke(main, ["plan", str(file), "--deadline", "2s", "-q", "-o", "json"])
     assert result.exit_code == 2
     assert result.stdout == ""

@@ -87,6 +87,7 @@ def test_every_part_of_a_forecast_is_read() -> None:
     forecast.demands[0].p90, forecast.demands[0].p99 = 6, 9
     forecast.resilience.zones, forecast.resilience.protected_ppm = 1, 500_000
     forecast.utilisation_ppm, forecast.headroom_ppm, forecast.service_ppm = 800_000, 0, 950_000
+    forecast.max_node_cpu_milli = 8_000
     forecast.links.add(region="us-east-1", other_region="eu-west-1", latency_ms=75, microusd_per_gib=20_000)
     forecast.quotas.add(region="eu-west-1", cpu_milli=64_000)
     forecast.sampling.count = 5
@@ -116,6 +117,7 @@ def test_every_part_of_a_forecast_is_read() -> None:
     assert found.demands == (Demand(0, "us-east-1", 0, Band(4, 6, 9)),)
     assert found.resilience == Resilience(zones=1, protected_ppm=500_000)
     assert (found.utilisation_ppm, found.headroom_ppm, found.service_ppm) == (800_000, 0, 950_000)
+    assert found.max_node_cpu_milli == 8_000
     assert found.links == (Link("us-east-1", "eu-west-1", 75, 20_000),)
     assert found.limits == (RegionLimit("eu-west-1", 64_000),)
     assert found.sampling == Sampling(5)
@@ -163,6 +165,7 @@ WRONG: list[tuple[Callable[[Request], object], str, str]] = [
     (lambda r: setattr(r.forecast.workloads[0], "profile", "noon"), "workloads[0].profile", "must be one of"),
     (lambda r: r.forecast.profiles.add(name="x", ppm=[1]), "profiles[0].ppm", "168 hours"),
     (lambda r: setattr(r.forecast, "cloud", "ibm"), "cloud", "must be one of"),
+    (lambda r: setattr(r.forecast, "max_node_cpu_milli", 0), "max_node_cpu_milli", "must be above 0"),
     (lambda r: setattr(r.forecast, "headroom_ppm", -1), "headroom_ppm", "must be in 0.."),
     (lambda r: setattr(r.forecast.resilience, "zones", 2), "resilience", "0 or 1 zones"),
     (lambda r: setattr(r.forecast.sampling, "count", 1), "sampling", "must be in 2.."),
@@ -207,7 +210,7 @@ def test_plan_comes_with_progress_bound_nodes_and_certificate() -> None:
     with serving() as server, Client(server.address, timeout=240) as client:
         *steps, last = client.plan(asked())
         with pytest.raises(InvalidRequestError, match="nothing sold there can serve 5 pods of api"):
-            list(client.plan(asked(cpu="500")))
+            list(client.plan(asked(cpu="5000")))
     assert steps
     assert all(step.HasField("progress") for step in steps)
     assert steps[-1].progress.solved == steps[-1].progress.problems

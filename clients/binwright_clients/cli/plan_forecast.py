@@ -120,7 +120,9 @@ def forecast(
 
     Every region, period, scenario and block of hours gets its cheapest mix of nodes; commitments are
     chosen over all of them. The plan serves all demand of every scenario, p99 included unless the
-    forecast's serviceLevel says less, and its bound is proven: no plan of this form is cheaper.
+    forecast's serviceLevel says less, and its bound is proven: no plan of this form is cheaper. Nodes have
+    at most 32 vCPU (the forecast's maxNodeCpu; a pod that needs more raises it), burstable types are not
+    bought, and 200m CPU and 256Mi of every node are left to daemons.
     """
     began_s = time.monotonic()
     if report is not None:

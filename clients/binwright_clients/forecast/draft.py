@@ -100,6 +100,7 @@ class Draft:
     currencies: list[Place] = field(default_factory=list)
     utilisation_ppm: int = 700_000
     headroom_ppm: int = 200_000
+    max_node_cpu_milli: int = 32_000
     service_ppm: int = PPM
     resilience: Resilience = Resilience()
     links: list[Link] = field(default_factory=list)
@@ -142,6 +143,7 @@ class Draft:
             held_reservations=tuple(held for held, _ in self.held_reservations),
             utilisation_ppm=self.utilisation_ppm,
             headroom_ppm=self.headroom_ppm,
+            max_node_cpu_milli=self.max_node_cpu_milli,
             service_ppm=self.service_ppm,
             resilience=self.resilience,
             sampling=self.sampling,

@@ -30,6 +30,7 @@ RESILIENCE = Record(
 )
 MOVEMENT: dict[str, Schema] = {
     "headroom": _NUMBER,
+    "maxNodeCpu": _QUANTITY,
     "serviceLevel": _NUMBER,
     "resilience": RESILIENCE,
     "links": ListOf(Record({"between": ListOf(STRING), "latencyMs": _INTEGER, "usdPerGiB": _QUANTITY})),
@@ -57,6 +58,11 @@ class MovementReader:
         """Read what the document says of all workloads."""
         if body.get("headroom") is not None:
             self._draft.headroom_ppm = self._share("headroom", body["headroom"])
+        if body.get("maxNodeCpu") is not None:
+            most = self._parse("maxNodeCpu", body["maxNodeCpu"], partial(parse_quantity, resource=CPU))
+            if most == 0:
+                self._report("maxNodeCpu", shown(body["maxNodeCpu"]), "must be above 0")
+            self._draft.max_node_cpu_milli = most or self._draft.max_node_cpu_milli
         if body.get("serviceLevel") is not None:
             self._draft.service_ppm = self._share("serviceLevel", body["serviceLevel"])
         self._draft.resilience = self._resilience("resilience", body.get("resilience")) or Resilience()

@@ -456,6 +456,8 @@ class Forecast:
     service_ppm
         Service level: share of each demand at p99 that nodes must hold. What is wanted beyond it, in any
         future, is not served.
+    max_node_cpu_milli
+        Largest node to buy, so that the loss of one takes little; a pod that needs a larger one raises it.
     remarks
         What is right but probably not meant, for whoever wrote the forecast.
     """
@@ -479,6 +481,7 @@ class Forecast:
     sampling: Sampling | None = None
     service_ppm: int = PPM
     remarks: tuple[str, ...] = ()
+    max_node_cpu_milli: int = 32_000
 
     def most_served(self, demand: Demand) -> int:
         """Pods of a demand that nodes must hold at most, by its service level, rounded up."""

@@ -30,6 +30,7 @@ from binwright_optimizer.planning.commit import Commitments, Risk, prove, risk_w
 from binwright_optimizer.planning.engine import Check, Engine, LocalEngine
 from binwright_optimizer.planning.evidence import evidence_of
 from binwright_optimizer.planning.fanout import Answers
+from binwright_optimizer.planning.largest import most_node_cpu
 from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
 from binwright_optimizer.planning.mix import Mix, without_giants
 from binwright_optimizer.planning.pace import Pace
@@ -82,7 +83,8 @@ def make_plan(
     Parameters
     ----------
     catalogs
-        Price list by region; by default what the forecast's cloud sells there up to 32 vCPU.
+        Price list by region; by default what the forecast's cloud sells there up to
+        its largest node.
     held
         An earlier plan's nodes, whose change costs something; its commitments are the forecast's.
     on_progress
@@ -214,7 +216,11 @@ def price_lists(forecast: Forecast) -> dict[str, Catalog]:
     regions = dict.fromkeys(
         (*forecast.regions, *(region for w in forecast.workloads for region in w.regions))
     )
-    return {region: without_giants(embedded_catalog(forecast.cloud, [region])) for region in regions}
+    found = {}
+    for region in regions:
+        catalog = embedded_catalog(forecast.cloud, [region])
+        found[region] = without_giants(catalog, most_node_cpu(forecast, catalog))
+    return found
 
 
 def _questions(

@@ -45,6 +45,7 @@ class Forecast(_message.Message):
     QUOTAS_FIELD_NUMBER: _builtins.int
     RESILIENCE_FIELD_NUMBER: _builtins.int
     SAMPLING_FIELD_NUMBER: _builtins.int
+    MAX_NODE_CPU_MILLI_FIELD_NUMBER: _builtins.int
     cloud: _builtins.str
     """"aws", "gcp" or "azure"; empty means "aws"."""
     utilisation_ppm: _builtins.int
@@ -53,6 +54,10 @@ class Forecast(_message.Message):
     """Further pods of each workload that nodes must hold, as a share of its demand; unset means 200,000."""
     service_ppm: _builtins.int
     """Service level: share of each demand at p99 that nodes must hold; unset means all of it."""
+    max_node_cpu_milli: _builtins.int
+    """Largest node to buy, milli-CPU; unset means 32,000. A pod that needs a larger one raises it. Burstable types
+    are not bought, and 200m and 256Mi of every node are left to daemons.
+    """
     @_builtins.property
     def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___ForecastPeriod]:
         """Consecutive, without gap or overlap."""
@@ -120,19 +125,24 @@ class Forecast(_message.Message):
         quotas: _abc.Iterable[Global___RegionQuota] | None = ...,
         resilience: Global___Resilience | None = ...,
         sampling: Global___Sampling | None = ...,
+        max_node_cpu_milli: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_headroom_ppm", b"_headroom_ppm", "_service_ppm", b"_service_ppm", "_utilisation_ppm", b"_utilisation_ppm", "headroom_ppm", b"headroom_ppm", "offers", b"offers", "resilience", b"resilience", "sampling", b"sampling", "service_ppm", b"service_ppm", "utilisation_ppm", b"utilisation_ppm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_headroom_ppm", b"_headroom_ppm", "_max_node_cpu_milli", b"_max_node_cpu_milli", "_service_ppm", b"_service_ppm", "_utilisation_ppm", b"_utilisation_ppm", "headroom_ppm", b"headroom_ppm", "max_node_cpu_milli", b"max_node_cpu_milli", "offers", b"offers", "resilience", b"resilience", "sampling", b"sampling", "service_ppm", b"service_ppm", "utilisation_ppm", b"utilisation_ppm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_headroom_ppm", b"_headroom_ppm", "_service_ppm", b"_service_ppm", "_utilisation_ppm", b"_utilisation_ppm", "cloud", b"cloud", "demands", b"demands", "headroom_ppm", b"headroom_ppm", "held_commitments", b"held_commitments", "held_reservations", b"held_reservations", "links", b"links", "offers", b"offers", "periods", b"periods", "profiles", b"profiles", "quotas", b"quotas", "reservation_offers", b"reservation_offers", "resilience", b"resilience", "sampling", b"sampling", "service_ppm", b"service_ppm", "utilisation_ppm", b"utilisation_ppm", "workloads", b"workloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_headroom_ppm", b"_headroom_ppm", "_max_node_cpu_milli", b"_max_node_cpu_milli", "_service_ppm", b"_service_ppm", "_utilisation_ppm", b"_utilisation_ppm", "cloud", b"cloud", "demands", b"demands", "headroom_ppm", b"headroom_ppm", "held_commitments", b"held_commitments", "held_reservations", b"held_reservations", "links", b"links", "max_node_cpu_milli", b"max_node_cpu_milli", "offers", b"offers", "periods", b"periods", "profiles", b"profiles", "quotas", b"quotas", "reservation_offers", b"reservation_offers", "resilience", b"resilience", "sampling", b"sampling", "service_ppm", b"service_ppm", "utilisation_ppm", b"utilisation_ppm", "workloads", b"workloads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__headroom_ppm: _TypeAlias = _typing.Literal["headroom_ppm"]  # noqa: Y015
     _WhichOneofArgType__headroom_ppm: _TypeAlias = _typing.Literal["_headroom_ppm", b"_headroom_ppm"]  # noqa: Y015
+    _WhichOneofReturnType__max_node_cpu_milli: _TypeAlias = _typing.Literal["max_node_cpu_milli"]  # noqa: Y015
+    _WhichOneofArgType__max_node_cpu_milli: _TypeAlias = _typing.Literal["_max_node_cpu_milli", b"_max_node_cpu_milli"]  # noqa: Y015
     _WhichOneofReturnType__service_ppm: _TypeAlias = _typing.Literal["service_ppm"]  # noqa: Y015
     _WhichOneofArgType__service_ppm: _TypeAlias = _typing.Literal["_service_ppm", b"_service_ppm"]  # noqa: Y015
     _WhichOneofReturnType__utilisation_ppm: _TypeAlias = _typing.Literal["utilisation_ppm"]  # noqa: Y015
     _WhichOneofArgType__utilisation_ppm: _TypeAlias = _typing.Literal["_utilisation_ppm", b"_utilisation_ppm"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__headroom_ppm) -> _WhichOneofReturnType__headroom_ppm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_node_cpu_milli) -> _WhichOneofReturnType__max_node_cpu_milli | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__service_ppm) -> _WhichOneofReturnType__service_ppm | None: ...
     @_typing.overload

@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 DEFAULT_CLOUD = "aws"
 UTILISATION_PPM, HEADROOM_PPM, COMMON_PPM = 700_000, 200_000, 500_000
+MAX_NODE_CPU_MILLI = 32_000
 """Meant where the message is silent; the same as in a file."""
 
 
@@ -84,6 +85,9 @@ class _Reader:
         service = message.service_ppm if message.HasField("service_ppm") else PPM
         if not 0 < utilisation <= PPM:
             out.add("utilisation_ppm", utilisation, f"must be above 0 and at most {PPM}")
+        most = message.max_node_cpu_milli if message.HasField("max_node_cpu_milli") else MAX_NODE_CPU_MILLI
+        if most <= 0:
+            out.add("max_node_cpu_milli", most, "must be above 0")
         self._check_share("headroom_ppm", headroom)
         self._check_share("service_ppm", service)
         links, quotas, sampling = self._links(), self._quotas(), self._sampling()
@@ -108,6 +112,7 @@ class _Reader:
             sampling=sampling,
             utilisation_ppm=utilisation,
             headroom_ppm=headroom,
+            max_node_cpu_milli=most,
             service_ppm=service,
         )
 
