@@ -166,7 +166,7 @@ def test_sizing_rule_by_hand_with_and_without_its_faults() -> None:
 
 
 def test_optimal_mixes_cost_less_than_the_rule_and_never_less_than_their_bounds() -> None:
-    found = compare(params=SolveParams(deadline_s=1.5, gap=0.01))
+    found = compare(params=SolveParams(deadline_s=120.0, gap=0.01, work_limit=1_500_000))
     for r in found.regions:
         assert r.whole_catalog.cost_microusd_per_hour < r.same_types.cost_microusd_per_hour
         assert r.whole_catalog.bound_microusd_per_hour <= r.whole_catalog.cost_microusd_per_hour
