@@ -23,7 +23,7 @@ from binwright_benchmarks.baselines import open_market
 from binwright_benchmarks.instances.micro_services import MEANS, micro_services
 from binwright_benchmarks.machine import machine_note
 from binwright_benchmarks.measure import Answer, solve_timed
-from binwright_benchmarks.results import default_folder, markdown_table, write_dated
+from binwright_benchmarks.results import markdown_table, publish
 
 GAP = 0.01
 LIMIT_S = 30.0
@@ -178,10 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     text = markdown_table(HEADS, rows(points, options.limit))
     payload = {"gap": GAP, "limit_s": options.limit, "points": [asdict(point) for point in points]}
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
-    folder = options.output or default_folder()
-    for path in write_dated(folder, STEM, started, machine, payload, "Growth: time to a gap of 1 %", text):
-        notes.print(f"results written to {path}", markup=False)
+    publish(options.output, STEM, started, machine, payload, "Growth: time to a gap of 1 %", text)
     return 0
 
 

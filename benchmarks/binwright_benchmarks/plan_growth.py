@@ -28,12 +28,11 @@ from binwright_optimizer.planning.engine import Check
 from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.tasks import Task
 from binwright_optimizer.warmup import warm_up
-from rich.console import Console
 
 from binwright_benchmarks.arguments import add_output
 from binwright_benchmarks.large_plan import large_forecast
 from binwright_benchmarks.machine import machine_note
-from binwright_benchmarks.results import default_folder, markdown_table, write_dated
+from binwright_benchmarks.results import markdown_table, publish
 
 SIZES = (
     (3, 1, 10, 25),
@@ -201,13 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm_up()
     results = [measured(tuple(size)) for size in options.size or SIZES]
     text = markdown_table(HEADS, [row(result) for result in results])
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
     payload = {"link_mb_s": LINK_MB_S, "plans": [asdict(result) for result in results]}
-    folder = options.output or default_folder()
-    for path in write_dated(folder, "plan-growth", started, machine, payload, "Growth of plans", text):
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"results written to {path}", markup=False
-        )
+    publish(options.output, "plan-growth", started, machine, payload, "Growth of plans", text)
     return 0
 
 

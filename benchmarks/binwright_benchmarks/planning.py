@@ -17,11 +17,10 @@ from pathlib import Path
 from binwright_clients.forecast import read_forecast
 from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.warmup import warm_up
-from rich.console import Console
 
 from binwright_benchmarks.arguments import add_output, count, duration
 from binwright_benchmarks.machine import machine_note
-from binwright_benchmarks.results import default_folder, markdown_table, write_dated
+from binwright_benchmarks.results import markdown_table, publish
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FORECASTS = ("forecast.yaml", "resilient.yaml", "autoscaled.yaml")
@@ -102,14 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measured(EXAMPLES / name, options.deadline) for name in FORECASTS for _ in range(options.repeats)
     ]
     text = markdown_table(HEADS, [row(result) for result in results])
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
     payload = {"deadline_s": options.deadline, "plans": [asdict(result) for result in results]}
-    folder = options.output or default_folder()
     title = "Plans of the shipped forecasts"
-    for path in write_dated(folder, "planning", started, machine, payload, title, text):
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"results written to {path}", markup=False
-        )
+    publish(options.output, "planning", started, machine, payload, title, text)
     return 0
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from rich.console import Console
+
 from binwright_benchmarks.measure import Measurement
 
 
@@ -69,6 +71,22 @@ def write_dated(
     )
     as_markdown.write_text(f"# {title}\n\n{note}\n\n{text}\n", encoding="utf-8")
     return as_json, as_markdown
+
+
+def publish(
+    folder: Path | None,
+    stem: str,
+    when: datetime,
+    machine: Mapping[str, object],
+    payload: Mapping[str, object],
+    title: str,
+    text: str,
+) -> None:
+    """Print ``text``, keep it dated in ``folder`` (or the default one), and tell on standard error where."""
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    notes = Console(stderr=True, highlight=False, soft_wrap=True)
+    for path in write_dated(folder or default_folder(), stem, when, machine, payload, title, text):
+        notes.print(f"results written to {path}", markup=False)
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

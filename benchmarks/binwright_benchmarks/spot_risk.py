@@ -37,7 +37,7 @@ from binwright_benchmarks.baselines import open_market
 from binwright_benchmarks.baselines.karpenter import karpenter
 from binwright_benchmarks.instances.micro_services import CURATED, MEANS, OTHER_REGION, micro_services
 from binwright_benchmarks.machine import machine_note
-from binwright_benchmarks.results import default_folder, markdown_table, write_dated
+from binwright_benchmarks.results import markdown_table, publish
 
 CAPS_PERCENT = (None, 50, 33, 25, 20, 10, 0)
 """Most of a service that one spot pool may hold; None without a cap, 0 on demand only."""
@@ -200,10 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notes.print(" ".join(rows([point])[0]), markup=False)
     text = markdown_table(HEADS, rows(measured))
     payload = {"limit_s": options.limit, "spot_risk": [asdict(point) for point in measured]}
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
-    folder = options.output or default_folder()
-    for path in write_dated(folder, STEM, started, machine, payload, "Spot: cost against risk", text):
-        notes.print(f"results written to {path}", markup=False)
+    publish(options.output, STEM, started, machine, payload, "Spot: cost against risk", text)
     return 0
 
 

@@ -23,7 +23,7 @@ from binwright_benchmarks.growth import reached_at
 from binwright_benchmarks.machine import machine_note
 from binwright_benchmarks.measure import Answer, pods_of, solve_timed
 from binwright_benchmarks.registry import SharedData, instances
-from binwright_benchmarks.results import default_folder, markdown_table, write_dated
+from binwright_benchmarks.results import markdown_table, publish
 
 INSTANCES = ("gpu-trace-10000", "micro-10k-25c-cmr", "micro-10k-300c-cmr")
 SHARES = (0.01, 0.05)
@@ -155,10 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     text = markdown_table(HEADS, rows(measured, options.limit))
     payload = {"gaps": GAPS, "limit_s": options.limit, "pairs": [asdict(pair) for pair in measured]}
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
-    folder = options.output or default_folder()
-    for path in write_dated(folder, STEM, started, machine, payload, "Warm start", text):
-        notes.print(f"results written to {path}", markup=False)
+    publish(options.output, STEM, started, machine, payload, "Warm start", text)
     return 0
 
 
