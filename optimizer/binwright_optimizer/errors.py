@@ -6,7 +6,8 @@
     +-- InvalidProblemError    the input is wrong: one Violation per field
     +-- WrongFieldError        one field of a domain object is wrong; readers add where it was written
     +-- CatalogError           a catalogue file or name is wrong
-    +-- PlanningError          a plan cannot be made: demand that nothing sold can serve
+    +-- PlanningError          a plan cannot be made
+    |   +-- UnservedError      no plan can serve some demand: one Unserved per part of the forecast
     |   +-- MetricError        an autoscaler's metric proposes nothing (planning.hpa)
     |   +-- ScalingError       an autoscaler cannot decide (planning.hpa)
     +-- VerificationError      an answer failed the independent checker: our own bug
@@ -97,6 +98,38 @@ class CatalogError(BinwrightError):
 
 class PlanningError(BinwrightError):
     """A plan cannot be made; nothing partial is returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """A part of a forecast because of which some demand cannot be served.
+
+    Parameters
+    ----------
+    field
+        Path in `model.forecast.Forecast`: ``workloads[2].template.requests["cpu"]``, ``limits[0].cpu_milli``.
+    value
+        What is there, for whoever does not know how it was written.
+    description
+        What is wrong, and which demand it concerns.
+    demand
+        That demand's index in the forecast; -1 if it is not about a single one.
+    """
+
+    field: str
+    value: str
+    description: str
+    demand: int = -1
+
+
+class UnservedError(PlanningError):
+    """No plan serves all demand of the forecast."""
+
+    def __init__(self, parts: list[Unserved] | tuple[Unserved, ...]) -> None:
+        self.parts = tuple(parts)
+        super().__init__(
+            "; ".join(str(Violation(part.field, part.value, part.description)) for part in self.parts)
+        )
 
 
 class VerificationError(BinwrightError):

@@ -11,8 +11,14 @@ from typing import Any
 
 import grpc
 from binwright.v1 import planning_service_pb2, planning_service_pb2_grpc
+from binwright_optimizer.errors import UnservedError
 
-from binwright_server.convert import forecast_from_message, plan_params_from_message, plan_to_message
+from binwright_server.convert import (
+    forecast_from_message,
+    plan_params_from_message,
+    plan_to_message,
+    refusal_of,
+)
 from binwright_server.errors import AbandonedError, TooLateError
 from binwright_server.limits import RequestLimits
 from binwright_server.workers import Workers
@@ -96,9 +102,9 @@ def answer(
     Raises
     ------
     InvalidProblemError
-        If the request is wrong.
+        If the request is wrong, or no plan can serve some demand.
     PlanningError
-        If nothing sold can serve some demand.
+        If the engine fails.
     TooLateError
         If the plan is not whole in the caller's time.
     AbandonedError
@@ -121,7 +127,10 @@ def answer(
         left_s = max(0.0, ends_at - time.monotonic() - REPLY_S)
         params = replace(params, deadline_s=min(params.deadline_s, left_s))
     check()
-    with LocalEngine(processes) as engine:
-        found = make_plan(forecast, params, on_step, engine=engine, check=check)
+    try:
+        with LocalEngine(processes) as engine:
+            found = make_plan(forecast, params, on_step, engine=engine, check=check)
+    except UnservedError as error:
+        raise refusal_of(error, request.forecast, forecast) from error
     check()
     return plan_to_message(found)

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from binwright_benchmarks.large_plan import large_forecast
 from binwright_clients.cli.plan_forecast import plan_document
-from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.errors import PlanningError, UnservedError
 from binwright_optimizer.model import CapacityType, Certificate, Split
 from binwright_optimizer.model.mixes import NodePattern, PackedMix
 from binwright_optimizer.planning.checkpoint import Checkpoint
@@ -195,7 +195,7 @@ def test_progress_ends_with_all_problems_solved() -> None:
 
 def test_pods_that_fit_nothing_are_an_error_with_reasons_on_every_engine() -> None:
     asked = small_forecast(cpus=(900, 64_000))
-    with pytest.raises(PlanningError, match=r"nothing sold there can serve .* pods of w1: .*cpu"):
+    with pytest.raises(UnservedError, match=r"the largest sold in r, c16, has .* pods of w1 are wanted in r"):
         make_plan(asked, PARAMS, catalogs=two_types(), engine=Backwards())
 
 

@@ -13,7 +13,7 @@ import highspy
 import numpy as np
 import pytest
 from binwright_clients.cli.main import main
-from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.errors import UnservedError
 from binwright_optimizer.model import CapacityType, Requirement, labels
 from binwright_optimizer.model.forecast import (
     EVENING,
@@ -330,7 +330,7 @@ def test_whole_term_charged_keeps_commitments_that_outlast_the_forecast_from_bei
 
 
 def test_demand_that_nothing_sold_can_serve_is_an_error() -> None:
-    with pytest.raises(PlanningError, match="nothing sold there can serve"):
+    with pytest.raises(UnservedError, match="the largest sold in region-1, c4, has 3800m"):
         make_plan(forecast([Band.exactly(2)], cpu=(64_000,)), PlanParams(5.0), catalogs=market(c4=0.10))
 
 
@@ -402,5 +402,6 @@ def test_unservable_forecast_is_one_error_and_no_partial_plan(tmp_path: Path) ->
     result = CliRunner().invoke(main, ["plan", str(file), "--deadline", "2s", "-q", "-o", "json"])
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "can serve" in result.stderr
-    assert "api" in result.stderr
+    assert "demand.csv, line 2: cpu_milli: a pod takes" in result.stderr
+    assert "40 to 60 pods of api are wanted in us-east-1 in 2027-Q1" in result.stderr
+    assert "(line 2, p50: p50 40, p90 44, p99 60) (got '5000000')" in result.stderr

@@ -11,7 +11,6 @@ from datetime import date
 import pytest
 from binwright.v1 import planning_service_pb2
 from binwright_clients.client import Client
-from binwright_clients.rpc_errors import InvalidRequestError
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.model import PodTemplate, Requirement, Resources, labels
 from binwright_optimizer.model.forecast import (
@@ -209,8 +208,12 @@ def test_plan_comes_with_progress_bound_nodes_and_certificate() -> None:
     """Four pods of 1 CPU at 84 % fill need more than four CPUs: some node is bought in every block."""
     with serving() as server, Client(server.address, timeout=240) as client:
         *steps, last = client.plan(asked())
-        with pytest.raises(InvalidRequestError, match="nothing sold there can serve 5 pods of api"):
+        with pytest.raises(InvalidProblemError) as refused:
             list(client.plan(asked(cpu="5000")))
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.value) == ('workloads[0].template.requests["cpu"]', "5000")
+    assert "4 pods of api are wanted" in violation.description
+    assert violation.description.endswith("(demands[0])")
     assert steps
     assert all(step.HasField("progress") for step in steps)
     assert steps[-1].progress.solved == steps[-1].progress.problems

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.errors import PlanningError, UnservedError
 from rich.console import Group
 from rich.text import Text
 
@@ -20,7 +20,7 @@ from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_reference_view import plain_table
 from binwright_clients.cli.render.text import dollars, literal, some
 from binwright_clients.cli.values import DURATION
-from binwright_clients.forecast import read_forecast
+from binwright_clients.forecast import read_with_places
 from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def failover(
     and nothing is bought; the verifier checks every placement. What has no place is lost until the
     further nodes run whose cost is shown. Exit code 1 means that a promise of `resilience:` is broken.
     """
-    asked = read_forecast(path, cloud or "")
+    asked, places = read_with_places(path, cloud or "")
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.failover import Failover, busiest_cell
     from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists
@@ -86,6 +86,8 @@ def failover(
                     cell = Failover(plan, lists, busiest_cell(plan, number, at))
                     outcomes = tuple(cell.outcome(loss) for loss in cell.losses())
                     simulated.append(_Simulated(name, plan.scenarios[at].name, outcomes))
+    except UnservedError as error:
+        raise places.unserved(error) from error
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
     broken = sum(outcome.protected_lost for one in simulated for outcome in one.outcomes)

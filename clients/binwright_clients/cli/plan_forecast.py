@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.errors import PlanningError, UnservedError
 from binwright_optimizer.model.forecast import HeldCommitment, HeldReservation
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
@@ -25,7 +25,7 @@ from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
 from binwright_clients.cli.values import DURATION
-from binwright_clients.forecast import read_forecast
+from binwright_clients.forecast import read_with_places
 from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def forecast(
     began_s = time.monotonic()
     if report is not None:
         check_writable(report)
-    asked = read_forecast(path, cloud or "")
+    asked, places = read_with_places(path, cloud or "")
     if churn_cost and held_path is None:
         raise BadInput("--churn-cost: means nothing without --from")
     saved = None if held_path is None else read_plan(held_path)
@@ -143,6 +143,8 @@ def forecast(
             left_s = max(0.0, deadline - (time.monotonic() - began_s))
             params = PlanParams(left_s, risk, seed, whole_term)
             found = _planned(asked, params, quiet, saved, round(churn_cost * 1e6), engine)
+    except UnservedError as error:
+        raise places.unserved(error) from error
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
     if output == "table":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ from binwright_optimizer.model.requirements import Operator
 from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.commitments import COMMITMENTS, CommitmentReader
 from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
-from binwright_clients.forecast.movement import MOVEMENT, WORKLOAD, MovementReader
+from binwright_clients.forecast.movement import MOVEMENT, RESILIENCE_FIELDS, WORKLOAD, MovementReader
 from binwright_clients.forecast.sampling import SAMPLING, read_sampling
 from binwright_clients.forecast.series import SERIES, SeriesReader
 from binwright_clients.forecast.table import (
@@ -258,10 +259,25 @@ class _Document:
             name, PodTemplate(Resources.of(amounts), node_selector=tuple(selector)), profile
         )
         workload = MovementReader(self._draft, self._report).movable(path, entry, workload)
+        self._remember(path, entry)
         self._draft.workloads[name] = WorkloadDraft(workload, Place("", f"{path}.profile", profile))
         for region, by_period in demand.items():
             for label, amount in (by_period or {}).items():
                 self._cell(f"{path}.demand.{region}.{label}", name, region, label, amount, named)
+
+    def _remember(self, path: str, entry: Mapping[str, Any]) -> None:
+        """Keep the places of what only planning can find wrong."""
+        own, requests = f"workloads[{len(self._draft.workloads)}]", entry.get("requests") or {}
+        parts = {f"template.requests[{json.dumps(r)}]": (f"requests[{r}]", v) for r, v in requests.items()}
+        parts["template.requests"] = "requests", requests
+        kind = "gpuModels" if entry.get("gpuModels") else "capacityType"
+        parts["template.node_selector"] = kind, entry.get(kind) or "on-demand"
+        parts["most_latency_ms"] = "maxLatencyMs", entry.get("maxLatencyMs")
+        resilience = entry.get("resilience") or {}
+        for key, field in RESILIENCE_FIELDS.items():
+            parts[f"resilience.{field}"] = f"resilience.{key}", resilience.get(key)
+        for part, (field, value) in parts.items():
+            self._draft.parts[f"{own}.{part}"] = Place("", f"{path}.{field}", shown(value))
 
     def _demand(
         self, path: str, name: str, entry: Mapping[str, Any], requests: Resources, named: Mapping[str, Period]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -47,7 +47,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DemandCell:
-    """One demand as written; its places are those of region, period and amount."""
+    """One demand as written; its places are those of region, period and amount.
+
+    Parameters
+    ----------
+    parts
+        Where the parts of its workload were written beside it, by path in `ForecastWorkload`.
+    """
 
     workload: str
     region: str
@@ -56,6 +62,7 @@ class DemandCell:
     region_place: Place
     period_place: Place
     band_place: Place
+    parts: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,8 @@ class Draft:
     """Everything a file says, not checked as a whole yet.
 
     ``regions`` and ``periods`` are those that the file declares; empty if it only mentions them with
-    its demands. ``mentioned`` are further regions that must exist.
+    its demands. ``mentioned`` are further regions that must exist. ``parts`` are places of further values, by
+    path in `Forecast`.
     """
 
     file: str
@@ -108,6 +116,7 @@ class Draft:
     mentioned: list[tuple[str, Place]] = field(default_factory=list)
     backtests: list[Backtest] = field(default_factory=list)
     sampling: Sampling | None = None
+    parts: dict[str, Place] = field(default_factory=dict)
 
     def finish(self, problems: Problems) -> Forecast | None:
         """The forecast, or None with at least one more problem reported."""
@@ -261,6 +270,11 @@ class Draft:
             Demand(workload, region, period, cell.band)
             for (workload, region, period), cell in sorted(found.items(), key=lambda item: item[0])
         )
+
+    def cells_in_order(self) -> list[DemandCell]:
+        """Where each demand of the finished forecast was written."""
+        names = {name: at for at, name in enumerate(self.workloads)}
+        return sorted(self.cells, key=lambda c: (names[c.workload], c.region, c.period.start))
 
     def _check_held(self, periods: tuple[Period, ...], report: _Report) -> None:
         if not periods:

@@ -28,6 +28,13 @@ RESILIENCE = Record(
         "protectedShare": _NUMBER,
     }
 )
+RESILIENCE_FIELDS = {
+    "zones": "zones",
+    "spotPools": "spot_pools",
+    "regionFailoverShare": "failover_ppm",
+    "protectedShare": "protected_ppm",
+}
+"""Fields of `Resilience` by their names in a document."""
 MOVEMENT: dict[str, Schema] = {
     "headroom": _NUMBER,
     "maxNodeCpu": _QUANTITY,
@@ -65,6 +72,9 @@ class MovementReader:
             self._draft.max_node_cpu_milli = most or self._draft.max_node_cpu_milli
         if body.get("serviceLevel") is not None:
             self._draft.service_ppm = self._share("serviceLevel", body["serviceLevel"])
+        for key, field in RESILIENCE_FIELDS.items():
+            value = (body.get("resilience") or {}).get(key)
+            self._draft.parts[f"resilience.{field}"] = Place("", f"resilience.{key}", shown(value))
         self._draft.resilience = self._resilience("resilience", body.get("resilience")) or Resilience()
         for at, entry in enumerate(body.get("links") or ()):
             self._link(f"links[{at}]", entry or {})
@@ -73,6 +83,9 @@ class MovementReader:
             self._draft.mentioned.append((region, Place("", path, region)))
             cpu = self._parse(f"{path}.cpu", (quota or {}).get("cpu"), partial(parse_quantity, resource=CPU))
             if cpu is not None:
+                self._draft.parts[f"limits[{len(self._draft.limits)}].cpu_milli"] = Place(
+                    "", f"{path}.cpu", shown(quota["cpu"])
+                )
                 self._draft.limits.append(RegionLimit(region, cpu))
 
     def movable(self, path: str, entry: Mapping[str, Any], workload: ForecastWorkload) -> ForecastWorkload:

@@ -7,6 +7,7 @@ from binwright_optimizer.model.forecast import Forecast
 from binwright_clients.errors import Problems
 from binwright_clients.forecast.document import draft_of_document
 from binwright_clients.forecast.draft import Draft
+from binwright_clients.forecast.places import Places
 from binwright_clients.forecast.table import draft_of_table
 from binwright_clients.kubernetes.single import only_document
 from binwright_clients.sources import Format, Source, read_source
@@ -27,6 +28,17 @@ def read_forecast(path: str, cloud: str = "") -> Forecast:
     InputError
         If anything in it is wrong; it lists every mistake that was found.
     """
+    return read_with_places(path, cloud)[0]
+
+
+def read_with_places(path: str, cloud: str = "") -> tuple[Forecast, Places]:
+    """The forecast of a file, and where its parts were written.
+
+    Raises
+    ------
+    InputError
+        As `read_forecast`.
+    """
     source = read_source(path)
     problems = Problems()
     draft = _draft(source, cloud, problems)
@@ -34,7 +46,7 @@ def read_forecast(path: str, cloud: str = "") -> Forecast:
     forecast = draft.finish(problems)
     problems.raise_if_any()
     assert forecast is not None
-    return forecast
+    return forecast, Places.of(draft)
 
 
 def _draft(source: Source, cloud: str, problems: Problems) -> Draft:

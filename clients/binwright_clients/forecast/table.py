@@ -9,6 +9,7 @@ replicas at the busiest hour as ``replicas``, or as ``p50`` with optional ``p90`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TypeVar
@@ -32,6 +33,7 @@ _PERIOD = frozenset({"period", "period_start", "period_end"})
 _AMOUNT = frozenset({"replicas", "p50", "p90", "p99"})
 _SHAPE = frozenset({"cpu_milli", "memory_mib", "gpu_count", "gpu_models", "capacity_type", "profile"})
 _KNOWN = _PERIOD | _AMOUNT | _SHAPE | {"workload", "region", "currency"}
+REQUESTS = {CPU: "cpu_milli", MEMORY: "memory_mib", NVIDIA_GPU: "gpu_count"}
 CAPACITY_TYPES = ("on-demand", "spot")
 
 
@@ -121,9 +123,26 @@ class _Row:
                 band,
                 self._at("region"),
                 self._at(period_column),
-                self._at(amount_column),
+                self._at(amount_column, self._amounts()),
+                {part: self._at(column) for part, column in self._parts().items()},
             )
         )
+
+    def _amounts(self) -> str:
+        """The amounts of the row as written; with their columns where they are several."""
+        given = [name for name in ("replicas", "p50", "p90", "p99") if self._text(name)]
+        if len(given) == 1:
+            return self._text(given[0])
+        return ", ".join(f"{name} {self._text(name)}" for name in given)
+
+    def _parts(self) -> dict[str, str]:
+        """Columns of what only planning can find wrong, by path in a `ForecastWorkload`."""
+        kind = "gpu_models" if self._text("gpu_models") else "capacity_type"
+        return {
+            **{f"template.requests[{json.dumps(name)}]": column for name, column in REQUESTS.items()},
+            "template.requests": "cpu_milli",
+            "template.node_selector": kind if kind in self._columns.index else "workload",
+        }
 
     def _shape(self, name: str) -> ForecastWorkload:
         gpus = self._parse("gpu_count", cells.parse_count, 0)

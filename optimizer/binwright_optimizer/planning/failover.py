@@ -40,6 +40,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.mix import DAEMONS, STEADY, Mix, cheapest_mix, instance_type_of
 from binwright_optimizer.planning.plan import Plan
 from binwright_optimizer.planning.scopes import scopes_of
+from binwright_optimizer.planning.servable import unfit_sites
 from binwright_optimizer.planning.sites import (
     Item,
     Site,
@@ -153,6 +154,8 @@ class Failover:
         self._cell = cell
         scopes = scopes_of(plan.forecast, catalogs, charges_whole_term=False)
         self._shop = Shop(plan.forecast, catalogs, scopes)
+        self._sites = plan.sites or tuple(Site(region) for region in plan.forecast.regions)
+        self._unfit = unfit_sites(plan.forecast, self._sites, self._shop.catalog)
         self._items: list[tuple[Item, CapacityType]] = []
         self._nodes: list[_Running] = []
         for kind in KINDS:
@@ -280,9 +283,9 @@ class Failover:
         """Nodes of one kind, and the pods that run on them while all is well."""
         plan, (period, at, b) = self._plan, self._cell
         first = len(self._items)
-        sites = plan.sites or tuple(Site(region) for region in plan.forecast.regions)
+        sites = self._sites
         scenario, block = plan.scenarios[at], plan.blocks[b]
-        items = items_of(plan.forecast, sites, scenario, block, period, kind)
+        items = items_of(plan.forecast, sites, scenario, block, period, kind, self._unfit)
         self._items += [(item, kind) for item in items]
         split = plan.spread.get((self._cell, kind))
         for number, site in enumerate(sites):

@@ -39,6 +39,7 @@ from binwright_optimizer.planning.programme import Cell, Market, Purchasable
 from binwright_optimizer.planning.rolling import HeldPlan, Nodes
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
+from binwright_optimizer.planning.servable import check_servable
 from binwright_optimizer.planning.sites import is_coupled, kind_of, replicas
 from binwright_optimizer.planning.spread import Spread, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
@@ -99,12 +100,15 @@ def make_plan(
 
     Raises
     ------
+    UnservedError
+        If no plan can serve some demand: there is no partial plan.
     PlanningError
-        If nothing sold can serve some demand, or the engine fails: there is no partial plan.
+        If the engine fails.
     """
     futures = scenarios(forecast)
     blocks = hour_blocks(tuple(forecast.profiles))
     lists = catalogs or price_lists(forecast)
+    check_servable(forecast, lists)
     scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
     shop = Shop(forecast, lists, scopes)
     pace = Pace(params.deadline_s)

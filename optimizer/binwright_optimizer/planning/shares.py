@@ -26,7 +26,7 @@ in exact arithmetic. At other prices a cut carries over by the least ratio of pr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import highspy
@@ -40,6 +40,12 @@ TREE_NODES = 200
 GAP, GAP_ON_NODES = 1e-6, 2e-3
 """Gaps at which a split by cuts, and one with the nodes known, is good enough: the engine packs it again."""
 SCALE = 1e6
+EXCESS_PRICE, LEAST_EXCESS = 1e4, 1e-6
+"""Of a CPU beyond a quota, above all that data costs; what counts as none, in CPUs."""
+
+
+class NoRoomError(PlanningError):
+    """Quotas leave no room for the demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,7 @@ def split(
     cuts: Sequence[Sequence[Cut]],
     groups: Sequence[tuple[int, ...]],
     nodes: Sequence[Sequence[Node]] = (),
+    left: Mapping[str, int] | None = None,
 ) -> Split:
     """The split of least cost as far as the cuts know, in whole pods.
 
@@ -190,17 +197,20 @@ def split(
     nodes
         By site; if given, the split is that of least cost with these nodes. Cuts know nothing of pods that
         share a node badly, which matters where few pods are split.
+    left
+        What others leave of the quotas, by region; all of them by default. The proof supposes nothing of it.
 
     Raises
     ------
-    PlanningError
+    NoRoomError
         If quotas leave no room for the demand.
     """
     built = _Master(question, cuts)
     _, duals = built.run(is_whole=False)
     proof = built.proof(duals, tuple(groups))
-    if nodes:
-        built = _Master(question, cuts, nodes)
+    if nodes or left is not None:
+        own = question if left is None else replace(question, quotas=left)
+        built = _Master(own, cuts, nodes)
     whole, _ = built.run(is_whole=True)
     pods = built.read(whole, built.held)
     running = _exactly(question, built.read(whole, built.runs))
@@ -223,11 +233,33 @@ def _exactly(question: Question, running: Mapping[tuple[int, int], int]) -> dict
     return {key: count for key, count in found.items() if count}
 
 
+def quotas_needed(question: Question) -> dict[str, int]:
+    """The quotas that would do, milli-CPU by region: those that are too small raised by the least in all.
+
+    Raises
+    ------
+    NoRoomError
+        If no quota would do.
+    """
+    built = _Master(question, [()] * len(question.sites), is_elastic=True)
+    values, _ = built.run(is_whole=True)
+    return {
+        region: question.quotas[region] + round(1000 * values[variable])
+        for region, variable in built.excess.items()
+        if values[variable] > LEAST_EXCESS
+    }
+
+
 class _Master:
-    """Benders' master problem of one cell."""
+    """Benders' master problem of one cell; an elastic one may exceed quotas, at a high price."""
 
     def __init__(
-        self, question: Question, cuts: Sequence[Sequence[Cut]], nodes: Sequence[Sequence[Node]] = ()
+        self,
+        question: Question,
+        cuts: Sequence[Sequence[Cut]],
+        nodes: Sequence[Sequence[Node]] = (),
+        *,
+        is_elastic: bool = False,
     ) -> None:
         self._question = question
         self._cuts = cuts
@@ -240,6 +272,8 @@ class _Master:
         self._cut_rows: list[list[int]] = []
         self._loss_rows: dict[tuple[int, int], int] = {}
         self._quota_rows: dict[str, int] = {}
+        self._is_elastic = is_elastic
+        self.excess: dict[str, int] = {}
         self._build()
 
     def _variable(self, cost: float) -> int:
@@ -268,6 +302,9 @@ class _Master:
                 for (i, site), variable in self.held.items()
                 if self._question.sites[site].region == region
             ]
+            if entries and self._is_elastic:
+                self.excess[region] = self._variable(EXCESS_PRICE)
+                entries.append((self.excess[region], -1.0))
             if entries:
                 self._quota_rows[region] = rows.add(entries, -infinity, quota / 1000)
 
@@ -303,7 +340,7 @@ class _Master:
             gap = GAP_ON_NODES if self._nodes else GAP
             return optimum(self._costs, [0.0] * len(self._costs), self._rows, integers, TREE_NODES, gap)
         except PlanningError as error:
-            raise PlanningError(
+            raise NoRoomError(
                 "some demand has no room: quotas, allowed regions and what must be survived contradict it"
             ) from error
 

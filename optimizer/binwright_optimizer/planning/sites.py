@@ -7,10 +7,10 @@ they are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.errors import Unserved, UnservedError
 from binwright_optimizer.model import CapacityType, Catalog, labels
 from binwright_optimizer.model.forecast import PPM, Demand, Forecast, ForecastWorkload, Resilience
 from binwright_optimizer.model.resources import CPU
@@ -77,15 +77,16 @@ def sites_of(forecast: Forecast, catalogs: Mapping[str, Catalog]) -> tuple[Site,
 
     Raises
     ------
-    PlanningError
+    UnservedError
         If a region has too few zones for what it must survive.
     """
-    zoned = set()
-    for demand in forecast.demands:
+    zoned: dict[str, int] = {}
+    for number, demand in enumerate(forecast.demands):
         workload = forecast.workloads[demand.workload]
         asked = resilience_of(forecast, workload)
         if asked.zones or (asked.spot_pools and kind_of(workload) is CapacityType.SPOT):
-            zoned |= set(allowed_regions(forecast, workload, demand.region))
+            for region in allowed_regions(forecast, workload, demand.region):
+                zoned.setdefault(region, number)
     found: list[Site] = []
     for region in dict.fromkeys((*forecast.regions, *(r for w in forecast.workloads for r in w.regions))):
         if region not in zoned:
@@ -93,9 +94,23 @@ def sites_of(forecast: Forecast, catalogs: Mapping[str, Catalog]) -> tuple[Site,
             continue
         zones = sorted({o.zone for t in catalogs[region].instance_types for o in t.offerings})
         if len(zones) < 2:
-            raise PlanningError(f"{region} has a single zone: the loss of a zone cannot be survived there")
+            raise UnservedError((_single_zone(forecast, zoned[region], region),))
         found += [Site(region, zone) for zone in zones]
     return tuple(found)
+
+
+def _single_zone(forecast: Forecast, number: int, region: str) -> Unserved:
+    at = forecast.demands[number].workload
+    workload = forecast.workloads[at]
+    path = "resilience" if workload.resilience is None else f"workloads[{at}].resilience"
+    asked = resilience_of(forecast, workload)
+    name, value = ("zones", asked.zones) if asked.zones else ("spot_pools", asked.spot_pools)
+    return Unserved(
+        f"{path}.{name}",
+        str(value),
+        f"{region} has a single zone: its loss cannot be survived there, but {workload.name} may run there",
+        number,
+    )
 
 
 def allowed_regions(forecast: Forecast, workload: ForecastWorkload, home: str) -> tuple[str, ...]:
@@ -103,7 +118,7 @@ def allowed_regions(forecast: Forecast, workload: ForecastWorkload, home: str) -
 
     Raises
     ------
-    PlanningError
+    UnservedError
         If there is none within the latency limit.
     """
     if not workload.regions:
@@ -114,8 +129,16 @@ def allowed_regions(forecast: Forecast, workload: ForecastWorkload, home: str) -
         if region == home or _is_near(forecast, home, region, workload.most_latency_ms)
     )
     if not found:
-        raise PlanningError(
-            f"{workload.name}, wanted in {home}: none of its regions is within {workload.most_latency_ms} ms"
+        raise UnservedError(
+            (
+                Unserved(
+                    f"workloads[{forecast.workloads.index(workload)}].most_latency_ms",
+                    str(workload.most_latency_ms),
+                    f"{workload.name}, wanted in {home}: none of its regions is within "
+                    f"{workload.most_latency_ms} ms",
+                    _demand_of(forecast, workload, home),
+                ),
+            )
         )
     return found
 
@@ -139,18 +162,33 @@ def failover_share(forecast: Forecast, workload: ForecastWorkload, home: str) ->
 
     Raises
     ------
-    PlanningError
+    UnservedError
         If a workload asks it of itself and may run in one region only.
     """
     share = resilience_of(forecast, workload).failover_ppm
     if not share or len(allowed_regions(forecast, workload, home)) > 1:
         return share
     if workload.resilience is not None:
-        raise PlanningError(
-            f"{workload.name}, wanted in {home}: {share / PPM:.0%} of it must survive the loss of a region, "
-            "but it may run in one only"
+        raise UnservedError(
+            (
+                Unserved(
+                    f"workloads[{forecast.workloads.index(workload)}].resilience.failover_ppm",
+                    str(share),
+                    f"{workload.name}, wanted in {home}: {share / PPM:.0%} of it must survive the loss of a "
+                    "region, but it may run in one only",
+                    _demand_of(forecast, workload, home),
+                ),
+            )
         )
     return 0
+
+
+def _demand_of(forecast: Forecast, workload: ForecastWorkload, home: str) -> int:
+    """The first demand of a workload in a region; -1 if there is none."""
+    for number, demand in enumerate(forecast.demands):
+        if forecast.workloads[demand.workload] is workload and demand.region == home:
+            return number
+    return -1
 
 
 def items_of(
@@ -160,8 +198,15 @@ def items_of(
     block: HourBlock,
     period: int,
     kind: CapacityType,
+    unfit: Collection[tuple[int, Site]] = (),
 ) -> tuple[Item, ...]:
-    """What one period, scenario and block of hours wants of one kind of nodes."""
+    """What one period, scenario and block of hours wants of one kind of nodes.
+
+    Parameters
+    ----------
+    unfit
+        Pairs of a workload and a site that sells no node for it.
+    """
     found = []
     for demand in forecast.demands:
         workload = forecast.workloads[demand.workload]
@@ -169,7 +214,11 @@ def items_of(
         if not pods or kind_of(workload) is not kind:
             continue
         regions = allowed_regions(forecast, workload, demand.region)
-        mine = tuple(at for at, site in enumerate(sites) if site.region in regions)
+        mine = tuple(
+            at
+            for at, site in enumerate(sites)
+            if site.region in regions and (demand.workload, site) not in unfit
+        )
         found.append(
             Item(
                 demand.workload,

@@ -7,20 +7,24 @@ choose splits together with the nodes known, for cuts know nothing of pods that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from binwright_optimizer.errors import Unserved, UnservedError
 from binwright_optimizer.model import CapacityType, Problem
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
 from binwright_optimizer.model.forecast import Forecast
+from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.resources import CPU
 from binwright_optimizer.planning import shares
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.mix import STEADY, Mix
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.scenarios import Scenario
-from binwright_optimizer.planning.shares import Cut, Node, Split
-from binwright_optimizer.planning.sites import Item, Site, items_of, sites_of
+from binwright_optimizer.planning.servable import band_text, unfit_sites
+from binwright_optimizer.planning.shares import Cut, Node, NoRoomError, Split
+from binwright_optimizer.planning.sites import Site, items_of, sites_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 from binwright_optimizer.verify.bound import worth_of_pods
 
@@ -66,6 +70,7 @@ class Spread:
     shop: Shop
     sites: tuple[Site, ...]
     wanted: Mapping[Key, shares.Question]
+    futures: Sequence[Scenario] = ()
     cells: dict[Key, SpreadCell] = field(default_factory=dict)
     _cuts: dict[tuple[int, CapacityType], list[Cut]] = field(default_factory=dict)
 
@@ -79,8 +84,8 @@ class Spread:
 
         Raises
         ------
-        PlanningError
-            If some pods fit nowhere, or quotas leave no room.
+        UnservedError
+            If quotas leave no room.
         """
         lessons = [self._questions(key, even_pods(self.wanted[key])) for key in self._teachers()]
         lessons += [
@@ -116,22 +121,82 @@ class Spread:
     def _splits(
         self, keys: Iterable[Key], nodes: Mapping[tuple[int, CapacityType], list[Node]]
     ) -> dict[Key, Split]:
-        """The splits of cells; hours and quarters that want the same are decided once."""
-        known: dict[tuple[tuple[Item, ...], CapacityType], Split] = {}
-        found = {}
-        for key in keys:
-            same = self.wanted[key].items, key[1]
+        """The splits of cells; hours and quarters that want the same are decided once.
+
+        Pods on spot nodes are split first, and what they take of quotas is not left to the others.
+        """
+        known: dict[object, Split] = {}
+        found: dict[Key, Split] = {}
+        for key in sorted(keys, key=lambda key: key[1] is not CapacityType.SPOT):
+            left = self._left(key, found)
+            same = self.wanted[key].items, key[1], None if left is None else tuple(left.items())
             if same not in known:
-                known[same] = self._split(key, nodes)
+                known[same] = self._split(key, nodes, left)
             found[key] = known[same]
         return found
 
-    def _split(self, key: Key, nodes: Mapping[tuple[int, CapacityType], list[Node]] = {}) -> Split:
+    def _left(self, key: Key, splits: Mapping[Key, Split]) -> dict[str, int] | None:
+        """What spot pods leave of the quotas to the others of a cell; None if they leave all."""
+        cell, kind = key
+        other = cell, CapacityType.SPOT
+        if kind is CapacityType.SPOT or not self.wanted[key].quotas or other not in self.wanted:
+            return None
+        split = splits[other] if other in splits else self.cells[other].split
+        left = dict(self.wanted[key].quotas)
+        for (i, site), pods in split.pods.items():
+            region = self.sites[site].region
+            if region in left:
+                left[region] -= pods * self.wanted[other].items[i].cpu_milli
+        return left
+
+    def _split(
+        self,
+        key: Key,
+        nodes: Mapping[tuple[int, CapacityType], list[Node]] = {},
+        left: Mapping[str, int] | None = None,
+    ) -> Split:
         _, kind = key
         sites = range(len(self.sites))
         cuts = [self._cuts.get((at, kind), []) for at in sites]
         known = [nodes.get((at, kind), []) for at in sites] if nodes else []
-        return shares.split(self.wanted[key], cuts, self._groups(kind), known)
+        try:
+            return shares.split(self.wanted[key], cuts, self._groups(kind), known, left)
+        except NoRoomError as error:
+            parts = tuple(self._too_small(key, left))
+            raise (UnservedError(parts) if parts else error) from error
+
+    def _too_small(self, key: Key, left: Mapping[str, int] | None) -> Iterator[Unserved]:
+        """The quotas that leave no room for the pods of a cell."""
+        forecast = self.shop.forecast
+        (period, at, _), _ = key
+        asked = self.wanted[key] if left is None else replace(self.wanted[key], quotas=left)
+        for region, needed in shares.quotas_needed(asked).items():
+            number = next(n for n, limit in enumerate(forecast.limits) if limit.region == region)
+            quota = forecast.limits[number].cpu_milli
+            needed += quota - asked.quotas[region]  # of all kinds of pods
+            name = forecast.periods[period].name or str(forecast.periods[period].start)
+            largest = self._largest(key, region)
+            demand = forecast.demands[largest]
+            yield Unserved(
+                f"limits[{number}].cpu_milli",
+                str(quota),
+                f"leaves no room in {name}, scenario {self.futures[at].name}: what must run or stand by in "
+                f"{region} requests {format_quantity(needed, CPU)} CPU with headroom and target utilisation, "
+                f"most of it {band_text(demand.band)} of {forecast.workloads[demand.workload].name} "
+                f"wanted in {demand.region}",
+                largest,
+            )
+
+    def _largest(self, key: Key, region: str) -> int:
+        """The demand that requests most CPU of those that may run in a region, by its number."""
+        forecast, asked = self.shop.forecast, self.wanted[key]
+        may = [i for i in asked.items if any(self.sites[site].region == region for site in i.sites)]
+        item = max(may, key=lambda i: (i.home == region, i.pods * i.cpu_milli))
+        return next(
+            number
+            for number, d in enumerate(forecast.demands)
+            if (d.workload, d.region, d.period) == (item.workload, item.home, key[0][0])
+        )
 
     def _pods(self, key: Key) -> int:
         return sum(item.pods for item in self.wanted[key].items)
@@ -233,17 +298,18 @@ def spread_of(
 
     Raises
     ------
-    PlanningError
+    UnservedError
         If a region has too few zones, or a workload no region near enough.
     """
     sites = sites_of(forecast, shop.catalogs)
+    unfit = unfit_sites(forecast, sites, shop.catalog)
     quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
     wanted = {}
     for period in range(len(forecast.periods)):
         for at, scenario in enumerate(futures):
             for b, block in enumerate(blocks):
                 for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT):
-                    items = items_of(forecast, sites, scenario, block, period, kind)
+                    items = items_of(forecast, sites, scenario, block, period, kind, unfit)
                     if items:
                         wanted[(period, at, b), kind] = shares.Question(items, sites, quotas)
-    return Spread(shop, sites, wanted)
+    return Spread(shop, sites, wanted, futures)

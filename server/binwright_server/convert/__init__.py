@@ -20,6 +20,7 @@ from binwright_server.convert.plans import plan_params_from_message, plan_to_mes
 from binwright_server.convert.problem_messages import catalog_to_message, problem_to_message
 from binwright_server.convert.problems import AnySolveRequest, problem_from_message, request_to_problem
 from binwright_server.convert.search import params_from_message, progress_to_message
+from binwright_server.convert.unserved import refusal_of
 
 __all__ = [
     "AnySolveRequest",
@@ -37,5 +38,6 @@ __all__ = [
     "problem_from_message",
     "problem_to_message",
     "progress_to_message",
+    "refusal_of",
     "request_to_problem",
 ]
