@@ -6,7 +6,7 @@ from binwright.v1 import problem_pb2
 
 from binwright_clients.errors import Problems
 from binwright_clients.karpenter.lifetimes import NodeLifetime
-from binwright_clients.karpenter.nodeclasses import NodeClassRef
+from binwright_clients.karpenter.nodeclasses import Ec2NodeClass, NodeClassRef
 from binwright_clients.notes import Notes
 from binwright_clients.origins import Origin, Origins
 
@@ -21,6 +21,7 @@ class Assembly:
         self.notes = Notes()
         self.node_classes: dict[str, NodeClassRef] = {}
         self.node_lifetimes: dict[str, NodeLifetime] = {}
+        self.ec2_node_classes: dict[str, Ec2NodeClass] = {}
         self._origin_by_name: dict[tuple[str, str, str], Origin] = {}
 
     def claim_name(self, kind: str, namespace: str, name: str, origin: Origin) -> bool:

@@ -53,7 +53,7 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
             if unused:
                 cost = prices.of_devices(kind, claim) * unused // (devices * WHOLE_GPU_MILLI)
                 use.unused_microusd += cost
-                if not _has_room(claim, kind, askers[name]):
+                if not _has_room(claim, askers[name]):
                     use.stranded_milli += unused
                     use.stranded_microusd += cost
     return tuple(uses[name] for name in sorted(uses))
@@ -83,15 +83,15 @@ def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: st
     return total
 
 
-def _has_room(claim: NodeClaim, kind: InstanceType, askers: Iterable[PodTemplate]) -> bool:
+def _has_room(claim: NodeClaim, askers: Iterable[PodTemplate]) -> bool:
     """Whether CPU, memory and pod slots of a node have room for another pod that asks for a device."""
     used = claim.requests + claim.daemon_overhead
 
     def fits(template: PodTemplate, name: str) -> bool:
         asked = template.requests[name] + (name == PODS)
-        if name == PODS and PODS not in kind.allocatable.names():
+        if name == PODS and PODS not in claim.allocatable.names():
             return True
-        return used[name] + asked <= kind.allocatable[name]
+        return used[name] + asked <= claim.allocatable[name]
 
     return any(all(fits(template, name) for name in (CPU, MEMORY, PODS)) for template in askers)
 

@@ -160,7 +160,7 @@ def _claim_template(
         covers=nodes.covers,
         labels=tuple(sorted(node_labels.items())),
         requests=Resources.of(amounts),
-        allocatable=pool.gpu_sharing.advertised(kind.allocatable),
+        allocatable=pool.allocatable_of(kind),
         overhead=instance.origin.shelved[instance.variant_of[j]].overhead_on(int(row)),
         alternatives=(
             (Alternative(kind.name, nodes.price),) if nodes.covers else nearby.of(j, pattern, load, plan)

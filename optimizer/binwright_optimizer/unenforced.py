@@ -60,6 +60,14 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
         None,
     ),
     (
+        "EC2NodeClasses (kubelet, disks) change nothing here: the catalogue has no instance types of AWS",
+        lambda problem: (
+            any(pool.node_class is not None for pool in problem.node_pools)
+            and not any(kind.cloud == "aws" for kind in problem.catalog.instance_types)
+        ),
+        None,
+    ),
+    (
         "preferences are not weighed, whatever a weight point is worth",
         lambda problem: (
             problem.policies.microusd_per_weight_hour

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from binwright_optimizer.catalog import aws, azure, embedded_catalog, gcp
-from binwright_optimizer.catalog.reserved import KUBELET_CPU, tiered_share
+from binwright_optimizer.model.reserved import KUBELET_CPU, tiered_share
 from binwright_optimizer.model.resources import CPU, EPHEMERAL_STORAGE, MEMORY, PODS
 from hypothesis import given
 from hypothesis import strategies as st

@@ -185,7 +185,7 @@ def test_the_committed_files_are_what_the_source_gives(tmp_path: Path) -> None:
         "binwright_optimizer.catalog.aws",
         "binwright_optimizer.catalog.azure",
         "binwright_optimizer.catalog.gcp",
-        "binwright_optimizer.catalog.reserved",
+        "binwright_optimizer.model.reserved",
         "binwright_optimizer.catalog.select",
         "binwright_optimizer.catalog.zones",
         "binwright_optimizer.model.gpus",

@@ -45,8 +45,9 @@ KINDS = {
     "nodepools": ("karpenter.sh/v1", "NodePool"),
     "nodeclaims": ("karpenter.sh/v1", "NodeClaim"),
     "nodeoverlays": ("karpenter.sh/v1alpha1", "NodeOverlay"),
+    "ec2nodeclasses": ("karpenter.k8s.aws/v1", "EC2NodeClass"),
 }
-KARPENTER = frozenset({"nodepools", "nodeclaims", "nodeoverlays"})
+KARPENTER = frozenset({"nodepools", "nodeclaims", "nodeoverlays", "ec2nodeclasses"})
 
 _PATH = re.compile(
     r"^/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)"

@@ -146,6 +146,34 @@ def test_a_cluster_without_karpenter_has_no_node_pools(cluster: ClusterApi, doub
     assert taken.counts["Pod"] == 4
 
 
+def test_a_live_cluster_is_solved_with_its_node_classes_and_machines_on_the_way(
+    cluster: ClusterApi, double: KubeDouble, tmp_path: Path
+) -> None:
+    """What start-up scripts hold stays in the cluster; kubelet settings, zones and a coming node do not."""
+    spec = {"amiFamily": "AL2023", "userData": "echo hunter2", "kubelet": {"maxPods": 110}}
+    subnets = [{"id": "subnet-1", "zone": "us-east-1a"}]
+    double.put(
+        "ec2nodeclasses",
+        {"metadata": {"name": "default"}, "spec": spec, "status": {"subnets": subnets, "amis": []}},
+    )
+    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "110"}
+    double.put(
+        "nodeclaims",
+        {
+            "metadata": {"name": "on-its-way", "labels": {"karpenter.sh/nodepool": "general"}},
+            "spec": {"requirements": []},
+            "status": {"providerID": "aws:///us-east-1a/i-9", "allocatable": amounts, "capacity": amounts},
+        },
+    )
+    taken = take_snapshot(cluster)
+    assert "hunter2" not in json.dumps(taken.manifest())
+    problem = read_inputs((), snapshot=snapshot_source(taken)).problem
+    [pool] = problem.node_pools
+    assert pool.node_class.max_pods == 110
+    assert list(pool.requirements[-1].values) == ["us-east-1a"]
+    assert [node.name for node in problem.existing_nodes] == ["n1", "n2", "nodeclaim-on-its-way"]
+
+
 def test_all_missing_permissions_are_named_at_once(cluster: ClusterApi, double: KubeDouble) -> None:
     double.forbidden = {"persistentvolumes", "nodepools"}
     with pytest.raises(ForbiddenError, match=r"list persistentvolumes, nodepools; .*--print-rbac"):

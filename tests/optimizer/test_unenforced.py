@@ -23,6 +23,7 @@ from binwright_optimizer.model import (
     WhenUnsatisfiable,
     labels,
 )
+from binwright_optimizer.model.nodeclasses import NodeClass
 from binwright_optimizer.solve import solve
 from binwright_optimizer.unenforced import unenforced
 from builders import existing_node, instance_type, node_pool, pod, problem, resources
@@ -63,6 +64,10 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
         (
             "taints with the effect PreferNoSchedule",
             {"node_pools": (node_pool(taints=["a:PreferNoSchedule"]),)},
+        ),
+        (
+            "EC2NodeClasses (kubelet, disks) change nothing here",
+            {"node_pools": (dataclasses.replace(node_pool(), node_class=NodeClass(max_pods=9)),)},
         ),
     ],
 )

@@ -47,6 +47,8 @@ from binwright_optimizer.model import (
     WhenUnsatisfiable,
     labels,
 )
+from binwright_optimizer.model.nodeclasses import RESERVABLE, AmiFamily, EvictionThreshold, NodeClass
+from binwright_optimizer.model.resources import EPHEMERAL_STORAGE, MEMORY
 from builders import existing_node, instance_type, node_pool, offering, pod, problem, resources
 from hypothesis import reject
 from hypothesis import strategies as st
@@ -57,8 +59,32 @@ DRIVERS = st.sampled_from(["ebs.csi.aws.com", "pd.csi.storage.gke.io"])
 TOPOLOGY = st.sampled_from([labels.ZONE, labels.HOSTNAME, labels.CAPACITY_TYPE, "example.com/rack"])
 
 
+RESERVED = st.lists(
+    st.tuples(st.sampled_from(RESERVABLE), st.integers(0, 2**40)), unique_by=lambda pair: pair[0]
+).map(lambda pairs: tuple(sorted(pairs)))
+
+
 def or_none(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
+
+
+NODE_CLASSES = st.builds(
+    NodeClass,
+    ami_family=st.sampled_from(AmiFamily),
+    max_pods=or_none(st.integers(0, 500)),
+    pods_per_core=st.integers(0, 20),
+    kube_reserved=RESERVED,
+    system_reserved=RESERVED,
+    evicts_below=st.tuples(
+        st.tuples(st.just(EPHEMERAL_STORAGE), st.builds(EvictionThreshold, amount=st.integers(0, 2**40))),
+        st.tuples(
+            st.just(MEMORY),
+            st.integers(0, 99_999_999).map(lambda part: EvictionThreshold(percent=part / 1_000_000)),
+        ),
+    ).map(lambda pairs: tuple(reversed(pairs))),
+    root_disk_bytes=or_none(st.integers(1, 2**50)),
+    uses_local_disks=st.booleans(),
+)
 
 
 @st.composite
@@ -242,6 +268,7 @@ def constrained_problems(draw: st.DrawFn) -> Problem:
         node_pool("pool", limits={"cpu": 0}),
         gpu_sharing=GpuSharing(strategy, replicas, draw(st.booleans())),
         attach_limits=draw(LIMITS),
+        node_class=draw(or_none(NODE_CLASSES)),
     )
     ruled = draw(templates())
     workloads = [

@@ -7,11 +7,14 @@ daemon overhead, compatibility and limits), before it throws any of them away.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 from binwright_optimizer.instance import UNLIMITED, Instance, build_instance
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
+from binwright_optimizer.instance.shelf import Shelf, shelf_of_pool
 from binwright_optimizer.model import Problem
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU
 from numpy.typing import NDArray
@@ -101,7 +104,7 @@ def open_market(problem: Problem) -> Market:
         existing_of=tuple(() for _ in range(int(is_bought.sum()))) + tuple((n,) for n in range(n_existing)),
         limits=limits,
         minimums=minimums,
-        limit_use=limit_use(limits, shelf, pool_of, row_of),
+        limit_use=limit_use(limits, problem, shelf, pool_of, row_of),
     )
     replicas = np.array([w.replicas for w in problem.workloads], dtype=np.int64)
     pods = np.repeat(reduced.class_of, replicas)
@@ -112,8 +115,8 @@ def open_market(problem: Problem) -> Market:
         instance=whole,
         n_bought=int(is_bought.sum()),
         pods=pods[pods >= 0].astype(np.int64),
-        capacity=_of_types(reduced, shelf.capacity, row_of),
-        allocatable=_of_types(reduced, shelf.allocatable, row_of),
+        capacity=_of_types(reduced, pool_of, row_of, attrgetter("capacity")),
+        allocatable=_of_types(reduced, pool_of, row_of, attrgetter("allocatable")),
         has_gpu=_has_gpu(reduced, row_of),
         first_workload=first,
     )
@@ -128,15 +131,21 @@ def _kind_of_class(instance: Instance) -> NDArray[np.intp]:
     return kinds
 
 
-def _of_types(instance: Instance, amounts: Amounts, row_of: NDArray[np.intp]) -> Amounts:
-    """CPU and memory of the instance type of each candidate; zero for existing nodes."""
-    shelf = instance.shelf
+def _of_types(
+    instance: Instance,
+    pool_of: NDArray[np.intp],
+    row_of: NDArray[np.intp],
+    amounts: Callable[[Shelf], Amounts],
+) -> Amounts:
+    """CPU and memory of each candidate as a node of its NodePool; zero for existing nodes."""
+    problem, shelf = instance.problem, instance.shelf
     result = np.zeros((len(row_of), 2), dtype=np.int64)
-    is_bought = row_of >= 0
-    for column, name in enumerate((CPU, MEMORY)):
-        if name in shelf.resources:
-            of_type = amounts[:, shelf.resources.index(name)]
-            result[is_bought, column] = of_type[shelf.type_of[row_of[is_bought]]]
+    for p, pool in enumerate(problem.node_pools):
+        of_pool = amounts(shelf_of_pool(shelf, problem.catalog, pool))
+        mine = np.flatnonzero(pool_of == p)
+        for column, name in enumerate((CPU, MEMORY)):
+            if name in shelf.resources:
+                result[mine, column] = of_pool[shelf.type_of[row_of[mine]], shelf.resources.index(name)]
     return result
 
 

@@ -45,9 +45,9 @@ def snapshot(
     """Read everything of a cluster that scheduling depends on, at one moment.
 
     Pods, Nodes, DaemonSets, PriorityClasses, Namespaces, volumes and their claims and classes,
-    device claims, gangs, PodDisruptionBudgets, and Karpenter's NodePools and NodeOverlays.
-    Environments, commands and probes of containers are left out. -o json and -o yaml print the
-    manifests, -o table counts them.
+    device claims, gangs, PodDisruptionBudgets, and Karpenter's NodePools, NodeClaims, NodeOverlays
+    and EC2NodeClasses. Environments, commands and probes of containers, and userData, are left out.
+    -o json and -o yaml print the manifests, -o table counts them.
     """
     if print_rbac:
         print_yaml(*snapshot_permissions())

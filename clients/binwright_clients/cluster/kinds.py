@@ -67,9 +67,10 @@ POD_GROUPS = (
 """Gangs of the coscheduling plugin and of Volcano."""
 NODE_POOLS = Kind("NodePool", "karpenter.sh", "v1", "nodepools", is_core=False)
 NODE_OVERLAYS = Kind("NodeOverlay", "karpenter.sh", "v1alpha1", "nodeoverlays", is_core=False)
+EC2_NODE_CLASSES = Kind("EC2NodeClass", "karpenter.k8s.aws", "v1", "ec2nodeclasses", is_core=False)
 NODE_CLAIMS = Kind("NodeClaim", "karpenter.sh", "v1", "nodeclaims", is_core=False)
 
-SNAPSHOT_KINDS = (
+WATCHED_KINDS = (
     NODES,
     PODS,
     DAEMON_SETS,
@@ -86,5 +87,9 @@ SNAPSHOT_KINDS = (
     *POD_GROUPS,
     NODE_POOLS,
     NODE_OVERLAYS,
+    EC2_NODE_CLASSES,
 )
+"""What scheduling depends on, but for the NodeClaims, which the controller reads anew each time."""
+
+SNAPSHOT_KINDS = (*WATCHED_KINDS, NODE_CLAIMS)
 """What scheduling depends on."""

@@ -12,6 +12,7 @@ from binwright_optimizer.model import labels
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 
 from binwright_clients.cluster.api import Json
+from binwright_clients.kubernetes.nodeclaims import single_values
 
 NOMINATED_ANNOTATION = "binwright.dev/nominated-pods"
 """On a NodeClaim: UIDs of the pods it is for, as a JSON list."""
@@ -213,19 +214,10 @@ def _coming_node(claim: Json) -> Iterator[Json]:
         "kind": "Node",
         "metadata": {
             "name": f"nodeclaim-{name}",
-            "labels": {**_single_values(spec), **_mapping(_at(claim, "metadata", "labels"))},
+            "labels": {**single_values(spec), **_mapping(_at(claim, "metadata", "labels"))},
         },
         "spec": {"taints": spec.get("taints") or []},
         "status": {"allocatable": free, "capacity": status.get("capacity") or allocatable},
-    }
-
-
-def _single_values(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Labels that requirements of one value imply."""
-    return {
-        str(each["key"]): str(each["values"][0])
-        for each in spec.get("requirements") or []
-        if _mapping(each).get("operator") == "In" and len(each.get("values") or []) == 1
     }
 
 

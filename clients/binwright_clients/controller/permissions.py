@@ -1,8 +1,8 @@
-"""What the controller may do: list and watch what snapshots read, create NodeClaims, write events."""
+"""What the controller may do: list and watch what scheduling depends on, create NodeClaims, write events."""
 
 from __future__ import annotations
 
-from binwright_clients.cluster.kinds import NODE_CLAIMS, SNAPSHOT_KINDS
+from binwright_clients.cluster.kinds import NODE_CLAIMS, WATCHED_KINDS
 from binwright_clients.controller.leader import LEASES
 from binwright_clients.controller.leader import NAME as LEASE
 from binwright_clients.snapshot.permissions import (
@@ -28,7 +28,7 @@ def controller_permissions(namespace: str = DEFAULT_NAMESPACE) -> tuple[Manifest
             "kind": "ClusterRole",
             "metadata": {"name": NAME},
             "rules": [
-                *rules(SNAPSHOT_KINDS, ("list", "watch")),
+                *rules(WATCHED_KINDS, ("list", "watch")),
                 *rules((NODE_CLAIMS,), ("list", "create")),
                 {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
             ],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from binwright_optimizer.errors import BinwrightError
 
 from binwright_clients.cluster.api import ClusterApi, Json
-from binwright_clients.cluster.kinds import SNAPSHOT_KINDS
+from binwright_clients.cluster.kinds import WATCHED_KINDS
 from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from binwright_clients.controller.cycle import Cycle, Planner
@@ -79,7 +79,7 @@ def run_controller(
     election = Election(api, settings.namespace, settings.identity, time.monotonic, utc_now)
     leader = LeaderThread(election, leading, failed)
     feed = PendingFeed(api, failed, lambda: None)
-    cache = ClusterCache(api, SNAPSHOT_KINDS)
+    cache = ClusterCache(api, WATCHED_KINDS)
     cycle = Cycle(
         cluster=LiveCluster(api, cache, feed.waiting, election.is_leading),
         plan=planner,

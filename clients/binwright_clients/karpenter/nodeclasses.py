@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from binwright.v1 import node_class_pb2
+from binwright_optimizer.model import labels
+from binwright_optimizer.model.requirements import Operator, Requirement
+
 
 @dataclass(frozen=True, slots=True)
 class NodeClassRef:
@@ -15,12 +19,35 @@ class NodeClassRef:
     name: str = "default"
 
 
+EC2_GROUP = "karpenter.k8s.aws"
+"""API group of the AWS provider."""
+
 DEFAULT_NODE_CLASSES: Mapping[str, NodeClassRef] = {
-    "aws": NodeClassRef("karpenter.k8s.aws", "EC2NodeClass"),
+    "aws": NodeClassRef(EC2_GROUP, "EC2NodeClass"),
     "azure": NodeClassRef("karpenter.azure.com", "AKSNodeClass"),
     "gcp": NodeClassRef("karpenter.k8s.gcp", "GCENodeClass"),
 }
 """Node class named ``default`` of each cloud's Karpenter provider, used where a NodePool names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2NodeClass:
+    """What an EC2NodeClass says of the nodes of NodePools that name it.
+
+    Parameters
+    ----------
+    room
+        What its nodes keep and hold.
+    zones
+        Zones of its subnets; empty where its status does not tell.
+    """
+
+    room: node_class_pb2.NodeClass
+    zones: tuple[str, ...] = ()
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What it demands of the nodes."""
+        return (Requirement(labels.ZONE, Operator.IN, self.zones),) if self.zones else ()
 
 
 def node_class_of(reference: Mapping[str, str]) -> NodeClassRef | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from binwright_clients.kubernetes.nodeclaims import NODE_CLAIM
+from binwright_clients.kubernetes.nodeclasses import EC2_NODE_CLASS
 from binwright_clients.kubernetes.nodepools import NODE_OVERLAY, NODE_POOL_V1, NODE_POOL_V1BETA1
 from binwright_clients.kubernetes.own_kinds import API_VERSION, OWN_SCHEMAS
 from binwright_clients.kubernetes.schema import ANY, STRING, MapOf, Model, Record, Schema
@@ -24,6 +26,9 @@ SCHEMAS: dict[tuple[str, str], Schema] = {
     ("karpenter.sh/v1", "NodePool"): NODE_POOL_V1,
     ("karpenter.sh/v1beta1", "NodePool"): NODE_POOL_V1BETA1,
     ("karpenter.sh/v1alpha1", "NodeOverlay"): NODE_OVERLAY,
+    ("karpenter.sh/v1", "NodeClaim"): NODE_CLAIM,
+    ("karpenter.k8s.aws/v1", "EC2NodeClass"): EC2_NODE_CLASS,
+    ("karpenter.k8s.aws/v1beta1", "EC2NodeClass"): EC2_NODE_CLASS,
     ("v1", "Namespace"): Model("V1Namespace"),
     ("v1", "PersistentVolume"): Model("V1PersistentVolume"),
     ("v1", "PersistentVolumeClaim"): Model("V1PersistentVolumeClaim"),
@@ -50,8 +55,10 @@ CLUSTER_SCOPED = frozenset(
     {
         "CSINode",
         "DeviceClass",
+        "EC2NodeClass",
         "Namespace",
         "Node",
+        "NodeClaim",
         "NodeOverlay",
         "NodePool",
         "PersistentVolume",

@@ -7,11 +7,12 @@ from typing import Any
 from binwright.v1 import problem_pb2
 from binwright_optimizer.model.gpu_sharing import GpuSharing, SharingStrategy
 from binwright_optimizer.model.quantity import parse_quantity
-from binwright_optimizer.model.requirements import contradiction
+from binwright_optimizer.model.requirements import Requirement, contradiction
 
 from binwright_clients.karpenter.lifetimes import lifetime_of
-from binwright_clients.karpenter.nodeclasses import node_class_of
+from binwright_clients.karpenter.nodeclasses import EC2_GROUP, NodeClassRef, node_class_of
 from binwright_clients.kubernetes.labels import read_labels
+from binwright_clients.kubernetes.nodeclasses import read_kubelet
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
 from binwright_clients.kubernetes.requirements import (
@@ -175,6 +176,9 @@ def add_node_pool(pool: ManifestObject) -> None:
     node_class = node_class_of(spec.get("nodeClassRef") or {})
     if node_class is not None:
         pool.assembly.node_classes[pool.name] = node_class
+        requirements = (*requirements, *_read_node_class(pool, node_class, message))
+    if spec.get("kubelet"):  # v1beta1
+        read_kubelet(spec["kubelet"], message.node_class, f"{at}.kubelet", pool.problem)
     message.requirements.extend(requirement_message(requirement) for requirement in requirements)
     for key, value in labels.items():
         message.labels[key] = value
@@ -197,6 +201,19 @@ def add_node_pool(pool: ManifestObject) -> None:
         message.min_nodes = fewest
     if most is not None:
         message.max_nodes = most
+
+
+def _read_node_class(
+    pool: ManifestObject, reference: NodeClassRef, message: problem_pb2.NodePool
+) -> tuple[Requirement, ...]:
+    """Room and zones of the pool's EC2NodeClass, if it is among the inputs."""
+    if (reference.group, reference.kind) != (EC2_GROUP, "EC2NodeClass"):
+        return ()
+    found = pool.assembly.ec2_node_classes.get(reference.name)
+    if found is None:
+        return ()
+    message.node_class.CopyFrom(found.room)
+    return found.requirements()
 
 
 def _read_gpu_sharing(pool: ManifestObject, message: problem_pb2.NodePool) -> None:

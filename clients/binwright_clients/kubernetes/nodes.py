@@ -61,7 +61,7 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
         return
     status = node.body.get("status")
     status = status if isinstance(status, dict) else {}
-    allocatable = _amounts(node, status, "allocatable")
+    allocatable = amounts_of_status(node, status, "allocatable")
     if allocatable is None:
         node.problem("status.allocatable", "", "is missing: a Node is read as it runs in a cluster")
         return
@@ -74,7 +74,7 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
     free = Resources.of(allocatable).minus(running.used)
     for resource in allocatable:
         message.free[resource] = format_quantity(free[resource], resource)
-    capacity = _amounts(node, status, "capacity") or allocatable
+    capacity = amounts_of_status(node, status, "capacity") or allocatable
     less = [name for name, amount in allocatable.items() if amount > capacity.get(name, amount)]
     if less:
         # Karpenter's kwok provider reports the requests of the NodeClaim as the capacity of its nodes.
@@ -86,7 +86,7 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
     running.write(message, attach_limits)
 
 
-def _amounts(node: ManifestObject, status: dict[str, Any], field: str) -> dict[str, int] | None:
+def amounts_of_status(node: ManifestObject, status: dict[str, Any], field: str) -> dict[str, int] | None:
     """Integer amounts of a resource list of the status, or None without one."""
     quantities = status.get(field)
     if quantities is None:

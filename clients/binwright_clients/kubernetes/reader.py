@@ -16,6 +16,8 @@ from binwright_clients.kubernetes.documents import DocumentError, load_json, loa
 from binwright_clients.kubernetes.gangs import Gangs
 from binwright_clients.kubernetes.kinds import CLUSTER_SCOPED, WITH_PODS, UnknownKindError, schema_of
 from binwright_clients.kubernetes.namespaces import add_namespace
+from binwright_clients.kubernetes.nodeclaims import add_node_claim
+from binwright_clients.kubernetes.nodeclasses import add_ec2_node_class
 from binwright_clients.kubernetes.nodepools import add_node_pool
 from binwright_clients.kubernetes.nodes import RunningOnNode, add_node
 from binwright_clients.kubernetes.objects import ManifestObject, Owner
@@ -53,7 +55,7 @@ class ManifestReader:
         Parameters
         ----------
         only_node_pools
-            Pass over all other kinds, with a note.
+            Pass over all kinds but those that say what NodePools sell, with a note.
         """
         problems = self._assembly.problems
         try:
@@ -110,7 +112,7 @@ class ManifestReader:
         except UnknownKindError as error:
             problem("kind", kind, str(error))
             return
-        if schema is None or (only_node_pools and kind not in ("NodePool", "NodeOverlay")):
+        if schema is None or (only_node_pools and kind not in _WITH_NODE_POOLS):
             self._assembly.notes.add(origin.file, f"skipped: kind {kind} ({api_version}) is not read here")
             return
         before = len(self._assembly.problems)
@@ -183,6 +185,8 @@ class ManifestReader:
         gangs.finish()
         for node in self._of_kind("Node"):
             add_node(node, nodes[node.name], known.storage.attach_limits(node.name))
+        for claim in self._of_kind("NodeClaim"):
+            add_node_claim(claim, nodes, self._assembly.problem.daemon_sets)
 
     def _of_kind(self, kind: str) -> list[ManifestObject]:
         return [thing for thing in self._objects if thing.kind == kind]
@@ -301,14 +305,17 @@ def parts_by_volumes(workload: ManifestObject, names: list[str], storage: Storag
     ]
 
 
+_WITH_NODE_POOLS = ("NodePool", "NodeOverlay", "EC2NodeClass")
+
 _ADDED_ALONE: Mapping[str, Callable[[ManifestObject], None]] = {
+    "EC2NodeClass": add_ec2_node_class,
     "NodePool": add_node_pool,
     "NodeOverlay": add_node_overlay,
     "Namespace": add_namespace,
     "Reservation": add_reservation,
     "SavingsPlan": add_savings_plan,
 }
-"""Kinds that mean the same whatever else is in the input."""
+"""Kinds that mean the same whatever other kinds are in the input, but that NodePools name node classes."""
 
 
 def _controller(body: dict[str, Any]) -> Owner | None:

@@ -18,6 +18,7 @@ _KEPT_STATUS = {
     "Pod": frozenset({"phase", "conditions", "nominatedNodeName", "startTime", "resize"}),
     "PersistentVolumeClaim": frozenset({"phase", "capacity"}),
     "PersistentVolume": frozenset({"phase"}),
+    "EC2NodeClass": frozenset({"subnets"}),
 }
 """Status fields that say something of scheduling; other kinds keep their whole status."""
 
@@ -48,6 +49,9 @@ def trimmed(item: Json) -> Json:
                 **item["spec"],
                 "template": {**template, "spec": _pod_spec(template["spec"])},
             }
+    elif kind == "EC2NodeClass" and isinstance(item.get("spec"), dict):
+        # Start-up scripts carry tokens as readily as environments do.
+        kept["spec"] = {key: value for key, value in item["spec"].items() if key != "userData"}
     status = item.get("status")
     if isinstance(status, dict) and kind in _KEPT_STATUS:
         kept["status"] = {key: value for key, value in status.items() if key in _KEPT_STATUS[kind]}

@@ -5,21 +5,26 @@ github.com/aws/karpenter-provider-aws (v1.14), which is what Karpenter believes 
 seen a node of it:
 
 - memory capacity: nominal MiB (64 less on arm64) less 7.5 %, rounded up, for the hypervisor;
-- pods: ENIs of the default network card x (IPv4 addresses of one - 1) + 2. Where prefix delegation
-  is on, or ``maxPods`` is set, nodes hold other numbers of pods (110 is usual) and keep
-  other amounts of memory for the kubelet;
-- kept for the kubelet: 11 MiB a pod + 255 MiB, `reserved.KUBELET_CPU`, 1 GiB of disk;
-- eviction: 100 MiB of memory, 10 % of the disk; nothing is kept for the system.
+- pods: ENIs of the default network card x (IPv4 addresses of one - 1) + 2;
+- kept: what `model.nodeclasses` says of an EC2NodeClass that says nothing. Those that set ``kubelet`` or
+  disks change these amounts for their NodePools.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from binwright_optimizer.catalog.reserved import KUBELET_CPU, tiered_share
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.gpus import gpu_model_with_memory
+from binwright_optimizer.model.nodeclasses import (
+    EVICTION_MEMORY_BYTES,
+    KUBELET_DISK_BYTES,
+    MIB,
+    ROOT_DISK_BYTES,
+    kubelet_memory_bytes,
+)
 from binwright_optimizer.model.offerings import InstanceType
+from binwright_optimizer.model.reserved import KUBELET_CPU, tiered_share
 from binwright_optimizer.model.resources import (
     CPU,
     EPHEMERAL_STORAGE,
@@ -28,11 +33,6 @@ from binwright_optimizer.model.resources import (
     PODS,
     Resources,
 )
-
-MIB = 2**20
-GIB = 2**30
-ROOT_DISK_BYTES = 20 * GIB
-"""Karpenter's default block device; local NVMe counts only under ``instanceStorePolicy: RAID0``."""
 
 ARM64_UNSEEN_MIB = 64
 """Memory that arm64 machines never show to the guest."""
@@ -84,7 +84,8 @@ def allocatable_memory_mib(nominal_mib: int, arch: str, pods: int) -> int:
     >>> allocatable_memory_mib(32_768, "amd64", pods=29)
     29636
     """
-    return max(0, memory_capacity_mib(nominal_mib, arch) - (11 * pods + 255) - 100)
+    kept_mib = (kubelet_memory_bytes(pods) + EVICTION_MEMORY_BYTES) // MIB
+    return max(0, memory_capacity_mib(nominal_mib, arch) - kept_mib)
 
 
 def allocatable_cpu_milli(vcpu: int) -> int:
@@ -110,7 +111,7 @@ def instance_type(row: Mapping[str, str]) -> InstanceType:
     allocatable = {
         CPU: allocatable_cpu_milli(vcpu),
         MEMORY: allocatable_memory_mib(nominal, arch, pods) * MIB,
-        EPHEMERAL_STORAGE: ROOT_DISK_BYTES - ROOT_DISK_BYTES // 10 - GIB,
+        EPHEMERAL_STORAGE: ROOT_DISK_BYTES - ROOT_DISK_BYTES // 10 - KUBELET_DISK_BYTES,
         PODS: pods,
     }
     gpu_model, gpu_count, gpu_memory_bytes = _accelerator(row)

@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from binwright_optimizer.catalog.reserved import Tiers, tiered_share
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.gpus import gpu_model_with_memory
 from binwright_optimizer.model.offerings import InstanceType
+from binwright_optimizer.model.reserved import Tiers, tiered_share
 from binwright_optimizer.model.resources import (
     CPU,
     EPHEMERAL_STORAGE,

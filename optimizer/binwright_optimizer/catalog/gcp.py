@@ -19,10 +19,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from binwright_optimizer.catalog.reserved import KUBELET_CPU, Tiers, tiered_share
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.gpus import gpu_model_with_memory
 from binwright_optimizer.model.offerings import InstanceType
+from binwright_optimizer.model.reserved import KUBELET_CPU, Tiers, tiered_share
 from binwright_optimizer.model.resources import (
     CPU,
     EPHEMERAL_STORAGE,

@@ -80,7 +80,7 @@ def build_instance(problem: Problem) -> Instance:
     attach = AttachRoom(resources, problem.catalog.instance_types)
     variants = pool_variants(problem.node_pools, shelf, kinds.placements, rules.topology_keys)
     shelved = shelved_by_variant(
-        shelf, problem.node_pools, variants, problem.daemon_sets, resources,
+        shelf, problem.catalog, problem.node_pools, variants, problem.daemon_sets, resources,
         TypeDevices(problem.catalog.instance_types), attach, pools_with_choice(problem),
     )  # fmt: skip
     asked = Asked.by(requests, resources)
@@ -145,7 +145,7 @@ def build_instance(problem: Problem) -> Instance:
 
     limits, minimums = limit_rows(problem)
     limits += (*held, *supply_rows(shelf, row_of[bought]))
-    use = limit_use(limits, shelf, pool_of, row_of)
+    use = limit_use(limits, problem, shelf, pool_of, row_of)
     is_limited: NDArray[np.bool_] = np.any(use > 0, axis=1)
     check_minimums(problem, limits, minimums, pool_of, use, price)
     is_floored = np.isin(pool_of, [row.pool for row in minimums])

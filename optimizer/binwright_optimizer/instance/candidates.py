@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance.attachments import AttachRoom
 from binwright_optimizer.instance.devices import NodeDevices, TypeDevices, by_devices, concerns
 from binwright_optimizer.instance.labels import LabelColumns, Mask
-from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
+from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of_pool
 from binwright_optimizer.instance.variants import Variant
 from binwright_optimizer.model import (
+    Catalog,
     DaemonSet,
     ExistingNode,
     NodePool,
@@ -23,6 +24,7 @@ from binwright_optimizer.model import (
     Resources,
     labels,
 )
+from binwright_optimizer.model.nodeclasses import NodeClass
 from binwright_optimizer.model.resources import NVIDIA_GPU, PODS
 from binwright_optimizer.model.taints import untolerated
 
@@ -74,6 +76,7 @@ def admitted_rows(template: PodTemplate, columns: LabelColumns, fixed: dict[str,
 
 def shelved_by_variant(
     shelf: Shelf,
+    catalog: Catalog,
     pools: tuple[NodePool, ...],
     variants: Iterable[Variant],
     daemon_sets: tuple[DaemonSet, ...],
@@ -90,11 +93,14 @@ def shelved_by_variant(
         NodePools that may not use what commitments pay for.
     """
     names = _overhead_resources(pools, daemon_sets)
-    base = _allocatable_over(shelf, resources)
-    base_overhead = _allocatable_over(shelf, names)
+    rooms: dict[NodeClass | None, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
     result = []
     for variant in variants:
         pool = pools[variant.pool]
+        if pool.node_class not in rooms:
+            stated = shelf_of_pool(shelf, catalog, pool)
+            rooms[pool.node_class] = _allocatable_over(stated, resources), _allocatable_over(stated, names)
+        base, base_overhead = rooms[pool.node_class]
         fixed = dict(variant.fixed)
         wanted = list(pool.requirements)
         wanted += [Requirement(k, Operator.IN, (v,)) for k, v in pool.labels if k in shelf.labels.columns]

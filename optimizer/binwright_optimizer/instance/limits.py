@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance.shelf import UNLIMITED, Shelf
+from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of_pool
 from binwright_optimizer.model import NodePool, Problem
 
 NODES = "nodes"
@@ -78,7 +78,11 @@ def _caps(pool: NodePool) -> list[tuple[str, int]]:
 
 
 def limit_use(
-    rows: tuple[LimitRow, ...], shelf: Shelf, pool_of: NDArray[np.intp], row_of: NDArray[np.intp]
+    rows: tuple[LimitRow, ...],
+    problem: Problem,
+    shelf: Shelf,
+    pool_of: NDArray[np.intp],
+    row_of: NDArray[np.intp],
 ) -> NDArray[np.int64]:
     """Use of each limit by one node of each candidate: int64 array (candidate, limit row).
 
@@ -98,5 +102,6 @@ def limit_use(
         if row.resource == NODES:
             use[mine, k] = 1
         elif row.resource in columns:
-            use[mine, k] = shelf.capacity[shelf.type_of[row_of[mine]], columns[row.resource]]
+            of_pool = shelf_of_pool(shelf, problem.catalog, problem.node_pools[row.pool])
+            use[mine, k] = of_pool.capacity[shelf.type_of[row_of[mine]], columns[row.resource]]
     return use

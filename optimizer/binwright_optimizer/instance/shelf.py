@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.labels import LabelColumns
-from binwright_optimizer.model import CapacityType, Catalog, Offering, labels
+from binwright_optimizer.model import CapacityType, Catalog, NodePool, Offering, Resources, labels
+from binwright_optimizer.model.nodeclasses import NodeClass
 
 UNLIMITED = 2**40
 """Stands for "no known limit" on a number of nodes."""
@@ -85,6 +87,42 @@ def shelf_of(catalog: Catalog) -> Shelf:
     return shelf
 
 
+_UNDER: weakref.WeakKeyDictionary[Catalog, dict[NodeClass, tuple[NDArray[np.int64], NDArray[np.int64]]]] = (
+    weakref.WeakKeyDictionary()
+)
+MOST_NODE_CLASSES = 64
+"""Node classes whose amounts are kept per catalogue, so that a long-lived server stays small."""
+
+
+def shelf_of_pool(shelf: Shelf, catalog: Catalog, pool: NodePool) -> Shelf:
+    """The shelf with the amounts of nodes of this pool; the same one where its node class says nothing."""
+    node_class = pool.node_class
+    if node_class is None:
+        return shelf
+    kept = _UNDER.setdefault(catalog, {})
+    amounts = kept.get(node_class)
+    if amounts is None:
+        kinds = catalog.instance_types
+        amounts = (
+            _matrix([node_class.capacity(kind) for kind in kinds], shelf.resources),
+            _matrix([node_class.allocatable(kind) for kind in kinds], shelf.resources),
+        )
+        if len(kept) >= MOST_NODE_CLASSES:
+            kept.clear()
+        kept[node_class] = amounts
+    return replace(shelf, capacity=amounts[0], allocatable=amounts[1])
+
+
+def _matrix(rows: Sequence[Resources], names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Amounts over ``names``: int64 array (row, r)."""
+    column = {name: index for index, name in enumerate(names)}
+    result = np.zeros((len(rows), len(names)), dtype=np.int64)
+    for t, amounts in enumerate(rows):
+        for name, amount in amounts:
+            result[t, column[name]] = amount
+    return result
+
+
 def _build(catalog: Catalog) -> Shelf:
     types = catalog.instance_types
     names: dict[str, int] = {}
@@ -92,13 +130,8 @@ def _build(catalog: Catalog) -> Shelf:
         for amounts in (instance_type.capacity, instance_type.allocatable):
             for name, _ in amounts:
                 names.setdefault(name, len(names))
-    capacity = np.zeros((len(types), len(names)), dtype=np.int64)
-    allocatable = np.zeros_like(capacity)
-    for t, instance_type in enumerate(types):
-        for name, amount in instance_type.capacity:
-            capacity[t, names[name]] = amount
-        for name, amount in instance_type.allocatable:
-            allocatable[t, names[name]] = amount
+    capacity = _matrix([kind.capacity for kind in types], tuple(names))
+    allocatable = _matrix([kind.allocatable for kind in types], tuple(names))
     pairs = [(t, o) for t, kind in enumerate(types) for o in range(len(kind.offerings))]
     type_of = np.array([t for t, _ in pairs], dtype=np.intp)
     offerings = [types[t].offerings[o] for t, o in pairs]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from binwright_optimizer.model.gpu_sharing import GpuSharing
+from binwright_optimizer.model.nodeclasses import NodeClass
+from binwright_optimizer.model.offerings import InstanceType
 from binwright_optimizer.model.requirements import Requirement
 from binwright_optimizer.model.resources import Resources
 from binwright_optimizer.model.taints import Taint
@@ -34,6 +36,8 @@ class NodePool:
         How its nodes give their GPUs to pods.
     attach_limits
         Volumes by driver that each of its nodes takes, where less than its instance type.
+    node_class
+        What its EC2NodeClass says of the room on its nodes; None for what the catalogue states.
     """
 
     name: str
@@ -48,3 +52,13 @@ class NodePool:
     overhead: Resources = Resources()
     gpu_sharing: GpuSharing = GpuSharing()
     attach_limits: tuple[AttachLimit, ...] = ()
+    node_class: NodeClass | None = None
+
+    def capacity_of(self, kind: InstanceType) -> Resources:
+        """Raw amounts of a node of this type in the pool; its limits count these."""
+        return kind.capacity if self.node_class is None else self.node_class.capacity(kind)
+
+    def allocatable_of(self, kind: InstanceType) -> Resources:
+        """What such a node advertises to pods and daemons, GPUs as often as the pool replicates them."""
+        stated = kind.allocatable if self.node_class is None else self.node_class.allocatable(kind)
+        return self.gpu_sharing.advertised(stated)

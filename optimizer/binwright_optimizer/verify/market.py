@@ -106,12 +106,16 @@ class _Builder:
     def add_pool(self, p: int) -> None:
         """Append the options of one NodePool."""
         pool = self.problem.node_pools[p]
-        offerings = np.flatnonzero(buyable(pool, self.terms[p], self.columns))
+        offerings = np.flatnonzero(buyable(pool, self.terms[p], self.of_pool(p)))
         if len(offerings):
             unit = 1 if self.problem.savings_plans else int(np.gcd.reduce(self.columns.price[offerings]))
             self.price_unit = math.gcd(self.price_unit, unit)
             for variant in variants(pool, self.columns, self.mentioned):
                 self._add_variant(p, variant, offerings)
+
+    def of_pool(self, p: int) -> OfferingColumns:
+        """Offerings with the amounts of a NodePool's nodes."""
+        return self.columns.of_pool(self.problem.node_pools[p], self.problem.catalog.instance_types)
 
     def _add_variant(self, p: int, variant: Variant, offerings: NDArray[np.intp]) -> None:
         kind, labelled = self._kinds(variant, offerings)
@@ -137,7 +141,7 @@ class _Builder:
 
     def _allocatable(self, name: str, pool: NodePool) -> Int64Array:
         """Amounts over instance types as nodes of the pool advertise them."""
-        stated = self.columns.allocatable(name)
+        stated = self.columns.of_pool(pool, self.problem.catalog.instance_types).allocatable(name)
         if not self.has_devices and not pool.gpu_sharing.is_replicated:
             return stated
         return type_room(name, self.problem.catalog.instance_types, pool, stated)
@@ -263,7 +267,9 @@ def build_market(problem: Problem) -> Market:
     for p, pool in enumerate(terms):
         for resource in pool.room:
             amounts = (
-                np.ones(len(offering), np.int64) if resource == NODES else columns.capacity(resource)[types]
+                np.ones(len(offering), np.int64)
+                if resource == NODES
+                else builder.of_pool(p).capacity(resource)[types]
             )
             use[p, resource] = np.where(pool_of == p, amounts, 0)
     held = held_terms(problem)

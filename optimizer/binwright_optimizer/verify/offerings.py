@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import Catalog, Requirement, labels
+from binwright_optimizer.model import Catalog, InstanceType, NodePool, Requirement, labels
+from binwright_optimizer.model.nodeclasses import NodeClass
 from binwright_optimizer.model.resources import PODS
 
 UNLIMITED_SLOTS = 2**50
 """Pod slots of a node that does not limit them: more than any workload has pods."""
+
+MOST_NODE_CLASSES = 64
+"""Node classes whose amounts are kept per catalogue."""
 
 MOST_MASKS = 512
 """Requirements whose masks are kept per catalogue, so that a long-lived server stays small."""
@@ -69,6 +74,7 @@ class OfferingColumns:
     _columns: dict[str, LabelColumn] = field(default_factory=dict)
     _masks: dict[Requirement, NDArray[np.bool_]] = field(default_factory=dict)
     _amounts: dict[tuple[str, bool], NDArray[np.int64]] = field(default_factory=dict)
+    _under: dict[NodeClass, OfferingColumns] = field(default_factory=dict)
 
     @classmethod
     def of(cls, catalog: Catalog) -> OfferingColumns:
@@ -121,6 +127,23 @@ class OfferingColumns:
             _allocatable=self._allocatable,
             _capacity=self._capacity,
         )
+
+    def of_pool(self, pool: NodePool, kinds: Sequence[InstanceType]) -> OfferingColumns:
+        """With the amounts of nodes of this pool, where its node class changes what ``kinds`` state."""
+        if pool.node_class is None:
+            return self
+        known = self._under.get(pool.node_class)
+        if known is None:
+            if len(self._under) >= MOST_NODE_CLASSES:
+                self._under.clear()
+            known = self._under[pool.node_class] = replace(
+                self,
+                _allocatable=[dict(pool.node_class.allocatable(kind)) for kind in kinds],
+                _capacity=[dict(pool.node_class.capacity(kind)) for kind in kinds],
+                _amounts={},
+                _under={},
+            )
+        return known
 
     def admitted(self, requirement: Requirement) -> NDArray[np.bool_]:
         """Offerings whose own label satisfies a requirement on a defined key: bool (offering,)."""

@@ -243,8 +243,7 @@ def _labels(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
 
 
 def _amounts(shape: NodeShape, requests: Resources, claim: NodeClaim) -> Iterator[str]:
-    kind = shape.kind
-    has_slots = limits_slots(kind.allocatable, kind.capacity)
+    has_slots = limits_slots(shape.allocatable, shape.pool.capacity_of(shape.kind))
     for what, claimed, expected in (
         ("requests", claim.requests, requests),
         ("allocatable", claim.allocatable, shape.allocatable),
@@ -378,7 +377,8 @@ def _limits(problem: Problem, index: ShapeIndex, decision: Decision) -> Iterator
                 used = len(mine)
             else:
                 kinds = (index.types.get(claim.instance_type) for claim in mine)
-                used = sum(kind.capacity[name] for kind in kinds if kind)
+                pool = index.pools[terms.name]
+                used = sum(pool.capacity_of(kind)[name] for kind in kinds if kind)
             if used > room:
                 yield f"NodePool {terms.name}: {used} of {name} are bought, its limit leaves {room}"
 

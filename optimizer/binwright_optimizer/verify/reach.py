@@ -76,7 +76,8 @@ class Reach:
         if shelves is None:
             shelves = self._shelves[mentioned] = []
             for pool, terms_of_pool in zip(self._problem.node_pools, pool_terms(self._problem), strict=True):
-                offerings = np.flatnonzero(buyable(pool, terms_of_pool, self._columns))
+                columns = self._columns.of_pool(pool, self._problem.catalog.instance_types)
+                offerings = np.flatnonzero(buyable(pool, terms_of_pool, columns))
                 if len(offerings):
                     for variant in variants(pool, self._columns, mentioned):
                         shelves.append(_shelf(self._problem, pool, variant, offerings, mentioned))
@@ -150,7 +151,7 @@ class _Shelf:
                     count <= limits.get(driver, count) for driver, count in wanted.items()
                 )
             suits &= is_fine[self.type_of]
-        columns = sold_columns(self.problem)
+        columns = sold_columns(self.problem).of_pool(self.pool, kinds)
         amounts = dict(template.requests)
         amounts[PODS] = amounts.get(PODS, 0) + 1
         for name in amounts.keys() | self.overhead.keys():

@@ -42,6 +42,7 @@ class NodeShape:
     refusals: dict[int, str] = field(default_factory=dict)
     _pool_refusal: str | None = None
     _room: dict[str, int] | None = None
+    _allocatable: Resources | None = None
 
     def refusal(self, placement: int, template: PodTemplate) -> str:
         """Why labels or taints keep such a pod away; empty if they do not."""
@@ -67,8 +68,10 @@ class NodeShape:
 
     @property
     def allocatable(self) -> Resources:
-        """What the node advertises: replicas of GPUs, where the pool makes them."""
-        return self.pool.gpu_sharing.advertised(self.kind.allocatable)
+        """What the node advertises: under the pool's node class, with the replicas of GPUs it makes."""
+        if self._allocatable is None:
+            self._allocatable = self.pool.allocatable_of(self.kind)
+        return self._allocatable
 
     def lacking(self, requests: Resources) -> tuple[str, ...]:
         """Resources that it has too little of for pods with ``requests`` and its daemons."""
@@ -79,7 +82,7 @@ class NodeShape:
         room = self._room
         if min(room.values(), default=0) >= 0 and all(a <= room.get(name, 0) for name, a in requests.amounts):
             return ()
-        return lacking(requests + self.overhead, self.allocatable, self.kind.capacity)
+        return lacking(requests + self.overhead, self.allocatable, self.pool.capacity_of(self.kind))
 
 
 def pod_refusal(

@@ -6,6 +6,7 @@ The question: pods to place, what may be bought, and what already runs."""
 from binwright.v1 import catalog_pb2 as _catalog_pb2
 from binwright.v1 import constraints_pb2 as _constraints_pb2
 from binwright.v1 import devices_pb2 as _devices_pb2
+from binwright.v1 import node_class_pb2 as _node_class_pb2
 from binwright.v1 import policies_pb2 as _policies_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -772,6 +773,7 @@ class NodePool(_message.Message):
     DAEMON_OVERHEAD_FIELD_NUMBER: _builtins.int
     GPU_SHARING_FIELD_NUMBER: _builtins.int
     ATTACH_LIMITS_FIELD_NUMBER: _builtins.int
+    NODE_CLASS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     weight: _builtins.int
@@ -812,6 +814,10 @@ class NodePool(_message.Message):
     def attach_limits(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.AttachLimit]:
         """Volumes by CSI driver that each node takes, where less than its instance type."""
 
+    @_builtins.property
+    def node_class(self) -> _node_class_pb2.NodeClass:
+        """What its EC2NodeClass says of the room on its nodes; unset for what the catalogue states."""
+
     def __init__(
         self,
         *,
@@ -827,10 +833,11 @@ class NodePool(_message.Message):
         daemon_overhead: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         gpu_sharing: _devices_pb2.GpuSharing | None = ...,
         attach_limits: _abc.Iterable[_catalog_pb2.AttachLimit] | None = ...,
+        node_class: _node_class_pb2.NodeClass | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "gpu_sharing", b"gpu_sharing", "max_nodes", b"max_nodes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "gpu_sharing", b"gpu_sharing", "max_nodes", b"max_nodes", "node_class", b"node_class"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "attach_limits", b"attach_limits", "daemon_overhead", b"daemon_overhead", "gpu_sharing", b"gpu_sharing", "labels", b"labels", "limits", b"limits", "max_nodes", b"max_nodes", "min_nodes", b"min_nodes", "name", b"name", "requirements", b"requirements", "startup_taints", b"startup_taints", "taints", b"taints", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes", "attach_limits", b"attach_limits", "daemon_overhead", b"daemon_overhead", "gpu_sharing", b"gpu_sharing", "labels", b"labels", "limits", b"limits", "max_nodes", b"max_nodes", "min_nodes", b"min_nodes", "name", b"name", "node_class", b"node_class", "requirements", b"requirements", "startup_taints", b"startup_taints", "taints", b"taints", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_nodes: _TypeAlias = _typing.Literal["max_nodes"]  # noqa: Y015
     _WhichOneofArgType__max_nodes: _TypeAlias = _typing.Literal["_max_nodes", b"_max_nodes"]  # noqa: Y015

@@ -21,6 +21,7 @@ from binwright_optimizer.model.taints import Taint
 
 from binwright_server.convert.amounts import resources_to_map
 from binwright_server.convert.catalogs import instance_type_to_message
+from binwright_server.convert.node_classes import node_class_to_message
 from binwright_server.convert.template_messages import requirement_to_message, template_to_message
 from binwright_server.convert.volumes import attach_limits_to_messages
 
@@ -110,6 +111,8 @@ def _node_pool(pool: NodePool) -> problem_pb2.NodePool:
         daemon_overhead=resources_to_map(pool.overhead),
         attach_limits=attach_limits_to_messages(pool.attach_limits),
     )
+    if pool.node_class is not None:
+        message.node_class.CopyFrom(node_class_to_message(pool.node_class))
     sharing = pool.gpu_sharing
     message.gpu_sharing.strategy = sharing.strategy.value
     message.gpu_sharing.replicas = sharing.replicas

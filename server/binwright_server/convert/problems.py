@@ -29,6 +29,7 @@ from binwright_server.convert.commitments import (
 from binwright_server.convert.devices import gpu_sharing_from_message
 from binwright_server.convert.gangs import check_members, gangs_from_messages
 from binwright_server.convert.mig import refuse_unknown_profiles
+from binwright_server.convert.node_classes import node_class_from_message
 from binwright_server.convert.nodes import existing_nodes_from_messages, refuse_repeated_names
 from binwright_server.convert.policies import policies_from_message
 from binwright_server.convert.search import capacity_types_from_message, params_from_message
@@ -243,6 +244,11 @@ def _node_pool(message: problem_pb2.NodePool, path: str, out: Violations) -> Nod
         overhead=Resources.of(requests_from_map(message.daemon_overhead, f"{path}.daemon_overhead", out)),
         gpu_sharing=gpu_sharing_from_message(message.gpu_sharing, f"{path}.gpu_sharing", out),
         attach_limits=attach_limits_from_messages(message.attach_limits, f"{path}.attach_limits", out),
+        node_class=(
+            node_class_from_message(message.node_class, f"{path}.node_class", out)
+            if message.HasField("node_class")
+            else None
+        ),
     )
 
 

@@ -1,0 +1,124 @@
+"""NodeClaims of manifests: machines that are launched and are no Nodes yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from binwright_clients.inputs import Inputs, read_inputs
+
+Json = dict[str, Any]
+Read = Callable[..., Inputs]
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+def node_claim(name: str = "web-1", node: str = "", *, launched: bool = True, **metadata: Any) -> Json:
+    """A claim of NodePool ``general`` for 4 CPU, of which the daemons have not taken theirs yet."""
+    status: Json = {"allocatable": {"cpu": "3920m", "memory": "14Gi", "pods": "58"}, "capacity": {"cpu": "4"}}
+    if launched:
+        status["providerID"] = "aws:///us-east-1a/i-1"
+    if node:
+        status["nodeName"] = node
+    return {
+        "apiVersion": "karpenter.sh/v1",
+        "kind": "NodeClaim",
+        "metadata": {"name": name, "labels": {"karpenter.sh/nodepool": "general"}, **metadata},
+        "spec": {
+            "requirements": [
+                {"key": ZONE, "operator": "In", "values": ["us-east-1a"]},
+                {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["a", "b"]},
+            ],
+            "taints": [{"key": "team", "value": "web", "effect": "NoSchedule"}],
+            "startupTaints": [{"key": "cni", "effect": "NoExecute"}],
+        },
+        "status": status,
+    }
+
+
+def daemon(name: str, cpu: str, **spec: Any) -> Json:
+    container = {"name": "main", "image": "i", "resources": {"requests": {"cpu": cpu}}}
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container], **spec}},
+        },
+    }
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read(*objects: Json) -> Inputs:
+        pod = {"name": "main", "image": "i", "resources": {"requests": {"cpu": "1"}}}
+        waiting = {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [pod]},
+        }  # fmt: skip
+        (tmp_path / "cluster.yaml").write_text(yaml.safe_dump_all([waiting, *objects]))
+        return read_inputs([str(tmp_path / "cluster.yaml")])
+
+    return read
+
+
+TOLERATES_TEAM = {"tolerations": [{"key": "team", "operator": "Exists"}]}
+IN_ZONE_B = {"nodeSelector": {ZONE: "us-east-1b"}}
+NOT_IN_ZONE_A = {
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": ZONE, "operator": "NotIn", "values": ["us-east-1a"]}]}
+                ]
+            }
+        }
+    }
+}
+
+
+def test_a_launched_claim_is_the_node_that_it_will_be_less_its_daemons(read: Read) -> None:
+    """Of four daemons one tolerates the team's taint and is kept out of the zone by nothing."""
+    inputs = read(
+        node_claim(),
+        daemon("agent", "120m", **TOLERATES_TEAM),
+        daemon("stranger", "1"),
+        daemon("elsewhere", "1", **TOLERATES_TEAM, **IN_ZONE_B),
+        daemon("averse", "1", **TOLERATES_TEAM, **NOT_IN_ZONE_A),
+    )
+    [node] = inputs.problem.existing_nodes
+    assert node.name == "nodeclaim-web-1"
+    assert dict(node.labels) == {ZONE: "us-east-1a", "karpenter.sh/nodepool": "general"}
+    assert [(taint.key, taint.value, taint.effect) for taint in node.taints] == [
+        ("team", "web", "NoSchedule")
+    ]
+    assert dict(node.free) == {"cpu": "3800m", "memory": "14Gi", "pods": "57"}
+    assert dict(node.capacity) == {"cpu": "4"}
+    assert inputs.notes == ()
+
+
+def test_a_claim_whose_node_is_there_counts_once(read: Read) -> None:
+    node = {
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
+        "status": {"allocatable": {"cpu": "4"}},
+    }  # fmt: skip
+    inputs = read(node, node_claim(node="n1"))
+    assert [found.name for found in inputs.problem.existing_nodes] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "why"),
+    [
+        (node_claim(launched=False), "is not launched yet: its room is not counted"),
+        (node_claim(deletionTimestamp="2026-01-01T00:00:00Z"), "is being deleted: skipped"),
+    ],
+)
+def test_a_claim_without_a_machine_to_stay_is_told_of(read: Read, claim: Json, why: str) -> None:
+    inputs = read(claim)
+    assert not inputs.problem.existing_nodes
+    [note] = inputs.notes
+    assert note.endswith(f"document 2 (NodeClaim web-1): {why}")
