@@ -16,6 +16,7 @@ import grpc
 import structlog
 
 from binwright_server.errors import ConfigError
+from binwright_server.stamps import stamp_of
 
 OPEN_TO_ALL = "/grpc.health.v1.Health/"
 """Kubelets and load balancers ask for health and cannot show a token."""
@@ -43,7 +44,7 @@ class TokenFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._stamp = _stamp(path)
+            self._stamp = stamp_of(path)
             self._digests = _digests(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"token_file: cannot read {path}: {_reason(error)}") from error
@@ -64,10 +65,10 @@ class TokenFile:
         return is_known
 
     def _refresh(self) -> None:
+        stamp = stamp_of(self._path)
+        if stamp == self._stamp:
+            return
         try:
-            stamp = _stamp(self._path)
-            if stamp == self._stamp:
-                return
             self._digests = _digests(self._path)
         except (OSError, UnicodeDecodeError) as error:
             if self._stamp:
@@ -130,12 +131,6 @@ def _digests(path: Path) -> tuple[bytes, ...]:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when the file does; a Secret's mount swaps the inode."""
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -24,6 +24,7 @@ from prometheus_client import generate_latest
 
 from binwright_server.answer import Solver
 from binwright_server.auth import AuthInterceptor, TokenFile
+from binwright_server.certificates import Certificates
 from binwright_server.config import ServerConfig, split_address
 from binwright_server.errors import ConfigError
 from binwright_server.expansion.service import SERVICE as EXPANDER
@@ -94,6 +95,7 @@ class Server:
         self.service_names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(self.service_names, self._grpc)
         self._side_port: SidePort | None = None
+        self._certificates: Certificates | None = None  # gRPC asks it before each handshake
         self._is_serving = False
         self._is_closed = False
         self.address = ""
@@ -159,7 +161,8 @@ class Server:
         config = self._config
         try:
             if config.tls_cert:
-                port = self._grpc.add_secure_port(config.address, _credentials(config))
+                self._certificates = Certificates(config)
+                port = self._grpc.add_secure_port(config.address, self._certificates.credentials)
             else:
                 port = self._grpc.add_insecure_port(config.address)
         except RuntimeError as error:
@@ -188,32 +191,6 @@ def _authentication(config: ServerConfig) -> tuple[grpc.aio.ServerInterceptor, .
     if not config.tls_cert and not config.address.startswith("unix:"):
         _log.warning("tokens travel in plain text: set tls_cert and tls_key", address=config.address)
     return (AuthInterceptor(TokenFile(Path(config.token_file))),)
-
-
-def _credentials(config: ServerConfig) -> grpc.ServerCredentials:
-    files = {}
-    for name in ("tls_cert", "tls_key", "tls_client_ca"):
-        path = getattr(config, name)
-        try:
-            files[name] = Path(path).read_bytes() if path else None
-        except OSError as error:
-            raise ConfigError(f"{name}: cannot read {path}: {error.strerror}") from error
-    for name, mark in (
-        ("tls_cert", b"CERTIFICATE"),
-        ("tls_key", b"PRIVATE KEY"),
-        ("tls_client_ca", b"CERTIFICATE"),
-    ):
-        content = files[name]
-        if content is not None and (b"-----BEGIN " not in content or mark not in content):
-            raise ConfigError(f"{name}: {getattr(config, name)} holds no PEM {mark.decode().lower()}")
-    certificate, key = files["tls_cert"], files["tls_key"]
-    assert certificate is not None, "ServerConfig lets a key or client CA stand only beside a certificate"
-    assert key is not None, "ServerConfig lets a certificate stand only beside a key"
-    return grpc.ssl_server_credentials(
-        [(key, certificate)],
-        root_certificates=files["tls_client_ca"],
-        require_client_auth=files["tls_client_ca"] is not None,
-    )
 
 
 def run(config: ServerConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import ssl
 import subprocess
@@ -177,6 +178,43 @@ def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: 
         assert trusted.url.startswith("https://")
         assert ask(trusted) == ""
         assert "no bearer token" in ask(stranger)
+
+
+def test_certificates_are_read_again_on_both_sides(start: Callable[..., Extender], tmp_path: Path) -> None:
+    """Everything is signed anew by another authority: callers, webhook and server go on without a restart."""
+    for name in ("old", "new", "used"):
+        (tmp_path / name).mkdir()
+    old, new = made_certificates(tmp_path / "old"), made_certificates(tmp_path / "new")
+    used = tmp_path / "used"
+    shutil.copytree(old, used, dirs_exist_ok=True)
+    config = ServerConfig(
+        address="localhost:0", workers=1, tls_cert=str(used / "server.pem"),
+        tls_key=str(used / "server.key"), tls_client_ca=str(used / "ca.pem"),
+    )  # fmt: skip
+    body = json.dumps({"Pod": pod_json(), "Nodes": {"items": [node_json("a")]}}).encode()
+
+    def asked(authority: Path) -> str:
+        context = ssl.create_default_context(cafile=str(authority / "ca.pem"))
+        context.load_cert_chain(authority / "client.pem", authority / "client.key")
+        url = extender.url.replace("127.0.0.1", "localhost") + "/filter"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30, context=context) as reply:
+            return str(json.loads(reply.read())["Error"])
+
+    with serving(config=config) as server:
+        extender = start(
+            "--server", server.address, "--tls-ca", str(used / "ca.pem"), "--budget", "2",
+            "--tls-cert", str(used / "client.pem"), "--tls-key", str(used / "client.key"),
+            "--http-cert", str(used / "server.pem"), "--http-key", str(used / "server.key"),
+            "--http-client-ca", str(used / "ca.pem"),
+        )  # fmt: skip
+        assert asked(old) == ""
+        for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key"):
+            (used / f"{name}.new").write_bytes((new / name).read_bytes())
+            (used / f"{name}.new").replace(used / name)
+        assert asked(new) == ""
+        with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
+            asked(old)
 
 
 def test_webhook_answers_nothing_but_health_without_a_certificate(

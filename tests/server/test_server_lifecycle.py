@@ -183,6 +183,45 @@ def test_mutual_tls_takes_only_clients_with_a_certificate(certificates: Path) ->
             client.solve(solve_request(), timeout=30)
 
 
+def replaced(source: Path, target: Path, *names: str) -> None:
+    """Swap files as the mount of a Secret does: each is another inode from one moment to the next."""
+    for name in names:
+        (target / f"{name}.new").write_bytes((source / name).read_bytes())
+        (target / f"{name}.new").replace(target / name)
+
+
+def test_renewed_certificates_serve_the_next_connection(certificates: Path, tmp_path: Path) -> None:
+    """A new authority signs server and clients; who trusts the old one alone is refused from then on."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    used, renewed = tmp_path / "old", made_certificates(tmp_path / "new")
+    names = ("server.pem", "server.key", "ca.pem")
+    replaced(certificates, used, *names)
+    before, after = (
+        TlsOptions(folder / "ca.pem", folder / "client.pem", folder / "client.key")
+        for folder in (certificates, renewed)
+    )
+
+    def reaches(tls: TlsOptions) -> bool:
+        with Client(server.address, tls=tls, retry=ONCE) as client:
+            try:
+                return client.is_serving(timeout=30)
+            except ServerUnavailableError:
+                return False
+
+    with serving(config=tls_config(used, tls_client_ca=str(used / "ca.pem"))) as server:
+        with Client(server.address, tls=before, retry=ONCE) as standing:
+            assert standing.is_serving(timeout=30)
+            replaced(renewed, used, "server.pem")  # its key is still to come
+            assert reaches(before)
+            replaced(renewed, used, "server.key", "ca.pem")
+            assert reaches(after)
+            assert not reaches(before)
+            assert standing.is_serving(timeout=30)
+        (used / "server.key").unlink()
+        assert reaches(after)
+
+
 def test_name_in_the_certificate_may_be_given(certificates: Path) -> None:
     with serving(config=tls_config(certificates)) as server:
         address = f"127.0.0.1:{server.address.rpartition(':')[2]}"

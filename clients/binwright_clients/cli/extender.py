@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import print_yaml
 from binwright_clients.cluster.api import ClusterApi
+from binwright_clients.extender.certificates import Certificates
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 BUDGET_S = 4.0
@@ -128,7 +128,9 @@ def extender(
         address = url or f"{'https' if http_cert else 'http'}://{listen}"
         _print_config(address, url_ca, url_cert, url_key, bind, scheduler_kubeconfig)
         return
-    tls = _context(http_cert, http_key, http_client_ca)
+    tls = None
+    if http_cert is not None and http_key is not None:
+        tls = Certificates(http_cert, http_key, http_client_ca)
     cluster = _cluster(str(kubeconfig) if kubeconfig else None, context) if watch else None
     api = open_api(kubeconfig, context) if bind else None
     _serve(connection or Connection(DEFAULT_SERVER), host, port, tls, budget, cluster, api)
@@ -138,7 +140,7 @@ def _serve(
     connection: Connection,
     host: str,
     port: int,
-    tls: ssl.SSLContext | None,
+    tls: Certificates | None,
     budget: float,
     cluster: Any | None,
     api: ClusterApi | None,
@@ -208,23 +210,3 @@ def _host_and_port(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
         raise BadInput(f"--address: must be HOST:PORT or [IPV6]:PORT (got {address!r})")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _context(
-    certificate: Path | None, key: Path | None, client_authorities: Path | None
-) -> ssl.SSLContext | None:
-    if certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise BadInput(f"--http-cert, --http-key: no certificate with its key: {error}") from error
-    if client_authorities is not None:
-        try:
-            context.load_verify_locations(client_authorities)
-        except (OSError, ssl.SSLError) as error:
-            raise BadInput(f"--http-client-ca: no PEM certificates: {error}") from error
-        # Kubelets show none when they ask for health; the application demands one for everything else.
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context

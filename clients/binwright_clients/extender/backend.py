@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 from binwright.v1 import scheduling_service_pb2 as api
@@ -16,6 +17,7 @@ from binwright.v1 import scheduling_service_pb2_grpc
 from binwright_clients.errors import InputError
 from binwright_clients.extender.breaker import Breaker
 from binwright_clients.rpc_errors import exception_of
+from binwright_clients.stamps import Stamp, stamp_of
 from binwright_clients.transport import (
     MAX_MESSAGE_BYTES,
     RetryPolicy,
@@ -35,7 +37,7 @@ _AGAIN = frozenset(
 """No server, one that shut down with our call under way, one that waits for a snapshot: all pass, and
 asking twice changes nothing."""
 
-T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class TokenSource:
@@ -43,7 +45,7 @@ class TokenSource:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._stamp: tuple[int, ...] = ()
+        self._stamp: Stamp = ()
         self._metadata: tuple[tuple[str, str], ...] = ()
         if path is not None:
             self._metadata = call_metadata(read_token(path))
@@ -52,14 +54,13 @@ class TokenSource:
         """Metadata of a call; a file that cannot be read just now leaves the token as it was."""
         if self._path is None:
             return ()
-        try:
-            status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if stamp != self._stamp:
+        stamp = stamp_of(self._path)
+        if stamp != self._stamp:
+            try:
                 self._metadata = call_metadata(read_token(self._path))
                 self._stamp = stamp
-        except (OSError, InputError):
-            self._stamp = ()
+            except InputError:
+                self._stamp = ()
         return self._metadata
 
 
@@ -81,17 +82,12 @@ class Backend:
         budget_s: float = 4.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        options = [
-            *channel_options(MAX_MESSAGE_BYTES, RetryPolicy(max_attempts=1), tls),
-            ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50),
-            ("grpc.max_reconnect_backoff_ms", 500),
-        ]
-        if tls is None:
-            self._channel = grpc.aio.insecure_channel(address, options=options)
-        else:
-            self._channel = grpc.aio.secure_channel(address, tls.credentials(), options=options)
+        self._address = address
+        self._tls = tls
+        self._tls_stamp: Stamp = stamp_of(*_files(tls))
+        self._channel = self._connected()
         self._stub: Any = scheduling_service_pb2_grpc.SchedulingServiceStub(self._channel)
+        self._closing: set[asyncio.Task[None]] = set()
         self._token = TokenSource(token_file)
         self.budget_s = budget_s
         self._clock = clock
@@ -105,27 +101,69 @@ class Backend:
     ) -> None:
         await self._breaker.close()
         await self._channel.close()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _connected(self) -> grpc.aio.Channel:
+        """A channel with the certificates that are there now; raises OSError if one cannot be read."""
+        options = [
+            *channel_options(MAX_MESSAGE_BYTES, RetryPolicy(max_attempts=1), self._tls),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 500),
+        ]
+        if self._tls is None:
+            return grpc.aio.insecure_channel(self._address, options=options)
+        return grpc.aio.secure_channel(self._address, self._tls.credentials(), options=options)
+
+    def _method(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """A method of the API, over a new channel if authorities or our certificate have been replaced.
+
+        A channel keeps the certificates that it was made with. Calls under way end on the old one.
+        """
+        stamp = stamp_of(*_files(self._tls))
+        if stamp != self._tls_stamp:
+            try:
+                renewed = self._connected()
+            except OSError as error:
+                if self._tls_stamp:
+                    _log.error("certificates cannot be read; those before stay: %s", error)
+                self._tls_stamp = ()  # told once, and tried again with every call
+            else:
+                self._tls_stamp = stamp
+                closing = asyncio.get_running_loop().create_task(self._channel.close(self.budget_s))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                self._channel = renewed
+                self._stub = scheduling_service_pb2_grpc.SchedulingServiceStub(renewed)
+                _log.info("certificates for the server read again")
+        call: Callable[..., Awaitable[Any]] = getattr(self._stub, name)
+        return call
 
     async def filter(self, request: api.FilterRequest) -> api.FilterResponse:
         """Which nodes may take the pod; raises RpcError or InvalidProblemError."""
-        return await self._tried(self._stub.Filter, request)
+        response: api.FilterResponse = await self._tried("Filter", request)
+        return response
 
     async def rate(self, request: api.RateNodesRequest) -> api.RateNodesResponse:
         """Ratings of all nodes; raises RpcError or InvalidProblemError."""
-        return await self._tried(self._stub.RateNodes, request)
+        response: api.RateNodesResponse = await self._tried("RateNodes", request)
+        return response
 
     async def preempt(self, request: api.PreemptRequest) -> api.PreemptResponse:
         """Which evictions are worth it; raises RpcError or InvalidProblemError."""
-        return await self._tried(self._stub.Preempt, request)
+        response: api.PreemptResponse = await self._tried("Preempt", request)
+        return response
 
     async def prioritize(self, request: api.PrioritizeRequest) -> api.PrioritizeResponse:
         """Scores for the pod; raises RpcError or InvalidProblemError."""
-        return await self._tried(self._stub.Prioritize, request)
+        response: api.PrioritizeResponse = await self._tried("Prioritize", request)
+        return response
 
     async def update(self, request: api.UpdateClusterRequest, timeout_s: float) -> api.UpdateClusterResponse:
         """One try to tell the server what changed; raises RpcError or InvalidProblemError."""
         try:
-            response: api.UpdateClusterResponse = await self._stub.UpdateCluster(
+            response: api.UpdateClusterResponse = await self._method("UpdateCluster")(
                 request, timeout=timeout_s, metadata=self._token.metadata(), wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
@@ -134,11 +172,11 @@ class Backend:
 
     async def _probe(self, seconds: float) -> None:
         request = api.RateNodesRequest()
-        await self._stub.RateNodes(
+        await self._method("RateNodes")(
             request, timeout=seconds, metadata=self._token.metadata(), wait_for_ready=True
         )
 
-    async def _tried(self, call: Callable[..., Awaitable[T]], request: object) -> T:
+    async def _tried(self, method: str, request: object) -> Any:
         if self._breaker.failure is not None:
             raise _mapped(self._breaker.failure)
         ends_at = self._clock() + self.budget_s
@@ -147,7 +185,7 @@ class Backend:
             left = ends_at - self._clock()
             try:
                 # A server that is not there is waited for; one that goes away meanwhile is tried again.
-                return await call(
+                return await self._method(method)(
                     request, timeout=max(left, 0.001), metadata=self._token.metadata(), wait_for_ready=True
                 )
             except grpc.aio.AioRpcError as error:
@@ -156,6 +194,12 @@ class Backend:
                     raise _mapped(error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def _files(tls: TlsOptions | None) -> tuple[Path, ...]:
+    """Files that a channel's credentials are made of."""
+    files = (tls.ca_file, tls.cert_file, tls.key_file) if tls is not None else ()
+    return tuple(file for file in files if file is not None)
 
 
 def _mapped(error: grpc.aio.AioRpcError) -> Exception:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import ssl
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -16,6 +15,7 @@ from aiohttp import web
 from binwright_clients.extender.app import Extender
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.binding import Binder
+from binwright_clients.extender.certificates import Certificates
 from binwright_clients.extender.cluster import ClusterWatch
 from binwright_clients.extender.feed import Feed
 
@@ -30,12 +30,12 @@ class Listening:
     Parameters
     ----------
     tls
-        None means plain HTTP. Callers must show a certificate if the context asks for any.
+        None means plain HTTP.
     """
 
     host: str
     port: int
-    tls: ssl.SSLContext | None = None
+    tls: Certificates | None = None
 
 
 async def run_extender(
@@ -76,14 +76,16 @@ async def run_extender(
             stack.callback(watch.close)
             feeding = loop.create_task(feed.run())
             stack.push_async_callback(_ended, feeding)
-        is_mutual = listening.tls is not None and listening.tls.verify_mode is not ssl.CERT_NONE
+        tls = listening.tls
+        is_mutual = tls is not None and tls.demands_certificate
         app = Extender(connection, binder, demands_certificate=is_mutual).app()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, listening.host, listening.port, ssl_context=listening.tls, backlog=1024)
+        context = tls.context if tls is not None else None
+        site = web.TCPSite(runner, listening.host, listening.port, ssl_context=context, backlog=1024)
         await site.start()
-        scheme = "https" if listening.tls is not None else "http"
+        scheme = "https" if tls is not None else "http"
         host = f"[{listening.host}]" if ":" in listening.host else listening.host
         port = runner.addresses[0][1]
         announce(f"binwright extender listens on {scheme}://{host}:{port}")
