@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import PodRange
 from binwright_optimizer.packing import Packing
 
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """Items in a queue: as many pods of one range, each an item of its own, or one bundle of several."""
-
-    pods: tuple[PodRange, ...]
-    is_bundle: bool = False
+Bundle = tuple[PodRange, ...]
+"""Pods that are handed out together, as one item."""
 
 
 class ClassQueues:
     """What is left of each class of a packing; pods of linked kinds go where they are allocated to."""
 
     def __init__(self, instance: Instance, packing: Packing) -> None:
-        self._members: list[list[_Entry]] = [[] for _ in range(instance.n_classes)]
+        self._members: list[list[PodRange | Bundle]] = [[] for _ in range(instance.n_classes)]
         self._unplaced: list[PodRange] = []
         self._has_bundles = False
         kinds = instance.origin.kinds.workload_kind.tolist()
-        is_linked = instance.origin.localized.is_linked
+        is_linked = instance.origin.localized.is_linked.tolist()
         linked: dict[int, list[PodRange]] = {}
         for w, (i, workload) in enumerate(
             zip(instance.class_of.tolist(), instance.problem.workloads, strict=True)
@@ -35,7 +29,7 @@ class ClassQueues:
             if is_linked[kinds[w]]:
                 linked.setdefault(kinds[w], []).append(everyone)
             elif i >= 0:
-                self._members[i].append(_Entry((everyone,)))
+                self._members[i].append(everyone)
             else:
                 self._unplaced.append(everyone)
         self._position = [0] * instance.n_classes
@@ -53,12 +47,11 @@ class ClassQueues:
             for v, (mine, amount) in enumerate(zip(parts, allocation.tolist(), strict=True)):
                 members = self._members[int(linking.class_of[v])]
                 if sum(count for _, count in mine) == 1:
-                    members.extend(_Entry((pods,)) for pods in _first(mine[0][0], amount))
+                    members.extend(_first(mine[0][0], amount))
                     continue
                 self._has_bundles = True
                 for _ in range(amount):
-                    together = [pods for queue, count in mine for pods in _first(queue, count)]
-                    members.append(_Entry(tuple(together), is_bundle=True))
+                    members.append(tuple(pods for queue, count in mine for pods in _first(queue, count)))
         for queue in queues.values():
             self._unplaced.extend(queue)
 
@@ -66,35 +59,37 @@ class ClassQueues:
         """Pods for one node that holds so many of these classes."""
         ranges: list[PodRange] = []
         for i, count in wanted:
-            ranges.extend(self._take(i, count))
+            members, position, used = self._members[i], self._position[i], self._used[i]
+            while count:
+                pods = members[position]
+                if isinstance(pods, tuple):
+                    ranges += pods
+                    position += 1
+                    count -= 1
+                    continue
+                left = pods.count - used
+                if count < left:
+                    ranges.append(PodRange(pods.workload, pods.first + used, count))
+                    used += count
+                    break
+                if left:
+                    whole = pods if not used else PodRange(pods.workload, pods.first + used, left)
+                    ranges.append(whole)
+                    count -= left
+                position += 1
+                used = 0
+            self._position[i], self._used[i] = position, used
         return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
-
-    def _take(self, i: int, count: int) -> Iterator[PodRange]:
-        while count:
-            entry = self._members[i][self._position[i]]
-            if entry.is_bundle:
-                yield from entry.pods
-                self._position[i] += 1
-                count -= 1
-                continue
-            [pods] = entry.pods
-            left = pods.count - self._used[i]
-            step = min(left, count)
-            if step:
-                yield PodRange(pods.workload, pods.first + self._used[i], step)
-            self._used[i] += step
-            count -= step
-            if step == left:
-                self._position[i] += 1
-                self._used[i] = 0
 
     def rest(self) -> tuple[PodRange, ...]:
         """Every pod not handed out."""
         ranges = list(self._unplaced)
-        for i, members in enumerate(self._members):
-            used = self._used[i]
-            for entry in members[self._position[i] :]:
-                ranges += [PodRange(r.workload, r.first + used, r.count - used) for r in entry.pods]
+        for members, position, used in zip(self._members, self._position, self._used, strict=True):
+            for pods in members[position:]:
+                if isinstance(pods, tuple):
+                    ranges += pods
+                else:
+                    ranges.append(PodRange(pods.workload, pods.first + used, pods.count - used))
                 used = 0
         return tuple(sorted((r for r in ranges if r.count), key=lambda r: (r.workload, r.first)))
 

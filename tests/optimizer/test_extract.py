@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 
-from binwright_optimizer.extract import MAX_ALTERNATIVES, extract
+from binwright_optimizer.alternatives import MAX_ALTERNATIVES
+from binwright_optimizer.extract import extract
 from binwright_optimizer.heuristics.greedy import Remainder, fluid_prices
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.model import (

@@ -315,6 +315,20 @@ def test_a_pod_bound_to_a_host_name_only_goes_to_that_existing_node():
     assert any("node selector" in f for f in check_placement(q, on("f")))
 
 
+def test_a_range_beyond_64_bits_is_refused_like_any_that_does_not_exist():
+    """No array holds such a number, so that the ranges are gone through one by one."""
+    far = replace(answer(), node_claims=(claim("a", "large", 0.18, 8, (PodRange(WEB, 2**70, 3),)),))
+    assert any("reach beyond the 4 replicas" in finding for finding in check_placement(question(), far))
+
+
+def test_equal_claims_share_what_is_wrong_with_them_under_their_own_names():
+    first = replace(answer().node_claims[1], region="nowhere", pods=(PodRange(WEB, 0, 1),))
+    second = replace(first, name="c", pods=(PodRange(WEB, 1, 1),))
+    findings = check_placement(question(), replace(answer(), node_claims=(first, second)))
+    wrong = [finding for finding in findings if "nowhere" in finding]
+    assert [finding.split(":")[0] for finding in wrong] == ["node claim b", "node claim c"]
+
+
 def test_placed_pods_counts_bought_and_existing_nodes():
     assert placed_pods(question(), answer()) == [4, 1, 0]
     assert prove_bound(question(), answer().certificate, [4, 1, 0]) == microusd(0.24)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from binwright_optimizer.model import (
+    CapacityType,
     InstanceType,
     NodePool,
     Offering,
@@ -43,6 +44,7 @@ class NodeShape:
     _pool_refusal: str | None = None
     _room: dict[str, int] | None = None
     _allocatable: Resources | None = None
+    _holds_daemons: bool = False
 
     def refusal(self, placement: int, template: PodTemplate) -> str:
         """Why labels or taints keep such a pod away; empty if they do not."""
@@ -79,8 +81,11 @@ class NodeShape:
             self._room = dict(self.allocatable)
             for name, amount in self.overhead:
                 self._room[name] = self._room.get(name, 0) - amount
-        room = self._room
-        if min(room.values(), default=0) >= 0 and all(a <= room.get(name, 0) for name, a in requests.amounts):
+            self._holds_daemons = min(self._room.values(), default=0) >= 0
+        is_enough = self._holds_daemons
+        for name, amount in requests.amounts:
+            is_enough = is_enough and amount <= self._room.get(name, 0)
+        if is_enough:
             return ()
         return lacking(requests + self.overhead, self.allocatable, self.pool.capacity_of(self.kind))
 
@@ -98,6 +103,35 @@ def pod_refusal(
     return "" if taint is None else f"taint {taint} is not tolerated"
 
 
+class Place:
+    """Nodes of one pool in one zone and capacity type with the same custom labels."""
+
+    def __init__(
+        self, index: ShapeIndex, pool: NodePool, sold_in: tuple[str, str, CapacityType], custom: CustomLabels
+    ) -> None:
+        self._index = index
+        self._pool = pool
+        self._sold_in = sold_in
+        self._custom = custom
+        self._shapes: dict[tuple[str, int], NodeShape | str] = {}
+
+    def shape(self, name: str, price: int) -> NodeShape | str:
+        """The node of an instance type at this price, or why there is none."""
+        found = self._shapes.get((name, price))
+        if found is None:
+            found = self._shapes[name, price] = self._shape(name, price)
+        return found
+
+    def _shape(self, name: str, price: int) -> NodeShape | str:
+        kind = self._index.types.get(name)
+        if kind is None:
+            return "does not exist"
+        for offering in self._index.offerings(kind, *self._sold_in):
+            if offering.price_microusd_per_hour == price:
+                return self._index.shape(self._pool, kind, offering, self._custom)
+        return f"is not offered there at {price}"
+
+
 class ShapeIndex:
     """Shapes of a problem by name, each built once."""
 
@@ -107,6 +141,7 @@ class ShapeIndex:
         self.types = {kind.name: kind for kind in problem.catalog.instance_types}
         self._sold: dict[str, dict[tuple[str, str, str], list[Offering]]] = {}
         self._shapes: dict[tuple[str, str, Offering, CustomLabels], NodeShape] = {}
+        self._places: dict[tuple[str, str, str, CapacityType, CustomLabels], Place] = {}
 
     def offerings(self, kind: InstanceType, region: str, zone: str, capacity_type: str) -> list[Offering]:
         """What a type is sold as under this name; more than one only in odd catalogues."""
@@ -127,4 +162,14 @@ class ShapeIndex:
             labels = {**dict(custom), **given_labels(pool, kind, offering)}
             overhead = daemon_overhead(self._problem, pool, labels)
             found = self._shapes[key] = NodeShape(pool, kind, offering, labels, overhead)
+        return found
+
+    def place(
+        self, pool: NodePool, region: str, zone: str, capacity_type: CapacityType, custom: CustomLabels
+    ) -> Place:
+        """The place, remembered."""
+        key = (pool.name, region, zone, capacity_type, custom)
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = Place(self, pool, (region, zone, capacity_type), custom)
         return found

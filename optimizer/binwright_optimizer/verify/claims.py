@@ -1,0 +1,270 @@
+"""Checks of NodeClaims: what each buys, what it says of its node, and whether that holds its pods.
+
+A decision may have as many NodeClaims as pods, but few kinds of them: those that state the same about the
+same kinds of pods are looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from binwright_optimizer.model import NodeClaim, PodRange, Problem, Resources, labels
+from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.verify.gpu_devices import (
+    DeviceContent,
+    any_asks_for_mig,
+    counted_requests,
+    device_findings,
+    room_of_type,
+)
+from binwright_optimizer.verify.held import offering_on_commitments
+from binwright_optimizer.verify.market import market
+from binwright_optimizer.verify.nodes import limits_slots
+from binwright_optimizer.verify.offerings import offering_columns
+from binwright_optimizer.verify.purchase import is_custom_key
+from binwright_optimizer.verify.shapes import NodeShape, ShapeIndex
+
+Alike = tuple[NodeClaim, int]
+"""A NodeClaim, and how many state the same but for names, labels and pods."""
+
+
+class Pods:
+    """Requests and placements of workloads."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._workloads = problem.workloads
+        classes = market(problem).classes
+        self.templates = classes.placements
+        self._placement_of = classes.placement_of[classes.class_of].tolist()
+        self._class_of = classes.class_of.tolist()
+
+    def classes(self, ranges: Iterable[PodRange]) -> tuple[tuple[int, int], ...]:
+        """How many pods of which class are in each range; pods of a class request and admit the same."""
+        of = self._class_of
+        return tuple([(of[pods.workload], pods.count) for pods in ranges])
+
+    def requests(self, ranges: Iterable[PodRange]) -> Resources:
+        """Requests of these pods, their slots included."""
+        total: dict[str, int] = {PODS: 0}
+        for pods in ranges:
+            total[PODS] += pods.count
+            for name, amount in self._workloads[pods.workload].template.requests.amounts:
+                total[name] = total.get(name, 0) + amount * pods.count
+        return Resources(tuple(sorted((name, amount) for name, amount in total.items() if amount)))
+
+    def placements(self, ranges: Iterable[PodRange]) -> dict[int, int]:
+        """Distinct placements of these pods, each with the first workload that has it."""
+        first: dict[int, int] = {}
+        for pods in ranges:
+            first.setdefault(self._placement_of[pods.workload], pods.workload)
+        return first
+
+
+@dataclass(slots=True)
+class _Known:
+    """The first claim of those that share their findings, and how many there are."""
+
+    claim: NodeClaim
+    findings: tuple[str, ...]
+    count: int = 0
+
+
+class Claims:
+    """Findings of NodeClaims; claims that state the same about the same classes of pods share them.
+
+    Sharing goes by the identity of what a claim states at length, which is alive as long as the decision
+    is.
+    """
+
+    def __init__(self, problem: Problem, index: ShapeIndex, pods: Pods) -> None:
+        self._problem = problem
+        self._index = index
+        self._pods = pods
+        self._known: dict[tuple[object, ...], _Known] = {}
+        templates = [workload.template for workload in problem.workloads]
+        self._has_parts = any(t.gpu_share is not None or t.device_claims for t in templates)
+        self._has_parts |= any_asks_for_mig(templates)
+
+    def findings(self, claim: NodeClaim) -> Iterable[str]:
+        """What is wrong with one claim."""
+        wrong: list[str] = []
+        content, counted = None, None
+        if claim.devices or self._has_parts:
+            shape = _shape(self._problem, self._index, claim)
+            if not isinstance(shape, str):
+                room = room_of_type(shape.kind, shape.pool, shape.overhead)
+                workloads = self._problem.workloads
+                wrong += device_findings(workloads, claim.pods, claim.devices, room)
+                counted = counted_requests(self._pods.requests(claim.pods), claim.devices, room)
+                content = DeviceContent.of(workloads, claim.pods, claim.devices, room)
+        key = (
+            content,
+            counted,
+            claim.node_pool,
+            claim.instance_type,
+            claim.region,
+            claim.zone,
+            id(claim.capacity_type),
+            claim.price_microusd_per_hour,
+            claim.covers,
+            id(claim.labels),
+            id(claim.requests),
+            id(claim.allocatable),
+            id(claim.daemon_overhead),
+            id(claim.alternatives),
+            self._pods.classes(claim.pods),
+        )
+        known = self._known.get(key)
+        if known is None:
+            requests = self._pods.requests(claim.pods) if counted is None else counted
+            placements = self._pods.placements(claim.pods)
+            known = self._known[key] = _Known(claim, tuple(self._check(claim, requests, placements, content)))
+        known.count += 1
+        if not wrong and not known.findings:
+            return ()
+        return [f"node claim {claim.name}: {finding}" for finding in (*wrong, *known.findings)]
+
+    def alike(self) -> list[Alike]:
+        """The claims looked at, those that share their findings counted."""
+        return [(known.claim, known.count) for known in self._known.values()]
+
+    def _check(
+        self,
+        claim: NodeClaim,
+        requests: Resources,
+        placements: dict[int, int],
+        content: DeviceContent | None,
+    ) -> Iterator[str]:
+        shape = _shape(self._problem, self._index, claim)
+        if isinstance(shape, str):
+            yield shape
+            return
+        refusal = shape.pool_refusal()
+        if refusal:
+            yield refusal
+        yield from _labels(shape, claim)
+        yield from _amounts(shape, requests, claim)
+        for placement, workload in placements.items():
+            reason = shape.refusal(placement, self._pods.templates[placement])
+            if reason:
+                yield f"{self._problem.workloads[workload].name} may not run there: {reason}"
+        yield from _alternatives(self._index, shape, self._pods, claim, requests, placements, content)
+
+
+def _shape(problem: Problem, index: ShapeIndex, claim: NodeClaim) -> NodeShape | str:
+    """What the claim buys, or why there is no such thing."""
+    pool = index.pools.get(claim.node_pool)
+    if pool is None:
+        return f"NodePool {claim.node_pool} does not exist"
+    kind = index.types.get(claim.instance_type)
+    if kind is None:
+        return f"instance type {claim.instance_type} does not exist"
+    where = f"{claim.region}/{claim.zone}/{claim.capacity_type.value}"
+    sold = index.offerings(kind, claim.region, claim.zone, claim.capacity_type)
+    if claim.covers:
+        bought = offering_on_commitments(problem, claim, sold)
+        if isinstance(bought, str):
+            return f"{kind.name} in {where}: {bought}"
+    elif not sold:
+        return f"{kind.name} is not offered in {where}"
+    else:
+        at_price = [o for o in sold if o.price_microusd_per_hour == claim.price_microusd_per_hour]
+        if not at_price:
+            prices = ", ".join(str(o.price_microusd_per_hour) for o in sold)
+            return f"{kind.name} in {where} costs {prices}, not {claim.price_microusd_per_hour}"
+        bought = at_price[0]
+    defined = offering_columns(problem.catalog).defined_keys
+    asked = {r.key for r in pool.requirements}
+    custom = tuple(
+        (key, value) for key, value in claim.labels if key in asked and is_custom_key(key, pool, defined)
+    )
+    return index.shape(pool, kind, bought, custom)
+
+
+def _labels(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
+    claimed = dict(claim.labels)
+    if tuple(sorted(claimed.items())) != claim.labels:
+        yield "labels are not sorted and distinct"
+    for key in sorted(claimed.keys() | shape.labels.keys()):
+        expected, found = shape.labels.get(key), claimed.get(key)
+        if expected != found:
+            yield f"label {key} is {found}, should be {expected}"
+
+
+def _amounts(shape: NodeShape, requests: Resources, claim: NodeClaim) -> Iterator[str]:
+    has_slots = limits_slots(shape.allocatable, shape.pool.capacity_of(shape.kind))
+    for what, claimed, expected in (
+        ("requests", claim.requests, requests),
+        ("allocatable", claim.allocatable, shape.allocatable),
+        ("daemon overhead", claim.daemon_overhead, shape.overhead),
+    ):
+        if _comparable(claimed, has_slots) != _comparable(expected, has_slots):
+            yield f"{what} are stated as {dict(claimed)}, should be {dict(expected)}"
+    for name in shape.lacking(requests):
+        used = (requests + shape.overhead)[name]
+        yield f"pods and daemons request {used} of {name}, {shape.allocatable[name]} are allocatable"
+
+
+def _comparable(amounts: Resources, has_slots: bool) -> Resources:
+    """Amounts without pod slots where the node does not limit them."""
+    return amounts if has_slots else Resources(tuple((n, a) for n, a in amounts if n != PODS))
+
+
+def _alternatives(
+    index: ShapeIndex,
+    shape: NodeShape,
+    pods: Pods,
+    claim: NodeClaim,
+    requests: Resources,
+    placements: dict[int, int],
+    content: DeviceContent | None,
+) -> Iterator[str]:
+    if not claim.alternatives:
+        return
+    first = claim.alternatives[0]
+    if (first.instance_type, first.price_microusd_per_hour) != (
+        claim.instance_type,
+        claim.price_microusd_per_hour,
+    ):
+        yield f"the first alternative is {first.instance_type}, not the chosen {claim.instance_type}"
+    prices = [alternative.price_microusd_per_hour for alternative in claim.alternatives]
+    if prices != sorted(prices):
+        yield "alternatives are not sorted by price"
+    if len({alternative.instance_type for alternative in claim.alternatives}) < len(claim.alternatives):
+        yield "alternatives repeat an instance type"
+    if claim.covers:
+        if len(claim.alternatives) > 1:
+            yield "there are no alternatives to what a commitment pays for"
+        return
+    given = _given_keys(shape)
+    place = index.place(
+        shape.pool, claim.region, claim.zone, claim.capacity_type,
+        tuple((key, value) for key, value in claim.labels if key not in given),
+    )  # fmt: skip
+    own = room_of_type(shape.kind, shape.pool, shape.overhead) if content else None
+    for alternative in claim.alternatives:
+        name = alternative.instance_type
+        other = place.shape(name, alternative.price_microusd_per_hour)
+        if isinstance(other, str):
+            yield f"alternative {name} {other}"
+            continue
+        reason = other.pool_refusal()
+        for placement in placements:
+            reason = reason or other.refusal(placement, pods.templates[placement])
+        if reason:
+            yield f"alternative {name} may not hold these pods: {reason}"
+        elif other.lacking(requests):
+            yield f"alternative {name} does not hold these pods: too little {other.lacking(requests)[0]}"
+        elif (
+            own is not None
+            and content
+            and not content.fits(room_of_type(other.kind, shape.pool, other.overhead), own)
+        ):
+            yield f"alternative {name} does not hold these pods on its devices"
+
+
+def _given_keys(shape: NodeShape) -> set[str]:
+    """Labels whose values pool, type and offering give; those of others the decision chose."""
+    given = {labels.REGION, labels.ZONE, labels.CAPACITY_TYPE, labels.NODE_POOL}
+    return given.union((key for key, _ in shape.kind.labels), (key for key, _ in shape.pool.labels))
