@@ -66,3 +66,10 @@ def test_every_value_is_used_and_every_value_used_exists() -> None:
         return found
 
     assert used == leaves(file("values.yaml"))
+
+
+def test_the_port_of_the_server_says_whether_its_http2_is_in_tls() -> None:
+    """Gateways that believed h2c would speak plain text to a server with certificates."""
+    template = (CHART / "templates" / "server.yaml").read_text()
+    (told,) = re.findall(r"appProtocol: (.*)", template)
+    assert told == "{{ if .Values.tls.secretName }}https{{ else }}kubernetes.io/h2c{{ end }}"
