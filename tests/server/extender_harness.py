@@ -47,12 +47,13 @@ class Webhook:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def post(self, verb: str, body: object) -> tuple[int, Any]:
-        """Status and decoded answer; bytes are sent as they are."""
+    def post(self, verb: str, body: object, encoding: str = "") -> tuple[int, Any]:
+        """Status and decoded answer; bytes are sent as they are, and said to be in an encoding."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} | ({"Content-Encoding": encoding} if encoding else {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
-            connection.request("POST", f"/{verb}", data, {"Content-Type": "application/json"})
+            connection.request("POST", f"/{verb}", data, headers)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from binwright.v1 import scheduling_service_pb2 as api
 from binwright.v1 import scheduling_service_pb2_grpc
 from binwright_clients.errors import InputError
+from binwright_clients.extender import app as app_module
 from binwright_clients.extender.arguments import (
     ArgumentsReader,
     MalformedArgumentsError,
@@ -78,6 +80,33 @@ def test_prioritize_scores_from_0_to_10(webhook: Webhook) -> None:
     assert [entry["Host"] for entry in answer] == ["a", "nowhere"]
     assert 4 <= answer[0]["Score"] <= 10
     assert answer[1]["Score"] == 0
+
+
+def test_compressed_questions_are_read(webhook: Webhook) -> None:
+    body = gzip.compress(json.dumps({"Pod": pod_json(), "NodeNames": ["a", "b"]}).encode())
+    assert webhook.post("filter", body, "gzip")[1]["NodeNames"] == ["a"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"{}" * 99)[:-12], b""])
+def test_a_body_that_cannot_be_unpacked_is_told_in_the_protocols_form(
+    webhook: Webhook, encoding: str, body: bytes
+) -> None:
+    status, answer = webhook.post("filter", body, encoding)
+    assert (status, answer["NodeNames"]) == (200, None)
+    assert answer["Error"].startswith("binwright: ")
+    status, answer = webhook.post("prioritize", body, encoding)
+    assert status == 400
+    assert answer["Error"].startswith("binwright: ")
+    assert webhook.filter(pod_json(), ["a"])["NodeNames"] == ["a"], "the next question is answered"
+
+
+def test_a_body_that_is_too_large_is_told_in_the_protocols_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "MAX_BODY_BYTES", 2**20)
+    with serving() as server, extending(server.address) as webhook:
+        body = json.dumps({"Pod": pod_json(), "NodeNames": ["a"], "Note": "x" * 2**20}).encode()
+        assert webhook.post("filter", body)[1]["Error"] == "binwright: the body is larger than 1 MiB"
+        assert webhook.post("filter", gzip.compress(body), "gzip")[1]["Error"].endswith("larger than 1 MiB")
 
 
 def test_no_candidates_is_an_empty_answer(webhook: Webhook) -> None:

@@ -209,6 +209,19 @@ def test_question_with_nodes_leaves_a_server_that_holds_no_cluster_as_it_was() -
         asked.filter(template("2"), "a")
 
 
+def test_nodes_that_the_filter_refuses_score_nothing() -> None:
+    """The plan keeps both; a is full but for the pod that is counted there, and b is tainted."""
+    asked = Asked(Cluster().node("a").node("b", taint="x").node("c").pod("big", "a", template("4")))
+    asked.plan()
+    scores = asked.scores(template("4"), "a", "b", "c", "nowhere")
+    assert (scores["a"], scores["b"], scores["nowhere"]) == (0, 0, 0)
+    assert scores["c"] > 0
+    itself = scheduling_service_pb2.PrioritizeRequest(pod=template("4"), node_names=["a"])
+    itself.name.name = "big"
+    response = asyncio.run(asked.service.Prioritize(itself, None))  # type: ignore[arg-type]
+    assert response.scores[0] > 0, "its own room is free to the pod itself"
+
+
 def test_scores_of_nodes_that_come_with_a_question_follow_the_plan() -> None:
     asked = Asked(two_half_empty_nodes())
     asked.plan()

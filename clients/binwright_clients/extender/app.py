@@ -162,7 +162,7 @@ class Extender:
 
         async def handle(request: web.Request) -> web.Response:
             try:
-                body = await verb(await request.read())
+                body = await verb(await _body(request))
             except (MalformedArgumentsError, InputError, InvalidProblemError, UnicodeEncodeError) as error:
                 # The last is a text that JSON can spell and UTF-8 cannot: half of a surrogate pair.
                 _log.warning("%s: refused: %s", name, error)
@@ -174,6 +174,16 @@ class Extender:
             return web.Response(body=body, content_type=_JSON)
 
         return handle
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body, unpacked where it is compressed; raises MalformedArgumentsError."""
+    try:
+        return await request.read()
+    except web.RequestPayloadError as error:
+        raise MalformedArgumentsError(f"the body cannot be read: {' '.join(str(error).split())}") from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise MalformedArgumentsError(f"the body is larger than {MAX_BODY_BYTES >> 20} MiB") from error
 
 
 def _add_nodes(request: api.FilterRequest | api.PrioritizeRequest, arguments: Arguments) -> tuple[str, ...]:

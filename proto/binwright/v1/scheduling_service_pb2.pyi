@@ -457,7 +457,7 @@ class PrioritizeResponse(_message.Message):
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """0 to 100 by candidate: 0-9 would strand accelerators, 20-39 the plan gives the node up, 40-69 it keeps
-        it, 70-100 it means it for such pods. Unknown nodes score 0.
+        it, 70-100 it means it for such pods. Nodes that Filter refuses score 0.
         """
 
     @_builtins.property

@@ -16,7 +16,7 @@ from binwright.v1 import scheduling_service_pb2
 
 from binwright_server.scheduling.score import PodScores
 from binwright_server.scheduling.table import UNKNOWN, NodeTable, Rows
-from binwright_server.scheduling.view import PodView
+from binwright_server.scheduling.view import PASSED, PodView
 
 _VERSION = struct.Struct("<8sQQQ")
 
@@ -86,7 +86,9 @@ class Rater:
                 is_unresolvable=reason.is_unresolvable,
                 positions=positions.tolist(),
             )
-        into.scores = scores.scores(named.rows).astype(np.uint8).tobytes()
+        found = scores.scores(named.rows).astype(np.uint8)
+        found[verdicts != PASSED] = 0
+        into.scores = found.tobytes()
         into.plan = scores.plan.number
 
     def _version(self, first: int, second: int) -> bytes:

@@ -212,9 +212,10 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
     def _prioritize(
         self, request: scheduling_service_pb2.PrioritizeRequest
     ) -> scheduling_service_pb2.PrioritizeResponse:
-        names, rows, _, scores = self._asked(request)
+        names, rows, view, scores = self._asked(request)
         found = scores.scores(rows)
-        found[rows == UNKNOWN] = 0
+        # A node that the filter refuses, unknown ones among them, must not look like a good place.
+        found[view.verdicts(rows, self._own_row(request, view.table)) != PASSED] = 0
         return scheduling_service_pb2.PrioritizeResponse(
             scores=found.tolist(), node_names=names, plan=self._in_force.number
         )
