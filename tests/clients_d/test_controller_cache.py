@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from binwright_clients.cluster import follow as follow_module
 from binwright_clients.cluster.access import open_cluster
 from binwright_clients.cluster.api import ClusterApi, Json
 from binwright_clients.cluster.errors import ClusterError, ForbiddenError, UnauthorizedError
-from binwright_clients.cluster.kinds import NODE_POOLS, NODES, PODS, SNAPSHOT_KINDS
-from binwright_clients.controller import cache as cache_module
+from binwright_clients.cluster.kinds import NODE_POOLS, NODES, PODS, SNAPSHOT_KINDS, Kind
 from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from kube_double import KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
@@ -34,7 +34,7 @@ def api(double: KubeDouble, tmp_path: Path) -> ClusterApi:
 
 
 @contextmanager
-def following(api: ClusterApi, *kinds: cache_module.Kind) -> Iterator[ClusterCache]:
+def following(api: ClusterApi, *kinds: Kind) -> Iterator[ClusterCache]:
     cache = ClusterCache(api, kinds or (NODES, PODS, NODE_POOLS))
     cache.start()
     try:
@@ -92,8 +92,8 @@ def test_watch_that_is_too_old_is_followed_by_a_list(double: KubeDouble, api: Cl
 def test_everything_is_listed_anew_after_a_while(
     double: KubeDouble, api: ClusterApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "RESYNC_S", 0.0)
-    monkeypatch.setattr(cache_module, "WATCH_S", 1)
+    monkeypatch.setattr(follow_module, "RESYNC_S", 0.0)
+    monkeypatch.setattr(follow_module, "WATCH_S", 1)
     with following(api, NODES) as cache:
         cache.objects()
         eventually(cache, lambda: lists(double, NODES.path) >= 3)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,6 +16,7 @@ from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import print_yaml
 from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.extender.certificates import Certificates
+from binwright_clients.extender.permissions import extender_permissions
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 BUDGET_S = 4.0
@@ -31,6 +31,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
         "binwright extender --server binwright:50051 --tls-ca ca.crt --token-file token --watch",
         "binwright extender --server binwright:50051 --watch --bind",
         "binwright extender --watch --http-cert tls.crt --http-key tls.key --http-client-ca ca.crt",
+        "binwright extender --print-rbac | kubectl apply -f -",
         "binwright extender --print-config > kube-scheduler.yaml",
         "binwright extender --print-config --url https://extender:8888 --url-ca /etc/kubernetes/ca.crt",
     ),
@@ -74,6 +75,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Longest time for a call, with new tries while the server restarts; below kube-scheduler's"
     " httpTimeout.",
 )
+@click.option(
+    "--print-rbac",
+    is_flag=True,
+    help="Print the permissions that --watch needs, and --bind where it is given, and stop.",
+)
 @click.option("--print-config", is_flag=True, help="Print a KubeSchedulerConfiguration and stop.")
 @click.option("--url", metavar="URL", help="With --print-config: where kube-scheduler reaches the webhook.")
 @click.option("--url-ca", metavar="FILE", help="With --print-config: kube-scheduler's file of authorities.")
@@ -96,6 +102,7 @@ def extender(
     kubeconfig: Path | None,
     context: str | None,
     budget: float,
+    print_rbac: bool,
     print_config: bool,
     url: str | None,
     url_ca: str | None,
@@ -124,6 +131,9 @@ def extender(
         raise click.UsageError("--url, --url-ca, --url-cert and --url-key need --print-config.")
     if scheduler_kubeconfig is not None and not print_config:
         raise click.UsageError("--scheduler-kubeconfig needs --print-config.")
+    if print_rbac:
+        print_yaml(*extender_permissions(binds=bind))
+        return
     if print_config:
         address = url or f"{'https' if http_cert else 'http'}://{listen}"
         _print_config(address, url_ca, url_cert, url_key, bind, scheduler_kubeconfig)
@@ -131,9 +141,9 @@ def extender(
     tls = None
     if http_cert is not None and http_key is not None:
         tls = Certificates(http_cert, http_key, http_client_ca)
-    cluster = _cluster(str(kubeconfig) if kubeconfig else None, context) if watch else None
-    api = open_api(kubeconfig, context) if bind else None
-    _serve(connection or Connection(DEFAULT_SERVER), host, port, tls, budget, cluster, api)
+    api = open_api(kubeconfig, context) if watch or bind else None
+    watched, bound = api if watch else None, api if bind else None
+    _serve(connection or Connection(DEFAULT_SERVER), host, port, tls, budget, watched, bound)
 
 
 def _serve(
@@ -142,8 +152,8 @@ def _serve(
     port: int,
     tls: Certificates | None,
     budget: float,
-    cluster: Any | None,
-    api: ClusterApi | None,
+    watched: ClusterApi | None,
+    bound: ClusterApi | None,
 ) -> None:
     # Imported on first use: gRPC and aiohttp take a noticeable part of the time of `binwright --help`.
     from binwright_clients.extender.backend import Backend
@@ -159,24 +169,11 @@ def _serve(
     def backend() -> Backend:
         return Backend(connection.address, tls=options, token_file=connection.token_file, budget_s=budget)
 
-    binder = Binder(api, budget) if api is not None else None
+    binder = Binder(bound, budget) if bound is not None else None
     try:
-        asyncio.run(run_extender(backend, Listening(host, port, tls), cluster, binder))
+        asyncio.run(run_extender(backend, Listening(host, port, tls), watched, binder))
     except OSError as error:
         raise BadInput(f"--address: cannot listen on {host}:{port}: {error.strerror or error}") from error
-
-
-def _cluster(kubeconfig: str | None, context: str | None) -> Any:
-    import yaml
-    from kubernetes.config import ConfigException
-
-    from binwright_clients.extender.cluster import core_api
-
-    try:
-        return core_api(kubeconfig, context)
-    except (ConfigException, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"--watch: no cluster to watch: {reason}") from error
 
 
 def _print_config(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -149,9 +149,20 @@ class ClusterApi:
             query = base | {"continue": str(token)}
 
     def watch(
-        self, path: str, version: str, *, timeout_s: int, field_selector: str = ""
+        self,
+        path: str,
+        version: str,
+        *,
+        timeout_s: int,
+        field_selector: str = "",
+        on_open: Callable[[], None] = lambda: None,
     ) -> Iterator[WatchEvent]:
         """Changes after a version, until the server ends the watch after ``timeout_s``.
+
+        Parameters
+        ----------
+        on_open
+            Called when the server has taken up the watch.
 
         Raises
         ------
@@ -169,6 +180,7 @@ class ClusterApi:
         if field_selector:
             query["fieldSelector"] = field_selector
         with self._response("GET", path, query, None, "", timeout_s + READ_TIMEOUT_S) as response:
+            on_open()
             for line in response.lines():
                 if not line.strip():
                     continue

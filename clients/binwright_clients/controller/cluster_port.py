@@ -13,18 +13,16 @@ from collections.abc import Callable, Iterable, Mapping
 
 from binwright_clients.cluster.api import ClusterApi, Json
 from binwright_clients.cluster.errors import ClusterError, ForbiddenError, NotFoundError
-from binwright_clients.cluster.kinds import NODE_CLAIMS, PODS, Kind
+from binwright_clients.cluster.kinds import NODE_CLAIMS, PODS
 from binwright_clients.controller.cache import HINT, ClusterCache
 from binwright_clients.controller.claims import PlannedClaim
-from binwright_clients.controller.feed import UNBOUND
+from binwright_clients.controller.feed import UNBOUND_PODS
 from binwright_clients.controller.observation import Observation, observe
 from binwright_clients.snapshot.take import list_at
 from binwright_clients.snapshot.trim import trimmed
 
 CATCH_UP_S = 10.0
 """How long the watch of pods has to tell of what happened before a look."""
-
-UNBOUND_PODS = Kind(PODS.name, PODS.group, PODS.version, PODS.resource, field_selector=UNBOUND)
 
 
 class LiveCluster:

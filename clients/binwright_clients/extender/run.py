@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
+from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.extender.app import Extender
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.binding import Binder
@@ -41,7 +41,7 @@ class Listening:
 async def run_extender(
     backend: Callable[[], Backend],
     listening: Listening,
-    cluster: Any | None,
+    cluster: ClusterApi | None,
     binder: Binder | None = None,
     announce: Callable[[str], None] = lambda line: print_line(line),
 ) -> None:
@@ -52,7 +52,7 @@ async def run_extender(
     backend
         Makes the connection to the server, in the running loop.
     cluster
-        The cluster's core API, to be watched; None leaves the server's state to somebody else.
+        The cluster to be watched; None leaves the server's state to somebody else.
     binder
         Binds pods; None leaves that to kube-scheduler.
     announce
