@@ -25,7 +25,9 @@ from binwright_optimizer.model.forecast import (
     ForecastWorkload,
     HeldCommitment,
     HeldReservation,
+    Link,
     Period,
+    RegionLimit,
     ReservationOffer,
     Resilience,
     Sampling,
@@ -273,6 +275,34 @@ MUTATIONS: dict[str, Callable[[Document], None]] = {
     "a family of another region": set_in("certificate.families.0.region", "q"),
     "a family without its workloads": set_in("certificate.families.0.workloads", [0]),
     "readable commitments": set_in("commitments.0.usd_per_hour", 0.5),
+    "a discount nobody offered": set_in("commitments.0.discount", 0.9),
+    "less paid upfront": set_in("commitments.0.upfront_usd", -1.0),
+    "an obligation left out": set_in("commitments.0.obligation_usd", 0.0),
+    "another term": set_in("commitments.0.years", 5),
+    "a wider scope": set_in("commitments.0.covers.region", "everywhere"),
+    "an estimate sold as a quote": set_in("commitments.0.discount_is_estimate", None),
+    "a cheaper period": set_in("periods.1.expected_cost_usd", 1.0),
+    "a period of other days": set_in("periods.1.end", "2027-06-29"),
+    "less paid for commitments": set_in("periods.0.paid.commitments_usd", 0.01),
+    "less paid on demand": set_in("periods.0.paid.on_demand_usd", 0.01),
+    "less paid for spot": set_in("periods.0.paid.other_usd", 0.01),
+    "commitments better used": set_in("periods.0.coverage.0.used_usd", 10.0**6),
+    "a commitment worth more": set_in("periods.0.coverage.0.worth_usd", 10.0**6),
+    "nothing to gain without commitments": set_in("without_commitments_usd", 10.0**6),
+    "another mix alone": first_answer(3, "0"),
+    "churn for nothing": set_in("churn_usd", 5.0),
+    "all demand served": set_in("service_level", 0.5),
+    "a warning of nothing": set_in("warnings", ["all is well"]),
+    "a sizing rule from nowhere": set_in("sizing_rule_usd", 10.0**6),
+    "a backtest from nowhere": set_in("backtests", [{"workload": "plain"}]),
+    "a later price list": set_in("price_sources.0.date", "2028-01-01"),
+    "a price list left out": set_in("price_sources", []),
+    "a node's price": set_in("periods.0.mixes.0.on_demand.purchases.0.hourly_price_usd", 0.0001),
+    "where a price is from": set_in("periods.0.mixes.0.on_demand.purchases.0.price_source", "hearsay"),
+    "when a price was": set_in("periods.0.mixes.0.on_demand.purchases.0.price_date", "2028-01-01"),
+    "a month's price": set_in("periods.0.mixes.0.on_demand.monthly_cost_usd", 0.0),
+    "a mix's proven bound": set_in("periods.0.mixes.0.on_demand.lower_bound_usd", 10.0**6),
+    "a mix's gap": set_in("periods.0.mixes.0.on_demand.gap", -1.0),
     "a commitment from another day": set_in("commitments.0.start", "2027-01-02"),
     "readable nodes": set_in("periods.0.mixes.0.on_demand.nodes", 1_000),
     "readable price of a block": set_in("periods.0.mixes.0.on_demand.hourly_cost_usd", 0.0),
@@ -318,7 +348,7 @@ def test_a_plan_at_other_prices_is_refused(document: Document) -> None:
     ("mutate", "message"),
     [
         (lambda document: document.pop("certificate"), "holds no certificate"),
-        (set_in("certificate.form", 2), "form 2"),
+        (set_in("certificate.form", 1), "form 1"),
         (set_in("certificate.answers", 3), "cannot be read: TypeError"),
         (set_in("certificate.patterns", ["a|b"]), "cannot be read: ValueError"),
         (set_in("certificate.risk.level", "x"), "cannot be read: ValueError"),
@@ -335,9 +365,142 @@ def test_what_cannot_be_read_is_neither_proven_nor_refuted(
         findings(asked(), changed)
 
 
-def test_plans_that_survive_the_loss_of_a_zone_are_not_verified_yet(document: Document) -> None:
-    with pytest.raises(UnverifiableError, match="split pods over places"):
-        findings(asked(resilience=Resilience(zones=1)), document)
+# --- pods over several places ---------------------------------------------------------------------------
+
+
+def spread(**changes: Any) -> Forecast:
+    """One quarter; large pods may run in both regions, batch survives a spot pool, the others a zone."""
+    whole = asked(reservations=(), held=(), held_reservations=())
+    plain, large, batch = whole.workloads
+    found = replace(
+        whole,
+        periods=whole.periods[:1],
+        workloads=(
+            plain,
+            replace(
+                large,
+                regions=("r", "q"),
+                most_latency_ms=90,
+                egress_mib_per_hour=512,
+                resilience=Resilience(zones=1, failover_ppm=400_000),
+            ),
+            replace(batch, resilience=Resilience(spot_pools=1, protected_ppm=500_000)),
+        ),
+        demands=tuple(
+            d for d in whole.demands if d.period == 0 and (d.workload, d.region) not in ((2, "q"),)
+        ),
+        resilience=Resilience(zones=1, protected_ppm=700_000),
+        links=(Link("r", "q", 80, 20_000),),
+        limits=(RegionLimit("q", 60_000),),
+    )
+    return replace(found, **changes)
+
+
+def places() -> dict[str, Catalog]:
+    """The same price lists, with a second zone in q."""
+    found = prices()
+    kind = found["q"].instance_types[0]
+    more = tuple(replace(o, zone="qb") for o in kind.offerings)
+    found["q"] = Catalog("q", (replace(kind, offerings=(*kind.offerings, *more)),))
+    return found
+
+
+@pytest.fixture(scope="module")
+def split_document() -> Document:
+    plan = make_plan(spread(), PlanParams(600.0), catalogs=places())
+    document: Document = json.loads(json.dumps(plan_document(plan)))
+    return document
+
+
+def spread_findings(document: Document, **changes: Any) -> tuple[str, ...]:
+    return verify_plan(spread(**changes), places(), (STEADY,), document).findings
+
+
+def test_a_plan_over_several_places_with_promises_and_a_quota_holds(split_document: Document) -> None:
+    found = verify_plan(spread(), places(), (STEADY,), split_document)
+    assert found.findings == ()
+    assert found.total_microusd == round(split_document["total_cost_usd"] * 1e6)
+    assert 0.7 * found.total_microusd < found.bound_microusd <= found.total_microusd
+    assert {s["zone"] for s in split_document["periods"][0]["splits"]} == {"ra", "rb", "qa", "qb"}
+
+
+def in_split(change: Callable[[Document], None], kind: int = 0) -> Callable[[Document], None]:
+    """A change of the first split of on-demand pods (0) or spot pods (1)."""
+    return lambda document: change(document["certificate"]["splits"][kind])
+
+
+def part_of_pods(at: int, change: Callable[[int], int]) -> Callable[[Document], None]:
+    def mutate(split: Document) -> None:
+        first, *rest = split["pods"].split()
+        parts = [int(part) for part in first.split(":")]
+        parts[at] = change(parts[at])
+        split["pods"] = " ".join([":".join(map(str, parts)), *rest])
+
+    return mutate
+
+
+def heavier_cuts(split: Document) -> None:
+    pairs = [text.split(":") for text in split["cuts"].split()]
+    split["cuts"] = " ".join(f"{cut}:{Fraction(weight) * 3}" for cut, weight in pairs)
+
+
+def dearer_losses(split: Document) -> None:
+    split["losses"] = [[demand, name, str(-1 - Fraction(phi))] for demand, name, phi in split["losses"]]
+
+
+def dearer_cuts(document: Document) -> None:
+    """Prices of pods that no node is worth: the verifier divides them until they prove something, less."""
+    for number in document["certificate"]["cut_certificates"]:
+        entry = document["certificate"]["certificates"][number]
+        while "split" in entry and not entry["pods"]:
+            entry = entry["split"]["fewer"]
+        prices = [int(price) for price in entry["pods"].split()]
+        entry["pods"] = " ".join(str(price * (1 + 9 * (at % 2))) for at, price in enumerate(prices))
+
+
+SPLIT_MUTATIONS: dict[str, Callable[[Document], None]] = {
+    "a pod held less": in_split(part_of_pods(2, lambda pods: pods - 1)),
+    "a pod held more": in_split(part_of_pods(2, lambda pods: pods + 1)),
+    "a pod that does not run": in_split(part_of_pods(3, lambda pods: pods - 1)),
+    "more run than are held": in_split(part_of_pods(3, lambda pods: pods + 50)),
+    "pods on another site": in_split(part_of_pods(1, lambda site: 3 - site)),
+    "pods on a site that is not there": in_split(part_of_pods(1, lambda _: 9)),
+    "pods of another demand": in_split(part_of_pods(0, lambda _: 99)),
+    "spot pods held less": in_split(part_of_pods(2, lambda pods: pods - 1), kind=1),
+    "weights above one": in_split(heavier_cuts),
+    "losses of a negative price": in_split(dearer_losses),
+    "a price for a quota that is not there": in_split(lambda s: s["quotas"].update({"r": "1"})),
+    "cuts that are not there": in_split(lambda s: s.update(cuts="999:1")),
+    "cuts of dearer pods": dearer_cuts,
+    "a split left out": lambda document: document["certificate"]["splits"].__setitem__(0, None),
+    "a bound too high": better_statement,
+    "a cost too low": cheaper_statement,
+    "readable pods held": set_in("periods.0.splits.0.pods_held", 99),
+    "readable pods running": set_in("periods.0.splits.0.pods_running", 99),
+    "a readable split left out": lambda document: document["periods"][0]["splits"].pop(),
+    "data for nothing": set_in("periods.0.paid.other_usd", 0.01),
+}
+
+
+@pytest.mark.parametrize("name", SPLIT_MUTATIONS)
+def test_every_tampering_with_splits_is_refused(name: str, split_document: Document) -> None:
+    changed = copy.deepcopy(split_document)
+    SPLIT_MUTATIONS[name](changed)
+    assert spread_findings(changed) != ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"resilience": Resilience(zones=1)},
+        {"limits": (RegionLimit("q", 1_000),)},
+        {"links": (Link("r", "q", 80, 40_000),)},
+        {"links": (Link("r", "q", 95, 20_000),)},
+    ],
+    ids=["a larger promise", "a smaller quota", "dearer data", "a longer way"],
+)
+def test_a_split_for_another_promise_is_refused(changes: dict[str, Any], split_document: Document) -> None:
+    assert spread_findings(split_document, **changes) != ()
 
 
 FILE = """

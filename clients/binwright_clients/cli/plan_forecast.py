@@ -30,6 +30,7 @@ from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
 
 if TYPE_CHECKING:
     from binwright_optimizer.model.forecast import Forecast, Scope
+    from binwright_optimizer.planning.mix import Mix
     from binwright_optimizer.planning.plan import Plan
     from binwright_optimizer.planning.planner import PlanParams
     from binwright_optimizer.planning.rolling import HeldPlan
@@ -259,8 +260,8 @@ def plan_document(found: Plan) -> dict[str, Any]:
                                 found.forecast.profiles, found.blocks[mix.block].ppm, strict=True
                             )
                         },
-                        "on_demand": mix_document(mix.on_demand),
-                        "spot": mix_document(mix.spot),
+                        "on_demand": _mix_document(mix.on_demand),
+                        "spot": _mix_document(mix.spot),
                     }
                     for mix in found.mixes
                     if mix.period == at
@@ -301,6 +302,17 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "price_sources": [source_document(source) for source in found.price_sources],
         "certificate": certificate_document(found),
     }
+
+
+def _mix_document(mix: Mix) -> dict[str, Any]:
+    """A mix as plain values; nothing is said to be proven of one that was chosen by other prices."""
+    # Imported on first use: it loads the solver.
+    from binwright_optimizer.planning.certificate import at_list_prices
+
+    packed, document = at_list_prices(mix), mix_document(mix)
+    if packed is not None and not (packed.mix.certificate.pod_prices or packed.mix.certificate.split):
+        document |= {"lower_bound_usd": None, "gap": None}
+    return document
 
 
 def scope_document(scope: Scope) -> dict[str, Any]:

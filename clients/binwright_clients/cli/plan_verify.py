@@ -43,12 +43,14 @@ from binwright_clients.sources import read_source, text_of
 )
 @output_option()
 def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, output: str) -> None:
-    """Check a saved PLAN against its FORECAST: every node, the cost and the proof of the lower bound.
+    """Check a saved PLAN against its FORECAST: every node, every figure and the proof of the lower bound.
 
     Takes what "binwright plan FORECAST -o json" wrote. The checker shares no code with the planner and
-    works in whole numbers. A plan made with --from needs the same --from here. Plans that split pods over
-    regions or zones, and plans made with --churn-cost, cannot be verified from files yet. Exit code 0 if
-    the plan holds, 1 if it is refuted, 2 if a file is wrong or the plan has no certificate.
+    works in whole numbers: what each period pays for what, discounts, upfront payments, prices with their
+    source and date, what the plan would cost with nothing bought ahead. Pods that are split over zones or
+    regions are checked against every promise and quota. A plan made with --from needs the same --from here;
+    one made with --churn-cost cannot be verified from files yet. Exit code 0 if the plan holds, 1 if it is
+    refuted, 2 if a file is wrong or the plan has no certificate.
     """
     asked = read_forecast(forecast, cloud or "")
     if held_path is not None:

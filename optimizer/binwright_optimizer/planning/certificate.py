@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from binwright_optimizer.model import Certificate
+from binwright_optimizer.model import CapacityType, Certificate
 from binwright_optimizer.model.mixes import Packed, PackedMix
+from binwright_optimizer.planning.evidence import Evidence
 from binwright_optimizer.planning.mix import Mix
-from binwright_optimizer.planning.plan import Plan
+from binwright_optimizer.planning.plan import BlockMix, Plan
 from binwright_optimizer.planning.records import mixes_to_record
+from binwright_optimizer.planning.shares import Split
+from binwright_optimizer.planning.sites import Site
 
-FORM = 1
+FORM = 2
 """Version of the document; raised when its meaning changes."""
 
 
@@ -22,19 +25,8 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
     if evidence is None:
         return None
     table = _Table()
-    answers = []
-    for mixes in plan.mixes:
-        key = mixes.region, mixes.zone, mixes.period, mixes.scenario, mixes.block
-        question, proof = evidence.proofs[key]
-        answers.append(
-            " ".join(
-                (
-                    table.number(mixes.region, (), at_list_prices(mixes.on_demand)),
-                    table.number(mixes.region, question.ppm, proof.packed),
-                    table.number(mixes.region, (), at_list_prices(mixes.spot)),
-                )
-            )
-        )
+    answers = [" ".join(_answer(table, mixes, evidence)) for mixes in sorted(plan.mixes, key=_by_site(plan))]
+    splits, cuts = _splits(plan)
     hours = [0] * sum(block.hours for block in plan.blocks)
     for at, block in enumerate(plan.blocks):
         for hour in block.members:
@@ -56,14 +48,83 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
         "families": [
             {
                 "region": region,
+                "zone": zone,
                 "ppm": [[sorted(evidence.groups[g][0]), evidence.groups[g][1], ppm] for g, ppm in prices],
                 "workloads": list(places),
             }
-            for region, prices, places in table.families
+            for (region, zone), prices, places in table.families
         ],
         "family_of_mix": " ".join(map(str, table.family_of)),
-        **mixes_to_record(table.mixes),
+        **mixes_to_record(table.mixes, [certificate for *_, certificate in cuts]),
         "answers": answers,
+        "splits": splits,
+        "cuts": [
+            {"site": site, "kind": str(kind), "workloads": list(places)} for site, kind, places, _ in cuts
+        ],
+    }
+
+
+def _by_site(plan: Plan) -> Callable[[BlockMix], tuple[int, int, int, int]]:
+    """The order of a certificate's answers: site by site."""
+    sites = plan.sites or tuple(Site(region) for region in plan.forecast.regions)
+    number = {(site.region, site.zone): at for at, site in enumerate(sites)}
+    return lambda m: (number[m.region, m.zone], m.period, m.scenario, m.block)
+
+
+def _answer(table: _Table, mixes: BlockMix, evidence: Evidence) -> tuple[str, str, str, str]:
+    """Numbers of the mixes of a block: what runs on demand, its proof, spot nodes, what would run alone."""
+    key = mixes.region, mixes.zone, mixes.period, mixes.scenario, mixes.block
+    where = mixes.region, mixes.zone
+    question, proof = evidence.proofs.get(key, (None, None))
+    return (
+        table.number(where, (), at_list_prices(mixes.on_demand)),
+        "-" if question is None or proof is None else table.number(where, question.ppm, proof.packed),
+        table.number(where, (), at_list_prices(mixes.spot)),
+        table.number(where, (), at_list_prices(evidence.alone[key])),
+    )
+
+
+_CutKey = tuple[int, CapacityType, tuple[int, ...], Certificate]
+
+
+def _splits(plan: Plan) -> tuple[list[dict[str, Any] | None], list[_CutKey]]:
+    """Where pods are split over sites: every cell's splits with their proofs, and the cuts that these use."""
+    if not plan.sites:
+        return [], []
+    cuts: dict[_CutKey, int] = {}
+    found: list[dict[str, Any] | None] = []
+    cells = sorted({(mixes.period, mixes.scenario, mixes.block) for mixes in plan.mixes})
+    for cell in cells:
+        for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT):
+            own = plan.spread.get((cell, kind))
+            found.append(None if own is None else _split(plan, cell, kind, own.split, cuts))
+    return found, list(cuts)
+
+
+def _split(
+    plan: Plan, cell: tuple[int, int, int], kind: CapacityType, split: Split, cuts: dict[_CutKey, int]
+) -> dict[str, Any]:
+    numbers = {(d.workload, d.region, d.period): at for at, d in enumerate(plan.forecast.demands)}
+    items = split.proof.question.items
+    demand = [numbers[item.workload, item.home, cell[0]] for item in items]
+    weights = []
+    for site, own in enumerate(split.proof.cuts):
+        for cut, weight in own:
+            assert cut.certificate is not None, "cuts of a plan come from the engine"
+            key = site, kind, cut.places, cut.certificate
+            weights.append(f"{cuts.setdefault(key, len(cuts))}:{weight}")
+    return {
+        "pods": " ".join(
+            f"{demand[i]}:{site}:{pods}:{split.running.get((i, site), 0)}"
+            for (i, site), pods in sorted(split.pods.items())
+        ),
+        "cuts": " ".join(weights),
+        "losses": [
+            [demand[i], items[i].lost[f], str(phi)]
+            for (i, f), phi in sorted(split.proof.losses.items())
+            if phi
+        ],
+        "quotas": {region: str(kappa) for region, kappa in split.proof.quotas.items() if kappa},
     }
 
 
@@ -71,18 +132,18 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
 class _Table:
     """Mixes and families, each once."""
 
-    families: dict[tuple[str, tuple[tuple[int, int], ...], tuple[int, ...]], int] = field(
+    families: dict[tuple[tuple[str, str], tuple[tuple[int, int], ...], tuple[int, ...]], int] = field(
         default_factory=dict
     )
     numbers: dict[tuple[int, PackedMix], int] = field(default_factory=dict)
     mixes: list[PackedMix] = field(default_factory=list)
     family_of: list[int] = field(default_factory=list)
 
-    def number(self, region: str, ppm: Sequence[tuple[int, int]], packed: Packed | None) -> str:
+    def number(self, where: tuple[str, str], ppm: Sequence[tuple[int, int]], packed: Packed | None) -> str:
         """The number of a mix at these prices; a dash where there is nothing to hold."""
         if packed is None:
             return "-"
-        found = self.families.setdefault((region, tuple(ppm), packed.places), len(self.families))
+        found = self.families.setdefault((where, tuple(ppm), packed.places), len(self.families))
         known = self.numbers.get((found, packed.mix))
         if known is None:
             known = self.numbers[found, packed.mix] = len(self.mixes)

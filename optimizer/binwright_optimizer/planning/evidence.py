@@ -1,9 +1,10 @@
 """The certificate of a plan: what anybody needs to prove its cost and bound again from the forecast alone.
 
-For every region, period, scenario and block of hours it names the mix that runs, node by node, and one
-proof: a certificate of the engine at the prices that commitments make. With the units bought, the weights
-of the scenarios and the dual prices of the commitments these are all that `commit.prove` uses.
-`verify.plan` reads it and shares no code with whoever made it.
+For every region, period, scenario and block of hours it names the mix that runs, node by node, the one that
+would run if nothing were bought ahead, and one proof: a certificate of the engine at the prices that
+commitments make. Where pods are split over sites, the splits and their own proofs stand in its place. With
+the units bought, the weights of the scenarios and the dual prices of the commitments these are all that
+`commit.prove` uses. `verify.plan` reads it and shares no code with whoever made it.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ class Evidence:
     Parameters
     ----------
     proofs
-        For each block the question at the prices that prove most of its on-demand nodes, and its answer.
+        For each block the question at the prices that prove most of its on-demand nodes, and its answer;
+        empty where pods are split over sites.
+    alone
+        For each block the on-demand nodes of a plan that buys nothing ahead.
     units, weights, prices
         As in `Commitments`.
     """
 
     proofs: Mapping[Key, tuple[Question, Mix]]
+    alone: Mapping[Key, Mix]
     market: Market
     groups: Mapping[int, tuple[frozenset[int], int]]
     units: tuple[int, ...]
@@ -57,12 +62,15 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
         factors = factors_at(market, cell, weight, mine)
         for key in keys:
             question = ledger.questions[key][0]
+            if ledger.joint:
+                continue
             own = {group: factors[group] for group in ledger.scopes.region_groups[key[0]]}
             known = ledger.proofs[question]
             best = max(range(len(known)), key=lambda at: (known[at].at(own, weight), -at))
             proofs[key] = ledger.proven[question][best]
     return Evidence(
         proofs,
+        {key: ledger.known[question][0] for key, (question, _) in ledger.questions.items()},
         market,
         _groups(ledger.scopes),
         chosen.units,

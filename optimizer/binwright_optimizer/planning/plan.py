@@ -73,8 +73,7 @@ class Plan:
     Parameters
     ----------
     evidence
-        What proves total and bound; None where pods are split over places or nodes are held, which
-        `verify.plan` does not know.
+        What proves total and bound; None where nodes are held, which `verify.plan` does not know.
     total
         The objective: expected cost, or its mixture with the tail's mean.
     bound

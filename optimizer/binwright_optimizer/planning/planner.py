@@ -287,7 +287,7 @@ def _assemble(
         sites=() if spread is None else spread.sites,
         churn=_churn(forecast, futures, blocks, ledger, chosen),
         evidence=evidence_of(ledger, chosen, params.risk, charges_whole_term=params.charges_whole_term)
-        if spread is None and not ledger.held
+        if not ledger.held
         else None,
     )
 

@@ -27,8 +27,14 @@ def lesson_from_record(record: Mapping[str, Any]) -> Lesson:
     return Lesson(columns, certificate_from_record(record["certificate"]))
 
 
-def mixes_to_record(mixes: Sequence[PackedMix]) -> dict[str, Any]:
-    """Mixes as plain values, with tables of their patterns and certificates."""
+def mixes_to_record(mixes: Sequence[PackedMix], cuts: Sequence[Certificate] = ()) -> dict[str, Any]:
+    """Mixes as plain values, with tables of their patterns and certificates.
+
+    Parameters
+    ----------
+    cuts
+        Further certificates; ``cut_certificates`` holds their numbers, if there are any.
+    """
     patterns: dict[NodePattern, int] = {}
     certificates: dict[Certificate, int] = {}
     rows = [
@@ -40,10 +46,12 @@ def mixes_to_record(mixes: Sequence[PackedMix]) -> dict[str, Any]:
         ]
         for mix in mixes
     ]
+    further = [certificates.setdefault(certificate, len(certificates)) for certificate in cuts]
     return {
         "patterns": [pattern_to_text(p) for p in patterns],
         "certificates": [certificate_to_record(c) for c in certificates],
         "mixes": rows,
+        **({"cut_certificates": further} if further else {}),
     }
 
 

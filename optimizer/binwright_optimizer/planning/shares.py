@@ -32,6 +32,7 @@ from fractions import Fraction
 import highspy
 
 from binwright_optimizer.errors import PlanningError
+from binwright_optimizer.model import Certificate
 from binwright_optimizer.planning.programme import Proof, Rows, optimum
 from binwright_optimizer.planning.sites import Item, Site
 
@@ -56,10 +57,14 @@ class Cut:
     ----------
     factors
         Of prices, by group of on-demand nodes: what the cut was proven at.
+    places, certificate
+        The workloads and the engine's proof that it was made of; none in examples.
     """
 
     worth: Mapping[int, Fraction]
     factors: Mapping[int, Fraction]
+    places: tuple[int, ...] = ()
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Item:
         What a pod costs there in data sent, micro-dollars an hour, by site.
     losses
         Pairs (sites lost together, pods that must still fit on the rest).
+    lost
+        For each of them, the zone or region that fails.
     """
 
     workload: int
@@ -49,6 +51,7 @@ class Item:
     sites: tuple[int, ...]
     egress: tuple[int, ...]
     losses: tuple[tuple[frozenset[int], int], ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def kind_of(workload: ForecastWorkload) -> CapacityType:
@@ -219,6 +222,7 @@ def items_of(
             for at, site in enumerate(sites)
             if site.region in regions and (demand.workload, site) not in unfit
         )
+        losses = list(_losses(forecast, demand, sites, mine, pods, kind))
         found.append(
             Item(
                 demand.workload,
@@ -227,7 +231,8 @@ def items_of(
                 -(-workload.template.requests[CPU] * PPM // forecast.fill_ppm),
                 mine,
                 tuple(egress_microusd(forecast, workload, demand.region, sites[at].region) for at in mine),
-                tuple(_losses(forecast, demand, sites, mine, pods, kind)),
+                tuple((lost, kept) for _, lost, kept in losses),
+                tuple(name for name, _, _ in losses),
             )
         )
     return tuple(found)
@@ -248,7 +253,8 @@ def _losses(
     mine: tuple[int, ...],
     pods: int,
     kind: CapacityType,
-) -> Iterator[tuple[frozenset[int], int]]:
+) -> Iterator[tuple[str, frozenset[int], int]]:
+    """What fails, the sites that fail with it, and the pods that must still fit."""
     workload = forecast.workloads[demand.workload]
     asked = resilience_of(forecast, workload)
     protected = -(-pods * asked.protected_ppm // PPM)
@@ -256,8 +262,8 @@ def _losses(
     if protected and (asked.zones or (asked.spot_pools and kind is CapacityType.SPOT)):
         for at in mine:
             if sites[at].zone:
-                yield frozenset({at}), protected
+                yield sites[at].zone, frozenset({at}), protected
     kept = -(-pods * failover_share(forecast, workload, demand.region) // PPM)
     if kept:
         for region in dict.fromkeys(sites[at].region for at in mine):
-            yield frozenset(at for at in mine if sites[at].region == region), kept
+            yield region, frozenset(at for at in mine if sites[at].region == region), kept

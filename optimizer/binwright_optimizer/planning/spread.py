@@ -272,7 +272,8 @@ class Spread:
         problem = Problem(workloads, (STEADY,), self.shop.catalog(question.region, question.zone))
         most = [MANY_PODS] * len(places)
         worth, bits = worth_of_pods(problem, mix.packed.mix.certificate, most, time_limit_s=PROOF_S)
-        return Cut({at: Fraction(value, 1 << bits) for at, value in zip(places, worth, strict=True)}, {})
+        found = {at: Fraction(value, 1 << bits) for at, value in zip(places, worth, strict=True)}
+        return Cut(found, {}, places, mix.packed.mix.certificate)
 
 
 def even_pods(wanted: shares.Question) -> dict[tuple[int, int], int]:

@@ -1,20 +1,22 @@
 """The checks of a plan: its mixes hold what the forecast wants, its cost and bound are what the numbers give.
 
-**Cost.** For each region, period, future and block of hours the mix named holds the pods wanted, node by
-node, at list prices. With the units bought, every future then has one exact cost, and the objective is their
-risk-weighted mean (1 - a) mean + a CVaR.
+**Cost.** For each site (a region, or a zone of it: `places`), period, future and block of hours the mix named
+holds the pods wanted, node by node, at list prices. Where pods are split over sites, the splits keep every
+promise and quota (`split`), and the mixes hold what they say. With the units bought, every future then has
+one exact cost, and the objective is their risk-weighted mean (1 - a) mean + a CVaR.
 
 **Bound.** A unit of commitment c costs mu_c >= 0 in a cell (a period, future and block); where these sum to
 more than a purchase costs, they are scaled down. A micro-dollar of list price in group g then costs f_g =
 min(W, min_c mu_c / w_cg), with W the cell's hours times its weight in the objective, and each region's pods
 are an ordinary packing problem. Its certificate proves a bound at some prices, and the least ratio of prices
-carries it over. What is held earns mu_c. The sum over all cells, spot pods at their full price, is a bound on
-the mean by these weights, and the objective is no smaller than such a mean (Rockafellar and Uryasev 2000).
+carries it over; where pods are split over sites, `split` proves a bound on all of a cell. What is held earns
+mu_c. The sum over all cells, spot pods at their full price, is a bound on the mean by these weights, and the
+objective is no smaller than such a mean (Rockafellar and Uryasev 2000).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -22,6 +24,7 @@ from typing import Any
 from binwright_optimizer.model import CapacityType, Catalog, NodePool, Problem, Workload
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.verify.mixes import MixChecker
+from binwright_optimizer.verify.plan.accounts import Account, Bought, Usage, accounts, units_by_period
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import Future, Hours, Wanted, blocks_of, futures_of, template_of
 from binwright_optimizer.verify.plan.document import (
@@ -31,7 +34,9 @@ from binwright_optimizer.verify.plan.document import (
     UnverifiableError,
     read_certificate,
 )
-from binwright_optimizer.verify.plan.statement import Recomputed, contradictions
+from binwright_optimizer.verify.plan.places import Site, is_placed_together, sold_at
+from binwright_optimizer.verify.plan.statement import Recomputed, Statement
+from binwright_optimizer.verify.plan.together import Together
 
 MOST_FINDINGS = 20
 """Findings after which no more are looked for."""
@@ -77,15 +82,8 @@ def verify_plan(
     Raises
     ------
     UnverifiableError
-        If the plan has no certificate that can be read, or the forecast asks for what is not known here.
+        If the plan has no certificate that can be read.
     """
-    asked = (forecast.resilience, *(w.resilience for w in forecast.workloads if w.resilience is not None))
-    if (
-        forecast.limits
-        or any(w.regions for w in forecast.workloads)
-        or not all(r.asks_nothing for r in asked)
-    ):
-        raise UnverifiableError("plans that split pods over places cannot be verified from files yet")
     record = read_certificate(document)
     return _Check(forecast, catalogs, node_pools, record).run(document)
 
@@ -111,6 +109,10 @@ class _Check:
             raise UnverifiableError(f"the certificate cannot be read: {error}") from error
         self._instruments = Instruments(forecast, catalogs, charges_whole_term=record.charges_whole_term)
         self._wanted = Wanted(forecast, self._futures, self._blocks)
+        self._together: Together | None = None
+        if is_placed_together(forecast):
+            self._together = Together(forecast, catalogs, node_pools, record)
+        self._sites = tuple(map(Site, forecast.regions)) if self._together is None else self._together.sites
         self._checkers: dict[int, MixChecker] = {}
         self._proven: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
         self._findings: list[str] = []
@@ -118,11 +120,13 @@ class _Check:
     def run(self, document: Mapping[str, Any]) -> PlanFindings:
         """All checks, the cheap ones first."""
         self._shape()
+        if not self._findings and self._together is not None:
+            self._splits(self._together)
         if not self._findings:
             self._mixes()
         if self._findings:
             return PlanFindings(tuple(self._findings[:MOST_FINDINGS]), None, None, len(self._proven))
-        costs = self._costs()
+        costs = self._costs(self._units(), lambda answer: answer.on_demand)
         total = -(-self._objective(costs) // 1)
         bound = min(self._bound(), Fraction(total)) // 1
         stated = self._record
@@ -136,26 +140,35 @@ class _Check:
             bound,
             tuple(-(-cost // 1) for cost in costs),
             -(-sum((p * c for p, c in zip(chances, costs, strict=True)), Fraction(0)) // 1),
+            -(-self._objective(self._costs([], lambda answer: answer.alone)) // 1),
+            self._accounts(),
         )
-        self._findings += contradictions(
-            document, self._forecast, self._futures, self._blocks, self._instruments, stated, recomputed
-        )
+        self._findings += Statement(
+            document, self._forecast, self._catalogs, self._sites, self._futures, self._blocks,
+            self._instruments, stated, recomputed,
+        ).contradictions()  # fmt: skip
         return PlanFindings(tuple(self._findings[:MOST_FINDINGS]), total, bound, len(self._proven))
 
-    def _keys(self) -> Iterator[tuple[str, int, int, int]]:
-        """Region, period, future and block of every answer, in order."""
-        for region in self._forecast.regions:
-            for period in range(len(self._forecast.periods)):
-                for future in range(len(self._futures)):
-                    for block in range(len(self._blocks)):
-                        yield region, period, future, block
+    def _keys(self) -> Iterator[tuple[Site, int, int, int]]:
+        """Site, period, future and block of every answer, in order."""
+        for site in self._sites:
+            for cell in self._cells():
+                yield site, *cell
+
+    def _cells(self) -> Iterator[tuple[int, int, int]]:
+        """Period, future and block of every cell, in order."""
+        for period in range(len(self._forecast.periods)):
+            for future in range(len(self._futures)):
+                for block in range(len(self._blocks)):
+                    yield period, future, block
 
     def _shape(self) -> None:
         """Whether the certificate has a part for everything, and names nothing that is not there."""
         record, forecast = self._record, self._forecast
         n_cells = len(forecast.periods) * len(self._futures) * len(self._blocks)
         for what, found, wanted in (
-            ("answers", len(record.answers), n_cells * len(forecast.regions)),
+            ("answers", len(record.answers), n_cells * len(self._sites)),
+            ("splits", len(record.splits), 0 if self._together is None else 2 * n_cells),
             ("rows of commitment prices", len(record.prices), n_cells),
             ("scenario weights", len(record.weights), len(self._futures)),
             ("families of mixes", len(record.family_of_mix), len(record.mixes)),
@@ -174,8 +187,8 @@ class _Check:
         if not 0 <= record.aversion <= 1 or not 0 <= record.level < 1:
             self._findings.append("the risk measure must have an aversion in 0..1 and a level below 1")
         for family in record.families:
-            if family.region not in self._catalogs:
-                self._findings.append(f"{family.region} has no price list")
+            if Site(family.region, family.zone) not in self._sites:
+                self._findings.append(f"{family.zone or family.region} is no site of the forecast")
             if any(at >= len(forecast.workloads) for at in family.workloads):
                 self._findings.append("a family names a workload that the forecast does not have")
             if len(set(family.workloads)) < len(family.workloads):
@@ -186,25 +199,43 @@ class _Check:
         if any(not 0 <= at < len(record.families) for at in record.family_of_mix):
             self._findings.append("a mix is of a family that is not there")
         for answer in record.answers:
-            for number in (answer.on_demand, answer.proof, answer.spot):
+            for number in (answer.on_demand, answer.proof, answer.spot, answer.alone):
                 if number is not None and number >= len(record.mixes):
                     self._findings.append(f"an answer names mix {number}, which is not there")
                     return
 
+    def _splits(self, together: Together) -> None:
+        """Whether pods are split over sites as promised."""
+        for number, (period, future, block) in enumerate(self._cells()):
+            where = f"{self._forecast.periods[period].name}, {self._futures[future].name}"
+            cell = period, future, block
+            pods = self._wanted.by_demand(period, future, block)
+            self._findings += [f"{where}: {f}" for f in together.findings(cell, number, pods)]
+            if len(self._findings) >= MOST_FINDINGS:
+                return
+
+    def _pods(self, site: Site, cell: tuple[int, int, int]) -> tuple[dict[int, int], dict[int, int]]:
+        """Pods by workload that a site must hold, those on demand and those on spot."""
+        if self._together is None:
+            return self._wanted.pods(site.region, *cell)
+        return self._together.pods(site, cell)
+
     def _mixes(self) -> None:
         """Whether the mixes of every block hold its pods; what their certificates prove is kept."""
         for key, answer in zip(self._keys(), self._record.answers, strict=True):
-            region, period, future, block = key
-            on_demand, spot = self._wanted.pods(region, period, future, block)
-            where = f"{region}, {self._forecast.periods[period].name}, {self._futures[future].name}"
-            self._holds(f"{where}, on demand", region, answer.on_demand, on_demand, is_listed=True)
-            self._holds(f"{where}, spot", region, answer.spot, spot, is_listed=True)
-            self._holds(f"{where}, proof", region, answer.proof, on_demand, is_listed=False)
+            site, period, future, block = key
+            on_demand, spot = self._pods(site, (period, future, block))
+            where = f"{site.name}, {self._forecast.periods[period].name}, {self._futures[future].name}"
+            self._holds(f"{where}, on demand", site, answer.on_demand, on_demand, is_listed=True)
+            self._holds(f"{where}, spot", site, answer.spot, spot, is_listed=True)
+            self._holds(f"{where}, alone", site, answer.alone, on_demand, is_listed=True)
+            if self._together is None:
+                self._holds(f"{where}, proof", site, answer.proof, on_demand, is_listed=False)
             if len(self._findings) >= MOST_FINDINGS:
                 return
 
     def _holds(
-        self, where: str, region: str, number: int | None, wanted: Mapping[int, int], *, is_listed: bool
+        self, where: str, site: Site, number: int | None, wanted: Mapping[int, int], *, is_listed: bool
     ) -> None:
         """Check one mix for one demand, once."""
         if number is None:
@@ -212,7 +243,7 @@ class _Check:
                 self._findings.append(f"{where}: {sum(wanted.values())} pods are wanted and none are held")
             return
         family = self._record.families[self._record.family_of_mix[number]]
-        if family.region != region or (is_listed and family.ppm):
+        if Site(family.region, family.zone) != site or (is_listed and family.ppm):
             self._findings.append(f"{where}: the mix was chosen elsewhere or by other prices")
             return
         asked = tuple(sorted(wanted.items()))
@@ -246,7 +277,7 @@ class _Check:
 
     def _prices(self, family: FamilyRecord) -> Catalog:
         """The price list of a family: on-demand prices by group, rounded down."""
-        catalog = self._catalogs[family.region]
+        catalog = sold_at(self._catalogs, Site(family.region, family.zone))
         if not family.ppm:
             return catalog
         by_group = {self._instruments.keys[covers, price]: ppm for covers, price, ppm in family.ppm}
@@ -267,39 +298,50 @@ class _Check:
         """Hours of a cell."""
         return Fraction(self._forecast.periods[period].hours * self._blocks[block].count, 168)
 
-    def _by_cell(self) -> dict[tuple[int, int, int], list[tuple[str, AnswerRecord]]]:
+    def _by_cell(self) -> dict[tuple[int, int, int], list[tuple[Site, AnswerRecord]]]:
         """Answers of each cell, period by period, future by future."""
-        found: dict[tuple[int, int, int], list[tuple[str, AnswerRecord]]] = {}
-        for (region, *cell), answer in zip(self._keys(), self._record.answers, strict=True):
+        found: dict[tuple[int, int, int], list[tuple[Site, AnswerRecord]]] = {}
+        for (site, *cell), answer in zip(self._keys(), self._record.answers, strict=True):
             period, future, block = cell
-            found.setdefault((period, future, block), []).append((region, answer))
+            found.setdefault((period, future, block), []).append((site, answer))
         return found
 
-    def _costs(self) -> list[Fraction]:
-        """Exact cost of each future."""
-        bought: dict[int, list[Fraction]] = {}
-        fixed = 0
-        for period in range(len(self._forecast.periods)):
-            bought[period] = [one.held.get(period, Fraction(0)) for one in self._instruments.all]
-        for instrument, at, units in self._record.units:
-            fixed += units * self._instruments.cost(instrument, at)
-            for period in self._instruments.periods_paid(instrument, at):
-                bought[period][instrument] += units
-        costs = [Fraction(fixed)] * len(self._futures)
-        for (period, future, block), answers in self._by_cell().items():
+    def _units(self) -> list[Bought]:
+        """What is bought ahead."""
+        return [Bought(*entry) for entry in self._record.units]
+
+    def _usage(self, which: Callable[[AnswerRecord], int | None]) -> Iterator[Usage]:
+        """What runs in each cell, micro-dollars an hour at list prices."""
+        for cell, answers in self._by_cell().items():
             values: dict[int, int] = {}
-            spot = 0
-            for region, answer in answers:
-                if answer.on_demand is not None:
-                    for pattern, count in self._record.mixes[answer.on_demand].nodes:
-                        group = self._instruments.group_of[region, pattern.instance_type, pattern.zone]
+            other = 0 if self._together is None else self._together.egress[cell]
+            for site, answer in answers:
+                number = which(answer)
+                if number is not None:
+                    for pattern, count in self._record.mixes[number].nodes:
+                        group = self._instruments.group_of[site.region, pattern.instance_type, pattern.zone]
                         amount = count * pattern.price_microusd_per_hour
                         values[group] = values.get(group, 0) + amount
                 if answer.spot is not None:
-                    spot += self._record.mixes[answer.spot].cost_microusd_per_hour
-            paid = self._instruments.paid_for(bought[period], values)
-            costs[future] += self._hours(period, block) * (sum(values.values()) - paid + spot)
+                    other += self._record.mixes[answer.spot].cost_microusd_per_hour
+            period, future, block = cell
+            yield Usage(period, future, self._hours(period, block), values, other)
+
+    def _costs(self, units: Sequence[Bought], which: Callable[[AnswerRecord], int | None]) -> list[Fraction]:
+        """Exact cost of each future."""
+        fixed = sum(one.units * self._instruments.cost(one.instrument, one.period) for one in units)
+        costs = [Fraction(fixed)] * len(self._futures)
+        paying = units_by_period(self._instruments, self._forecast, units)
+        for used in self._usage(which):
+            paid = sum(self._instruments.paid_for(paying[used.period], used.values), Fraction(0))
+            costs[used.future] += used.hours * (sum(used.values.values()) - paid + used.other)
         return costs
+
+    def _accounts(self) -> tuple[Account, ...]:
+        """What the expected cost of each period is made of."""
+        chances = [Fraction(future.permille, 1000) for future in self._futures]
+        usage = list(self._usage(lambda answer: answer.on_demand))
+        return accounts(self._forecast, self._instruments, self._units(), usage, chances)
 
     def _objective(self, costs: Sequence[Fraction]) -> Fraction:
         """The risk-weighted cost."""
@@ -314,34 +356,62 @@ class _Check:
 
     def _bound(self) -> Fraction:
         """What the certificate proves; 0 if its weights are none of the objective's."""
-        record = self._record
         if not self._are_weights():
             self._findings.append("the scenario weights are none by which the objective is at least the mean")
             return Fraction(0)
         by_cell = self._by_cell()
         prices = self._affordable(list(by_cell))
-        total = Fraction(0)
+        try:
+            return max(Fraction(0), self._proven_of_all(by_cell, prices))
+        except ValueError as error:
+            self._findings.append(f"the proof of a split is none: {error}")
+            return Fraction(0)
+
+    def _proven_of_all(
+        self,
+        by_cell: Mapping[tuple[int, int, int], list[tuple[Site, AnswerRecord]]],
+        prices: Sequence[Sequence[Fraction]],
+    ) -> Fraction:
+        """The sum over all cells."""
+        record, total = self._record, Fraction(0)
         for (cell, answers), mine in zip(sorted(by_cell.items()), prices, strict=True):
             period, future, block = cell
             weight = record.weights[future] * self._hours(period, block)
             for one, price in zip(self._instruments.all, mine, strict=True):
                 total -= price * one.held.get(period, Fraction(0))
-            for region, answer in answers:
-                total += self._proven_of(region, answer, period, future, block, weight, mine)
-        return max(Fraction(0), total)
+            factors = self._factors(period, weight, mine)
+            if self._together is not None:
+                ratios = {
+                    region: min((factors[group] for group in groups), default=weight)
+                    for region, groups in self._instruments.region_groups.items()
+                }
+                total += self._together.proven(cell, ratios, weight)
+                continue
+            for site, answer in answers:
+                total += self._proven_of(site.region, answer, cell, factors, weight)
+        return total
+
+    def _factors(self, period: int, weight: Fraction, mine: Sequence[Fraction]) -> dict[int, Fraction]:
+        """What a micro-dollar of list price costs over a cell in each group, at dual prices."""
+        found = {}
+        for group in self._instruments.keys.values():
+            factor = weight
+            for at, one in enumerate(self._instruments.all):
+                if group in one.worth and self._pays(at, period):
+                    factor = min(factor, mine[at] / one.worth[group])
+            found[group] = factor
+        return found
 
     def _proven_of(
         self,
         region: str,
         answer: AnswerRecord,
-        period: int,
-        future: int,
-        block: int,
+        cell: tuple[int, int, int],
+        factors: Mapping[int, Fraction],
         weight: Fraction,
-        mine: Sequence[Fraction],
     ) -> Fraction:
         """What one region's pods cost at least in a cell at dual prices of commitments."""
-        on_demand, spot = self._wanted.pods(region, period, future, block)
+        on_demand, spot = self._wanted.pods(region, *cell)
         total = Fraction(0)
         if answer.spot is not None:
             total += weight * self._proven[answer.spot, tuple(sorted(spot.items()))]
@@ -351,13 +421,9 @@ class _Check:
         ppm = {self._instruments.keys[covers, price]: share for covers, price, share in family.ppm}
         ratio = weight
         for group in self._instruments.region_groups[region]:
-            factor = weight
-            for at, one in enumerate(self._instruments.all):
-                if group in one.worth and self._pays(at, period):
-                    factor = min(factor, mine[at] / one.worth[group])
             own = Fraction(ppm.get(group, PPM), PPM)
             if own:
-                ratio = min(ratio, factor / own)
+                ratio = min(ratio, factors[group] / own)
         return total + ratio * self._proven[answer.proof, tuple(sorted(on_demand.items()))]
 
     def _pays(self, instrument: int, period: int) -> bool:

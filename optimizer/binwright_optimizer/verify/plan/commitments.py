@@ -145,10 +145,13 @@ class Instruments:
         assert isinstance(written, (CommitmentOffer, ReservationOffer)), "only what is offered is bought"
         return written
 
-    def paid_for(self, units: Sequence[Fraction], values: Mapping[int, int]) -> Fraction:
-        """On-demand micro-dollars an hour that so many units pay for of what runs, by group."""
+    def paid_for(self, units: Sequence[Fraction], values: Mapping[int, int]) -> list[Fraction]:
+        """On-demand micro-dollars an hour that so many units of each commitment pay for.
+
+        ``values`` is what runs, by group.
+        """
         left = {group: Fraction(value) for group, value in values.items() if value > 0}
-        total = Fraction(0)
+        paid = [Fraction(0)] * len(self.all)
         spread = {group: sum(group in one.worth for one in self.all) for group in left}
         for at in sorted(range(len(self.all)), key=lambda at: (self.all[at].rank, at)):
             rest, worth = units[at], self.all[at].worth
@@ -156,8 +159,8 @@ class Instruments:
                 used = min(rest, left[group] / worth[group])
                 rest -= used
                 left[group] -= used * worth[group]
-                total += used * worth[group]
-        return total
+                paid[at] += used * worth[group]
+        return paid
 
 
 def _rank(written: Offered | Held) -> tuple[int, int]:

@@ -129,19 +129,30 @@ class Wanted:
     ) -> tuple[dict[int, int], dict[int, int]]:
         """Pods by workload, those on demand and those on spot, none of them zero."""
         found: tuple[dict[int, int], dict[int, int]] = {}, {}
-        room = PPM + self._forecast.headroom_ppm
         for demand in self._demands.get((region, period), ()):
-            share = self._blocks[block].ppm[self._profile[demand.workload]]
-            wanted = self._futures[future].replicas(demand)
-            level = self._forecast.workloads[demand.workload].service_ppm
-            level = self._forecast.service_ppm if level is None else level
-            if wanted * PPM > demand.band.p99 * level:
-                wanted = -(-demand.band.p99 * level // PPM)
-            exact = wanted * share * room
-            pods = -(-exact // (PPM * PPM))
+            pods = self._pods(demand, future, block)
             if pods:
                 found[self._is_spot[demand.workload]][demand.workload] = pods
         return found
+
+    def by_demand(self, period: int, future: int, block: int) -> dict[int, int]:
+        """Pods of each demand of a cell by its index in the forecast, none of them zero."""
+        found = {
+            number: self._pods(demand, future, block)
+            for number, demand in enumerate(self._forecast.demands)
+            if demand.period == period
+        }
+        return {number: pods for number, pods in found.items() if pods}
+
+    def _pods(self, demand: Demand, future: int, block: int) -> int:
+        share = self._blocks[block].ppm[self._profile[demand.workload]]
+        wanted = self._futures[future].replicas(demand)
+        level = self._forecast.workloads[demand.workload].service_ppm
+        level = self._forecast.service_ppm if level is None else level
+        if wanted * PPM > demand.band.p99 * level:
+            wanted = -(-demand.band.p99 * level // PPM)
+        exact = wanted * share * (PPM + self._forecast.headroom_ppm)
+        return -(-exact // (PPM * PPM))
 
 
 def _is_spot(template: PodTemplate) -> bool:

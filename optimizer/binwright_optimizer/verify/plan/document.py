@@ -10,8 +10,9 @@ from typing import Any
 from binwright_optimizer.errors import BinwrightError
 from binwright_optimizer.model import CapacityType, Certificate, Split
 from binwright_optimizer.model.mixes import NodePattern, PackedMix
+from binwright_optimizer.verify.plan.split import SplitRecord
 
-FORM = 1
+FORM = 2
 _MOST_DEPTH = 64
 
 
@@ -30,17 +31,32 @@ class FamilyRecord:
     """
 
     region: str
+    zone: str
     ppm: tuple[tuple[frozenset[int], int, int], ...]
     workloads: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """Numbers of the on-demand mix, its proof and the spot mix of one block; None where nothing is held."""
+    """Numbers of the mixes of one block; None where nothing is held.
+
+    ``alone`` is what would run on demand if nothing were bought ahead.
+    """
 
     on_demand: int | None
     proof: int | None
     spot: int | None
+    alone: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CutRecord:
+    """A proof of what pods cost at least on a site, by the site's number, whatever their number."""
+
+    site: int
+    is_spot: bool
+    workloads: tuple[int, ...]
+    certificate: Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,8 @@ class CertificateRecord:
     family_of_mix: tuple[int, ...]
     mixes: tuple[PackedMix, ...]
     answers: tuple[AnswerRecord, ...]
+    splits: tuple[SplitRecord | None, ...]
+    cuts: tuple[CutRecord, ...]
 
 
 def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
@@ -73,12 +91,13 @@ def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
     record = document.get("certificate")
     if record is None:
         raise UnverifiableError(
-            "the plan holds no certificate: plans that split pods over places, keep nodes held, or were "
-            "saved by an earlier version have none"
+            "the plan holds no certificate: plans that keep nodes held (--churn-cost) have none"
         )
     try:
         if record["form"] != FORM:
-            raise UnverifiableError(f"certificates of form {record['form']} are unknown")
+            raise UnverifiableError(
+                f"certificates of form {record['form']} are unknown: another version made the plan"
+            )
         return _read(record)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise UnverifiableError(f"the certificate cannot be read: {type(error).__name__}: {error}") from error
@@ -104,6 +123,7 @@ def _read(record: Mapping[str, Any]) -> CertificateRecord:
         tuple(
             FamilyRecord(
                 str(entry["region"]),
+                str(entry["zone"]),
                 tuple(
                     (frozenset(map(_whole, covers)), _whole(price), _whole(ppm))
                     for covers, price, ppm in entry["ppm"]
@@ -115,12 +135,41 @@ def _read(record: Mapping[str, Any]) -> CertificateRecord:
         tuple(map(int, record["family_of_mix"].split())),
         tuple(mixes),
         tuple(_answer(text) for text in record["answers"]),
+        tuple(None if entry is None else _split(entry) for entry in record["splits"]),
+        tuple(
+            CutRecord(
+                _index(entry["site"]),
+                CapacityType(entry["kind"]) is CapacityType.SPOT,
+                tuple(_index(at) for at in entry["workloads"]),
+                certificates[_index(number)],
+            )
+            for entry, number in zip(record["cuts"], record.get("cut_certificates", ()), strict=True)
+        ),
+    )
+
+
+def _split(record: Mapping[str, Any]) -> SplitRecord:
+    held, running = {}, {}
+    for text in record["pods"].split():
+        demand, site, holds, runs = map(int, text.split(":"))
+        held[_index(demand), _index(site)] = holds
+        running[demand, site] = runs
+    weights = []
+    for text in record["cuts"].split():
+        cut, weight = text.split(":")
+        weights.append((_index(int(cut)), _fraction(weight)))
+    return SplitRecord(
+        held,
+        running,
+        tuple(weights),
+        {(_index(demand), str(name)): _fraction(phi) for demand, name, phi in record["losses"]},
+        {str(region): _fraction(kappa) for region, kappa in record["quotas"].items()},
     )
 
 
 def _answer(text: str) -> AnswerRecord:
-    on_demand, proof, spot = (None if part == "-" else _index(int(part)) for part in text.split())
-    return AnswerRecord(on_demand, proof, spot)
+    on_demand, proof, spot, alone = (None if part == "-" else _index(int(part)) for part in text.split())
+    return AnswerRecord(on_demand, proof, spot, alone)
 
 
 def _pattern(text: str) -> NodePattern:
@@ -141,7 +190,7 @@ def _certificate(record: Mapping[str, Any], depth: int) -> Certificate:
         )
     return Certificate(
         bits,
-        (),
+        tuple(map(int, record["pods"].split())),
         split=Split(
             _whole(split["level"]),
             _whole(split["at_most"]),

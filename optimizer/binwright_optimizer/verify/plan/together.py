@@ -1,0 +1,174 @@
+"""Cells whose pods are split over sites: every split is checked, and its proof is made again.
+
+A split's proof names cuts, certificates of the engine for one site. What a pod of each workload costs there
+at least, whatever the number of pods, is worked out from them anew (`verify.bound.worth_of_pods`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from binwright_optimizer.model import Catalog, NodePool, Problem, Workload
+from binwright_optimizer.model.forecast import Forecast
+from binwright_optimizer.verify.bound import worth_of_pods
+from binwright_optimizer.verify.market import market
+from binwright_optimizer.verify.mixes import PROOF_S
+from binwright_optimizer.verify.plan.demand import template_of
+from binwright_optimizer.verify.plan.document import CertificateRecord, CutRecord
+from binwright_optimizer.verify.plan.places import Item, Placement, Site, is_spot, sold_at
+from binwright_optimizer.verify.plan.split import (
+    CutOf,
+    SplitRecord,
+    cpu_by_region,
+    egress_of,
+    proven_cost,
+    split_findings,
+)
+
+Cell = tuple[int, int, int]
+MANY_PODS = 100_000
+"""More pods than any node holds, so that a cut holds for any number of them."""
+
+
+class Together:
+    """The splits of a certificate.
+
+    Parameters
+    ----------
+    egress
+        Micro-dollars an hour for data, by cell; known once `findings` has seen the cell.
+    """
+
+    def __init__(
+        self,
+        forecast: Forecast,
+        catalogs: Mapping[str, Catalog],
+        node_pools: Sequence[NodePool],
+        record: CertificateRecord,
+    ) -> None:
+        self._forecast = forecast
+        self._catalogs = catalogs
+        self._node_pools = tuple(node_pools)
+        self._record = record
+        self._placement = Placement(forecast, catalogs)
+        self.sites = self._placement.sites
+        self._quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
+        self._fits: dict[tuple[int, Site], bool] = {}
+        self._cuts: dict[int, CutOf] = {}
+        self._items: dict[Cell, tuple[list[Item], list[Item]]] = {}
+        self._splits: dict[Cell, tuple[SplitRecord | None, SplitRecord | None]] = {}
+        self.egress: dict[Cell, int] = {}
+
+    def findings(self, cell: Cell, number: int, wanted: Mapping[int, int]) -> Iterator[str]:
+        """What is wrong with the splits of a cell, given its pods by demand."""
+        both: tuple[list[Item], list[Item]] = [], []
+        for demand, pods in wanted.items():
+            workload = self._forecast.demands[demand].workload
+            sites = tuple(s for s in self._placement.sites_of(demand) if self._fit(workload, s))
+            item = self._placement.item(demand, pods, sites)
+            if not sites:
+                yield f"no node sold holds a pod of demand {demand}"
+                return
+            both[is_spot(self._forecast.workloads[workload])].append(item)
+        on_demand, spot = self._record.splits[2 * number : 2 * number + 2]
+        self._items[cell], self._splits[cell] = both, (on_demand, spot)
+        used: dict[str, int] = {}
+        self.egress[cell] = 0
+        for items, split in zip(both, (on_demand, spot), strict=True):
+            if split is None:
+                if items:
+                    yield f"{sum(item.pods for item in items)} pods are on no site"
+                continue
+            wrong = list(split_findings(items, self.sites, split))
+            wrong += list(self._wrong_cuts(split, is_spot_kind=split is spot))
+            yield from wrong
+            if wrong:
+                continue
+            for region, cpu in cpu_by_region(items, self.sites, split).items():
+                used[region] = used.get(region, 0) + cpu
+            self.egress[cell] += egress_of(items, self.sites, split)
+        for region, quota in self._quotas.items():
+            if used.get(region, 0) > quota:
+                yield f"pods request {used[region]} milli-CPU in {region}, its quota is {quota}"
+
+    def _wrong_cuts(self, split: SplitRecord, *, is_spot_kind: bool) -> Iterator[str]:
+        for number, _ in split.weights:
+            if number >= len(self._record.cuts):
+                yield f"cut {number} is not there"
+                return
+            cut = self._record.cuts[number]
+            if cut.site >= len(self.sites) or cut.is_spot != is_spot_kind:
+                yield f"cut {number} is of another site or way to buy"
+            elif any(at >= len(self._forecast.workloads) for at in cut.workloads):
+                yield f"cut {number} names a workload that the forecast does not have"
+
+    def pods(self, site: Site, cell: Cell) -> tuple[dict[int, int], dict[int, int]]:
+        """Pods by workload that a site must hold, those on demand and those on spot."""
+        number = self.sites.index(site)
+        found: tuple[dict[int, int], dict[int, int]] = {}, {}
+        for mine, split in zip(found, self._splits[cell], strict=True):
+            for (demand, at), pods in split.held.items() if split is not None else ():
+                if at == number and pods:
+                    workload = self._forecast.demands[demand].workload
+                    mine[workload] = mine.get(workload, 0) + pods
+        return found
+
+    def proven(self, cell: Cell, ratios: Mapping[str, Fraction], full: Fraction) -> Fraction:
+        """What a cell costs at least, nodes and data.
+
+        Parameters
+        ----------
+        ratios
+            What a micro-dollar of list price costs at least for on-demand nodes of each region.
+        full
+            What it costs where no commitment pays.
+
+        Raises
+        ------
+        ValueError
+            If the weights or prices of its proof are none.
+        """
+        (on_demand, spot), splits = self._items[cell], self._splits[cell]
+        total = Fraction(0)
+        if splits[0] is not None:
+            ratio = {site: min(full, ratios[site.region]) for site in self.sites}
+            cuts = self._needed(splits[0])
+            total += proven_cost(on_demand, splits[0], cuts, self._quotas, ratio, full)
+        if splits[1] is not None:
+            ones = dict.fromkeys(self.sites, Fraction(1))
+            cuts = self._needed(splits[1])
+            hourly = proven_cost(spot, splits[1], cuts, self._quotas, ones, Fraction(1))
+            total += full * int(hourly)
+        return total
+
+    def _needed(self, split: SplitRecord) -> dict[int, CutOf]:
+        """The cuts that a proof uses, by number."""
+        for number, _ in split.weights:
+            if number not in self._cuts:
+                self._cuts[number] = self._cut(self._record.cuts[number])
+        return {number: self._cuts[number] for number, _ in split.weights}
+
+    def _cut(self, cut: CutRecord) -> CutOf:
+        site = self.sites[cut.site]
+        problem = self._problem(cut.workloads, site)
+        many = [MANY_PODS] * len(cut.workloads)
+        worth, bits = worth_of_pods(problem, cut.certificate, many, time_limit_s=PROOF_S)
+        values = (Fraction(value, 1 << bits) for value in worth)
+        return CutOf(site, dict(zip(cut.workloads, values, strict=True)))
+
+    def _problem(self, workloads: Sequence[int], site: Site) -> Problem:
+        pods = tuple(
+            Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), MANY_PODS)
+            for at in workloads
+        )
+        return Problem(pods, self._node_pools, sold_at(self._catalogs, site))
+
+    def _fit(self, workload: int, site: Site) -> bool:
+        """Whether any node sold on a site holds a pod of a workload."""
+        key = workload, site
+        if key not in self._fits:
+            shop = market(self._problem((workload,), site))
+            admitted = shop.is_admitted[shop.row_of, 0] if len(shop.price) else shop.row_of.astype(bool)
+            self._fits[key] = bool((admitted & (shop.room >= shop.requests[0]).all(axis=1)).any())
+        return self._fits[key]
