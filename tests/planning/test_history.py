@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -53,24 +54,67 @@ def test_quantiles_hold_on_a_few_real_spot_prices() -> None:
 def test_quantiles_hold_at_their_rate_on_real_spot_prices() -> None:
     """Sixty series, four weeks ahead of twenty-three: 240 points; a rate of 90 % varies by 4 % (two sigma).
 
-    Measured: 53 %, 90 % and 96 %.
+    Measured: 53 %, 94 % and 100 %.
     """
     found = pooled([backtest(series, 4) for series in spot_series()])
     assert found.points == 240
     assert found.p50 == pytest.approx(0.5, abs=0.12)
     assert found.p90 == pytest.approx(0.9, abs=0.06)
-    assert 0.95 <= found.p99 <= 1.0
+    assert 0.98 <= found.p99 <= 1.0
+
+
+@pytest.mark.slow
+def test_extreme_quantile_holds_on_further_spot_prices() -> None:
+    """250 series of the whole table that moved, 1,000 points: at least 98 % lie below p99.
+
+    Before scales had a prior and extreme quantiles their tail, 96.7 % did.
+    """
+    folder = os.environ.get("BINWRIGHT_SHARED_DATA", "")
+    table = Path(folder) / "cloud" / "aws_spot_price_history_2020-08_2021-02.csv.gz"
+    if not folder or not table.exists():
+        pytest.skip("BINWRIGHT_SHARED_DATA does not name the folder that holds the table (cloud/)")
+    series: dict[tuple[str, str], dict[str, float]] = {}
+    with gzip.open(table, "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            key = row["region"], row["instance_type"]
+            # The first snapshot is there twice.
+            series.setdefault(key, {})[row["snapshot_date"]] = 100 * float(row["median_usd_h"])
+    complete = [list(own.values()) for _, own in sorted(series.items()) if len(own) == 27]
+    moved = [own for own in complete if max(own) > 1.05 * min(own)]
+    picked = np.random.default_rng(11).choice(len(moved), 250, replace=False)
+    found = pooled([backtest(moved[at], 4) for at in picked])
+    assert found.points == 1000
+    assert found.p90 == pytest.approx(0.9, abs=0.05)
+    assert 0.98 <= found.p99 <= 1.0
+
+
+def test_calm_history_leaves_room_for_a_jump_and_a_long_one_for_less() -> None:
+    """Noise of a thousandth: at first the interval is the prior's, and it shrinks with the points."""
+    rng = np.random.default_rng(3)
+    calm = (100 * np.exp(0.001 * rng.standard_normal(400))).tolist()
+    short, long = outlook(calm[:23], 1), outlook(calm, 1)
+    assert 1.05 < float(short.p99[0] / short.p50[0]) < 1.3
+    assert 1.0 < float(long.p99[0] / long.p50[0]) < 1.05
+
+
+def test_quantiles_of_a_long_history_are_those_of_its_own_errors() -> None:
+    """One time in five the series is 10 % higher: no quantile lies much above that, whatever its spread."""
+    rng = np.random.default_rng(5)
+    history = (100 * np.exp(0.0953 * (rng.random(600) < 0.2))).tolist()
+    seen = outlook(history, 1)
+    assert float(seen.p99[0]) == pytest.approx(110, rel=0.03)
+    assert float(seen.p50[0]) < 104
 
 
 @pytest.mark.slow
 def test_quantiles_hold_on_real_arrivals_by_the_hour() -> None:
-    """A day ahead with a daily season, from ten origins a day apart. Measured: 42 %, 89 % and 99.6 %."""
+    """A day ahead with a daily season, from ten origins a day apart. Measured: 43 %, 90 % and 100 %."""
     arrivals = hourly_arrivals()
     found = pooled([backtest(arrivals[: len(arrivals) - 24 * day], 24, season=24) for day in range(10)])
     assert found.points == 240
     assert found.p50 == pytest.approx(0.5, abs=0.15)
     assert found.p90 == pytest.approx(0.9, abs=0.07)
-    assert found.p99 >= 0.95
+    assert found.p99 >= 0.98
 
 
 def test_season_and_growth_are_carried_on() -> None:

@@ -2,10 +2,20 @@
 
 The point forecast is that of an ETS(A, Ad, A) model on a logarithmic scale (R. Hyndman, A. Koehler, K.
 Ord and R. Snyder, Forecasting with Exponential Smoothing, 2008, doi:10.1007/978-3-540-71918-2), fitted by
-statsmodels. Its own intervals suppose that the model is true and are too narrow on real series; these
-take the errors that forecasts of the same distance would have made within the history, and Student's t
-for how few there are. For distances that the history is too short to try, the error grows with the square
-root of the distance.
+statsmodels. Its own intervals suppose that the model is true and are too narrow on real series.
+
+These take the errors that forecasts of the same distance would have made within the history. For distances
+that the history is too short to try, the error grows with the square root of the distance.
+
+**Scale.** A short history that was calm says little about how far it may jump: of 400 weekly series of 23
+points, those that left their 99 % intervals were nearly all calm before, some by a hundred times their own
+error. So the mean square error is that of the history and of `PRIOR_POINTS` more with an error of `PRIOR`,
+about the median of those series, which is the posterior mean under an inverse gamma prior.
+
+**Tails.** Each past error over the scale that was known before it is a draw from the distribution of the
+next. With enough of them a quantile is theirs (split conformal: the ceil((n + 1) p)-th smallest; V. Vovk, A.
+Gammerman and G. Shafer, Algorithmic Learning in a Random World, 2005, doi:10.1007/b106715). With fewer it is
+Student's t, for the extreme one with `TAIL_FREEDOM` degrees of freedom, which real series asked for.
 """
 
 from __future__ import annotations
@@ -26,6 +36,13 @@ LEAST_POINTS = 12
 _WARM_UP = 6
 """Points whose forecasts are not judged, because the model has hardly seen anything yet."""
 QUANTILES = (0.5, 0.9, 0.99)
+PRIOR, PRIOR_POINTS = 0.05, 4
+"""Error of one step on the logarithmic scale that a series has before it is known, and how many points that
+counts for: chosen by coverage on 400 real weekly series, none of which the tests hold."""
+TAIL_FREEDOM = 3
+"""Degrees of freedom of the extreme quantile where the history is too short to show it."""
+ENOUGH = {0.5: 50, 0.9: 100, 0.99: 200}
+"""Independent past errors from which each quantile is theirs: at least two lie above the extreme one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +93,11 @@ def outlook(values: Sequence[float], horizon: int, season: int = 0) -> Outlook:
         same = np.full(horizon, history[0])
         return Outlook(same, same, same)
     ahead = _forecasts(logs, horizon, season)
-    deviations, freedom = _errors(logs, ahead)
-    return Outlook(*(_quantile(ahead[-1], deviations, freedom, level) for level in QUANTILES))
+    past = _past(logs, ahead)
+    middle = ahead[-1]
+    amounts = [np.maximum(np.expm1(middle + past.reach(level) * past.deviations), 0.0) for level in QUANTILES]
+    # Draws may put a quantile of few below that of fewer.
+    return Outlook(*np.maximum.accumulate(np.array(amounts)))
 
 
 def backtest(values: Sequence[float], horizon: int, season: int = 0, origins: int = 1) -> Coverage:
@@ -168,26 +188,65 @@ def _forecasts(logs: Float, horizon: int, season: int) -> Float:
     return ahead
 
 
-def _errors(logs: Float, ahead: Float) -> tuple[Float, Float]:
-    """Root mean square error and degrees of freedom of each step ahead."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Past:
+    """How wrong forecasts would have been within the history.
+
+    Parameters
+    ----------
+    deviations
+        (step,): root mean square error, never falling with the distance.
+    freedom
+        (step,): how many independent errors that is made of, less one.
+    draws
+        Past errors over what was known of their scale before, sorted.
+    independent
+        How many of these are news: errors of overlapping stretches are alike.
+    """
+
+    deviations: Float
+    freedom: Float
+    draws: Float
+    independent: int
+
+    def reach(self, level: float) -> Float:
+        """Deviations from the middle to a quantile, (step,) or ()."""
+        # Imported on first use: it takes half a second.
+        from scipy.stats import t
+
+        if self.independent >= ENOUGH[level]:
+            rank = min(len(self.draws), int(np.ceil((len(self.draws) + 1) * level)))
+            return np.asarray(self.draws[rank - 1])
+        if level > 0.9:
+            return np.asarray(t.ppf(level, TAIL_FREEDOM))
+        return np.asarray(t.ppf(level, np.maximum(self.freedom, TAIL_FREEDOM)))
+
+
+def _past(logs: Float, ahead: Float) -> _Past:
     horizon = ahead.shape[1]
     deviations, freedom = np.zeros(horizon), np.ones(horizon)
     longest = min(horizon, (len(logs) - _WARM_UP) // 2)
+    draws: list[Float] = []
+    independent = 0
     for step in range(1, horizon + 1):
         at = min(step, longest)
-        errors = logs[_WARM_UP + at :] - ahead[_WARM_UP : len(logs) - at, at - 1]
-        count = len(errors)
+        squares = (logs[_WARM_UP + at :] - ahead[_WARM_UP : len(logs) - at, at - 1]) ** 2
+        count = len(squares)
+        prior = PRIOR_POINTS * PRIOR**2 * at
         # Errors of overlapping stretches are alike: only every at-th is news.
         freedom[step - 1] = max(1, count // at - 1)
-        spread = np.sqrt(float(np.mean(errors**2)) * (1 + at / count))
-        deviations[step - 1] = spread * np.sqrt(step / at)
-    return np.maximum.accumulate(deviations), freedom
-
-
-def _quantile(middle: Float, deviations: Float, freedom: Float, level: float) -> Float:
-    from scipy.stats import t
-
-    # Few degrees of freedom would make the extreme quantiles of t absurd on a logarithmic scale.
-    reach = t.ppf(level, np.maximum(freedom, 3))
-    found: Float = np.maximum(np.expm1(middle + reach * deviations), 0.0)
-    return found
+        mean = (float(squares.sum()) + prior) / (count + PRIOR_POINTS)
+        deviations[step - 1] = np.sqrt(mean * (1 + at / count) * step / at)
+        if step == at and count > at:
+            # The scale known at an origin: the errors of forecasts that had come true by then.
+            known = np.cumsum(squares)[:-at] + prior
+            scales = np.sqrt(known / (np.arange(1, count - at + 1) + PRIOR_POINTS))
+            errors = logs[_WARM_UP + 2 * at :] - ahead[_WARM_UP + at : len(logs) - at, at - 1]
+            draws.append(errors / scales)
+            independent += (count - at) // at
+    return _Past(
+        np.maximum.accumulate(deviations),
+        freedom,
+        np.sort(np.concatenate(draws)) if draws else np.zeros(0),
+        independent,
+    )
