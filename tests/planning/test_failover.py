@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from binwright_clients.cli.main import main
+from binwright_clients.cli.plan_forecast import plan_document
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import Catalog
 from binwright_optimizer.model.forecast import Band, Forecast, Link, Resilience
-from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, busiest_cell
+from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, bought_by, bought_in
+from binwright_optimizer.planning.mix import STEADY
 from binwright_optimizer.planning.planner import PlanParams, make_plan
+from binwright_optimizer.verify.plan import verify_plan
 from click.testing import CliRunner
 from plan_cases import forecast, sold
 
@@ -23,7 +26,8 @@ TEN = forecast([Band.exactly(10)], profile="flat")
 def outcomes(asked: Forecast, *catalogs: Catalog) -> dict[Loss, Outcome]:
     lists = {c.name: c for c in catalogs}
     plan = make_plan(asked, PlanParams(60.0), catalogs=lists)
-    simulated = Failover(plan, lists, busiest_cell(plan, 0, 0))
+    bought = bought_by(plan)
+    simulated = Failover(bought, lists, bought.busiest(0, 0))
     return {loss: simulated.outcome(loss) for loss in simulated.losses()}
 
 
@@ -99,6 +103,29 @@ def test_any_spot_pool_may_go_where_that_is_promised(zones: int) -> None:
     assert all(outcome.is_promised and not outcome.lost for outcome in pools)
 
 
+def test_a_saved_plan_fails_over_as_the_plan_at_hand_in_every_hour() -> None:
+    """Two quarters of office hours over two regions of three zones, in all of their four blocks."""
+    asked = forecast([Band.exactly(9), Band(9, 10, 12)], cpu=(2000, 700))
+    movable = replace(asked.workloads[0], regions=(HOME, AWAY))
+    asked = replace(asked, workloads=(movable, asked.workloads[1]), resilience=Resilience(zones=1))
+    lists = {c.name: c for c in (sold(HOME, 3, c4=0.10, c8=0.19), sold(AWAY, 2, c4=0.11))}
+    plan = make_plan(asked, PlanParams(60.0), catalogs=lists)
+    document = json.loads(json.dumps(plan_document(plan)))
+    assert verify_plan(asked, lists, (STEADY,), document).findings == ()
+    at_hand, saved = bought_by(plan), bought_in(document["certificate"], asked, lists)
+    assert saved.splits == at_hand.splits
+    promised = 0
+    for cell in {cell for cell, _, _ in at_hand.nodes}:
+        one, other = Failover(at_hand, lists, cell), Failover(saved, lists, cell)
+        assert one.losses() == other.losses()
+        for loss in one.losses():
+            outcome = other.outcome(loss)
+            assert outcome.protected_lost == 0
+            assert outcome.nodes_lost == one.outcome(loss).nodes_lost
+            promised += outcome.is_promised
+    assert promised >= 2 * 2 * 3
+
+
 DOCUMENT = """apiVersion: binwright.dev/v1
 kind: Forecast
 periods: [2027-Q1]
@@ -123,6 +150,26 @@ def test_command_shows_every_loss_and_whether_the_promise_holds(
     assert ("every promise holds" in result.stdout) == bool(promise)
 
 
+def test_command_takes_a_saved_plan_once_it_is_verified(tmp_path: Path) -> None:
+    file, saved = tmp_path / "f.yaml", tmp_path / "plan.json"
+    file.write_text(DOCUMENT + "resilience: {zones: 1}\n", encoding="utf-8")
+    runner = CliRunner()
+    made = runner.invoke(main, ["plan", str(file), "-q", "--workers", "1", "-o", "json"])
+    saved.write_text(made.stdout, encoding="utf-8")
+    command = ["plan", "failover", str(file), "--plan", str(saved), "-o", "json"]
+    held = runner.invoke(main, command)
+    assert held.exit_code == 0, held.output
+    (period,) = json.loads(held.stdout)["periods"]
+    assert period["hours_of_week"] == 168
+    assert [loss["lost"] for loss in period["losses"]].count("zone") == 3
+    document = json.loads(made.stdout)
+    document["periods"][0]["splits"][0]["pods_held"] += 1
+    saved.write_text(json.dumps(document), encoding="utf-8")
+    refuted = runner.invoke(main, command)
+    assert refuted.exit_code == 1
+    assert "the plan does not hold" in refuted.stderr
+
+
 def test_command_names_unknown_periods_and_scenarios(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(DOCUMENT, encoding="utf-8")
@@ -134,7 +181,7 @@ def test_command_names_unknown_periods_and_scenarios(tmp_path: Path) -> None:
     assert "has no scenario 'worst'; it has certain" in result.stderr
 
 
-@pytest.mark.slow  # 40 s: two quarters over nine zones
+@pytest.mark.slow  # two quarters over nine zones, every hour of the week
 def test_shipped_example_keeps_its_promises() -> None:
     example = Path(__file__).resolve().parents[2] / "examples" / "resilient.yaml"
     result = CliRunner().invoke(main, ["plan", "failover", str(example), "-o", "json"])
@@ -142,5 +189,5 @@ def test_shipped_example_keeps_its_promises() -> None:
     losses = [loss for period in json.loads(result.stdout)["periods"] for loss in period["losses"]]
     assert {loss["lost"] for loss in losses} == {"zone", "spot pool", "region"}
     promised = [loss for loss in losses if loss["is_promised"]]
-    assert len([loss for loss in promised if loss["lost"] == "zone"]) >= 2 * 9
+    assert len([loss for loss in promised if loss["lost"] == "zone"]) >= 2 * 3 * 9
     assert all(loss["protected_pods_lost"] == 0 for loss in promised)

@@ -1,4 +1,4 @@
-"""``binwright plan failover``: plan, then take zones, spot pools and regions away and show what happens."""
+"""``binwright plan failover``: take zones, spot pools and regions away from a plan and show what happens."""
 
 from __future__ import annotations
 
@@ -9,83 +9,132 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from binwright_optimizer.errors import PlanningError, UnservedError
+from binwright_optimizer.model.forecast import PPM
 from rich.console import Group
 from rich.text import Text
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exit_codes import FAILED
-from binwright_clients.cli.failures import BadInput
-from binwright_clients.cli.output import output_option, print_table, print_yaml
+from binwright_clients.cli.failures import BadInput, Failure
+from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
+from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference_view import plain_table
-from binwright_clients.cli.render.text import dollars, literal, some
+from binwright_clients.cli.render.text import dollars, literal, percent, some
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
+from binwright_clients.forecast.saved_plan import read_document
 from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:
-    from binwright_optimizer.planning.failover import Moved, Outcome
+    from collections.abc import Mapping
+
+    from binwright_optimizer.model import Catalog
+    from binwright_optimizer.model.forecast import Forecast
+    from binwright_optimizer.planning.failover import Bought, Moved, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Simulated:
-    """The losses of one period's busiest hours."""
+    """The losses of one period, scenario and block of hours."""
 
     period: str
     scenario: str
+    hours_of_week: int
+    shares: dict[str, float]
     outcomes: tuple[Outcome, ...]
 
 
 @click.command(
     epilog=examples(
         "binwright plan failover examples/resilient.yaml",
-        "binwright plan failover examples/resilient.yaml --scenario usual --period 2027-Q1 -o json",
+        "binwright plan examples/resilient.yaml -o json > plan.json",
+        "binwright plan failover examples/resilient.yaml --plan plan.json --scenario all",
+        "binwright plan failover examples/resilient.yaml --hours busiest --period 2027-Q1 -o json",
     )
 )
 @click.argument("path", metavar="FORECAST")
+@click.option(
+    "--plan",
+    "saved",
+    metavar="PLAN",
+    help="A plan for the forecast, saved with -o json: verified, then simulated as it is.",
+)
 @click.option("--cloud", type=click.Choice(["aws", "gcp", "azure"]), help="Whose regions a table means.")
 @click.option(
     "--deadline", type=DURATION, default="45s", show_default=True, help="Time of the plan's solves."
 )
 @click.option("--period", metavar="NAME", help="Only this period.  [default: all]")
-@click.option("--scenario", metavar="NAME", help="Demand of this scenario.  [default: the highest]")
+@click.option(
+    "--scenario", metavar="NAME", help="Demand of this scenario, or all of them.  [default: the highest]"
+)
+@click.option(
+    "--hours",
+    type=click.Choice(["all", "busiest"]),
+    default="all",
+    show_default=True,
+    help="Every block of hours of the week, or the one whose nodes cost most.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of everything random.")
 @output_option()
+@click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 def failover(
     path: str,
+    saved: str | None,
     cloud: str | None,
     deadline: float,
     period: str | None,
     scenario: str | None,
+    hours: str,
     seed: int,
     output: str,
+    quiet: bool,
 ) -> None:
-    """Plan for a forecast, then lose each zone, spot pool and region in turn.
+    """Plan for a forecast, or take a plan, then lose each zone, spot pool and region in turn.
 
-    Pods on what is left stay where they are. Displaced pods go to the room left, protected ones first,
-    and nothing is bought; the verifier checks every placement. What has no place is lost until the
-    further nodes run whose cost is shown. Exit code 1 means that a promise of `resilience:` is broken.
+    In every block of hours of every period, pods on what is left stay where they are. Displaced pods go to
+    the room left, protected ones first, and nothing is bought; the verifier checks every placement. What has
+    no place is lost until the further nodes run whose cost is shown. Exit code 1 means that a promise of
+    `resilience:` is broken, or that the plan saved does not hold.
     """
     asked, places = read_with_places(path, cloud or "")
     # Imported on first use: it loads the solver.
-    from binwright_optimizer.planning.failover import Failover, busiest_cell
+    from binwright_optimizer.planning.failover import Failover, bought_by
     from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists
     from binwright_optimizer.planning.scenarios import scenarios
 
     names = [known.name or str(known.start) for known in asked.periods]
     if period is not None and period not in names:
         raise BadInput(f"--period: {path} has no period {period!r}{suggestion(period, names)}")
-    at = _scenario([known.name for known in scenarios(asked)], scenario)
+    futures = _scenarios([known.name for known in scenarios(asked)], scenario)
     lists = price_lists(asked)
     try:
         with answer_only_on_stdout():
-            plan = make_plan(asked, PlanParams(deadline, seed=seed))
+            if saved is None:
+                with plan_progress(stderr_console(), quiet=quiet) as note:
+                    bought = bought_by(make_plan(asked, PlanParams(deadline, seed=seed), note))
+            else:
+                bought = _verified(saved, asked, lists)
+            cells = [
+                (number, at, block)
+                for number, name in enumerate(names)
+                if period in (None, name)
+                for at in futures
+                for block in range(len(bought.blocks))
+                if hours == "all" or bought.busiest(number, at)[2] == block
+            ]
             simulated = []
-            for number, name in enumerate(names):
-                if period in (None, name):
-                    cell = Failover(plan, lists, busiest_cell(plan, number, at))
-                    outcomes = tuple(cell.outcome(loss) for loss in cell.losses())
-                    simulated.append(_Simulated(name, plan.scenarios[at].name, outcomes))
+            with plan_progress(stderr_console(), quiet=quiet, what="blocks of hours") as note:
+                for done, cell in enumerate(cells):
+                    note(done, len(cells))
+                    simulation, block = Failover(bought, lists, cell), bought.blocks[cell[2]]
+                    outcomes = tuple(simulation.outcome(loss) for loss in simulation.losses())
+                    shares = {
+                        profile.name: ppm / PPM
+                        for profile, ppm in zip(asked.profiles, block.ppm, strict=True)
+                    }
+                    future = bought.scenarios[cell[1]].name
+                    simulated.append(_Simulated(names[cell[0]], future, block.hours, shares, outcomes))
     except UnservedError as error:
         raise places.unserved(error) from error
     except PlanningError as error:
@@ -97,6 +146,8 @@ def failover(
             {
                 "name": one.period,
                 "scenario": one.scenario,
+                "hours_of_week": one.hours_of_week,
+                "share_of_busiest_hour": one.shares,
                 "losses": [_outcome_document(outcome) for outcome in one.outcomes],
             }
             for one in simulated
@@ -112,13 +163,33 @@ def failover(
         raise SystemExit(FAILED)
 
 
-def _scenario(known: list[str], name: str | None) -> int:
-    """Index of a scenario by name; the last one has the highest demand."""
+def _verified(saved: str, asked: Forecast, lists: Mapping[str, Catalog]) -> Bought:
+    """What a saved plan runs, once the verifier has found nothing wrong with it."""
+    from binwright_optimizer.planning.failover import bought_in
+    from binwright_optimizer.planning.mix import STEADY
+    from binwright_optimizer.verify.plan import UnverifiableError, verify_plan
+
+    document = read_document(saved)
+    try:
+        found = verify_plan(asked, lists, (STEADY,), document)
+    except UnverifiableError as error:
+        raise BadInput(f"{saved}: {error}") from error
+    if found.findings:
+        raise Failure(
+            f"{saved}: the plan does not hold: {found.findings[0]}; binwright plan verify says more"
+        )
+    return bought_in(document["certificate"], asked, lists)
+
+
+def _scenarios(known: list[str], name: str | None) -> list[int]:
+    """Indices of scenarios by name; the last one has the highest demand."""
     if name is None:
-        return len(known) - 1
+        return [len(known) - 1]
+    if name == "all":
+        return list(range(len(known)))
     if name not in known:
         raise BadInput(f"--scenario: the plan has no scenario {name!r}; it has {', '.join(known)}")
-    return known.index(name)
+    return [known.index(name)]
 
 
 def _outcome_document(outcome: Outcome) -> dict[str, Any]:
@@ -165,7 +236,8 @@ def _view(simulated: list[_Simulated], broken: int) -> Group:
                 literal(_summed(outcome.lost, by_zone=False)),
                 "nowhere" if extra is None else dollars(extra, 2),
             )
-        heading = f"{one.period}, busiest hours, demand {one.scenario}"
+        busy = ", ".join(f"{name} {percent(share)}" for name, share in one.shares.items())
+        heading = f"{one.period}, {one.hours_of_week} hours of the week ({busy}), demand {one.scenario}"
         parts += [Text(heading, style="bold"), table, Text("")]
     if broken:
         said = f"{broken} protected pods are lost: a promise is broken"

@@ -23,13 +23,13 @@ OnProgress = Callable[[int, int], None]
 
 
 @contextmanager
-def plan_progress(console: Console, *, quiet: bool) -> Iterator[OnProgress]:
-    """A function to tell how many of how many problems are solved."""
+def plan_progress(console: Console, *, quiet: bool, what: str = "node mixes") -> Iterator[OnProgress]:
+    """A function to tell how many of how many problems, or ``what`` is done, are solved."""
     if quiet:
         yield lambda _done, _total: None
     elif console.is_terminal:
         with Progress(
-            TextColumn("solving node mixes"),
+            TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -40,14 +40,15 @@ def plan_progress(console: Console, *, quiet: bool) -> Iterator[OnProgress]:
             task = progress.add_task("", total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
     else:
-        yield _Lines(console).note
+        yield _Lines(console, what).note
 
 
 class _Lines:
     """A line every half minute, with the time left at the pace so far."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: Console, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._what = what
         self._clock = clock
         self._began = clock()
         self._first: tuple[float, int] | None = None
@@ -64,5 +65,5 @@ class _Lines:
         pace = (elapsed_s - self._first[0]) / (done - self._first[1])
         left_s = pace * (total - done)
         self._console.print(
-            f"{elapsed_s:6.0f} s  {done:,} of {total:,} node mixes, some {left_s:,.0f} s left", markup=False
+            f"{elapsed_s:6.0f} s  {done:,} of {total:,} {self._what}, some {left_s:,.0f} s left", markup=False
         )

@@ -15,10 +15,8 @@ from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_forecast import with_held
 from binwright_clients.cli.plan_forecast_view import usd
 from binwright_clients.cli.render.text import counted, literal, percent
-from binwright_clients.errors import InputError
 from binwright_clients.forecast import read_forecast
-from binwright_clients.forecast.saved_plan import read_plan
-from binwright_clients.sources import read_source, text_of
+from binwright_clients.forecast.saved_plan import read_document, read_plan
 
 
 @click.command(
@@ -55,12 +53,7 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
     asked = read_forecast(forecast, cloud or "")
     if held_path is not None:
         asked = with_held(asked, read_plan(held_path))
-    try:
-        document = json.loads(text_of(read_source(plan)))
-    except ValueError as error:
-        raise InputError.of(plan, f"is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise InputError.of(plan, "is no plan: binwright plan -o json writes one")
+    document = read_document(plan)
     # What is sold, and to which pool of nodes, is part of the question; imported on first use.
     from binwright_optimizer.planning.mix import STEADY
     from binwright_optimizer.planning.planner import price_lists

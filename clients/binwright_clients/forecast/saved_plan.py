@@ -91,14 +91,28 @@ def read_plan(path: str) -> SavedPlan:
     InputError
         If the file holds no such plan; it names the field that is wrong.
     """
+    body = read_document(path)
+    if not {"periods", "scenarios", "commitments"} <= body.keys():
+        raise InputError.of(path, "is no plan of `binwright plan -o json`")
+    return _Reader(path).plan(body)
+
+
+def read_document(path: str) -> dict[str, Any]:
+    """The plain values of a saved plan.
+
+    Raises
+    ------
+    InputError
+        If the file holds no JSON object.
+    """
     text = text_of(read_source(path))
     try:
         body = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError.of(path, f"is not JSON: {error.msg}", place=f"line {error.lineno}") from None
-    if not isinstance(body, dict) or not {"periods", "scenarios", "commitments"} <= body.keys():
-        raise InputError.of(path, "is no plan of `binwright plan -o json`")
-    return _Reader(path).plan(body)
+    if not isinstance(body, dict):
+        raise InputError.of(path, "is no plan: binwright plan -o json writes one")
+    return body
 
 
 class _Reader:
