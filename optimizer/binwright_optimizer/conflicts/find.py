@@ -151,7 +151,7 @@ def _cost_of_some(problem: Problem, stop: Stop) -> int | None:
     params = SolveParams(gap=ANY_GAP, work_limit=QUESTION_UNITS)
     found = Search(instance, params, WorkLimit(work, QUESTION_UNITS), work=work).run()
     if not found.packing.is_partial(instance) and not found.packing.short:
-        return found.packing.cost
+        return found.packing.cost - found.packing.charge
     if not found.is_exhausted:
         raise _OutOfTimeError
     return None

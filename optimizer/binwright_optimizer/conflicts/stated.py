@@ -9,6 +9,7 @@ from binwright_optimizer.model import (
     Gang,
     GpuNodePolicy,
     NodePool,
+    PodAffinityTerm,
     PodTemplate,
     Policies,
     Problem,
@@ -93,8 +94,7 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
             )
     for field, text in (("pod_affinity", "pod affinity"), ("pod_anti_affinity", "pod anti-affinity")):
         for wanted in dict.fromkeys(getattr(template, field).required):
-            selector = "nothing" if wanted.selector is None else str(wanted.selector) or "all pods"
-            yield Constraint(f"{text} by {wanted.topology_key} to {selector}", term(field, wanted))
+            yield Constraint(f"{text} by {wanted.topology_key} to {_meant(wanted)}", term(field, wanted))
     for port in template.host_ports:
         yield Constraint(f"host port {port.port}/{port.protocol.value}", one("host_ports", port))
     for cap in template.node_caps:
@@ -103,6 +103,22 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
         yield Constraint(f"volume {volume.name or '(its own)'}", one("volumes", volume))
     if workload.spot:
         yield Constraint("spot policy", lambda problem: _with_workload(problem, w, spot=SpotPolicy()))
+
+
+def _meant(term: PodAffinityTerm) -> str:
+    """Whom a term selects, so that no two terms of a pod read alike."""
+    text = "nothing" if term.selector is None else str(term.selector) or "all pods"
+    for keys, relation in (
+        (term.match_label_keys, "like its own"),
+        (term.mismatch_label_keys, "not its own"),
+    ):
+        if keys:
+            text += f", {' and '.join(keys)} {relation}"
+    if term.namespaces:
+        text += f", in {' and '.join(term.namespaces)}"
+    if term.namespace_selector is not None:
+        text += f", in namespaces with {str(term.namespace_selector) or 'any labels'}"
+    return text
 
 
 def _with_workload(problem: Problem, w: int, spot: SpotPolicy) -> Problem:
