@@ -59,7 +59,7 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
             for level, price in zip(bound.levels, bound.duals.levels, strict=False)
             if price
         ),
-        local_prices=_local_prices(instance, pods),
+        local_prices=_local_prices(instance, pods, bits),
         commitment_prices=tuple(
             (row.commitment, int(np.ceil(price * scale)))
             for row, price in zip(instance.limits, bound.duals.limits, strict=True)
@@ -68,16 +68,20 @@ def certificate(instance: Instance, bound: Bound) -> Certificate:
     )
 
 
-def _local_prices(instance: Instance, pods: list[int]) -> tuple[LocalPrices, ...]:
-    """Prices of linked kinds by domain, those of narrower domains first."""
+def _local_prices(instance: Instance, pods: list[int], bits: int) -> tuple[LocalPrices, ...]:
+    """Prices of linked kinds by domain, those of narrower domains first.
+
+    What pods are charged somewhere is part of their price: whoever evaluates the bound takes it off there.
+    """
     linking = instance.linking
     if linking is None:
         return ()
+    charge = [int(micro) << bits for micro in linking.charge]
     prices: list[dict[Scope, int]] = [{} for _ in linking.kinds]
     shares = _shares(instance, linking)
     for part in np.flatnonzero(_is_whole(linking)):
         v, q, share = linking.part_of[part], linking.part_kind[part], shares[part]
-        scope, price = linking.scopes[v], int(share * pods[linking.class_of[v]])
+        scope, price = linking.scopes[v], int(share * (pods[linking.class_of[v]] + charge[v]))
         prices[q][scope] = min(price, prices[q].get(scope, price))
     workloads: dict[int, list[int]] = {}
     for w, kind in enumerate(instance.origin.kinds.workload_kind.tolist()):

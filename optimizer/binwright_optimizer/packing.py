@@ -27,7 +27,7 @@ class Packing:
     allocation
         int64 array (v,): pods of each local kind that the instance was packed for, if any rules link them.
     cost
-        Exact micro-dollars per hour.
+        Exact micro-dollars per hour, of nodes and of what pods are charged for their places.
     short
         Nodes that NodePool minimums still ask for; an answer must have none.
     """
@@ -39,6 +39,8 @@ class Packing:
     cost: int
     short: int
     allocation: NDArray[np.int64] | None = None
+    charge: int = 0
+    """What of ``cost`` pods are charged for their places, if all that are allocated are placed."""
 
     @classmethod
     def of(
@@ -66,7 +68,11 @@ class Packing:
             for row in instance.minimums
         )
         left_out = instance.demand - placed
-        return cls(candidates, counts, patterns, left_out, cost, short, instance.allocation)
+        charge = 0
+        if instance.linking is not None and instance.allocation is not None:
+            charge = int(instance.linking.charge @ instance.allocation)
+        cost += charge
+        return cls(candidates, counts, patterns, left_out, cost, short, instance.allocation, charge)
 
     def with_demand(self, instance: Instance) -> Packing:
         """The same nodes and patterns, with what is left out counted against this instance."""

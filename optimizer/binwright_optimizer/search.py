@@ -551,10 +551,12 @@ class Search:
 
 
 def price_step(instance: Instance) -> int:
-    """Largest amount that divides every price a node may have, in micro-dollars; 0 if all are free."""
+    """Largest amount that divides every price and charge, in micro-dollars; 0 if all are free."""
     if instance.problem.savings_plans:
         return 1  # they may pay any part of a node
     prices = [instance.shelf.price[part.rows] for part in instance.origin.shelved]
+    if instance.linking is not None and instance.linking.charge.any():
+        prices.append(instance.linking.charge)
     return int(np.gcd.reduce(np.concatenate(prices))) if prices else 0
 
 

@@ -26,6 +26,7 @@ from binwright_optimizer.model import (
     relative_gap,
 )
 from binwright_optimizer.params import SolveParams
+from binwright_optimizer.penalties import interruption_cost, penalties_of
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
 from binwright_optimizer.stopping import Deadline, Reserved, Stop
@@ -89,21 +90,27 @@ def solve(
     with timer.phase("prove"):
         proof, bound = prover.prove(found, _placed_counts(problem, placed))
     with timer.phase("verify"):
+        penalties = penalties_of(problem, placed.node_claims, placed.existing)
+        interruptions = interruption_cost(problem, placed.node_claims, placed.existing)
+        cost = found.packing.cost - found.packing.charge
+        total = cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
         decision = Decision(
             status=_status(placed),
-            stop_reason=_stop_reason(found, bound, params, stop),
-            cost_microusd_per_hour=found.packing.cost,
-            bound_microusd_per_hour=min(bound, found.packing.cost),
+            stop_reason=_stop_reason(found, total, bound, params, stop),
+            cost_microusd_per_hour=cost,
+            bound_microusd_per_hour=min(bound, total),
             node_claims=placed.node_claims,
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
             warnings=(*found.warnings, *warnings),
             commitments=commitment_uses(problem, placed.node_claims),
+            interruption_microusd_per_hour=interruptions,
+            penalties=penalties,
         )
         findings = (*check_placement(problem, decision), *check_statement(decision))
-        if bound > found.packing.cost:
-            findings += (f"the bound {bound} exceeds the cost {found.packing.cost}",)
+        if bound > total:
+            findings += (f"the bound {bound} exceeds the cost {total}",)
         if findings:
             raise VerificationError(findings)
     return timer.on(decision)
@@ -166,8 +173,7 @@ def _status(placed: Placed) -> SolutionStatus:
     return SolutionStatus.PARTIAL if has_pods else SolutionStatus.NONE
 
 
-def _stop_reason(found: Found, bound: int, params: SolveParams, stop: Stop) -> StopReason:
-    cost = found.packing.cost
+def _stop_reason(found: Found, cost: int, bound: int, params: SolveParams, stop: Stop) -> StopReason:
     if bound >= cost:
         return StopReason.OPTIMAL
     if stop.is_cancelled():

@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from binwright_optimizer.model import (
-    NodePool,
     PodTemplate,
     Policies,
-    PreferencePolicy,
     Problem,
     Workload,
 )
@@ -35,43 +33,21 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
         lambda template: template.pod_affinity.preferred or template.pod_anti_affinity.preferred,
         None,
     ),
-    ("preferred node affinity is not weighed", lambda template: template.preferred_affinity, None),
     (
         "claims of devices are not enforced",
         lambda template: template.device_claims,
         None,
     ),
-    ("restart costs are not weighed", lambda template: template.restart_cost_microusd, None),
 )
 """Warning, what in a pod template brings it up, and the rule that the verifier waives meanwhile."""
 
 
-def _has_soft_taint(pool: NodePool) -> bool:
-    return any(not taint.repels for taint in pool.taints)
-
-
 _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] = (
-    (
-        "taints with the effect PreferNoSchedule are not weighed",
-        lambda problem: (
-            any(map(_has_soft_taint, problem.node_pools))
-            or any(not taint.repels for node in problem.existing_nodes for taint in node.taints)
-        ),
-        None,
-    ),
     (
         "EC2NodeClasses (kubelet, disks) change nothing here: the catalogue has no instance types of AWS",
         lambda problem: (
             any(pool.node_class is not None for pool in problem.node_pools)
             and not any(kind.cloud == "aws" for kind in problem.catalog.instance_types)
-        ),
-        None,
-    ),
-    (
-        "preferences are not weighed, whatever a weight point is worth",
-        lambda problem: (
-            problem.policies.microusd_per_weight_hour
-            and problem.policies.preferences is PreferencePolicy.RESPECT
         ),
         None,
     ),
@@ -141,7 +117,7 @@ def _workload_warnings(problem: Problem) -> Iterator[str]:
 
 def _is_ignored(warning: str, policies: Policies) -> bool:
     """Whether the user asked not to weigh wishes at all."""
-    return policies.preferences is PreferencePolicy.IGNORE and warning.endswith("is not weighed")
+    return not policies.weight_price and warning.endswith("is not weighed")
 
 
 def _name(workload: Workload) -> str:

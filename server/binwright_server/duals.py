@@ -27,13 +27,21 @@ def pod_worths(decision: Decision, counts: Sequence[int]) -> list[float]:
     [2.0]
     """
     leaves = _leaves(decision.certificate)
-    worths = [
-        sum(leaf.pod_prices[w] / 2**leaf.scale_bits for leaf in leaves) / len(leaves)
-        for w in range(len(counts))
-    ]
+    prices = [_least_prices(leaf) for leaf in leaves]
+    worths = [sum(price[w] for price in prices) / len(leaves) for w in range(len(counts))]
     total = sum(worth * count for worth, count in zip(worths, counts, strict=True))
     scale = decision.bound_microusd_per_hour / total if total > 0 else 0.0
     return [worth * scale for worth in worths]
+
+
+def _least_prices(leaf: Certificate) -> list[float]:
+    """Price of a pod of each workload, where it has prices by domain the least of them."""
+    prices = [price / 2**leaf.scale_bits for price in leaf.pod_prices]
+    for entry in leaf.local_prices:
+        least = min((price for _, price in entry.prices), default=0) / 2**leaf.scale_bits
+        for w in entry.workloads:
+            prices[w] = least
+    return prices
 
 
 def _leaves(certificate: Certificate) -> list[Certificate]:

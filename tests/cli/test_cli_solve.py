@@ -150,6 +150,13 @@ def test_options_reach_the_request(run: Run) -> None:
     assert params.work_limit == 2_000_000
 
 
+def test_prices_of_wishes_and_restarts_reach_the_request(run: Run) -> None:
+    policies = run("--preference-price", "0.0002", "--restart-cost", "1.5")[1].request.problem.policies
+    assert (policies.microusd_per_weight_hour, policies.restart_cost_microusd) == (200, 1_500_000)
+    assert run("--preference-price", "0")[1].request.problem.policies.HasField("microusd_per_weight_hour")
+    assert not run()[1].request.problem.HasField("policies")
+
+
 def test_a_gap_that_is_not_given_is_left_to_the_solver_and_a_zero_is_not(run: Run) -> None:
     assert not run()[1].request.params.HasField("gap")
     assert run("--gap", "0")[1].request.params.HasField("gap")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binwright.v1 import decision_pb2
-from binwright_clients.cli.render.paid import accelerators_text, commitments_text
+from binwright_clients.cli.render.paid import accelerators_text, charges_text, commitments_text
 
 
 def test_commitments_are_shown_in_nodes_and_in_dollars() -> None:
@@ -30,4 +30,26 @@ def test_accelerators_are_shown_with_what_unused_ones_cost() -> None:
     assert accelerators_text([use]).plain == (
         "Accelerators\n  nvidia.com/gpu  4 bought, 2.5 used, 1.5 unused ($1.5000/h), of which 1 stranded"
         " ($1.0000/h)"
+    )
+
+
+def test_penalties_and_interruptions_are_shown_apart_the_dearest_first() -> None:
+    decision = decision_pb2.Decision(
+        hourly_interruption_microusd=4_000,
+        hourly_penalty_microusd=3_000_000,
+        penalties=[
+            decision_pb2.Penalty(
+                workload_name="Pod default/a", wish="zone In [b] (weight 40)", pods=1, microusd_per_hour=10**6
+            ),
+            decision_pb2.Penalty(
+                workload_name="Pod default/b", wish="no taint x", pods=2, microusd_per_hour=2 * 10**6
+            ),
+        ],
+    )
+    assert charges_text(decision, most=1).plain == (
+        "Weighed beside the cost of nodes\n"
+        "  interruptions  $0.004000/h on average\n"
+        "  preferences not met  $3.000000/h\n"
+        "    Pod default/b: 2 pods without no taint x, $2.000000/h\n"
+        "    and 1 more"
     )

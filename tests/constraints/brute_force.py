@@ -4,7 +4,7 @@ Slow and plain on purpose: nothing is counted by class, no answer is carried ove
 with the solver or the verifier. What a rule means is in the docstrings of `binwright_optimizer.model`; how it
 is read here is said beside it.
 
-Not read here: shares of GPUs, MIG, device claims, preferences, commitments.
+Not read here: shares of GPUs, MIG, device claims, commitments.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model import (
@@ -30,9 +31,11 @@ from binwright_optimizer.model import (
     Operator,
     PodAffinityTerm,
     PodTemplate,
+    PreferencePolicy,
     Problem,
     Requirement,
     Taint,
+    TaintEffect,
     TopologySpread,
     labels,
 )
@@ -677,6 +680,49 @@ def gpu_nodes_hold(
     return True
 
 
+# --- what is charged beside nodes ---------------------------------------------------------------------
+
+
+def charges(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod]) -> int:
+    """Micro-dollars per hour of preferences that pods go without and of expected interruptions."""
+    return penalty(problem, nodes, placed) + interruptions(problem, placed)
+
+
+def penalty(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod]) -> int:
+    """What preferences that pods go without weigh."""
+    if problem.policies.preferences is PreferencePolicy.IGNORE:
+        return 0
+    points = 0
+    for pod in placed:
+        for preferred in pod.template.preferred_affinity:
+            if not all(_satisfies(r, pod.node) for r in preferred.term):
+                points += preferred.weight
+        for taint in pod.node.taints:
+            is_tolerated = any(toleration.tolerates(taint) for toleration in pod.template.tolerations)
+            if taint.effect is TaintEffect.PREFER_NO_SCHEDULE and not is_tolerated:
+                points += 100
+    return points * problem.policies.microusd_per_weight_hour
+
+
+def interruptions(problem: Problem, placed: Sequence[Pod]) -> int:
+    """What interruptions of pods on spot nodes cost on average; of a rate not known, one a month."""
+    total = 0
+    for pod in placed:
+        own = pod.node.labels
+        if own.get(labels.CAPACITY_TYPE) != CapacityType.SPOT.value:
+            continue
+        [rate] = [
+            o.interruption_ppm_per_month
+            for kind in problem.catalog.instance_types
+            for o in kind.offerings
+            if (kind.name, o.zone) == (own.get(labels.INSTANCE_TYPE), own.get(labels.ZONE))
+            and o.capacity_type is CapacityType.SPOT
+        ] or [None]
+        cost = pod.template.restart_cost_microusd or problem.policies.restart_cost_microusd
+        total += math.ceil(Fraction(cost * (1_000_000 if rate is None else rate), 1_000_000 * 730))
+    return total
+
+
 # --- the cheapest placement -------------------------------------------------------------------------
 
 
@@ -702,18 +748,25 @@ def existing_nodes(problem: Problem) -> list[Node]:
 
 
 def cheapest(problem: Problem, counts: Sequence[int] | None = None) -> Placement | None:
-    """The cheapest placement of all pods, or of so many of each workload; None if there is none."""
+    """The placement of all pods, or of so many of each workload, of least total; None if there is none.
+
+    The total is what nodes cost and pods are charged.
+    """
     wanted = [workload.replicas for workload in problem.workloads] if counts is None else list(counts)
     best: list[Placement] = []
-    for placement in _placements(problem, wanted, best):
+    least: list[int] = []
+    for placement in _placements(problem, wanted, least):
+        total = placement.cost + charges(problem, placement.nodes, placement.pods)
+        if least and total >= least[0]:
+            continue
         if next(_broken(problem, placement.nodes, placement.pods), None) is None:
-            best.clear()
-            best.append(Placement(list(placement.nodes), list(placement.pods)))
+            best[:] = [Placement(list(placement.nodes), list(placement.pods))]
+            least[:] = [total]
     return best[0] if best else None
 
 
-def _placements(problem: Problem, counts: Sequence[int], best: list[Placement]) -> Iterator[Placement]:
-    """Placements that have room and cost less than the best so far; equal pods in one order only.
+def _placements(problem: Problem, counts: Sequence[int], least: list[int]) -> Iterator[Placement]:
+    """Placements that have room, on nodes that cost less than the least total; equal pods in one order only.
 
     Pods go one after the other to an existing node, to a node opened before, or to one more node; in
     the end further nodes stay empty where NodePools have minimums.
@@ -723,7 +776,7 @@ def _placements(problem: Problem, counts: Sequence[int], best: list[Placement]) 
     nodes, pods = existing_nodes(problem), []
 
     def too_dear() -> bool:
-        return bool(best) and Placement(nodes, []).cost >= best[0].cost
+        return bool(least) and Placement(nodes, []).cost >= least[0]
 
     def place(k: int, first: int) -> Iterator[Placement]:
         if too_dear():

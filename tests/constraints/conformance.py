@@ -18,7 +18,7 @@ from binwright_optimizer.solve import solve
 from binwright_optimizer.unenforced import WAIVED, unenforced
 from binwright_optimizer.verify import verify
 from binwright_optimizer.verify.rulebook import stated_rules
-from brute_force import Node, Placement, Pod, cheapest
+from brute_force import Node, Placement, Pod, charges, cheapest
 from builders import microusd
 from decisions import findings, placement_of, stated
 
@@ -56,16 +56,30 @@ class Answer:
         return self.question.workloads[pod.workload].name
 
 
-def conforms(question: Problem, dollars: float, expected: Callable[[Answer], object] | None = None) -> None:
-    """All pods are placed for so many dollars an hour, as expected: an answer that is falsy is wrong."""
+def conforms(
+    question: Problem,
+    dollars: float,
+    expected: Callable[[Answer], object] | None = None,
+    *,
+    charged: float = 0,
+) -> None:
+    """All pods are placed for so many dollars an hour, as expected: an answer that is falsy is wrong.
+
+    Parameters
+    ----------
+    charged
+        Dollars an hour of penalties and expected interruptions.
+    """
     placement = cheapest(question)
     assert placement is not None
     assert placement.cost == microusd(dollars)
+    assert charges(question, placement.nodes, placement.pods) == microusd(charged)
     assert findings(question, stated(question, placement)) == ()
     assert expected is None or expected(Answer(question, placement))
     decision = answered(question)
     assert decision.status is SolutionStatus.COMPLETE
     assert decision.cost_microusd_per_hour == microusd(dollars)
+    assert decision.total_microusd_per_hour - decision.cost_microusd_per_hour == microusd(charged)
     assert expected is None or expected(Answer(question, placement_of(question, decision)))
 
 

@@ -10,6 +10,7 @@ bound is 0, so that nothing has to be proven.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from binwright_optimizer.model import (
     Unschedulable,
 )
 from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.penalties import interruption_cost, penalties_of
 from binwright_optimizer.verify import check_placement
 from brute_force import Node, Placement, Pod, daemon_overhead, existing_nodes, node_labels, options
 from builders import REGION, ZONE
@@ -103,9 +105,9 @@ def decided(
     )
     status = SolutionStatus.PARTIAL if left else SolutionStatus.COMPLETE
     cost = sum(claim.price_microusd_per_hour for claim in claims)
-    return Decision(
+    made = Decision(
         status=status if any(used) or not left else SolutionStatus.NONE,
-        stop_reason=StopReason.OPTIMAL if cost == 0 else StopReason.EXHAUSTED,
+        stop_reason=StopReason.EXHAUSTED,
         cost_microusd_per_hour=cost,
         bound_microusd_per_hour=0,
         node_claims=claims,
@@ -113,6 +115,20 @@ def decided(
         unschedulable=left,
         certificate=Certificate(20, (0,) * len(question.workloads)),
     )
+    return charged(question, made)
+
+
+def charged(question: Problem, decision: Decision) -> Decision:
+    """The decision with what it is charged beside its nodes, as the engine tells it."""
+    told = dataclasses.replace(
+        decision,
+        interruption_microusd_per_hour=interruption_cost(
+            question, decision.node_claims, decision.existing_placements
+        ),
+        penalties=penalties_of(question, decision.node_claims, decision.existing_placements),
+    )
+    is_optimal = told.total_microusd_per_hour == told.bound_microusd_per_hour
+    return dataclasses.replace(told, stop_reason=StopReason.OPTIMAL) if is_optimal else told
 
 
 def stated(question: Problem, placement: Placement) -> Decision:

@@ -25,6 +25,7 @@ from binwright_optimizer.model import (
     PodAffinityTerm,
     PodTemplate,
     Policies,
+    PreferredTerm,
     Problem,
     Requirement,
     RunningPods,
@@ -54,8 +55,12 @@ from hypothesis import strategies as st
 
 RACK = "example.com/rack"
 TAINT = "team=x:NoSchedule"
+SOFT_TAINT = "team=x:PreferNoSchedule"
 DRIVER = "ebs.csi.aws.com"
-FAMILIES = ("spread", "affinity", "anti-affinity", "caps", "ports", "volumes", "gang", "spot", "gpu")
+FAMILIES = (
+    *("spread", "affinity", "anti-affinity", "caps", "ports", "volumes", "gang", "spot", "gpu"),
+    *("preferences", "restarts"),
+)
 """What a problem may be about; each problem draws a few."""
 
 APPS = (
@@ -127,6 +132,25 @@ def volumes(draw: st.DrawFn) -> Volume:
 
 
 @st.composite
+def preferred_terms(draw: st.DrawFn) -> PreferredTerm:
+    """A wish about labels that zones, types, pools and nodes may have."""
+    wanted = st.sampled_from(
+        [
+            requires(labels.ZONE, "In", "a"),
+            requires(labels.ZONE, "NotIn", "a"),
+            requires(labels.CAPACITY_TYPE, "In", "on-demand"),
+            requires(labels.INSTANCE_TYPE, "In", "type-0"),
+            requires(RACK, "Exists"),
+            requires(SLOT, "In", "s2"),
+            requires(labels.HOSTNAME, "In", "old-0"),
+            requires(labels.NODE_POOL, "NotIn", "plain"),
+        ]
+    )
+    term = tuple(draw(st.lists(wanted, min_size=1, max_size=2)))
+    return PreferredTerm(draw(st.sampled_from([1, 10, 100])), term)
+
+
+@st.composite
 def templates(draw: st.DrawFn, families: tuple[str, ...]) -> PodTemplate:
     """A pod with rules of these families, or without."""
     own = {
@@ -152,6 +176,10 @@ def templates(draw: st.DrawFn, families: tuple[str, ...]) -> PodTemplate:
         rules["volumes"] = tuple(
             draw(st.lists(volumes(), min_size=1, max_size=2, unique_by=lambda v: v.name or id(v)))
         )
+    if _some(draw, "preferences" in families):
+        rules["preferred_affinity"] = tuple(draw(st.lists(preferred_terms(), min_size=1, max_size=2)))
+    if _some(draw, "restarts" in families):
+        rules["restart_cost_microusd"] = draw(st.sampled_from([1, 73_000_000, 1_460_000_000]))
     needs = draw(
         st.sampled_from(
             [(), (), (), (), (requires(labels.ZONE, "In", "a", "b"),), (requires(RACK, "Exists"),)]
@@ -191,7 +219,7 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         chosen = tuple(draw(st.lists(st.sampled_from(families), min_size=1, max_size=3, unique=True)))
     if "choice" in chosen:  # alternatives under further rules are the verifier's own tests'
         chosen = ("choice",)
-    has_spot = draw(st.booleans()) or "spot" in chosen
+    has_spot = draw(st.booleans()) or "spot" in chosen or "restarts" in chosen
     kinds = []
     for t in range(draw(st.integers(1, 3 if "choice" in chosen else 2))):
         zones = draw(st.sampled_from([("a",), ("a", "b"), ("a", "b"), ("a", "b", "c")]))
@@ -240,6 +268,9 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         pools[0] = dataclasses.replace(pools[0], requirements=wanted, min_nodes=0)
     if draw(st.integers(0, 3)) == 0:
         pools.append(node_pool("tainted", taints=[TAINT]))
+    if "preferences" in chosen and draw(st.booleans()):
+        pools[0] = dataclasses.replace(pools[0], taints=node_pool("soft", taints=[SOFT_TAINT]).taints)
+        pools.append(node_pool("welcoming", max_nodes=1))
     if draw(st.integers(0, 3)) == 0:
         pools.append(node_pool("slotted", requires(SLOT, "In", "s1", "s2")))
     existing = []
@@ -251,7 +282,7 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
             cpu=draw(st.integers(0, 2)),
             gpu=1 if "gpu" in chosen and draw(st.integers(0, 3)) == 0 else 0,
             node_labels={**zone, **more},
-            taints=draw(st.sampled_from([(), (), (), (TAINT,)])),
+            taints=draw(st.sampled_from([(), (), (), (TAINT,), (SOFT_TAINT,)])),
             pool=draw(st.sampled_from(["", "plain"])),
         )
         running = draw(
@@ -310,6 +341,7 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         )
         for namespace in sorted({w.namespace for w in workloads if w.gang})
     ]
+    wishes = "preferences" in chosen
     return dataclasses.replace(
         problem(workloads, kinds, pools, existing=existing, daemons=daemons),
         gangs=tuple(gangs),
@@ -317,6 +349,8 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         policies=Policies(
             gpu_nodes=draw(st.sampled_from(GpuNodePolicy)) if "gpu" in chosen else GpuNodePolicy.IF_CHEAPER,
             spot=draw(SPOT_POLICIES) if "spot" in chosen and draw(st.booleans()) else SpotPolicy(),
+            microusd_per_weight_hour=draw(st.sampled_from([0, 7, 20_000, 300_000])) if wishes else 0,
+            restart_cost_microusd=draw(st.sampled_from([0, 730_000_000])) if "restarts" in chosen else 0,
         ),
     )
 
@@ -351,10 +385,14 @@ FAMILY_RULES = {
 }
 
 
+FAMILIES_HELD = (*FAMILY_RULES, "preferences", "restarts")
+"""What the engine can be asked about; wishes are no rules, and nothing waives them."""
+
+
 @st.composite
 def enforced_problems(draw: st.DrawFn) -> Problem:
     """Problems that state only rules that nothing waives."""
-    families = tuple(family for family, rule in FAMILY_RULES.items() if rule not in WAIVED)
+    families = tuple(family for family in FAMILIES_HELD if FAMILY_RULES.get(family) not in WAIVED)
     question = draw(ruled_problems(families))
     nodes, daemons, policies = question.existing_nodes, question.daemon_sets, question.policies
     if Rule.RUNNING_PODS in WAIVED:

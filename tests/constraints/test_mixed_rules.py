@@ -7,7 +7,7 @@ from binwright_optimizer.solve import solve
 from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify import verify
 from binwright_optimizer.verify.rulebook import stated_rules
-from brute_force import cheapest
+from brute_force import charges, cheapest
 from conformance import PARAMS
 from hypothesis import HealthCheck, event, given, settings
 from strategies import enforced_problems
@@ -27,4 +27,5 @@ def test_cost_and_feasibility_are_those_of_brute_force(question: Problem) -> Non
     event("no placement of all pods" if placement is None else "placed")
     assert (decision.status is SolutionStatus.COMPLETE) == (placement is not None)
     if placement is not None:
-        assert decision.cost_microusd_per_hour == placement.cost
+        total = placement.cost + charges(question, placement.nodes, placement.pods)
+        assert decision.total_microusd_per_hour == total

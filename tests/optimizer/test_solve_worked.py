@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import threading
 import time
 
@@ -18,7 +17,6 @@ from binwright_optimizer.model import (
     ExistingPlacement,
     NodePool,
     PodRange,
-    PreferredTerm,
     Problem,
     SolutionStatus,
     StopReason,
@@ -29,7 +27,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline, Stop
 from binwright_optimizer.verify import placed_pods, verify
-from builders import existing_node, instance_type, node_pool, pod, problem, requires, template
+from builders import existing_node, instance_type, node_pool, pod, problem, requires
 
 
 def solved(
@@ -419,13 +417,3 @@ def test_progress_is_monotone_and_ends_at_the_decision() -> None:
 def test_phases_are_timed() -> None:
     phases = [t.phase for t in solved(with_a_gap()).timings]
     assert phases == ["instance", "search", "extract", "prove", "verify"]
-
-
-def test_preferences_that_are_not_weighed_are_said_in_the_decision() -> None:
-    """One pod prefers a label that no node has; it is placed all the same, for 1 $/h."""
-    wish = PreferredTerm(10, (requires("disk", "In", "fast"),))
-    wishing = dataclasses.replace(template(cpu=1), preferred_affinity=(wish,))
-    decision = solve(problem([Workload("w", wishing)], [instance_type("small", cpu=2, price=1)]))
-    assert decision.cost_microusd_per_hour == 1_000_000
-    [warning] = decision.warnings
-    assert warning.startswith("preferred node affinity is not weighed: 1 workload states it (")

@@ -32,9 +32,13 @@ TERM = PodAffinityTerm("zone", LabelSelector())
 SMALL = instance_type("small", cpu=4, price=1)
 
 
+WISH = PodAffinity(preferred=(PreferredPodTerm(1, TERM),))
+
+
 def asking(**rules: object) -> Problem:
     ruled = dataclasses.replace(PodTemplate(requests=resources(cpu=1)), **rules)  # type: ignore[arg-type]
-    return problem([dataclasses.replace(pod("w", cpu=1), template=ruled)], [SMALL])
+    made = problem([dataclasses.replace(pod("w", cpu=1), template=ruled)], [SMALL])
+    return dataclasses.replace(made, policies=Policies(microusd_per_weight_hour=10))
 
 
 @pytest.mark.parametrize(
@@ -46,9 +50,8 @@ def asking(**rules: object) -> Problem:
         ),
         (
             "preferred pod affinity is not weighed",
-            {"pod_anti_affinity": PodAffinity(preferred=(PreferredPodTerm(1, TERM),))},
+            {"pod_anti_affinity": WISH},
         ),
-        ("restart costs", {"restart_cost_microusd": 1}),
     ],
 )
 def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, object]) -> None:
@@ -60,11 +63,6 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
 @pytest.mark.parametrize(
     ("warning", "parts"),
     [
-        ("preferences are not weighed", {"policies": Policies(microusd_per_weight_hour=1)}),
-        (
-            "taints with the effect PreferNoSchedule",
-            {"node_pools": (node_pool(taints=["a:PreferNoSchedule"]),)},
-        ),
         (
             "EC2NodeClasses (kubelet, disks) change nothing here",
             {"node_pools": (dataclasses.replace(node_pool(), node_class=NodeClass(max_pods=9)),)},
@@ -77,10 +75,12 @@ def test_rule_of_a_problem_is_said(warning: str, parts: dict[str, object]) -> No
 
 
 def test_many_workloads_are_counted_after_three() -> None:
-    question = asking(restart_cost_microusd=1)
+    question = asking(pod_affinity=WISH)
     many = [dataclasses.replace(question.workloads[0], name=f"w{n}", namespace="shop") for n in range(5)]
     [said] = unenforced(dataclasses.replace(question, workloads=tuple(many)))
-    assert said == "restart costs are not weighed: 5 workloads state it (shop/w0, shop/w1, shop/w2, ...)"
+    assert (
+        said == "preferred pod affinity is not weighed: 5 workloads state it (shop/w0, shop/w1, shop/w2, ...)"
+    )
 
 
 def test_what_is_held_is_not_mentioned() -> None:
@@ -93,18 +93,18 @@ def test_what_is_held_is_not_mentioned() -> None:
     )
     running = RunningPods(held.workloads[0].template)
     nodes = (dataclasses.replace(existing_node(cpu=1), pods=(running,)),)
-    policies = Policies(gpu_nodes=GpuNodePolicy.NEVER)
+    policies = Policies(gpu_nodes=GpuNodePolicy.NEVER, restart_cost_microusd=1)
     question = dataclasses.replace(held, daemon_sets=(daemon,), policies=policies, existing_nodes=nodes)
     assert unenforced(question) == ()
 
 
 def test_wishes_that_the_user_ignores_are_not_mentioned() -> None:
-    question = asking(pod_affinity=PodAffinity(preferred=(PreferredPodTerm(1, TERM),)))
-    ignoring = dataclasses.replace(question, policies=Policies(PreferencePolicy.IGNORE))
-    assert unenforced(ignoring) == ()
+    question = asking(pod_affinity=WISH)
+    for policies in (Policies(PreferencePolicy.IGNORE, 10), Policies(microusd_per_weight_hour=0)):
+        assert unenforced(dataclasses.replace(question, policies=policies)) == ()
 
 
 def test_plain_problem_brings_no_warning_and_a_ruled_one_carries_it_in_its_decision() -> None:
     assert solve(asking()).warnings == ()
-    ruled = asking(restart_cost_microusd=1)
-    assert solve(ruled).warnings == ("restart costs are not weighed: 1 workload states it (w)",)
+    ruled = asking(pod_affinity=WISH)
+    assert solve(ruled).warnings == ("preferred pod affinity is not weighed: 1 workload states it (w)",)

@@ -83,6 +83,7 @@ def test_commitments_and_policies_are_carried(read: Read) -> None:
             "Policies",
             preferencePolicy="Ignore",
             dollarsPerWeightPoint="0.001",
+            restartCost="0.05",
             minValuesPolicy="BestEffort",
             gpuNodePolicy="Never",
             spot={"minOnDemand": "30%", "maxPerSpotPool": 2, "maxLoss": "20%", "maxLossProbability": "1%"},
@@ -104,6 +105,7 @@ def test_commitments_and_policies_are_carried(read: Read) -> None:
     assert as_dict(problem.policies) == {
         "preference_policy": "Ignore",
         "microusd_per_weight_hour": "1000",
+        "restart_cost_microusd": "50000",
         "min_values_policy": "BestEffort",
         "gpu_node_policy": "Never",
         "spot": {

@@ -18,6 +18,7 @@ from binwright_optimizer.model import (
     Decision,
     ExistingPlacement,
     NodeClaim,
+    Penalty,
     PhaseTiming,
     PodRange,
     Problem,
@@ -84,6 +85,8 @@ def held() -> Decision:
         ),
         timings=(PhaseTiming("greedy", 0.25), PhaseTiming("columns", 1.5)),
         warnings=("spread is not enforced",),
+        interruption_microusd_per_hour=4_000,
+        penalties=(Penalty(0, "zone In [a] (weight 40)", 2, 800), Penalty(1, "no taint x", 1, 1_000)),
     )
 
 
@@ -119,6 +122,26 @@ def test_mistakes_inside_a_case_are_named_with_their_place() -> None:
     ]
 
 
+def test_penalties_have_to_name_their_workload_and_to_add_up() -> None:
+    sent = message()
+    sent.penalties[0].workload_name = "Pod default/other"
+    sent.penalties[0].hourly_usd = 1.0
+    sent.penalties[1].workload = 99
+    sent.hourly_penalty_microusd = 1
+    sent.hourly_interruption_usd = 2.0
+    with pytest.raises(InvalidProblemError) as caught:
+        decision_from_message(question(), sent)
+    assert {v.field for v in caught.value.violations} == {
+        "penalties[0].workload_name",
+        "penalties[0].hourly_usd",
+        "penalties[1].workload",
+        "hourly_penalty_microusd",
+        "hourly_penalty_usd",
+        "hourly_interruption_usd",
+        "gap",
+    }
+
+
 def test_decision_survives_json() -> None:
     text = json_format.MessageToJson(message(), preserving_proto_field_name=True)
     assert decision_from_message(question(), json_format.Parse(text, decision_pb2.Decision())) == held()
@@ -143,7 +166,7 @@ def test_dollars_are_the_exact_amounts_rounded_once() -> None:
     assert shown.hourly_cost_usd == 0.123457
     assert shown.lower_bound_usd == 0.120001
     assert shown.monthly_cost_usd == 90.12361
-    assert shown.gap == pytest.approx((123_457 - 120_001) / 123_457)
+    assert shown.gap == pytest.approx((123_457 + 5_800 - 120_001) / (123_457 + 5_800))
 
 
 WRONG: list[tuple[str, Callable[[decision_pb2.Decision], object]]] = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from binwright.v1 import problem_pb2, provisioning_service_pb2
 from binwright_optimizer.errors import InvalidProblemError
-from binwright_server.convert import request_to_problem
+from binwright_optimizer.model import Policies
+from binwright_server.convert import problem_to_message, request_to_problem
 from google.protobuf import json_format
 from harness import solve_request
 
@@ -135,6 +138,7 @@ WRONG_PROBLEMS: list[tuple[str, str, dict[str, object]]] = [
         {"policies": {"preference_policy": "x"}},
     ),
     ("policies.microusd_per_weight_hour", "must be in 0..", {"policies": {"microusd_per_weight_hour": "-1"}}),
+    ("policies.restart_cost_microusd", "must be in 0..", {"policies": {"restart_cost_microusd": "-1"}}),
     (
         "policies.spot.min_on_demand",
         "must be a number of pods",
@@ -228,3 +232,15 @@ def test_wrong_interruption_rate_is_refused(capacity_type: str, rate: int, descr
     [(path, text)] = violations(request)
     assert path == "catalog.inline.instance_types[0].offerings[0].interruption_ppm_per_month"
     assert description in text
+
+
+def test_a_weight_point_has_a_price_unless_the_request_says_zero() -> None:
+    request = solve_request()
+    assert request_to_problem(request)[0].policies.weight_price == 10
+    request.problem.policies.gpu_node_policy = "Never"
+    assert request_to_problem(request)[0].policies.weight_price == 10
+    request.problem.policies.microusd_per_weight_hour = 0
+    problem, _ = request_to_problem(request)
+    assert problem.policies.weight_price == 0
+    sent = problem_to_message(dataclasses.replace(problem, policies=Policies()))
+    assert sent.policies.HasField("microusd_per_weight_hour")

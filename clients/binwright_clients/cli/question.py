@@ -35,6 +35,8 @@ _OPTION_OF_FIELD = {
     "params.seed": "--seed",
     "params.work_limit": "--work-limit",
     "params.capacity_types": "--capacity-type",
+    "policies.microusd_per_weight_hour": "--preference-price",
+    "policies.restart_cost_microusd": "--restart-cost",
 }
 _INDEX = re.compile(r"\[\d+\]$")
 
@@ -77,12 +79,18 @@ def build_question(
     capacity_types: Sequence[str] = (),
     max_price_age_days: int | None = None,
     max_spot_price_age_days: int | None = None,
+    preference_price: int | None = None,
+    restart_cost: int | None = None,
     snapshot: Source | None = None,
 ) -> Question:
     """The request that files and options ask for.
 
     Parameters
     ----------
+    preference_price
+        Micro-dollars an hour of a weight point, instead of what manifests say.
+    restart_cost
+        Micro-dollars of an interruption of pods that do not say, instead of what manifests say.
     snapshot
         A live cluster's objects, beside the files.
 
@@ -114,6 +122,11 @@ def build_question(
         params.deadline.FromMicroseconds(round(deadline_s * 1e6))
     if gap is not None:
         params.gap = gap
+    policies = request.problem.policies
+    if preference_price is not None:
+        policies.microusd_per_weight_hour = preference_price
+    if restart_cost is not None:
+        policies.restart_cost_microusd = restart_cost
     if max_price_age_days is not None:
         params.max_price_age_days = max_price_age_days
     if max_spot_price_age_days is not None:

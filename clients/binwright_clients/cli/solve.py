@@ -42,7 +42,7 @@ from binwright_clients.cli.question import (
 )
 from binwright_clients.cli.render.decision import decision_view, price_lines
 from binwright_clients.cli.render.text import counted
-from binwright_clients.cli.values import DURATION, RATIO
+from binwright_clients.cli.values import DURATION, PRICE, RATIO
 from binwright_clients.errors import InputError
 from binwright_clients.snapshot.files import snapshot_source
 from binwright_clients.snapshot.take import take_snapshot
@@ -112,6 +112,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "those it is on-demand.",
 )
 @click.option(
+    "--preference-price",
+    type=PRICE,
+    metavar="DOLLARS",
+    help="What a weight point of a preference is worth, an hour and pod; 0 leaves preferences out of "
+    "account.  [default: 0.00001]",
+)
+@click.option(
+    "--restart-cost",
+    type=PRICE,
+    metavar="DOLLARS",
+    help="What an interruption costs of pods that do not say (binwright.dev/restart-cost).  [default: 0]",
+)
+@click.option(
     "--max-price-age",
     type=click.IntRange(0, 36_500),
     metavar="DAYS",
@@ -159,6 +172,8 @@ def solve(
     seed: int,
     work_limit: int | None,
     capacity_types: tuple[str, ...],
+    preference_price: int | None,
+    restart_cost: int | None,
     max_price_age: int | None,
     max_spot_price_age: int | None,
     connection: Connection | None,
@@ -201,6 +216,8 @@ def solve(
         seed=seed,
         work_limit=work_limit,
         capacity_types=capacity_types,
+        preference_price=preference_price,
+        restart_cost=restart_cost,
         max_price_age_days=max_price_age,
         max_spot_price_age_days=max_spot_price_age,
     )

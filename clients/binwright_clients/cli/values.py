@@ -1,4 +1,4 @@
-"""Values of command line options: durations and ratios."""
+"""Values of command line options: durations, ratios and prices."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import click
+from binwright_optimizer.model.quantity import parse_price
 
 _DURATION = re.compile(r"^(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)?$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -81,5 +82,21 @@ class _Parsed(click.ParamType[float]):
             self.fail(f"{value!r} {error}", param, ctx)
 
 
+class _Price(click.ParamType[int]):
+    """Dollars, as micro-dollars."""
+
+    name = "price"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The parsed amount; fails with the text and the reason."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_price(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
 DURATION = _Parsed("duration", parse_duration)
 RATIO = _Parsed("ratio", parse_ratio)
+PRICE = _Price()

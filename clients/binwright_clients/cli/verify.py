@@ -45,6 +45,8 @@ class Recheck:
     hourly_cost_microusd
         Sum of the catalogue's prices of the bought offerings; None if one is not sold, or the
         decision cannot be read at all.
+    charged_microusd
+        Interruptions and penalties, which the check of the placement has recomputed.
     lower_bound_microusd
         What the certificate proves; None if the decision cannot be read at all.
     """
@@ -56,6 +58,7 @@ class Recheck:
     bound: tuple[str, ...] | None = None
     pods_placed: int | None = None
     hourly_cost_microusd: int | None = None
+    charged_microusd: int = 0
     lower_bound_microusd: int | None = None
 
     @property
@@ -154,6 +157,7 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         bound=unproven,
         pods_placed=sum(placed),
         hourly_cost_microusd=cost,
+        charged_microusd=held.total_microusd_per_hour - held.cost_microusd_per_hour,
         lower_bound_microusd=proven,
     )
 
@@ -230,7 +234,7 @@ def _compared(stated: int, recomputed: int | None, by: str) -> str:
 def _gap(result: Recheck) -> float | None:
     if result.hourly_cost_microusd is None or result.lower_bound_microusd is None:
         return None
-    return relative_gap(result.hourly_cost_microusd, result.lower_bound_microusd)
+    return relative_gap(result.hourly_cost_microusd + result.charged_microusd, result.lower_bound_microusd)
 
 
 def _gap_text(stated: decision_pb2.Decision, result: Recheck) -> str:

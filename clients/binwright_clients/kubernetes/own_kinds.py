@@ -63,6 +63,7 @@ _SPECS: dict[str, dict[str, Schema]] = {
     "Policies": {
         "preferencePolicy": STRING,
         "dollarsPerWeightPoint": _NUMBER_OR_TEXT,
+        "restartCost": _NUMBER_OR_TEXT,
         "minValuesPolicy": STRING,
         "gpuNodePolicy": STRING,
         "spot": _SPOT,
@@ -116,7 +117,9 @@ def set_policies(thing: ManifestObject) -> None:
     message.preference_policy = _one_of(thing, "preferencePolicy", tuple(map(str, PreferencePolicy)))
     message.min_values_policy = _one_of(thing, "minValuesPolicy", tuple(map(str, MinValuesPolicy)))
     message.gpu_node_policy = _one_of(thing, "gpuNodePolicy", tuple(map(str, GpuNodePolicy)))
-    message.microusd_per_weight_hour = _price(thing, "dollarsPerWeightPoint")
+    if thing.spec.get("dollarsPerWeightPoint") is not None:
+        message.microusd_per_weight_hour = _price(thing, "dollarsPerWeightPoint")
+    message.restart_cost_microusd = _price(thing, "restartCost")
     spot = thing.spec.get("spot")
     if spot:
         message.spot.CopyFrom(_spot(thing, spot))

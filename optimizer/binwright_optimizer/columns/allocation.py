@@ -25,7 +25,7 @@ FEASIBLE = 2
 WHOLE = 1e-6
 """A number this close to an integer counts as that integer."""
 LEFT_OUT = 20.0
-"""Penalty for a pod left out, in prices of the dearest node: above anything that placing it costs."""
+"""Penalty for a pod left out, in prices of the dearest node and charge: above what placing it costs."""
 MOST_S = 1e6
 """Seconds for a linear programme that takes some milliseconds."""
 MOST_LEVELS = 4
@@ -40,6 +40,7 @@ def penalty_levels(instance: Instance, priority: Int) -> Float:
     dearest = float(instance.price.max(initial=1)) * MICRO
     every = instance.priority
     if instance.linking is not None:
+        dearest += float(instance.linking.charge.max(initial=0)) * MICRO
         every = np.concatenate([every, instance.linking.priority])
     levels = np.unique(every)
     level = np.minimum(np.searchsorted(levels, priority), MOST_LEVELS - 1)
@@ -70,7 +71,7 @@ def add_linked(
     left_most = linking.left_most if may_leave_out else linking.left_least
     solver.addCols(
         n,
-        np.concatenate([np.zeros(linking.n_local), penalty, np.zeros(len(linking.aux_lower))]),
+        np.concatenate([linking.charge * MICRO, penalty, np.zeros(len(linking.aux_lower))]),
         np.concatenate([np.zeros(linking.n_local), linking.left_least, linking.aux_lower]),
         np.concatenate([linking.most, left_most, linking.aux_upper]).astype(np.float64),
         len(rows),
@@ -96,17 +97,21 @@ class Allocator:
         """
         linking, solver = self.linking, self._relaxation
         local = np.arange(linking.n_local, dtype=np.int32)
-        solver.changeColsCost(len(local), local, pods[linking.class_of])
+        solver.changeColsCost(len(local), local, self._costs(pods))
         run(solver, MOST_S, self._work)
         if solver.getModelStatus() != OPTIMAL:
             return 0.0
         return float(solver.getObjectiveValue())
 
+    def _costs(self, pods: Float) -> Float:
+        """What an item of each local kind costs at these prices, charges included: float64 array (v,)."""
+        return np.asarray(pods[self.linking.class_of] + self.linking.charge * MICRO)
+
     def cheapest(self, pods: Float, time_limit_s: float) -> Int:
         """An allocation in whole pods of least worth, or near it: int64 array (v,)."""
         solver = self._programme()
         local = np.arange(self.linking.n_local, dtype=np.int32)
-        solver.changeColsCost(len(local), local, pods[self.linking.class_of])
+        solver.changeColsCost(len(local), local, self._costs(pods))
         found = self._whole(solver, time_limit_s)
         return np.zeros(self.linking.n_local, dtype=np.int64) if found is None else found
 

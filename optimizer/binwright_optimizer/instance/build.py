@@ -20,6 +20,7 @@ from binwright_optimizer.instance.attachments import (
 from binwright_optimizer.instance.bundles import Content, bundles_of
 from binwright_optimizer.instance.bundles.bundle import Room
 from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
+from binwright_optimizer.instance.charges import Charges
 from binwright_optimizer.instance.choices import has_choices, leave_choice, pools_with_choice
 from binwright_optimizer.instance.claims import kinds_with_exclusive_claims, shared_claims
 from binwright_optimizer.instance.classes import (
@@ -78,7 +79,10 @@ def build_instance(problem: Problem) -> Instance:
     requests = request_matrix(kinds, resources)
     shelf, held = shelf_with_held(shelf_of(problem.catalog), problem)
     attach = AttachRoom(resources, problem.catalog.instance_types)
-    variants = pool_variants(problem.node_pools, shelf, kinds.placements, rules.topology_keys)
+    preferred = [term for stated in kinds.stated for term in stated.charged.preferred]
+    variants = pool_variants(
+        problem.node_pools, shelf, kinds.placements, rules.topology_keys, [p.term for p in preferred]
+    )
     shelved = shelved_by_variant(
         shelf, problem.catalog, problem.node_pools, variants, problem.daemon_sets, resources,
         TypeDevices(problem.catalog.instance_types), attach, pools_with_choice(problem),
@@ -118,9 +122,10 @@ def build_instance(problem: Problem) -> Instance:
 
     places = admitted_placements(problem, kinds.placements, shelf, shelved)
     bundles = bundles_of(problem, rules, kinds, kind_demand, claims, Room(requests, allocatable))
+    charges = Charges(problem, shelf, shelved, kinds)
     is_bounded = kinds_with_exclusive_claims(kinds.workload_kind, len(kinds.requests), claims)
     localized = localize(
-        problem, rules, kinds, places, table, eligibility, fluid, bundles, is_bounded
+        problem, rules, kinds, places, table, eligibility, fluid, charges.of_item, bundles, is_bounded
     )  # fmt: skip
     admitted = localized.admitted
     if has_choices(problem):

@@ -6,11 +6,11 @@ then may their pods share a class.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from binwright_optimizer.errors import InvalidProblemError, WrongFieldError
 from binwright_optimizer.instance.selections import Selections
-from binwright_optimizer.model import PodTemplate, Problem, Workload, labels
+from binwright_optimizer.model import PodTemplate, Policies, PreferredTerm, Problem, Workload, labels
 from binwright_optimizer.model.affinity import PodAffinityTerm
 from binwright_optimizer.model.ports import HostPort
 from binwright_optimizer.model.spot import SpotPolicy
@@ -52,6 +52,25 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class Charged:
+    """What is charged for the place of a pod: preferred node affinity, if it has a price, and restarts."""
+
+    preferred: tuple[PreferredTerm, ...] = ()
+    restart_cost_microusd: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.preferred or self.restart_cost_microusd)
+
+    @classmethod
+    def by(cls, template: PodTemplate, policies: Policies) -> Charged:
+        """Of pods of a template."""
+        return cls(
+            template.preferred_affinity if policies.weight_price else (),
+            template.restart_cost_microusd or policies.restart_cost_microusd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Stated:
     """Everything a pod's rules say, comparable; the default states nothing.
 
@@ -73,6 +92,7 @@ class Stated:
     volume_namespace: str = ""
     gang: tuple[str, str] = ("", "")
     spot: tuple[SpotPolicy, int] = (SpotPolicy(), -1)
+    charged: Charged = Charged()
 
 
 NOTHING = Stated()
@@ -147,7 +167,9 @@ def rules_of(problem: Problem) -> Rules:
         mine = seen.get(key)
         if mine is None:
             try:
-                mine = seen[key] = _stated(workload.template, workload.namespace, selections)
+                mine = seen[key] = _stated(
+                    workload.template, workload.namespace, selections, problem.policies
+                )
             except WrongFieldError as error:
                 raise InvalidProblemError.of(
                     f"workloads[{w}].template.{error.field}", error.value, error.description
@@ -172,8 +194,9 @@ def rules_of(problem: Problem) -> Rules:
     return Rules(selections, stated, selected, frozenset(on_nodes), frozenset(keys))
 
 
-def _stated(template: PodTemplate, namespace: str, selections: Selections) -> Stated:
+def _stated(template: PodTemplate, namespace: str, selections: Selections, policies: Policies) -> Stated:
     """What a template states, in its namespace; `NOTHING` itself for most."""
+    charged = Charged.by(template, policies)
     has_any = (
         template.topology_spread
         or template.pod_affinity
@@ -183,7 +206,7 @@ def _stated(template: PodTemplate, namespace: str, selections: Selections) -> St
         or template.volumes
     )
     if not has_any:
-        return NOTHING
+        return replace(NOTHING, charged=charged) if charged else NOTHING
     own = dict(template.labels)
 
     def near(terms: tuple[PodAffinityTerm, ...]) -> tuple[Near, ...]:
@@ -207,6 +230,7 @@ def _stated(template: PodTemplate, namespace: str, selections: Selections) -> St
         ports=template.host_ports,
         volumes=template.volumes,
         volume_namespace=namespace if any(v.name for v in template.volumes) else "",
+        charged=charged,
     )
 
 
@@ -217,18 +241,7 @@ def _with_workload(stated: Stated, workload: Workload, problem: Problem, w: int)
         return stated
     gang = (workload.namespace, workload.gang) if workload.gang else ("", "")
     spot = (policy, w) if policy else NOTHING.spot
-    return Stated(
-        stated.spread,
-        stated.near,
-        stated.away,
-        stated.wishes,
-        stated.caps,
-        stated.ports,
-        stated.volumes,
-        stated.volume_namespace,
-        gang,
-        spot,
-    )
+    return replace(stated, gang=gang, spot=spot)
 
 
 def _select_for_running(problem: Problem, selections: Selections) -> set[int]:

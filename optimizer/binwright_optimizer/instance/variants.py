@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.shelf import Shelf
-from binwright_optimizer.model import NodePool, Operator, PodTemplate, Requirement, labels
+from binwright_optimizer.model import NodePool, NodeSelectorTerm, Operator, PodTemplate, Requirement, labels
 
 WELL_KNOWN = tuple(value for name, value in vars(labels).items() if name.isupper())
 """Labels with a meaning of their own: no value is invented for them."""
@@ -38,12 +38,14 @@ def pool_variants(
     shelf: Shelf,
     templates: Iterable[PodTemplate],
     topology_keys: frozenset[str] = frozenset(),
+    preferred: Iterable[NodeSelectorTerm] = (),
 ) -> list[Variant]:
     """Every variant of every pool, in pool order.
 
-    Of labels in ``topology_keys`` every value that a pool lists is tried: rules tell them apart.
+    Of labels in ``topology_keys`` every value that a pool lists is tried: rules tell them apart. Values
+    named by ``preferred`` terms are tried as well.
     """
-    mentioned = _mentioned_values(templates)
+    mentioned = _mentioned_values(templates, preferred)
     variants = []
     for index, pool in enumerate(pools):
         fixed: dict[str, str | None] = {
@@ -73,11 +75,13 @@ def pool_variants(
     return variants
 
 
-def _mentioned_values(templates: Iterable[PodTemplate]) -> dict[str, tuple[str, ...]]:
+def _mentioned_values(
+    templates: Iterable[PodTemplate], preferred: Iterable[NodeSelectorTerm]
+) -> dict[str, tuple[str, ...]]:
     """Label values that any pod names, by key."""
     values: dict[str, set[str]] = {}
-    for template in templates:
-        terms = itertools.chain((template.node_selector,), template.node_affinity)
+    named = [(template.node_selector, *template.node_affinity) for template in templates]
+    for terms in (*named, tuple(preferred)):
         for requirement in itertools.chain.from_iterable(terms):
             values.setdefault(requirement.key, set()).update(requirement.values)
     return {key: tuple(sorted(found)) for key, found in values.items()}

@@ -307,6 +307,28 @@ class PhaseTiming:
 
 
 @dataclass(frozen=True, slots=True)
+class Penalty:
+    """A wish of a workload that a decision does not meet for some of its pods, priced.
+
+    Parameters
+    ----------
+    workload
+        Its index.
+    wish
+        In words.
+    pods
+        How many of its pods go without.
+    microusd_per_hour
+        What that weighs, at the exchange rate of `Policies`.
+    """
+
+    workload: int
+    wish: str
+    pods: int
+    microusd_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The answer to a `Problem`.
 
@@ -315,11 +337,15 @@ class Decision:
     cost_microusd_per_hour
         Sum of the prices of the NodeClaims.
     bound_microusd_per_hour
-        Proven: no decision that places at least the pods placed here costs less.
+        Proven: no decision that places at least the pods placed here has a smaller total.
     warnings
         What the user should know, such as constraints that are not enforced.
     commitments
         How much of each commitment is used.
+    interruption_microusd_per_hour
+        Expected cost of interruptions of the pods placed on spot capacity.
+    penalties
+        Preferences that are not met.
     """
 
     status: SolutionStatus
@@ -333,11 +359,25 @@ class Decision:
     timings: tuple[PhaseTiming, ...] = ()
     warnings: tuple[str, ...] = ()
     commitments: tuple[CommitmentUse, ...] = ()
+    interruption_microusd_per_hour: int = 0
+    penalties: tuple[Penalty, ...] = ()
+
+    @property
+    def penalty_microusd_per_hour(self) -> int:
+        """What all preferences that are not met weigh together."""
+        return sum(penalty.microusd_per_hour for penalty in self.penalties)
+
+    @property
+    def total_microusd_per_hour(self) -> int:
+        """What is minimised and bounded: the cost of nodes, expected interruptions and penalties."""
+        return (
+            self.cost_microusd_per_hour + self.interruption_microusd_per_hour + self.penalty_microusd_per_hour
+        )
 
     @property
     def gap(self) -> float:
-        """(cost - bound) / cost; 0 for a free decision."""
-        return relative_gap(self.cost_microusd_per_hour, self.bound_microusd_per_hour)
+        """(total - bound) / total; 0 for a free decision."""
+        return relative_gap(self.total_microusd_per_hour, self.bound_microusd_per_hour)
 
 
 def relative_gap(cost: int, bound: int) -> float:

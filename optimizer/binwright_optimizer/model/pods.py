@@ -26,6 +26,9 @@ class PreferredTerm:
     weight: int
     term: NodeSelectorTerm
 
+    def __str__(self) -> str:
+        return f"{' and '.join(map(str, self.term))} (weight {self.weight})"
+
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
@@ -40,8 +43,7 @@ class PodTemplate:
     node_affinity
         Required terms, of which one must hold (OR); empty means no constraint.
     preferred_affinity
-        Preferred terms; they do not change what a decision costs and are not weighed yet, which the
-        decision says.
+        Preferred terms; each that a node does not satisfy has its price (`Policies`).
     tolerations
         Taints the pod ignores.
     labels
@@ -65,7 +67,7 @@ class PodTemplate:
     preempts
         Whether it may displace pods of lower priority (``preemptionPolicy``).
     restart_cost_microusd
-        What one interruption of the pod costs, micro-dollars.
+        What one interruption of the pod costs, micro-dollars; 0 leaves it to the problem's policies.
     grace_s
         Seconds it takes to end in good order (``terminationGracePeriodSeconds``).
     """

@@ -13,8 +13,8 @@ from binwright_optimizer.errors import WrongFieldError
 PPM = 1_000_000
 """Parts per million in a whole."""
 
-NOTICE_S = 120
-"""Seconds between an interruption notice and the loss of the node on AWS; GCP and Azure give 30."""
+UNKNOWN_RATE_PPM = PPM
+"""Interruptions a month of a spot offering whose rate is not known, parts per million: one a month."""
 
 DEFAULT_GRACE_S = 30
 """Kubernetes' terminationGracePeriodSeconds where a pod names none."""

@@ -44,6 +44,10 @@ may be exchanged for any other that holds as much (``is_exchangeable``), some ch
 that another replaces for no more: the parts tell those decisions apart, and the options replaced are of no
 account (`exchange`).
 
+What pods are charged for their places (`charges`) is part of what is minimised. The pods of a class that are
+charged the same make a copy of the class, with a price of its own: where charges are ``ch``, non-negative
+prices ``pi_ch`` that nodes are worth make ``min_ch (pi_ch + ch)`` a price of the class, wherever a pod goes.
+
 So any non-negative prices prove a bound, and the duals of a solved column generation prove its
 value up to rounding. Everything below is integer arithmetic on prices scaled by 2**bits: rounding
 a price down yields another valid price. At the end the bound may be rounded up, first to whole
@@ -154,9 +158,10 @@ def prove_bound(
         shop = replace(shop, is_admitted=_first_scopes(shop, placed, groups))
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
-    if not len(shop.price):
-        return 0
     total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
+    if not len(shop.price):
+        copies = _Copies.of(shop, np.flatnonzero(demand > 0))
+        return total.of(copies, np.zeros(len(copies), dtype=np.int64), 0)
     if is_exchangeable and certificate.split is not None:
         shop = without_replaceable(shop, demand)
     scaled = []
@@ -326,7 +331,10 @@ def _prices_at(
             earned += accepted * least[level]
     # No pod is worth more than the dearest node where its class would be divided down to that anyway;
     # one that only nodes of limited supply hold may be worth more. Beyond this, prices are not sensible.
-    dearest = min(int(node.max()) << 6, 1 << VALUE_BITS)
+    dearest = int(node.max()) << 6
+    if shop.charge is not None:
+        dearest += int(shop.charge.max(initial=0)) << scale
+    dearest = min(dearest, 1 << VALUE_BITS)
     pod = [0] * len(shop.classes.requests)
     for i, counts, price in zip(shop.classes.class_of, is_placed, pods, strict=False):
         if counts and price > 0:
@@ -372,13 +380,66 @@ class _TotalWorth:
                 self._fixed[self._class_of[v]] -= placed[v]
             least.groups = [group for group in groups if _is_covered(shop, group)]
 
-    def of(self, active: NDArray[np.intp], pod: Int64Array) -> int:
-        """At prices of the ``active`` classes."""
-        value = _total(self._fixed[active], pod)
+    def of(self, copies: _Copies, pod: Int64Array, bits: int) -> int:
+        """At prices of copies of classes, times 2**bits."""
+        prices = copies.prices(pod, bits)
+        value = sum(int(self._fixed[i]) * price for i, price in prices.items())
         if self._least is None:
             return value
-        prices = dict(zip(active.tolist(), pod.tolist(), strict=True))
         return value + self._least.of({v: prices.get(int(self._class_of[v]), 0) for v in self._local})
+
+
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """Classes of pods, each once for everything that its pods may be charged.
+
+    Parameters
+    ----------
+    of_class, charge
+        (copy,): class, and micro-dollars per hour.
+    is_admitted
+        bool (row, copy).
+    """
+
+    of_class: NDArray[np.intp]
+    charge: list[int]
+    is_admitted: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, shop: Market, classes: NDArray[np.intp]) -> _Copies:
+        """Copies of these classes."""
+        if shop.charge is None:
+            return cls(classes, [0] * len(classes), np.ascontiguousarray(shop.is_admitted[:, classes]))
+        of_class: list[int] = []
+        charge: list[int] = []
+        admitted = [np.zeros((len(shop.is_admitted), 0), dtype=bool)]
+        for i in classes.tolist():
+            mine = shop.is_admitted[:, i]
+            for level in np.unique(shop.charge[mine, i]).tolist() or [0]:
+                of_class.append(i)
+                charge.append(level)
+                admitted.append((mine & (shop.charge[:, i] == level))[:, None])
+        rows = np.ascontiguousarray(np.concatenate(admitted, axis=1))
+        return cls(np.array(of_class, dtype=np.intp), charge, rows)
+
+    def __len__(self) -> int:
+        return len(self.of_class)
+
+    def pod(self, prices: Int64Array, bits: int) -> Int64Array:
+        """Prices of copies whose charges are part of the prices (class,) of their classes."""
+        left = [
+            max(0, int(price) - (charge << bits))
+            for price, charge in zip(prices[self.of_class], self.charge, strict=True)
+        ]
+        return np.array(left, dtype=np.int64)
+
+    def prices(self, pod: Int64Array, bits: int) -> dict[int, int]:
+        """By class, the price of a pod with its charge wherever both are least."""
+        found: dict[int, int] = {}
+        for i, value, charge in zip(self.of_class.tolist(), pod.tolist(), self.charge, strict=True):
+            price = value + (charge << bits)
+            found[i] = min(price, found.get(i, price))
+        return found
 
 
 def _first_scopes(shop: Market, placed: Sequence[int], groups: list[Group]) -> NDArray[np.bool_]:
@@ -423,12 +484,16 @@ def _scaled_bound(
     most_nodes: int | None = None,
 ) -> int:
     """The bound of the module's formula, times 2**bits."""
-    active = np.flatnonzero((demand > 0) & (prices.pod > 0))
+    is_active = (demand > 0) & (prices.pod > 0)
+    if shop.charge is not None:
+        is_active |= (demand > 0) & (shop.charge > 0).any(axis=0)
+    copies = _Copies.of(shop, np.flatnonzero(is_active))
+    active = copies.of_class
     knapsacks = _Knapsacks(
         demand[active],
         shop.most[active],
         np.ascontiguousarray(shop.requests[active]),
-        np.ascontiguousarray(shop.is_admitted[:, active]),
+        copies.is_admitted,
         deadline,
         most_nodes,
     )
@@ -436,7 +501,7 @@ def _scaled_bound(
     is_limited = shop.available[options] >= 0
     unlimited, limited = options[~is_limited], options[is_limited]
 
-    pod = prices.pod[active]
+    pod = copies.pod(prices.pod, prices.bits)
     worth = knapsacks.most_worth(pod, shop.room[unlimited], shop.row_of[unlimited], prices.node[unlimited])
     too_much = worth > prices.node[unlimited]
     violated, worth = unlimited[too_much], worth[too_much]
@@ -460,7 +525,7 @@ def _scaled_bound(
                 continue
             held = knapsacks.can_hold(shop.room[o], shop.row_of[o])
             cheaper = _divided(pod, np.array([cost]), np.array([value]), held[np.newaxis])
-            loss = total.of(active, pod) - total.of(active, cheaper)
+            loss = total.of(copies, pod, prices.bits) - total.of(copies, cheaper, prices.bits)
             if supply_term <= loss:
                 paid += supply_term
             else:
@@ -472,7 +537,7 @@ def _scaled_bound(
     for (p, resource), price in prices.limit.items():
         paid += price * shop.pools[p].room[resource]
     earned = sum(price * terms.missing for price, terms in zip(prices.minimum, shop.pools, strict=True))
-    return total.of(active, pod) + earned + prices.levels - paid
+    return total.of(copies, pod, prices.bits) + earned + prices.levels - paid
 
 
 def _total(counts: Int64Array, values: Int64Array) -> int:

@@ -6,7 +6,7 @@ placement checks use that one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,13 +60,16 @@ def pod_classes(
     workloads: Sequence[Workload],
     group_of: NDArray[np.intp],
     request_of: Callable[[PodTemplate], Resources],
+    charge_key: Callable[[PodTemplate], Hashable] = lambda _: None,
 ) -> PodClasses:
     """Classes of the workloads by placement, ``group_of`` and what ``request_of`` says of a pod.
+
+    Pods of different ``charge_key`` have different placements.
 
     They are in order of first appearance.
     """
     classes: dict[tuple[int, Resources, int], int] = {}
-    placements: dict[Placement, int] = {}
+    placements: dict[tuple[Placement, Hashable], int] = {}
     templates: list[PodTemplate] = []
     seen: dict[tuple[int, int], int] = {}  # id of a template object shared between workloads, and group
     class_of = np.empty(len(workloads), dtype=np.intp)
@@ -78,7 +81,7 @@ def pod_classes(
             placement = (
                 template.node_selector, template.node_affinity, template.tolerations, template.device_claims
             )  # fmt: skip
-            place = placements.setdefault(placement, len(placements))
+            place = placements.setdefault((placement, charge_key(template)), len(placements))
             if place == len(templates):
                 templates.append(template)
             found = classes.setdefault((place, request_of(template), group), len(classes))

@@ -16,9 +16,23 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import ExistingNode, NodePool, Problem, Resources, Taint, labels
+from binwright_optimizer.model import (
+    CapacityType,
+    ExistingNode,
+    NodePool,
+    Problem,
+    Resources,
+    Taint,
+    labels,
+)
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.verify.charges import (
+    PlaceCharges,
+    rate_of_running,
+    rates_by_zone,
+    spot_rates,
+)
 from binwright_optimizer.verify.choices import room_with_choice, wants_choice
 from binwright_optimizer.verify.compatibility import BoolArray, LabelRows, PodClasses, pod_classes
 from binwright_optimizer.verify.gpu_columns import (
@@ -66,6 +80,9 @@ class Market:
         Of existing nodes, equal ones counted.
     most
         (i,): pods of a class that one node may hold by rules that count only pods of the class.
+    charge
+        (row, i): what a pod of the class is charged on such a node at least, micro-dollars per hour; None
+        if nobody is ever charged anything.
     """
 
     classes: PodClasses
@@ -83,11 +100,15 @@ class Market:
     existing_row: Int64Array
     existing_count: Int64Array
     most: Int64Array
+    charge: Int64Array | None = None
 
 
 @dataclass(slots=True)
 class _Builder:
-    """A `Market` under construction; ``rows`` numbers the distinct rows of admitted classes."""
+    """A `Market` under construction.
+
+    ``rows`` numbers the distinct rows of admitted classes, charged alike; ``charged`` has their charges.
+    """
 
     problem: Problem
     columns: OfferingColumns
@@ -96,7 +117,9 @@ class _Builder:
     mentioned: frozenset[str]
     terms: tuple[PoolTerms, ...]
     has_devices: bool
+    charges: PlaceCharges
     rows: dict[bytes, int] = field(default_factory=dict)
+    charged: list[Int64Array] = field(default_factory=list)
     pool_of: list[NDArray[np.intp]] = field(default_factory=list)
     offering: list[NDArray[np.intp]] = field(default_factory=list)
     room: list[Int64Array] = field(default_factory=list)
@@ -118,9 +141,9 @@ class _Builder:
         return self.columns.of_pool(self.problem.node_pools[p], self.problem.catalog.instance_types)
 
     def _add_variant(self, p: int, variant: Variant, offerings: NDArray[np.intp]) -> None:
-        kind, labelled = self._kinds(variant, offerings)
+        kind, labelled, rates = self._kinds(variant, offerings)
         pool = self.problem.node_pools[p]
-        row_of_kind = self._row_indices(labelled, [pool.taints] * labelled.n_rows)
+        row_of_kind = self._row_indices(labelled, [pool.taints] * labelled.n_rows, rates)
         overhead, every = self._overhead(p, labelled)
         types = self.columns.type_of[offerings]
         held, use = self.columns.held[offerings], self.columns.use[offerings]
@@ -146,8 +169,10 @@ class _Builder:
             return stated
         return type_room(name, self.problem.catalog.instance_types, pool, stated)
 
-    def _kinds(self, variant: Variant, offerings: NDArray[np.intp]) -> tuple[NDArray[np.intp], LabelRows]:
-        """Offerings numbered by the labels that somebody asks for, and those labels."""
+    def _kinds(
+        self, variant: Variant, offerings: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], LabelRows, Int64Array]:
+        """Offerings numbered by the labels that somebody asks for; those labels, and interruption rates."""
         keys = sorted(self.mentioned & self.columns.defined_keys)
         kind = np.zeros(len(offerings), dtype=np.intp)
         first = np.zeros(1, dtype=np.intp)
@@ -156,11 +181,31 @@ class _Builder:
             kind = kind * len(column.values) + column.codes[offerings]
             # Renumbering keeps the mixed radix small however many keys there are.
             _, first, kind = np.unique(kind, return_index=True, return_inverse=True)
+        rates = np.zeros(len(first), dtype=np.int64)
+        if self.charges.has_restarts:
+            every = self._rates()[offerings]
+            values, code = np.unique(every, return_inverse=True)
+            kind = kind * len(values) + code
+            _, first, kind = np.unique(kind, return_index=True, return_inverse=True)
+            rates = every[first]
         columns = {}
         for key in keys:
             column = self.columns.label(key)
             columns[key] = label_column([column.values[code] for code in column.codes[offerings[first]]])
-        return kind, LabelRows(len(first), columns, variant.fixed, variant.undecided)
+        return kind, LabelRows(len(first), columns, variant.fixed, variant.undecided), rates
+
+    def _rates(self) -> Int64Array:
+        """Interruptions a month of each offering, parts per million; 0 off spot."""
+        by_place = spot_rates(self.problem.catalog)
+        names = [kind.name for kind in self.problem.catalog.instance_types]
+        region, zone = self.columns.label(labels.REGION), self.columns.label(labels.ZONE)
+        bought_as = self.columns.label(labels.CAPACITY_TYPE)
+        is_spot = np.array([value == CapacityType.SPOT.value for value in bought_as.values])[bought_as.codes]
+        rates = np.zeros(len(is_spot), dtype=np.int64)
+        for o in np.flatnonzero(is_spot).tolist():
+            place = region.values[region.codes[o]] or "", zone.values[zone.codes[o]] or ""
+            rates[o] = by_place.get((names[self.columns.type_of[o]], *place), 0)
+        return rates
 
     def _overhead(self, p: int, nodes: LabelRows) -> tuple[Int64Array, tuple[str, ...]]:
         """What daemons surely take of each kind of node, and of which resources.
@@ -185,7 +230,9 @@ class _Builder:
             )
         return overhead, every
 
-    def _row_indices(self, nodes: LabelRows, taints: Sequence[tuple[Taint, ...]]) -> Int64Array:
+    def _row_indices(
+        self, nodes: LabelRows, taints: Sequence[tuple[Taint, ...]], rates: Int64Array
+    ) -> Int64Array:
         """Index in ``rows`` of the classes that each node admits by labels and taints."""
         by_placement = np.zeros((nodes.n_rows, len(self.classes.placements)), dtype=bool)
         distinct: dict[tuple[Taint, ...], int] = {}
@@ -197,9 +244,32 @@ class _Builder:
             if is_tolerated.any():
                 by_placement[:, index] = nodes.admit(template) & is_tolerated[code]
         packed = np.packbits(by_placement[:, self.classes.placement_of], axis=1)
+        if not self.charges.is_empty:
+            return self._charged_indices(nodes, taints, rates, packed)
         return np.array(
             [self.rows.setdefault(row.tobytes(), len(self.rows)) for row in packed], dtype=np.int64
         )
+
+    def _charged_indices(
+        self,
+        nodes: LabelRows,
+        taints: Sequence[tuple[Taint, ...]],
+        rates: Int64Array,
+        packed: NDArray[np.uint8],
+    ) -> Int64Array:
+        """Index in ``rows`` of the classes that each node admits, told apart by their charges."""
+        by_placement = [
+            self.charges.on(template, nodes, taints, rates) for template in self.classes.placements
+        ]
+        found = np.zeros(nodes.n_rows, dtype=np.int64)
+        if not by_placement:
+            return found
+        charge = np.stack(by_placement, axis=1)[:, self.classes.placement_of]
+        for n, (row, own) in enumerate(zip(packed, charge, strict=True)):
+            found[n] = self.rows.setdefault(row.tobytes() + own.tobytes(), len(self.rows))
+            if found[n] == len(self.charged):
+                self.charged.append(own)
+        return found
 
     def existing(self) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Room, row and number of the distinct existing nodes."""
@@ -208,7 +278,11 @@ class _Builder:
             return np.zeros((0, len(self.names)), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
         pairs = [{labels.HOSTNAME: node.name, **dict(node.labels)} for node in nodes]
         columns = {key: label_column([p.get(key) for p in pairs]) for key in self.mentioned}
-        row = self._row_indices(LabelRows(len(nodes), columns, is_new=False), [node.taints for node in nodes])
+        by_zone = rates_by_zone(self.problem.catalog) if self.charges.has_restarts else {}
+        rates = np.array([rate_of_running(node, by_zone) for node in nodes], dtype=np.int64)
+        row = self._row_indices(
+            LabelRows(len(nodes), columns, is_new=False), [node.taints for node in nodes], rates
+        )
         room = np.array([self._free(node) for node in nodes], dtype=np.int64)
         is_unlimited = [not limits_slots(node.free, node.capacity) for node in nodes]
         room[is_unlimited, 0] = UNLIMITED_SLOTS
@@ -226,7 +300,9 @@ class _Builder:
         n_classes = len(self.classes.requests)
         if not self.rows or not n_classes:
             return np.zeros((len(self.rows), n_classes), dtype=bool)
-        packed = np.frombuffer(b"".join(self.rows), dtype=np.uint8).reshape(len(self.rows), -1)
+        width = -(-n_classes // 8)  # beyond are charges
+        packed = np.frombuffer(b"".join(row[:width] for row in self.rows), dtype=np.uint8)
+        packed = packed.reshape(len(self.rows), -1)
         return np.unpackbits(packed, axis=1, count=n_classes).astype(bool)
 
 
@@ -251,12 +327,14 @@ def build_market(problem: Problem) -> Market:
     """Options, existing nodes and classes of a problem."""
     columns = sold_columns(problem)
     caps = own_caps(problem)
-    classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem.workloads))
+    charges = PlaceCharges(problem)
+    classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem.workloads), charges.key)
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
     templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
     mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
+    mentioned |= charges.mentioned()
     terms = pool_terms(problem)
-    builder = _Builder(problem, columns, classes, names, frozenset(mentioned), terms, MILLI in names)
+    builder = _Builder(problem, columns, classes, names, frozenset(mentioned), terms, MILLI in names, charges)
     for p in range(len(problem.node_pools)):
         builder.add_pool(p)
     existing_room, existing_row, existing_count = builder.existing()
@@ -293,12 +371,17 @@ def build_market(problem: Problem) -> Market:
         room=room,
         row_of=np.concatenate([np.zeros(0, dtype=np.int64), *builder.row_of]),
         use=use,
-        price_unit=builder.price_unit,
+        price_unit=math.gcd(builder.price_unit, charges.unit()),
         existing_room=existing_room,
         existing_row=existing_row,
         existing_count=existing_count,
         most=caps.most[group],
+        charge=None if charges.is_empty else _matrix(builder.charged, len(group)),
     )
+
+
+def _matrix(rows: Sequence[Int64Array], width: int) -> Int64Array:
+    return np.array(rows, dtype=np.int64).reshape(len(rows), width)
 
 
 def _with_shared_caps(

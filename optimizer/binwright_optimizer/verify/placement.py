@@ -13,6 +13,7 @@ from binwright_optimizer.verify.constraints import check_constraints
 from binwright_optimizer.verify.gpu_devices import device_findings, parted_claims, room_of_node
 from binwright_optimizer.verify.held import commitment_findings, offering_on_commitments
 from binwright_optimizer.verify.nodes import lacking
+from binwright_optimizer.verify.penalties import check_penalties
 from binwright_optimizer.verify.purchase import NODES, pool_terms
 from binwright_optimizer.verify.ranges import all_ranges, is_partition, wrong_coverage, wrong_ranges
 from binwright_optimizer.verify.shapes import ShapeIndex, pod_refusal
@@ -46,6 +47,7 @@ def check_placement(
     findings += _minimums(problem, alike)
     findings += check_constraints(problem, decision, waived)
     findings += parted_claims(problem, decision)
+    findings += check_penalties(problem, decision)
     return tuple(findings)
 
 

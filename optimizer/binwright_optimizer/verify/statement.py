@@ -25,9 +25,9 @@ def _cost(decision: Decision) -> Iterator[str]:
 
 
 def _bound(decision: Decision) -> Iterator[str]:
-    bound, cost = decision.bound_microusd_per_hour, decision.cost_microusd_per_hour
-    if not 0 <= bound <= cost:
-        yield f"the bound {bound} is not between 0 and the cost {cost}"
+    bound, total = decision.bound_microusd_per_hour, decision.total_microusd_per_hour
+    if not 0 <= bound <= total:
+        yield f"the bound {bound} is not between 0 and the cost {total}"
 
 
 def _status(decision: Decision) -> Iterator[str]:
@@ -48,10 +48,10 @@ def _status(decision: Decision) -> Iterator[str]:
 
 
 def _stop_reason(decision: Decision) -> Iterator[str]:
-    is_optimal = decision.cost_microusd_per_hour == decision.bound_microusd_per_hour
+    is_optimal = decision.total_microusd_per_hour == decision.bound_microusd_per_hour
     if is_optimal != (decision.stop_reason is StopReason.OPTIMAL):
         yield (
-            f"stop reason {decision.stop_reason.value} contradicts cost {decision.cost_microusd_per_hour} "
+            f"stop reason {decision.stop_reason.value} contradicts cost {decision.total_microusd_per_hour} "
             f"and bound {decision.bound_microusd_per_hour}"
         )
 

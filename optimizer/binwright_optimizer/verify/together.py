@@ -3,7 +3,8 @@
 Whatever decision places so many pods of workloads that are tied to one node, by a gang, by a volume for one
 node or as a group that selects itself by hostname, has all of them on one node. That node holds one pod
 with the requests of all of them, which some member's labels and taints admit; leaving their other rules out
-of the proof only weakens it. A pod that is worth what its parts are is priced by the same certificate.
+of the proof only weakens it; what they are charged for their place is charged together. A pod that is worth
+what its parts are is priced by the same certificate.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from binwright_optimizer.model import (
     Workload,
     labels,
 )
+from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
 from binwright_optimizer.verify.rulebook import Rulebook, rulebook
 
 Scope = tuple[tuple[str, str | None], ...]
@@ -73,12 +75,22 @@ def _one_pod(problem: Problem, group: tuple[int, ...], counts: Placed) -> Worklo
         for name, amount in problem.workloads[w].template.requests:
             amounts[name] = amounts.get(name, 0) + counts[w] * amount
     first = members[0].template
+    default = problem.policies.restart_cost_microusd
+    every = [(counts[w], problem.workloads[w].template) for w in group if counts[w]]
+    restarts = sum(count * (template.restart_cost_microusd or default) for count, template in every)
+    preferred = tuple(
+        replace(term, weight=count * term.weight)
+        for count, template in every
+        for term in template.preferred_affinity
+    )
     selectors = tuple(requirement for member in members for requirement in member.template.node_selector)
     template = PodTemplate(
         requests=Resources.of(amounts),
         node_selector=tuple(dict.fromkeys(selectors)),
         node_affinity=first.node_affinity,
         tolerations=first.tolerations,
+        preferred_affinity=preferred,
+        restart_cost_microusd=min(restarts, MAX_PRICE_MICROUSD),
     )
     return Workload(members[0].name, template, 1, members[0].namespace)
 

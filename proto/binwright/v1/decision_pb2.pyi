@@ -56,7 +56,7 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     STOP_REASON_UNSPECIFIED: _StopReason.ValueType  # 0
     """Never sent."""
     STOP_REASON_OPTIMAL: _StopReason.ValueType  # 1
-    """The cost equals the bound."""
+    """Cost, interruptions and penalties together equal the bound."""
     STOP_REASON_GAP: _StopReason.ValueType  # 2
     """The gap asked for is reached."""
     STOP_REASON_DEADLINE: _StopReason.ValueType  # 3
@@ -74,7 +74,7 @@ class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
 STOP_REASON_UNSPECIFIED: StopReason.ValueType  # 0
 """Never sent."""
 STOP_REASON_OPTIMAL: StopReason.ValueType  # 1
-"""The cost equals the bound."""
+"""Cost, interruptions and penalties together equal the bound."""
 STOP_REASON_GAP: StopReason.ValueType  # 2
 """The gap asked for is reached."""
 STOP_REASON_DEADLINE: StopReason.ValueType  # 3
@@ -110,6 +110,11 @@ class Decision(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     COMMITMENTS_FIELD_NUMBER: _builtins.int
     ACCELERATORS_FIELD_NUMBER: _builtins.int
+    HOURLY_INTERRUPTION_USD_FIELD_NUMBER: _builtins.int
+    HOURLY_INTERRUPTION_MICROUSD_FIELD_NUMBER: _builtins.int
+    HOURLY_PENALTY_USD_FIELD_NUMBER: _builtins.int
+    HOURLY_PENALTY_MICROUSD_FIELD_NUMBER: _builtins.int
+    PENALTIES_FIELD_NUMBER: _builtins.int
     status: Global___SolutionStatus.ValueType
     """What is held."""
     stop_reason: Global___StopReason.ValueType
@@ -119,15 +124,25 @@ class Decision(_message.Message):
     monthly_cost_usd: _builtins.float
     """The same over 730 hours."""
     lower_bound_usd: _builtins.float
-    """Proven: placing at least the pods placed here costs no less, US dollars per hour."""
+    """Proven: placing at least the pods placed here costs no less, US dollars per hour; expected interruptions
+    and penalties for preferences count as costs.
+    """
     gap: _builtins.float
-    """(cost - bound) / cost; 0 for a free decision."""
+    """(total - bound) / total, where the total is cost, interruptions and penalties; 0 if it is 0."""
     hourly_cost_microusd: _builtins.int
     """Exact cost in millionths of a US dollar per hour."""
     lower_bound_microusd: _builtins.int
     """Exact bound in millionths of a US dollar per hour."""
     version: _builtins.str
     """Version of the server that decided."""
+    hourly_interruption_usd: _builtins.float
+    """What interruptions of pods on spot capacity cost on average, US dollars per hour; no part of the cost."""
+    hourly_interruption_microusd: _builtins.int
+    """The same exactly, in millionths of a US dollar per hour."""
+    hourly_penalty_usd: _builtins.float
+    """What preferences that are not met weigh, US dollars per hour; no part of the cost."""
+    hourly_penalty_microusd: _builtins.int
+    """The same exactly, in millionths of a US dollar per hour."""
     @_builtins.property
     def node_claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeClaim]:
         """Nodes to buy."""
@@ -160,6 +175,10 @@ class Decision(_message.Message):
     def accelerators(self) -> _containers.RepeatedCompositeFieldContainer[Global___AcceleratorUse]:
         """Accelerators of the nodes bought: how many are asked for, and what those cost that are not."""
 
+    @_builtins.property
+    def penalties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Penalty]:
+        """Preferences that are not met, by workload."""
+
     def __init__(
         self,
         *,
@@ -180,14 +199,61 @@ class Decision(_message.Message):
         version: _builtins.str = ...,
         commitments: _abc.Iterable[Global___CommitmentUse] | None = ...,
         accelerators: _abc.Iterable[Global___AcceleratorUse] | None = ...,
+        hourly_interruption_usd: _builtins.float = ...,
+        hourly_interruption_microusd: _builtins.int = ...,
+        hourly_penalty_usd: _builtins.float = ...,
+        hourly_penalty_microusd: _builtins.int = ...,
+        penalties: _abc.Iterable[Global___Penalty] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerators", b"accelerators", "certificate", b"certificate", "commitments", b"commitments", "existing_placements", b"existing_placements", "gap", b"gap", "hourly_cost_microusd", b"hourly_cost_microusd", "hourly_cost_usd", b"hourly_cost_usd", "lower_bound_microusd", b"lower_bound_microusd", "lower_bound_usd", b"lower_bound_usd", "monthly_cost_usd", b"monthly_cost_usd", "node_claims", b"node_claims", "status", b"status", "stop_reason", b"stop_reason", "timings", b"timings", "unschedulable_pods", b"unschedulable_pods", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerators", b"accelerators", "certificate", b"certificate", "commitments", b"commitments", "existing_placements", b"existing_placements", "gap", b"gap", "hourly_cost_microusd", b"hourly_cost_microusd", "hourly_cost_usd", b"hourly_cost_usd", "hourly_interruption_microusd", b"hourly_interruption_microusd", "hourly_interruption_usd", b"hourly_interruption_usd", "hourly_penalty_microusd", b"hourly_penalty_microusd", "hourly_penalty_usd", b"hourly_penalty_usd", "lower_bound_microusd", b"lower_bound_microusd", "lower_bound_usd", b"lower_bound_usd", "monthly_cost_usd", b"monthly_cost_usd", "node_claims", b"node_claims", "penalties", b"penalties", "status", b"status", "stop_reason", b"stop_reason", "timings", b"timings", "unschedulable_pods", b"unschedulable_pods", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class Penalty(_message.Message):
+    """A preference of a workload that some of its pods go without."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKLOAD_FIELD_NUMBER: _builtins.int
+    WORKLOAD_NAME_FIELD_NUMBER: _builtins.int
+    WISH_FIELD_NUMBER: _builtins.int
+    PODS_FIELD_NUMBER: _builtins.int
+    HOURLY_USD_FIELD_NUMBER: _builtins.int
+    MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    workload: _builtins.int
+    """Position of the workload in the problem."""
+    workload_name: _builtins.str
+    """Its kind and name, such as "Deployment default/web"."""
+    wish: _builtins.str
+    """The wish, in words."""
+    pods: _builtins.int
+    """How many of its pods go without."""
+    hourly_usd: _builtins.float
+    """What that weighs at the exchange rate of the policies, US dollars per hour."""
+    microusd_per_hour: _builtins.int
+    """The same exactly, in millionths of a US dollar per hour."""
+    def __init__(
+        self,
+        *,
+        workload: _builtins.int = ...,
+        workload_name: _builtins.str = ...,
+        wish: _builtins.str = ...,
+        pods: _builtins.int = ...,
+        hourly_usd: _builtins.float = ...,
+        microusd_per_hour: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hourly_usd", b"hourly_usd", "microusd_per_hour", b"microusd_per_hour", "pods", b"pods", "wish", b"wish", "workload", b"workload", "workload_name", b"workload_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Penalty: _TypeAlias = Penalty  # noqa: Y015
 
 @_typing.final
 class CommitmentUse(_message.Message):
@@ -1026,7 +1092,9 @@ class Progress(_message.Message):
     elapsed_seconds: _builtins.float
     """Seconds since the solve began."""
     hourly_cost_usd: _builtins.float
-    """Cost of the best decision so far, US dollars per hour; unset before the first."""
+    """Cost of the best decision so far, interruptions and penalties included, US dollars per hour; unset before
+    the first.
+    """
     lower_bound_usd: _builtins.float
     """Proven lower bound so far, US dollars per hour."""
     gap: _builtins.float

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62inwright/v1/policies.proto\x12\x0c\x62inwright.v1\"`\n\nSpotPolicy\x12\x15\n\rmin_on_demand\x18\x01 \x01(\t\x12\x14\n\x0cmax_per_pool\x18\x02 \x01(\t\x12%\n\x04loss\x18\x03 \x01(\x0b\x32\x17.binwright.v1.LossBound\"K\n\tLossBound\x12\r\n\x05share\x18\x01 \x01(\t\x12\x17\n\x0fprobability_ppm\x18\x02 \x01(\x05\x12\x16\n\x0ewindow_seconds\x18\x03 \x01(\x03\"\xa3\x01\n\x08Policies\x12\x19\n\x11preference_policy\x18\x01 \x01(\t\x12 \n\x18microusd_per_weight_hour\x18\x02 \x01(\x03\x12\x19\n\x11min_values_policy\x18\x03 \x01(\t\x12\x17\n\x0fgpu_node_policy\x18\x04 \x01(\t\x12&\n\x04spot\x18\x05 \x01(\x0b\x32\x18.binwright.v1.SpotPolicyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62inwright/v1/policies.proto\x12\x0c\x62inwright.v1\"`\n\nSpotPolicy\x12\x15\n\rmin_on_demand\x18\x01 \x01(\t\x12\x14\n\x0cmax_per_pool\x18\x02 \x01(\t\x12%\n\x04loss\x18\x03 \x01(\x0b\x32\x17.binwright.v1.LossBound\"K\n\tLossBound\x12\r\n\x05share\x18\x01 \x01(\t\x12\x17\n\x0fprobability_ppm\x18\x02 \x01(\x05\x12\x16\n\x0ewindow_seconds\x18\x03 \x01(\x03\"\xe4\x01\n\x08Policies\x12\x19\n\x11preference_policy\x18\x01 \x01(\t\x12%\n\x18microusd_per_weight_hour\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11min_values_policy\x18\x03 \x01(\t\x12\x17\n\x0fgpu_node_policy\x18\x04 \x01(\t\x12&\n\x04spot\x18\x05 \x01(\x0b\x32\x18.binwright.v1.SpotPolicy\x12\x1d\n\x15restart_cost_microusd\x18\x06 \x01(\x03\x42\x1b\n\x19_microusd_per_weight_hourb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOSSBOUND']._serialized_start=143
   _globals['_LOSSBOUND']._serialized_end=218
   _globals['_POLICIES']._serialized_start=221
-  _globals['_POLICIES']._serialized_end=384
+  _globals['_POLICIES']._serialized_end=449
 # @@protoc_insertion_point(module_scope)

@@ -93,16 +93,20 @@ class Policies(_message.Message):
     MIN_VALUES_POLICY_FIELD_NUMBER: _builtins.int
     GPU_NODE_POLICY_FIELD_NUMBER: _builtins.int
     SPOT_FIELD_NUMBER: _builtins.int
+    RESTART_COST_MICROUSD_FIELD_NUMBER: _builtins.int
     preference_policy: _builtins.str
     """Respect or Ignore preferences; empty means Respect."""
     microusd_per_weight_hour: _builtins.int
     """Millionths of a dollar an hour that one weight point of one pod's broken preference is worth
-    (weights are 1 to 100; ScheduleAnyway and PreferNoSchedule weigh 100). 0: ties only.
+    (weights are 1 to 100; ScheduleAnyway and PreferNoSchedule weigh 100). Unset means 10: a wish of
+    weight 100 may cost 0.001 dollars an hour and pod, some 2 % of a vCPU. 0: preferences are not weighed.
     """
     min_values_policy: _builtins.str
     """Whether minValues of NodePools must be met: Strict or BestEffort; empty means Strict."""
     gpu_node_policy: _builtins.str
     """Pods without accelerator on nodes that have one: IfCheaper or Never; empty means IfCheaper."""
+    restart_cost_microusd: _builtins.int
+    """What one interruption costs of pods that do not say, millionths of a US dollar."""
     @_builtins.property
     def spot(self) -> Global___SpotPolicy:
         """For workloads that have no policy of their own."""
@@ -111,15 +115,18 @@ class Policies(_message.Message):
         self,
         *,
         preference_policy: _builtins.str = ...,
-        microusd_per_weight_hour: _builtins.int = ...,
+        microusd_per_weight_hour: _builtins.int | None = ...,
         min_values_policy: _builtins.str = ...,
         gpu_node_policy: _builtins.str = ...,
         spot: Global___SpotPolicy | None = ...,
+        restart_cost_microusd: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["spot", b"spot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_microusd_per_weight_hour", b"_microusd_per_weight_hour", "microusd_per_weight_hour", b"microusd_per_weight_hour", "spot", b"spot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gpu_node_policy", b"gpu_node_policy", "microusd_per_weight_hour", b"microusd_per_weight_hour", "min_values_policy", b"min_values_policy", "preference_policy", b"preference_policy", "spot", b"spot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_microusd_per_weight_hour", b"_microusd_per_weight_hour", "gpu_node_policy", b"gpu_node_policy", "microusd_per_weight_hour", b"microusd_per_weight_hour", "min_values_policy", b"min_values_policy", "preference_policy", b"preference_policy", "restart_cost_microusd", b"restart_cost_microusd", "spot", b"spot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__microusd_per_weight_hour: _TypeAlias = _typing.Literal["microusd_per_weight_hour"]  # noqa: Y015
+    _WhichOneofArgType__microusd_per_weight_hour: _TypeAlias = _typing.Literal["_microusd_per_weight_hour", b"_microusd_per_weight_hour"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__microusd_per_weight_hour) -> _WhichOneofReturnType__microusd_per_weight_hour | None: ...
 
 Global___Policies: _TypeAlias = Policies  # noqa: Y015

@@ -290,7 +290,9 @@ class PodTemplate(_message.Message):
     preemption_policy: _builtins.str
     """PreemptLowerPriority or Never; empty means PreemptLowerPriority."""
     restart_cost_microusd: _builtins.int
-    """What one interruption of the pod costs, in millionths of a US dollar."""
+    """What one interruption of the pod costs, in millionths of a US dollar; 0 leaves it to the policies. On
+    spot capacity the pod is charged this times the interruptions of its offering a month, over 730 hours.
+    """
     termination_grace_period_seconds: _builtins.int
     """Seconds it takes to end in good order; unset means 30."""
     @_builtins.property

@@ -48,6 +48,7 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
     """The decision on ``problem``, with every pod by name."""
     workloads = problem.workloads
     cost, bound = decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
+    penalty = decision.penalty_microusd_per_hour
     message = decision_pb2.Decision(
         status=STATUS_TO_WIRE[decision.status],
         stop_reason=STOP_REASON_TO_WIRE[decision.stop_reason],
@@ -93,6 +94,21 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
                 stranded_usd=dollars(use.stranded_microusd),
             )
             for use in accelerator_uses(problem, decision.node_claims)
+        ],
+        hourly_interruption_usd=dollars(decision.interruption_microusd_per_hour),
+        hourly_interruption_microusd=decision.interruption_microusd_per_hour,
+        hourly_penalty_usd=dollars(penalty),
+        hourly_penalty_microusd=penalty,
+        penalties=[
+            decision_pb2.Penalty(
+                workload=p.workload,
+                workload_name=workload_label(workloads[p.workload]),
+                wish=p.wish,
+                pods=p.pods,
+                hourly_usd=dollars(p.microusd_per_hour),
+                microusd_per_hour=p.microusd_per_hour,
+            )
+            for p in decision.penalties
         ],
     )
     _add_node_claims(message, workloads, decision.node_claims)

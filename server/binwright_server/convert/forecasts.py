@@ -293,7 +293,8 @@ class _Reader:
 
 
 def _bought(template: PodTemplate) -> PodTemplate:
-    """The template, bought on demand unless it says otherwise."""
+    """The template, bought on demand unless it says otherwise; plans count dollars, and no restarts."""
+    template = replace(template, restart_cost_microusd=0)
     if any(requirement.key == labels.CAPACITY_TYPE for requirement in template.node_selector):
         return template
     on_demand = Requirement(labels.CAPACITY_TYPE, Operator.IN, (str(CapacityType.ON_DEMAND),))

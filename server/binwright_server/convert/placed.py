@@ -22,6 +22,7 @@ from binwright_optimizer.model.decision import (
     ExistingPlacement,
     LocalPrices,
     NodeClaim,
+    Penalty,
     PhaseTiming,
     PodRange,
     Refusal,
@@ -63,6 +64,9 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
     """
     out = Violations()
     index = _pods_by_name(problem)
+    told = sum(penalty.microusd_per_hour for penalty in message.penalties)
+    if told != message.hourly_penalty_microusd:
+        out.add("hourly_penalty_microusd", message.hourly_penalty_microusd, f"the penalties add up to {told}")
     status = _STATUS_FROM_WIRE.get(message.status)
     if status is None:
         out.add("status", message.status, "is no status of a decision")
@@ -94,6 +98,8 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
             CommitmentUse(use.commitment, use.is_reservation, use.held, use.running, use.used)
             for use in message.commitments
         ),
+        interruption_microusd_per_hour=message.hourly_interruption_microusd,
+        penalties=_penalties(problem, message.penalties, out),
     )
     out.check()
     return decision
@@ -110,16 +116,35 @@ def _pods_by_name(problem: Problem) -> PodIndex:
 def _check_dollars(message: decision_pb2.Decision, out: Violations) -> None:
     """Record dollars and gap that disagree with the exact amounts."""
     cost, bound = message.hourly_cost_microusd, message.lower_bound_microusd
+    interruption, penalty = message.hourly_interruption_microusd, message.hourly_penalty_microusd
     expected = {
         "hourly_cost_usd": dollars(cost),
         "monthly_cost_usd": dollars(cost * HOURS_PER_MONTH),
         "lower_bound_usd": dollars(bound),
-        "gap": relative_gap(cost, bound),
+        "gap": relative_gap(cost + interruption + penalty, bound),
+        "hourly_interruption_usd": dollars(interruption),
+        "hourly_penalty_usd": dollars(penalty),
     }
     for field, value in expected.items():
         shown = getattr(message, field)
         if not math.isclose(shown, value, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_RELATIVE_TOLERANCE):
             out.add(field, shown, f"disagrees with the exact micro-dollars, which give {value}")
+
+
+def _penalties(
+    problem: Problem, messages: Sequence[decision_pb2.Penalty], out: Violations
+) -> tuple[Penalty, ...]:
+    """Preferences that are told not to be met; whether they add up, the verifier says."""
+    for k, message in enumerate(messages):
+        path = f"penalties[{k}]"
+        if not 0 <= message.workload < len(problem.workloads):
+            out.add(f"{path}.workload", message.workload, "is no workload of the problem")
+        elif message.workload_name != workload_label(problem.workloads[message.workload]):
+            out.add(f"{path}.workload_name", message.workload_name, "is not the name of that workload")
+        exact = dollars(message.microusd_per_hour)
+        if not math.isclose(message.hourly_usd, exact, rel_tol=_RELATIVE_TOLERANCE):
+            out.add(f"{path}.hourly_usd", message.hourly_usd, f"disagrees with the exact {exact}")
+    return tuple(Penalty(m.workload, m.wish, m.pods, m.microusd_per_hour) for m in messages)
 
 
 def _node_claim(message: decision_pb2.NodeClaim, path: str, index: PodIndex, out: Violations) -> NodeClaim:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from binwright.v1 import policies_pb2
 from binwright_optimizer.errors import WrongFieldError
-from binwright_optimizer.model.policies import GpuNodePolicy, MinValuesPolicy, Policies, PreferencePolicy
+from binwright_optimizer.model.policies import (
+    DEFAULT_MICROUSD_PER_WEIGHT_HOUR,
+    GpuNodePolicy,
+    MinValuesPolicy,
+    Policies,
+    PreferencePolicy,
+)
 from binwright_optimizer.model.spot import LossBound, Share, SpotPolicy
 
 from binwright_server.convert.violations import Violations
@@ -12,6 +18,9 @@ from binwright_server.convert.violations import Violations
 _PREFERENCES = {policy.value: policy for policy in PreferencePolicy}
 _MIN_VALUES = {policy.value: policy for policy in MinValuesPolicy}
 _GPU_NODES = {policy.value: policy for policy in GpuNodePolicy}
+
+DEFAULT_POLICIES = Policies(microusd_per_weight_hour=DEFAULT_MICROUSD_PER_WEIGHT_HOUR)
+"""Those of a request that states none."""
 
 DEFAULT_WINDOW_S = 3_600
 """Window of a bound on losses that names none: an hour."""
@@ -30,11 +39,14 @@ def policies_from_message(message: policies_pb2.Policies, path: str, out: Violat
     )
     spot = spot_policy_from_message(message.spot, f"{path}.spot", out)
     if preferences is None or min_values is None or gpu_nodes is None:
-        return Policies()
+        return DEFAULT_POLICIES
+    has_price = message.HasField("microusd_per_weight_hour")
+    weight_price = message.microusd_per_weight_hour if has_price else DEFAULT_MICROUSD_PER_WEIGHT_HOUR
+    restart_cost = message.restart_cost_microusd
     made = out.build(
-        path, lambda: Policies(preferences, message.microusd_per_weight_hour, min_values, gpu_nodes, spot)
+        path, lambda: Policies(preferences, weight_price, min_values, gpu_nodes, spot, restart_cost)
     )
-    return made or Policies()
+    return made or DEFAULT_POLICIES
 
 
 def spot_policy_from_message(message: policies_pb2.SpotPolicy, path: str, out: Violations) -> SpotPolicy:

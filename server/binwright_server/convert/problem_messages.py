@@ -22,6 +22,7 @@ from binwright_optimizer.model.taints import Taint
 from binwright_server.convert.amounts import resources_to_map
 from binwright_server.convert.catalogs import instance_type_to_message
 from binwright_server.convert.node_classes import node_class_to_message
+from binwright_server.convert.policies import DEFAULT_POLICIES
 from binwright_server.convert.template_messages import requirement_to_message, template_to_message
 from binwright_server.convert.volumes import attach_limits_to_messages
 
@@ -67,7 +68,7 @@ def problem_to_message(problem: Problem) -> problem_pb2.Problem:
             for plan in problem.savings_plans
         ],
     )
-    if problem.policies != Policies():
+    if problem.policies != DEFAULT_POLICIES:
         message.policies.CopyFrom(_policies(problem.policies))
     return message
 
@@ -170,6 +171,7 @@ def _policies(policies: Policies) -> policies_pb2.Policies:
         min_values_policy=policies.min_values.value,
         gpu_node_policy=policies.gpu_nodes.value,
         spot=_spot(policies.spot) if policies.spot else None,
+        restart_cost_microusd=policies.restart_cost_microusd,
     )
 
 

@@ -190,7 +190,7 @@ class PlanningProblem:
                 for k, kind in enumerate(self._kinds)
             ),
             current_cost=sum(node.price_microusd_per_hour for node in self._nodes.values()),
-            cost=decision.cost_microusd_per_hour + pinned_cost,
+            cost=decision.total_microusd_per_hour + pinned_cost,
             bound=decision.bound_microusd_per_hour + pinned_cost,
             unplaced=sum(entry.pods.count for entry in decision.unschedulable),
             warnings=stale_source_warnings(

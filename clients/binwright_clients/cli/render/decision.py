@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.render.mix import mix_table, node_mix
-from binwright_clients.cli.render.paid import accelerators_text, commitments_text
+from binwright_clients.cli.render.paid import accelerators_text, charges_text, commitments_text
 from binwright_clients.cli.render.text import WIDTH, counted, dollars, literal, percent, printable, some
 from binwright_clients.cli.render.unschedulable import unschedulable_view
 
@@ -53,6 +53,8 @@ def decision_view(
         parts += [mix_table(node_mix(decision.node_claims), most_rows, width), ""]
     if decision.commitments:
         parts += [commitments_text(decision.commitments), ""]
+    if decision.hourly_interruption_microusd or decision.penalties:
+        parts += [charges_text(decision), ""]
     if decision.accelerators:
         parts += [accelerators_text(decision.accelerators), ""]
     if decision.existing_placements:

@@ -1,4 +1,4 @@
-"""What is paid for whether it is used or not: commitments held, and accelerators of the nodes bought."""
+"""What is paid or weighed beside nodes: commitments held, unused accelerators, interruptions, preferences."""
 
 from __future__ import annotations
 
@@ -43,6 +43,25 @@ def accelerators_text(uses: Sequence[decision_pb2.AcceleratorUse]) -> Text:
                 f"{_devices(use.stranded_milli)} stranded (${use.stranded_usd:,.4f}/h)", style="yellow"
             )
         text.append("\n")
+    text.rstrip()
+    return text
+
+
+def charges_text(decision: decision_pb2.Decision, most: int = 10) -> Text:
+    """What is weighed beside dollars: expected interruptions, and preferences not met, dearest first."""
+    text = Text("Weighed beside the cost of nodes\n", style="bold")
+    if decision.hourly_interruption_microusd:
+        text.append("  interruptions", style="cyan")
+        text.append(f"  ${dollars(decision.hourly_interruption_microusd, 6)}/h on average\n")
+    dearest = sorted(decision.penalties, key=lambda p: (-p.microusd_per_hour, p.workload, p.wish))
+    if dearest:
+        text.append("  preferences not met", style="cyan")
+        text.append(f"  ${dollars(decision.hourly_penalty_microusd, 6)}/h\n")
+    for penalty in dearest[:most]:
+        text.append(f"    {printable(penalty.workload_name)}: {counted(penalty.pods, 'pod')} without ")
+        text.append(f"{printable(penalty.wish)}, ${dollars(penalty.microusd_per_hour, 6)}/h\n")
+    if len(dearest) > most:
+        text.append(f"    and {len(dearest) - most:,} more\n")
     text.rstrip()
     return text
 

@@ -30,6 +30,8 @@ class Linking:
         intp array (v,): at most one item of a family is placed; -1: of none.
     most
         int64 array (v,): most items there.
+    charge
+        int64 array (v,): micro-dollars per hour that one item is charged for being there, beside its node.
     scopes
         The domain of each local kind.
     kinds
@@ -52,6 +54,7 @@ class Linking:
     part_pods: NDArray[np.int64]
     families: NDArray[np.intp]
     most: NDArray[np.int64]
+    charge: NDArray[np.int64]
     scopes: tuple[Scope, ...]
     kinds: NDArray[np.intp]
     demand: NDArray[np.int64]

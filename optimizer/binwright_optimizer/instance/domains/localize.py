@@ -25,6 +25,9 @@ MORE_POOLS = 6
 MOST_LOCAL = 100_000
 """Local kinds beyond which a problem is refused."""
 
+ChargeOf = Callable[[Content], NDArray[np.int64] | None]
+"""Micro-dollars per hour that pods are charged for each candidate: (c,); None if nothing anywhere."""
+
 Fluid = Callable[[Content], NDArray[np.float64]]
 """Dollars that pods take of each candidate, infinite where they do not fit: (c,)."""
 
@@ -52,6 +55,8 @@ class Localized:
     sample
         intp array (local kind,): one of its candidates; -1 for kinds that are not linked, or have none.
         All of them are alike to every rule about domains.
+    charge
+        int64 array (local kind,): micro-dollars per hour that one item is charged for being there.
     """
 
     contents: list[Content]
@@ -62,6 +67,7 @@ class Localized:
     scopes: list[Scope]
     unreachable: NDArray[np.bool_]
     sample: NDArray[np.intp]
+    charge: NDArray[np.int64]
 
 
 def localize(
@@ -72,6 +78,7 @@ def localize(
     table: DomainTable,
     eligibility: Eligibility,
     fluid: Fluid,
+    charge_of: ChargeOf,
     bundles: Bundles = NO_BUNDLES,
     is_bounded: NDArray[np.bool_] | None = None,
 ) -> Localized:
@@ -79,6 +86,8 @@ def localize(
 
     Parameters
     ----------
+    charge_of
+        What pods are charged for places; those that are charged differently become local kinds as well.
     bundles
         Items of several pods; their kinds are placed in no other way.
     is_bounded
@@ -106,6 +115,7 @@ def localize(
         admitted = np.concatenate([admitted, np.array(own)])
     cutter = _Cutter(admitted, table)
     samples: list[int] = []
+    charges: list[int] = []
     local: list[tuple[Bundle, int, Scope]] = []  # item, row of the new matrix, scope
     masks: list[NDArray[np.bool_]] = []
     is_linked: NDArray[np.bool_] = is_bundled.copy()
@@ -119,9 +129,13 @@ def localize(
             own_keys = _keys(stated, kinds.selected[k], keys_of_selection, gangs)
             is_linked[k] |= bool(own_keys) or bool(stated.gang[1]) or stated.spot[1] >= 0
             keys |= own_keys
+        charge = charge_of(item.content)
+        if charge is not None and charge[admitted[placement]].any():
+            is_linked[parts] = True
         if not is_linked[parts[0]]:
             local.append((item, placement, ()))
             samples.append(-1)
+            charges.append(0)
             continue
         marks = {
             mask.tobytes(): mask
@@ -129,12 +143,13 @@ def localize(
             for number in kinds.selected[k]
             for mask in eligible.get(number, ())
         }
-        cells = cutter.cells(placement, sorted(keys), list(marks.values()))
+        cells = cutter.cells(placement, sorted(keys), list(marks.values()), charge)
         cells = _with_counted_pools(problem, kinds, item.content, cells, table, fluid)
         for scope, mask in cells:
             local.append((item, len(admitted) + len(masks), scope))
             masks.append(mask)
             samples.append(int(np.argmax(mask)) if mask.any() else -1)
+            charges.append(int(charge[samples[-1]]) if charge is not None and samples[-1] >= 0 else 0)
         if len(local) > MOST_LOCAL:
             raise InvalidProblemError.of(
                 "workloads",
@@ -151,6 +166,7 @@ def localize(
         scopes=[scope for _, _, scope in local],
         unreachable=unreachable,
         sample=np.array(samples, dtype=np.intp),
+        charge=np.array(charges, dtype=np.int64),
     )
 
 
@@ -278,23 +294,36 @@ class _Cutter:
     table: DomainTable
     _known: dict[tuple[int, tuple[str, ...], tuple[bytes, ...]], Cells] = field(default_factory=dict)
 
-    def cells(self, placement: int, keys: list[str], marks: list[NDArray[np.bool_]]) -> Cells:
-        """The domains that admitted candidates are in, each with its candidates, which are marked alike."""
+    def cells(
+        self,
+        placement: int,
+        keys: list[str],
+        marks: list[NDArray[np.bool_]],
+        charge: NDArray[np.int64] | None,
+    ) -> Cells:
+        """The domains that admitted candidates are in, each with its candidates.
+
+        Those of a cell are marked alike and charged the same.
+        """
         admitted = self.admitted[placement]
-        if not keys:
-            return [((), admitted)]
         columns = np.flatnonzero(admitted)
-        telling = [mark[columns] for mark in marks]
+        levels = np.zeros(0, dtype=np.intp)
+        if charge is not None and len(columns):
+            levels = np.unique(charge[columns], return_inverse=True)[1].astype(np.intp)
+        if not keys and not levels.any():
+            return [((), admitted)]
+        telling = [mark[columns] for mark in marks] if keys else []
         telling = [mark for mark in telling if mark.any() and not mark.all()]
-        name = placement, tuple(keys), tuple(mark.tobytes() for mark in telling)
+        further = [mark.astype(np.intp) for mark in telling] + ([levels] if levels.any() else [])
+        name = placement, tuple(keys), tuple(code.tobytes() for code in further)
         if name not in self._known:
-            self._known[name] = self._cut(columns, keys, telling)
+            self._known[name] = self._cut(columns, keys, further)
         return self._known[name]
 
-    def _cut(self, columns: NDArray[np.intp], keys: list[str], marks: list[NDArray[np.bool_]]) -> Cells:
+    def _cut(self, columns: NDArray[np.intp], keys: list[str], further: list[NDArray[np.intp]]) -> Cells:
         codes = [self.table.codes(key)[columns] + 1 for key in keys]  # 0: without the label
         member: NDArray[np.intp] = np.zeros(len(columns), dtype=np.intp)
-        for code in (*codes, *(mark.astype(np.intp) for mark in marks)):
+        for code in (*codes, *further):
             both: NDArray[np.intp] = member * (int(code.max(initial=0)) + 1) + code
             _, found = np.unique(both, return_inverse=True)  # renumbered, so that numbers stay small
             member = found.astype(np.intp)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.claims import Claim, ClaimName
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.affinity import add_affinity
@@ -21,6 +22,9 @@ from binwright_optimizer.instance.domains.spread import add_spread
 from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.stated import Rules
 from binwright_optimizer.model import Problem
+
+MOST_CHARGED = 2**62
+"""Largest sum of charges, in micro-dollars per hour: sums over all pods stay inside int64."""
 
 
 def linking_of(
@@ -48,6 +52,7 @@ def linking_of(
     linked = np.flatnonzero(localized.is_linked & (demand > 0))
     if not len(linked):
         return None
+    _check_charges(localized, demand)
     chosen = [
         local
         for local, content in enumerate(localized.contents)
@@ -87,6 +92,7 @@ def linking_of(
         part_pods=part_pods.copy(),
         families=np.array(families, dtype=np.intp),
         most=most,
+        charge=localized.charge[chosen],
         scopes=tuple(scopes),
         kinds=linked,
         demand=demand[linked],
@@ -102,6 +108,16 @@ def linking_of(
         lower=np.array([low for _, low, _ in rows]),
         upper=np.array([high for _, _, high in rows]),
     )
+
+
+def _check_charges(localized: Localized, demand: NDArray[np.int64]) -> None:
+    """Refuse charges whose sum could overflow, however pods are placed."""
+    most = max((int(charge) for charge in localized.charge), default=0)
+    total = most * int(demand.sum())
+    if total >= MOST_CHARGED:
+        raise InvalidProblemError.of(
+            "policies", total, "penalties and interruptions of all pods are too large to add up exactly"
+        )
 
 
 def _add_families(families: Sequence[int], builder: LinkingBuilder) -> None:

@@ -1,0 +1,131 @@
+"""What a decision says of wishes that it does not meet, and of what interruptions of its pods cost.
+
+The search charges pods for places (`instance.charges`); here the charges of one placement are told by
+workload and wish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from binwright_optimizer.model import (
+    HOURS_PER_MONTH,
+    CapacityType,
+    ExistingPlacement,
+    NodeClaim,
+    Operator,
+    Penalty,
+    PodRange,
+    PodTemplate,
+    Problem,
+    Taint,
+    labels,
+)
+from binwright_optimizer.model.policies import UNTOLERATED_WEIGHT
+from binwright_optimizer.model.spot import PPM, UNKNOWN_RATE_PPM
+
+Wishes = tuple[tuple[str, int], ...]
+"""Wishes in words, each with its weight."""
+
+
+def penalties_of(
+    problem: Problem, claims: Iterable[NodeClaim], existing: Iterable[ExistingPlacement]
+) -> tuple[Penalty, ...]:
+    """Wishes about nodes that pods go without, by workload."""
+    price = problem.policies.weight_price
+    if not price or not _has_wishes(problem):
+        return ()
+    found: dict[tuple[int, str], list[int]] = {}
+    known: dict[tuple[int, int, int], Wishes] = {}
+    for pods, own, taints in _nodes(problem, claims, existing):
+        for each in pods:
+            template = problem.workloads[each.workload].template
+            key = id(own), id(taints), id(template)
+            if key not in known:
+                known[key] = tuple(_unmet(template, own, taints))
+            for wish, weight in known[key]:
+                entry = found.setdefault((each.workload, wish), [0, 0])
+                entry[0] += each.count
+                entry[1] += each.count * weight * price
+    return tuple(Penalty(w, wish, pods, cost) for (w, wish), (pods, cost) in sorted(found.items()))
+
+
+def interruption_cost(
+    problem: Problem, claims: Iterable[NodeClaim], existing: Iterable[ExistingPlacement]
+) -> int:
+    """What interruptions of pods on spot capacity cost on average, micro-dollars per hour."""
+    default = problem.policies.restart_cost_microusd
+    if not default and not any(w.template.restart_cost_microusd for w in problem.workloads):
+        return 0
+    rates = {
+        (kind.name, sold.region, sold.zone): sold.interruption_ppm_per_month
+        for kind in problem.catalog.instance_types
+        for sold in kind.offerings
+        if sold.capacity_type is CapacityType.SPOT
+    }
+    on_spot = [
+        (claim.pods, rates.get((claim.instance_type, claim.region, claim.zone)))
+        for claim in claims
+        if claim.capacity_type is CapacityType.SPOT
+    ]
+    by_zone = {(name, zone): rate for (name, _, zone), rate in rates.items()}
+    nodes = {node.name: dict(node.labels) for node in problem.existing_nodes}
+    for placement in existing:
+        own = nodes[placement.node]
+        if own.get(labels.CAPACITY_TYPE) == CapacityType.SPOT.value:
+            where = own.get(labels.INSTANCE_TYPE, ""), own.get(labels.ZONE, "")
+            on_spot.append((placement.pods, by_zone.get(where)))
+    total = 0
+    for pods, rate in on_spot:
+        monthly = UNKNOWN_RATE_PPM if rate is None else rate
+        for each in pods:
+            cost = problem.workloads[each.workload].template.restart_cost_microusd or default
+            total += each.count * -(-cost * monthly // (PPM * HOURS_PER_MONTH))
+    return total
+
+
+def _has_wishes(problem: Problem) -> bool:
+    if any(workload.template.preferred_affinity for workload in problem.workloads):
+        return True
+    taints = [*(pool.taints for pool in problem.node_pools), *(n.taints for n in problem.existing_nodes)]
+    return any(not taint.repels for some in taints for taint in some)
+
+
+def _nodes(
+    problem: Problem, claims: Iterable[NodeClaim], existing: Iterable[ExistingPlacement]
+) -> Iterator[tuple[tuple[PodRange, ...], Mapping[str, str | None], tuple[Taint, ...]]]:
+    """Pods with labels and taints of their node; nodes with equal labels share one mapping.
+
+    A node to be bought has a host name that nobody knows: None stands for it.
+    """
+    pools = {pool.name: pool.taints for pool in problem.node_pools}
+    shared: dict[tuple[tuple[str, str], ...], Mapping[str, str | None]] = {}
+    for claim in claims:
+        own = shared.get(claim.labels)
+        if own is None:
+            own = shared[claim.labels] = {**dict(claim.labels), labels.HOSTNAME: None}
+        yield claim.pods, own, pools[claim.node_pool]
+    nodes = {node.name: node for node in problem.existing_nodes}
+    kept = []
+    for placement in existing:
+        node = nodes[placement.node]
+        own = {labels.HOSTNAME: node.name, **dict(node.labels)}
+        kept.append(own)  # alive, so that no other mapping takes its identity
+        yield placement.pods, own, node.taints
+
+
+def _unmet(
+    template: PodTemplate, own: Mapping[str, str | None], taints: Iterable[Taint]
+) -> Iterator[tuple[str, int]]:
+    for preferred in template.preferred_affinity:
+        for requirement in preferred.term:
+            value = own.get(requirement.key)
+            is_met = requirement.admits(value)
+            if requirement.key == labels.HOSTNAME and value is None:
+                is_met = requirement.operator in (Operator.EXISTS, Operator.NOT_IN)
+            if not is_met:
+                yield str(preferred), preferred.weight
+                break
+    for taint in taints:
+        if not taint.repels and not any(t.tolerates(taint) for t in template.tolerations):
+            yield f"no taint {taint}", UNTOLERATED_WEIGHT
