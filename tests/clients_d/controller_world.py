@@ -63,6 +63,7 @@ class World:
     without: list[list[str]] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
+    on_their_way: list[tuple[str, str]] = field(default_factory=list)
     hopeless: set[str] = field(default_factory=set)
     warnings: tuple[str, ...] = ()
     pods_each: int = 2
@@ -103,6 +104,9 @@ class World:
 
     def unplaced(self, pod: PendingPod, reason: str) -> None:  # noqa: ARG002
         self.told.append(("unplaced", pod.uid))
+
+    def awaited(self, claim: str, stage: str) -> None:
+        self.on_their_way.append((claim, stage))
 
     def remark(self, message: str) -> None:
         self.told.append(("remark", message))

@@ -89,6 +89,27 @@ def test_nothing_is_solved_while_a_claim_has_not_launched() -> None:
     assert world.plans[1] == ["c"]
 
 
+def test_each_step_of_a_claim_that_pods_wait_for_is_told_once() -> None:
+    world = World()
+    world.add("a", "b")
+    cycle = cycle_of(world)
+    let_pass(world, cycle, 40)
+    assert world.on_their_way == [
+        ("general-a-b", "it has no machine yet (c5.2xlarge), 2 pods will run there")
+    ]
+    world.launch("general-a-b")
+    let_pass(world, cycle, 40)
+    assert world.on_their_way[1:] == [
+        ("general-a-b", "its machine is no node yet (c5.2xlarge), 2 pods will run there")
+    ]
+    del world.pods["b"]
+    world.claims["general-a-b"]["status"]["nodeName"] = "n1"
+    let_pass(world, cycle, 40)
+    assert world.on_their_way[2:] == [
+        ("general-a-b", "its node is not ready yet (c5.2xlarge), 1 pod will run there")
+    ]
+
+
 def test_a_lost_answer_does_not_make_a_second_node() -> None:
     world = World(lose_answers=1)
     world.add("a", "b")

@@ -32,7 +32,7 @@ from binwright_clients.controller.permissions import controller_permissions
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.controller.run import Settings, run_controller
 from click.testing import CliRunner
-from kube_double import KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
+from kube_double import KARPENTER, KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
 from published_schemas import expect_kubernetes, expect_node_claim
 
 
@@ -103,6 +103,33 @@ def until(condition: Callable[[], Any], seconds: float = 90.0) -> Any:
 
 def events_of(records: list[dict[str, Any]]) -> list[str]:
     return [record["event"] for record in records]
+
+
+@pytest.mark.parametrize(
+    ("apply", "mode"),
+    [
+        (True, "creating NodeClaims as one"),
+        (False, "dry run, nothing is created without --apply"),
+    ],
+)
+def test_the_first_line_tells_mode_cluster_pools_and_window(
+    api: ClusterApi, double: KubeDouble, apply: bool, mode: str
+) -> None:
+    double.put("nodepools", node_pool("spare"))
+    with controller(api, apply=apply) as records:
+        until(lambda: records)
+    assert records[0] == {
+        "event": "start",
+        "reason": f"{mode}; cluster test; NodePools general, spare; "
+        "batches end after 0.3 s of quiet, 3 s at most",
+    }
+
+
+def test_the_first_line_tells_of_a_cluster_without_karpenter(api: ClusterApi, double: KubeDouble) -> None:
+    double.missing = set(KARPENTER)
+    with controller(api, apply=False) as records:
+        until(lambda: records)
+    assert "; no NodePools: Karpenter's are not installed; " in records[0]["reason"]
 
 
 def test_pending_pods_get_exact_node_claims_with_events(api: ClusterApi, double: KubeDouble) -> None:

@@ -335,17 +335,25 @@ def test_the_command_writes_one_eksctl_document(tmp_path: Path) -> None:
     assert len(config["availabilityZones"]) == 2
 
 
+@pytest.mark.parametrize("is_quiet", [False, True])
 @pytest.mark.parametrize("output", ["karpenter", "eksctl", "terraform", "clusterautoscaler"])
-def test_warnings_go_to_standard_error_where_the_format_has_no_place_for_them(
-    output: str, tmp_path: Path
+def test_old_prices_are_told_in_the_file_and_aloud_unless_quiet(
+    output: str, is_quiet: bool, tmp_path: Path
 ) -> None:
+    """A file that is kept must say so itself: whoever applies it later was not there."""
     pods = tmp_path / "pods.csv"
     pods.write_text("name,replicas,cpu_milli,memory_mib\nweb,2,1000,1024\n")
     arguments = ["solve", "-f", str(pods), "-o", output, "--deadline", "1s", "--max-price-age", "0"]
-    result = CliRunner().invoke(main, arguments)
+    result = CliRunner().invoke(main, [*arguments, *(["-q"] if is_quiet else [])])
     assert result.exit_code == 0, result.output
-    assert "warning: on-demand prices are up to" in result.stderr
-    assert "warning" not in result.stdout
+    told = "warning: on-demand prices are up to"
+    assert (told in result.stderr) is not is_quiet
+    if output == "terraform":
+        (comment,) = json.loads(result.stdout)["//"]
+        assert comment.startswith(told)
+    else:
+        assert result.stdout.startswith(f"# {told}")
+        assert all(isinstance(document, dict) for document in yaml.safe_load_all(result.stdout))
 
 
 @pytest.mark.parametrize("output", ["eksctl", "clusterautoscaler"])

@@ -51,7 +51,7 @@ def print_export(
     cluster_name: str,
     expander_url: str,
 ) -> None:
-    """The decision to standard output in one of `FORMATS`.
+    """The decision to standard output in one of `FORMATS`; its warnings, old prices above all, as comments.
 
     Raises
     ------
@@ -60,22 +60,26 @@ def print_export(
     """
     problem = question.request.problem
     cloud = cloud_of(problem.catalog)
+    comments = [f"warning: {line}" for line in decision.warnings]
     if output == "karpenter":
         manifests = node_claim_manifests(
             decision, problem.node_pools, question.node_classes, cloud, lifetimes=question.node_lifetimes
         )
-        print_yaml(*manifests)
+        print_yaml(*manifests, comments=comments)
         return
     groups = node_groups(decision, problem)
     if not groups:
         stderr_console().print("the decision buys no node, so there is no node group to write", markup=False)
         return
     if output == "eksctl":
-        print_yaml(cluster_config(groups, cluster_name, _zones_of(cloud, groups[0].region)))
+        zones = _zones_of(cloud, groups[0].region)
+        print_yaml(cluster_config(groups, cluster_name, zones), comments=comments)
     elif output == "terraform":
-        click.echo(json.dumps(terraform_configuration(groups, cloud, cluster_name), indent=2))
+        # Terraform ignores a property of this name: JSON has no comments of its own.
+        remarks = {"//": comments} if comments else {}
+        click.echo(json.dumps(remarks | terraform_configuration(groups, cloud, cluster_name), indent=2))
     else:
-        print_yaml(*autoscaler_manifests(groups, cluster_name, expander_url))
+        print_yaml(*autoscaler_manifests(groups, cluster_name, expander_url), comments=comments)
 
 
 def warn_of_unplaced(decision: decision_pb2.Decision) -> None:

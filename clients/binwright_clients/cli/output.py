@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 
 from binwright_clients.cli.files import to_document, to_json
-from binwright_clients.cli.render.text import WIDTH
+from binwright_clients.cli.render.text import WIDTH, printable
 
 try:
     from yaml import CSafeDumper as _Dumper
@@ -21,15 +21,15 @@ except ImportError:  # PyYAML built without libyaml: same output, slower
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def output_option(*further: str) -> Callable[[_Command], _Command]:
-    """The option ``-o``: ``table``, ``json``, ``yaml`` and a command's own formats."""
+def output_option(*further: str, remark: str = "") -> Callable[[_Command], _Command]:
+    """The option ``-o``: ``table``, ``json``, ``yaml`` and a command's own formats, with a remark."""
     return click.option(
         "-o",
         "--output",
         type=click.Choice(["table", "json", "yaml", *further]),
         default="table",
         show_default=True,
-        help="Format of the answer on standard output.",
+        help=f"Format of the answer on standard output.{f' {remark}' if remark else ''}",
     )
 
 
@@ -41,8 +41,10 @@ def print_message(message: Message, output: str) -> None:
         print_yaml(to_document(message))
 
 
-def print_yaml(*documents: object) -> None:
-    """YAML documents, keys in the order given."""
+def print_yaml(*documents: object, comments: Sequence[str] = ()) -> None:
+    """YAML documents, keys in the order given, after comments of a line each."""
+    for comment in comments:
+        click.echo(f"# {printable(comment)}")
     click.echo(
         yaml.dump_all(
             documents,

@@ -137,7 +137,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Flag spot prices older than this.  [default: 7]",
 )
 @server_options
-@output_option(*FORMATS)
+@output_option(
+    *FORMATS,
+    remark="clusterautoscaler is the Deployment that scales the node groups, for EKS; it is tested against "
+    "published schemas and the autoscaler's libraries, not with the program itself.",
+)
 @click.option(
     "--cluster-name",
     metavar="NAME",
@@ -255,7 +259,7 @@ def _print(
     if not quiet:
         console = stderr_console()
         unplaced = len(decision.unschedulable_pods)
-        # JSON and YAML hold the warnings; the formats of other programs have no place for them.
+        # JSON and YAML hold the warnings; the formats of other programs, as comments.
         warnings = decision.warnings if output in FORMATS else ()
         prices = (f"prices: {line}" for line in price_lines(sources))
         for note in (*(f"warning: {line}" for line in warnings), *notes, *prices):

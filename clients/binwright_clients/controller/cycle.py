@@ -18,7 +18,7 @@ from typing import Protocol
 
 from binwright_clients.cluster.errors import ConflictError, InvalidError
 from binwright_clients.controller.claims import PlannedClaim
-from binwright_clients.controller.nomination import Patience, is_launching, nominated
+from binwright_clients.controller.nomination import Patience, is_launching, is_on_its_way, nominated
 from binwright_clients.controller.observation import Observation, PendingPod
 from binwright_clients.controller.window import Window
 
@@ -96,6 +96,10 @@ class Reporter(Protocol):
         """A pod has no possible node."""
         ...
 
+    def awaited(self, claim: str, stage: str) -> None:
+        """A NodeClaim is on its way; told again when it gets further."""
+        ...
+
     def remark(self, message: str) -> None:
         """Anything else worth a line."""
         ...
@@ -136,6 +140,8 @@ class Cycle:
     """Types of our claims that had no machine when last seen, by name."""
     _warned: tuple[str, ...] = ()
     """Warnings of the last plan; not said again while they stay the same."""
+    _awaited: dict[str, str] = field(default_factory=dict)
+    """What was said of NodeClaims that are waited for; not said again while it stays true."""
     _looked_s: float = float("-inf")
     _not_before_s: float = float("-inf")
 
@@ -158,6 +164,7 @@ class Cycle:
         """Look, plan, act; whether every pod that waits is accounted for."""
         seen = self.cluster.observe()
         self._note_failures(seen, now)
+        self._tell_awaited(seen, now)
         self._covered = nominated(seen.claims, now, self.patience)
         self._told = {uid: reason for uid, reason in self._told.items() if uid in seen.pending}
         pods = [
@@ -209,6 +216,24 @@ class Cycle:
             self._unlaunched[claim.name] = claim.instance_type
         self._covered |= uids
         self.reporter.claim(claim, outcome, uid=uid)
+
+    def _tell_awaited(self, seen: Observation, now: float) -> None:
+        """Say which NodeClaims are on their way and how far they are, whenever that changes."""
+        awaited: dict[str, str] = {}
+        for claim in seen.claims:
+            pods = len(claim.pods & seen.pending.keys())
+            is_ahead = claim.ready_s is None and is_on_its_way(claim, now, self.patience)
+            if is_ahead and (pods or not claim.is_launched):
+                kind = f" ({claim.instance_type})" if claim.instance_type else ""
+                stage = "its node is not ready yet" if claim.node_name else "its machine is no node yet"
+                if not claim.is_launched:
+                    stage = "it has no machine yet"
+                for_pods = f", {pods} pod{'s' if pods != 1 else ''} will run there" if pods else ""
+                awaited[claim.name] = f"{stage}{kind}{for_pods}"
+        for name, stage in awaited.items():
+            if self._awaited.get(name) != stage:
+                self.reporter.awaited(name, stage)
+        self._awaited = awaited
 
     def _note_failures(self, seen: Observation, now: float) -> None:
         """Leave out types whose claims went away before there was a machine."""

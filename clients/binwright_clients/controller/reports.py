@@ -54,6 +54,10 @@ class Reports:
         self._record({"event": "pod-unschedulable", "pod": pod.decision_name, "reason": reason})
         self._emit(unplaced_event(pod, reason, datetime.datetime.now(datetime.UTC), self._identity))
 
+    def awaited(self, claim: str, stage: str) -> None:
+        """A NodeClaim is on its way."""
+        self._record({"event": "waiting-for-node-claim", "node_claim": claim, "reason": stage})
+
     def remark(self, message: str) -> None:
         """Anything else worth a line."""
         self._record({"event": "remark", "reason": message})

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from binwright_optimizer.errors import BinwrightError
 
 from binwright_clients.cluster.api import ClusterApi, Json
-from binwright_clients.cluster.kinds import WATCHED_KINDS
+from binwright_clients.cluster.errors import ClusterError, NotFoundError
+from binwright_clients.cluster.kinds import NODE_POOLS, WATCHED_KINDS
 from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from binwright_clients.controller.cycle import Cycle, Planner
@@ -89,6 +90,7 @@ def run_controller(
         window=Window(settings.idle_s, settings.max_s),
         patience=settings.patience,
     )
+    record({"event": "start", "reason": _start_line(api, settings)})
     feed.start()
     cache.start()
     if settings.apply:
@@ -100,6 +102,23 @@ def run_controller(
         cache.stop()
         if settings.apply:
             leader.stop()
+
+
+def _start_line(api: ClusterApi, settings: Settings) -> str:
+    """What begins, for whom, and within which bounds."""
+    if settings.apply:
+        mode = f"creating NodeClaims as {settings.identity}"
+    else:
+        mode = "dry run, nothing is created without --apply"
+    try:
+        pools = [str(item["metadata"]["name"]) for item in api.list(NODE_POOLS.path).items]
+        named = f"NodePools {', '.join(sorted(pools))}" if pools else "no NodePool yet"
+    except NotFoundError:
+        named = "no NodePools: Karpenter's are not installed"
+    except ClusterError as error:
+        named = f"NodePools not known yet ({error})"
+    window = f"batches end after {settings.idle_s:g} s of quiet, {settings.max_s:g} s at most"
+    return f"{mode}; cluster {api.name}; {named}; {window}"
 
 
 def _work(
