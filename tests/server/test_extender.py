@@ -24,7 +24,7 @@ from binwright_clients.extender.arguments import (
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.configuration import scheduler_configuration
 from binwright_clients.extender.objects import read_node, read_pod, read_template
-from binwright_clients.rpc_errors import RpcError
+from binwright_clients.rpc_errors import RpcError, SnapshotNeededError
 from binwright_server.config import ServerConfig
 from clusters import Cluster, template
 from extender_harness import Webhook, extending, node_json, pod_json
@@ -284,6 +284,33 @@ def test_one_budget_is_spent_on_a_server_that_is_away_until_it_answers_again(tmp
                     await asyncio.sleep(0.05)
 
     asyncio.run(asked())
+
+
+def test_one_budget_is_spent_on_a_server_without_a_cluster_until_it_is_told_of_one(tmp_path: Path) -> None:
+    """Questions by name fail at once meanwhile; those that bring their nodes are answered all the same."""
+    config = ServerConfig(address=f"unix:{tmp_path}/s", workers=1)
+    by_name = api.FilterRequest(pod=template(), node_names=["a"])
+    whole = api.FilterRequest(pod=template(), nodes=Cluster().node("a").update.nodes)
+
+    async def answers(backend: Backend) -> bool:
+        try:
+            return list((await backend.filter(by_name)).passed) == [0]
+        except SnapshotNeededError:
+            return False
+
+    async def asked() -> None:
+        async with Backend(config.address, budget_s=0.2) as backend, asyncio.timeout(60):
+            assert not await answers(backend)
+            backend.budget_s = 3600.0
+            for _ in range(20):
+                assert not await answers(backend)
+                assert list((await backend.filter(whole)).passed) == [0]
+            await asyncio.to_thread(put, config.address, Cluster().node("a"))
+            while not await answers(backend):
+                await asyncio.sleep(0.05)
+
+    with serving(config=config):
+        asyncio.run(asked())
 
 
 def test_calls_under_way_outlive_a_restart_of_the_server(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from binwright.v1 import scheduling_service_pb2 as api
 from binwright.v1 import scheduling_service_pb2_grpc
 
 from binwright_clients.errors import InputError
-from binwright_clients.extender.breaker import Breaker
+from binwright_clients.extender.breaker import AWAY, STATELESS, Breaker
 from binwright_clients.rpc_errors import exception_of
 from binwright_clients.stamps import Stamp, stamp_of
 from binwright_clients.transport import (
@@ -91,7 +91,8 @@ class Backend:
         self._token = TokenSource(token_file)
         self.budget_s = budget_s
         self._clock = clock
-        self._breaker = Breaker(self._probe)
+        self._away = Breaker(AWAY, self._probe)
+        self._stateless = Breaker(STATELESS, self._probe)
 
     async def __aenter__(self) -> Backend:
         return self
@@ -99,7 +100,8 @@ class Backend:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._breaker.close()
+        await self._away.close()
+        await self._stateless.close()
         await self._channel.close()
         if self._closing:
             await asyncio.wait(self._closing)
@@ -142,7 +144,8 @@ class Backend:
 
     async def filter(self, request: api.FilterRequest) -> api.FilterResponse:
         """Which nodes may take the pod; raises RpcError or InvalidProblemError."""
-        response: api.FilterResponse = await self._tried("Filter", request)
+        brings_nodes = bool(request.nodes)
+        response: api.FilterResponse = await self._tried("Filter", request, brings_nodes=brings_nodes)
         return response
 
     async def rate(self, request: api.RateNodesRequest) -> api.RateNodesResponse:
@@ -157,7 +160,9 @@ class Backend:
 
     async def prioritize(self, request: api.PrioritizeRequest) -> api.PrioritizeResponse:
         """Scores for the pod; raises RpcError or InvalidProblemError."""
-        response: api.PrioritizeResponse = await self._tried("Prioritize", request)
+        response: api.PrioritizeResponse = await self._tried(
+            "Prioritize", request, brings_nodes=bool(request.nodes)
+        )
         return response
 
     async def update(self, request: api.UpdateClusterRequest, timeout_s: float) -> api.UpdateClusterResponse:
@@ -176,9 +181,11 @@ class Backend:
             request, timeout=seconds, metadata=self._token.metadata(), wait_for_ready=True
         )
 
-    async def _tried(self, method: str, request: object) -> Any:
-        if self._breaker.failure is not None:
-            raise _mapped(self._breaker.failure)
+    async def _tried(self, method: str, request: object, *, brings_nodes: bool = False) -> Any:
+        breakers = (self._away,) if brings_nodes else (self._away, self._stateless)
+        for breaker in breakers:
+            if breaker.failure is not None:
+                raise _mapped(breaker.failure)
         ends_at = self._clock() + self.budget_s
         pause = FIRST_PAUSE_S
         while True:
@@ -190,7 +197,8 @@ class Backend:
                 )
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _AGAIN or self._clock() + pause >= ends_at:
-                    self._breaker.note(error)
+                    for breaker in breakers:
+                        breaker.note(error)
                     raise _mapped(error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
