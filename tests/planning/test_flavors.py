@@ -214,6 +214,7 @@ def test_commands_print_json() -> None:
     result = CliRunner().invoke(main, ["flavors", "compare", "--nodes", "3", "-q", "-o", "json"])
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
+    assert document["warnings"][0].startswith("on-demand prices are up to ")
     rows = document["sizes"][0]["flavors"]
     assert [row["flavor"] for row in rows] == [flavor.name for flavor in FLAVORS]
     for row in rows:
@@ -224,6 +225,7 @@ def test_commands_print_json() -> None:
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
     assert answer["winner"] in {"eks", "gke", "aks"}
+    assert answer["warnings"][0].startswith("on-demand prices are up to ")
     assert set(answer["excluded"]) == {"vanilla", "bare-metal"}
 
 

@@ -354,6 +354,10 @@ def test_command_prints_a_plan_whose_figures_agree(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     plan = json.loads(result.stdout)
     assert {"total_cost_usd", "lower_bound_usd", "gap", "periods", "commitments"} <= plan.keys()
+    assert [warning.partition(" are up to ")[0] for warning in plan["warnings"][-2:]] == [
+        "on-demand prices",
+        "spot prices",
+    ]
     assert plan["lower_bound_usd"] <= plan["total_cost_usd"] <= plan["without_commitments_usd"]
     assert plan["gap"] == pytest.approx(1 - plan["lower_bound_usd"] / plan["total_cost_usd"])
     assert sum(p["expected_cost_usd"] for p in plan["periods"]) == pytest.approx(plan["expected_cost_usd"])

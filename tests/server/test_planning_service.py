@@ -226,3 +226,4 @@ def test_plan_comes_with_progress_bound_nodes_and_certificate() -> None:
     assert plan.without_commitments_microusd == sum(hourly) * 2160
     assert json.loads(plan.certificate_json)["total_microusd"] == plan.total_microusd
     assert all(source.date for source in plan.price_sources)
+    assert any(warning.startswith("on-demand prices are up to ") for warning in plan.warnings)

@@ -15,6 +15,7 @@ from binwright_clients.cli.failures import BadInput, CommandGroup
 from binwright_clients.cli.flavors_view import compare_view, recommend_view
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_reference import mix_document, source_document
+from binwright_clients.cli.today import today
 from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:
@@ -103,11 +104,14 @@ def compare(
     if output == "table":
         print_table(compare_view(rows, hourly_rate))
         return
+    from binwright_optimizer.planning.mix import stale_prices
+
     document = {
         "area": area,
         "tier": tier,
         "support": support,
         "hourly_rate_usd": hourly_rate,
+        "warnings": list(stale_prices((cost.mix for row in rows for cost in row), today())),
         "sizes": [
             {"reference_nodes": size, "flavors": [_cost_document(cost) for cost in row]}
             for size, row in zip(sizes, rows, strict=True)
@@ -279,6 +283,8 @@ def _cost_document(cost: FlavorCost) -> dict[str, Any]:
 def _recommendation_document(
     found: Recommendation, admitted: Sequence[FlavorCost], excluded: Sequence[Exclusion]
 ) -> dict[str, Any]:
+    from binwright_optimizer.planning.mix import stale_prices
+
     return {
         "winner": found.winner,
         "scores": dict(found.scores),
@@ -294,6 +300,7 @@ def _recommendation_document(
             }
             for flip in found.flips
         ],
+        "warnings": list(stale_prices((cost.mix for cost in admitted), today())),
         "excluded": {exclusion.flavor: list(exclusion.reasons) for exclusion in excluded},
         "costs": [_cost_document(cost) for cost in admitted],
     }

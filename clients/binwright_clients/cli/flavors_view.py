@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from binwright_clients.cli.plan_reference_view import plain_table, price_source_lines
+from binwright_clients.cli.plan_reference_view import plain_table, price_source_lines, warning_lines
 from binwright_clients.cli.render.text import literal, percent
+from binwright_clients.cli.today import today
 
 if TYPE_CHECKING:
     from binwright_optimizer.planning.flavors import FlavorCost, Recommendation
@@ -24,6 +25,8 @@ def compare_view(rows: Sequence[Sequence[FlavorCost]], hourly_rate: int) -> Rend
     shown = max(
         (row for row in rows if row[0].reference_nodes <= 300), key=_size, default=min(rows, key=_size)
     )
+    from binwright_optimizer.planning.mix import stale_prices  # loads the solver
+
     sources = {source for row in rows for cost in row for source in cost.sources}
     return Group(
         Text("Total $ a month for the workloads of so many reference nodes", style="bold"),
@@ -35,6 +38,7 @@ def compare_view(rows: Sequence[Sequence[FlavorCost]], hourly_rate: int) -> Rend
         Text(f"What the same workloads become, at {_size(shown)} reference nodes", style="bold"),
         _machines(shown),
         "",
+        *warning_lines(stale_prices((cost.mix for row in rows for cost in row), today())),
         *price_source_lines(sorted(sources, key=lambda s: (s.date, s.name), reverse=True)),
         *_assumptions(hourly_rate),
     )
@@ -47,6 +51,8 @@ def recommend_view(
     criteria: Mapping[str, tuple[int, str]],
 ) -> RenderableType:
     """The winner, the ranking, what was left out and why, and the nearest change of each weight."""
+    from binwright_optimizer.planning.mix import stale_prices  # loads the solver
+
     lines: list[RenderableType] = [
         Text(f"{found.winner} fits best", style="bold green"),
         "",
@@ -56,6 +62,7 @@ def recommend_view(
         Text(f"left out: {exclusion.flavor}: {'; '.join(exclusion.reasons)}", style="yellow")
         for exclusion in excluded
     ]
+    lines += warning_lines(stale_prices((cost.mix for cost in admitted), today()))
     lines += ["", Text("Which weight would change the winner", style="bold"), _flips(found, criteria)]
     return Group(*lines)
 

@@ -24,6 +24,7 @@ from binwright_clients.cli.plan_forecast_view import plan_view, service_level
 from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
+from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
 from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
@@ -227,7 +228,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "churn_usd": found.churn / 1e6,
         "service_level": service_level(found.forecast),
         "sizing_rule_usd": None if found.sizing_rule is None else found.sizing_rule / 1e6,
-        "warnings": list(found.forecast.remarks),
+        "warnings": list(found.warnings(today())),
         "sizing_rule_note": found.sizing_note or None,
         "scenarios": [
             {"name": s.name, "probability": s.permille / 1000, "cost_usd": cost / 1e6}

@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from binwright_clients.cli.plan_reference_view import plain_table, price_source_lines
+from binwright_clients.cli.plan_reference_view import plain_table, price_source_lines, warning_lines
 from binwright_clients.cli.render.text import dollars, literal, percent, some
+from binwright_clients.cli.today import today
 
 if TYPE_CHECKING:
     from binwright_optimizer.model.forecast import Forecast
@@ -25,7 +26,7 @@ MOST_GAP = 0.01
 def plan_view(found: Plan) -> RenderableType:
     """The whole plan at a glance."""
     lines: list[RenderableType] = [Panel(_summary(found), title="Plan", title_align="left")]
-    lines += [Text(f"warning: {remark}", style="yellow") for remark in found.forecast.remarks]
+    lines += warning_lines(found.warnings(today()))
     lines += [_periods(found), ""]
     if found.commitments:
         lines += [Text("Commit to", style="bold"), _commitments(found)]

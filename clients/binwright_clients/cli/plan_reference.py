@@ -14,6 +14,7 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_reference_view import reference_view
+from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
             for f in found.findings
         ],
         "regions": regions,
+        "warnings": list(found.stale_prices(today())),
         "price_sources": [source_document(source) for source in found.price_sources],
     }
 

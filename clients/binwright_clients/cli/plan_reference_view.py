@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.render.text import MICROUSD, dollars, literal, percent
+from binwright_clients.cli.today import today
 
 if TYPE_CHECKING:
     from binwright_optimizer.planning.mix import Mix
@@ -36,6 +37,7 @@ def reference_view(found: Comparison) -> RenderableType:
         Text("Optimal mix of the whole catalogue by region", style="bold"),
         _mixes(found),
         "",
+        *warning_lines(found.stale_prices(today())),
         *price_source_lines(found.price_sources),
         Text(
             "Demand: what the 300 stated nodes hold at "
@@ -67,6 +69,11 @@ def plain_table(*columns: tuple[str, bool]) -> Table:
             overflow="fold",
         )
     return table
+
+
+def warning_lines(warnings: Iterable[str]) -> list[Text]:
+    """One line for each warning."""
+    return [Text(f"warning: {warning}", style="yellow") for warning in warnings]
 
 
 def price_source_lines(sources: Iterable[PriceSource]) -> list[Text]:

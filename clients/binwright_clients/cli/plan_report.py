@@ -22,6 +22,7 @@ from binwright_clients.cli.plan_forecast_view import (
 from binwright_clients.cli.plan_pools import other_costs, pool_table
 from binwright_clients.cli.plan_tables import table
 from binwright_clients.cli.render.text import dollars, percent, printable
+from binwright_clients.cli.today import today
 
 if TYPE_CHECKING:
     from binwright_optimizer.planning.plan import Plan
@@ -110,7 +111,7 @@ def _lead(found: Plan) -> str:
         lines.append(f"{warning[0].upper() + warning[1:]}.")
     if rule := sizing_text(found):
         lines.append(f"{escape(rule[0].upper() + rule[1:])}.")
-    lines += [f"Warning: {escape(remark)}." for remark in found.forecast.remarks]
+    lines += [f"Warning: {escape(remark)}." for remark in found.warnings(today())]
     lines.append(f"Scenarios: {scenario_text(found)}; {service_text(found.forecast)}.")
     return "".join(f'<p class="lead">{line}</p>' for line in lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
+from binwright_optimizer.catalog.staleness import stale_source_warnings
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import (
     CapacityType,
@@ -279,6 +281,13 @@ def most_that_fit(requests: Resources, room: Resources) -> int:
     11
     """
     return min(room[name] // amount for name, amount in requests)
+
+
+def stale_prices(mixes: Iterable[Mix], today: datetime.date) -> tuple[str, ...]:
+    """What is to be said of prices paid that are old."""
+    return stale_source_warnings(
+        ((purchase.capacity_type, purchase.source) for mix in mixes for purchase in mix.purchases), today
+    )
 
 
 def sources_of(mixes: Iterable[Mix]) -> tuple[PriceSource, ...]:

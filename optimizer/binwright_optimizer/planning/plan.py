@@ -11,7 +11,7 @@ from binwright_optimizer.model.forecast import CommitmentOffer, Forecast, Reserv
 from binwright_optimizer.planning.accounts import Account
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.evidence import Evidence
-from binwright_optimizer.planning.mix import Mix, sources_of
+from binwright_optimizer.planning.mix import Mix, sources_of, stale_prices
 from binwright_optimizer.planning.scenarios import Scenario
 from binwright_optimizer.planning.sites import Site
 from binwright_optimizer.planning.spread import SpreadCell
@@ -127,4 +127,12 @@ class Plan:
     @property
     def price_sources(self) -> tuple[PriceSource, ...]:
         """Sources of all prices paid, latest first."""
-        return sources_of(mix for block in self.mixes for mix in (block.on_demand, block.spot))
+        return sources_of(self._all_mixes)
+
+    def warnings(self, today: date) -> tuple[str, ...]:
+        """What to know about it: remarks on the forecast, and prices that are old by then."""
+        return (*self.forecast.remarks, *stale_prices(self._all_mixes, today))
+
+    @property
+    def _all_mixes(self) -> tuple[Mix, ...]:
+        return tuple(mix for block in self.mixes for mix in (block.on_demand, block.spot))

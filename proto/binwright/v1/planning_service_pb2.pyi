@@ -169,6 +169,7 @@ class CapacityPlan(_message.Message):
     MIXES_FIELD_NUMBER: _builtins.int
     PRICE_SOURCES_FIELD_NUMBER: _builtins.int
     CERTIFICATE_JSON_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     total_microusd: _builtins.int
     """The objective: expected cost, or its mixture with the tail's mean."""
     lower_bound_microusd: _builtins.int
@@ -207,6 +208,10 @@ class CapacityPlan(_message.Message):
     def price_sources(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.PriceSource]:
         """Sources of all prices paid, latest first."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to know about the plan: remarks on the forecast, and prices that are old."""
+
     def __init__(
         self,
         *,
@@ -222,10 +227,11 @@ class CapacityPlan(_message.Message):
         mixes: _abc.Iterable[Global___PlannedMix] | None = ...,
         price_sources: _abc.Iterable[_catalog_pb2.PriceSource] | None = ...,
         certificate_json: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "sizing_rule_microusd", b"sizing_rule_microusd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "certificate_json", b"certificate_json", "commitments", b"commitments", "expected_microusd", b"expected_microusd", "gap", b"gap", "lower_bound_microusd", b"lower_bound_microusd", "mixes", b"mixes", "periods", b"periods", "price_sources", b"price_sources", "scenarios", b"scenarios", "sizing_rule_microusd", b"sizing_rule_microusd", "total_microusd", b"total_microusd", "without_commitments_microusd", b"without_commitments_microusd"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "certificate_json", b"certificate_json", "commitments", b"commitments", "expected_microusd", b"expected_microusd", "gap", b"gap", "lower_bound_microusd", b"lower_bound_microusd", "mixes", b"mixes", "periods", b"periods", "price_sources", b"price_sources", "scenarios", b"scenarios", "sizing_rule_microusd", b"sizing_rule_microusd", "total_microusd", b"total_microusd", "warnings", b"warnings", "without_commitments_microusd", b"without_commitments_microusd"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sizing_rule_microusd: _TypeAlias = _typing.Literal["sizing_rule_microusd"]  # noqa: Y015
     _WhichOneofArgType__sizing_rule_microusd: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd"]  # noqa: Y015

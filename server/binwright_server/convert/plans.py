@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -65,6 +66,7 @@ def plan_to_message(found: Plan) -> planning_service_pb2.CapacityPlan:
         total_microusd=found.total,
         lower_bound_microusd=found.bound,
         gap=found.gap,
+        warnings=found.warnings(datetime.datetime.now(datetime.UTC).date()),
         expected_microusd=found.expected,
         without_commitments_microusd=found.without_commitments,
         sizing_rule_microusd=found.sizing_rule,

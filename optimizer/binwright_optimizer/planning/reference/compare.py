@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +14,7 @@ from binwright_optimizer.planning.mix import (
     Mix,
     cheapest_mix,
     sources_of,
+    stale_prices,
     with_headroom,
     without_giants,
 )
@@ -61,8 +63,16 @@ class Comparison:
     @property
     def price_sources(self) -> tuple[PriceSource, ...]:
         """Sources of all prices, latest first."""
+        return sources_of(self._all_mixes)
+
+    def stale_prices(self, today: datetime.date) -> tuple[str, ...]:
+        """What is to be said of prices that are old by then."""
+        return stale_prices(self._all_mixes, today)
+
+    @property
+    def _all_mixes(self) -> tuple[Mix, ...]:
         mixes = [mix for r in self.regions for mix in (r.stated, r.same_types, r.whole_catalog)]
-        return sources_of([*mixes, *self.sizing.mixes])
+        return (*mixes, *self.sizing.mixes)
 
 
 def microusd_per_month(mix: Mix) -> int:
