@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from binwright_optimizer.model import InstanceType, NodeClaim, PodTemplate, Problem
+from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
 
@@ -63,7 +64,7 @@ def _askers(problem: Problem, name: str) -> list[PodTemplate]:
     """Distinct templates that ask for a device or a part of one."""
     names = (name, CORES.get(name, name))
     templates = {id(w.template): w.template for w in problem.workloads}
-    return [t for t in templates.values() if any(t.requests[n] for n in names)]
+    return [t for t in templates.values() if t.device_claims or any(t.requests[n] for n in names)]
 
 
 def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: str) -> int:
@@ -78,6 +79,8 @@ def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: st
         if cores:
             asked = pods.count * template.requests[CORES[name]]
             total += WHOLE_GPU_MILLI * asked * kind.allocatable[name] // cores
+    if name == counted_by(kind):
+        total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.claim})
     if name == NVIDIA_GPU:
         total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.profile})
     return total

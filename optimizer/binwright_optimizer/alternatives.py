@@ -143,6 +143,12 @@ class Alternatives:
                 admitted = origin.localized.admitted[placement, self._first[variant] + nearby.near]
                 nearby.admitted[placement] = admitted
             suits &= admitted[first:]
+        if plan.claims_on is not None:  # which alternatives of claims are met depends on the devices
+            instance = self._instance
+            pool = instance.problem.node_pools[instance.variants[variant].pool]
+            types = instance.shelf.type_of[nearby.rows[first:]].tolist()
+            views = [origin.claimed.view_of_type(t, pool) for t in types]
+            suits &= np.array([view == plan.claims_on[0] for view in views], dtype=bool)
         if plan.pieces:
             part = origin.shelved[variant]
             if variant not in self._devices:

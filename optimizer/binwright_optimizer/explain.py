@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.explain_devices import device_masks, without_repetition
+from binwright_optimizer.explain_devices import claim_masks, device_masks, without_repetition
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
 from binwright_optimizer.instance.choices import has_choices, lacks_choice, wants_choice
+from binwright_optimizer.instance.device_claims import SORT
 from binwright_optimizer.instance.devices import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
-from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable
+from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable, Workload
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL
 from binwright_optimizer.model.labels import GPU_MODEL, NODE_POOL
 from binwright_optimizer.model.quantity import format_quantity
@@ -35,7 +36,7 @@ def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unsched
     for pods in left_out:
         kind = int(instance.origin.kinds.workload_kind[pods.workload])
         if kind not in known:
-            tally = _tally(instance, instance.problem.workloads[pods.workload].template)
+            tally = _tally(instance, instance.problem.workloads[pods.workload])
             known[kind] = tally.refusals(), tally.nearest_miss
         refusals, nearest_miss = known[kind]
         explained.append(Unschedulable(pods, refusals, nearest_miss))
@@ -74,6 +75,7 @@ class _Tally:
         selectors: Masks,
         name: Callable[[int], str],
         devices: Masks | None = None,
+        claims: Masks | None = None,
     ) -> NDArray[np.bool_]:
         """Count one group of rows; returns those that would hold the pod: bool array (row,).
 
@@ -89,6 +91,8 @@ class _Tally:
             Name of a row by position.
         devices
             Rows whose GPUs suit the pod, by the reason why others do not.
+        claims
+            Rows that meet each claim of the pod, by the reason why others do not.
         """
         n = len(room)
         if not n:
@@ -102,6 +106,9 @@ class _Tally:
             admitted &= mask
         for reason, mask in (devices or {}).items():
             self.refuse("gpu", reason, int(n - mask.sum()))
+            admitted &= mask
+        for reason, mask in (claims or {}).items():
+            self.refuse("device-claim", reason, int(n - mask.sum()))
             admitted &= mask
         lacking = without_repetition(room < self.request, self.resources)
         for r in range(len(self.resources)):
@@ -142,13 +149,16 @@ class _Tally:
         return tuple(sorted(found, key=lambda f: (-f.refused, f.constraint, f.message)))
 
 
-def _tally(instance: Instance, template: PodTemplate) -> _Tally:
+def _tally(instance: Instance, workload: Workload) -> _Tally:
+    template = workload.template
     problem, origin = instance.problem, instance.origin
-    kept = [r for r, n in enumerate(instance.resources) if not n.startswith((RULE_COLUMN, GPU_BEYOND))]
+    kept = [r for r, n in enumerate(instance.resources) if not n.startswith((RULE_COLUMN, GPU_BEYOND, SORT))]
     resources = tuple(instance.resources[r] for r in kept)
     kept = [r for r in kept if r < origin.existing_free.shape[1]]
+    claimed = origin.claimed
+    lowered = claimed.lowered(template)
     amounts = (
-        with_sums(template, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else template.requests
+        with_sums(lowered, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else lowered.requests
     )
     amounts = amounts + attachments(template, limited_drivers(problem))
     tally = _Tally(resources, resource_vector(amounts, resources, pod_slots=1))
@@ -165,13 +175,15 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
         taint = untolerated(pool.taints, template.tolerations)
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
         models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
-        devices = device_masks(zip(part.devices, models, strict=False), template)
+        devices = device_masks(zip(part.devices, models, strict=False), lowered)
+        rows = instance.shelf.type_of[part.rows].tolist() if template.device_claims else []
+        claims = claim_masks(claimed, [claimed.view_of_type(t, pool) for t in rows], workload)
         if has_choices(problem) and wants_choice(pool):
             lacks = lacks_choice(instance.shelf, pool, part)
             text = ", ".join(f"{r.min_values} values of {r.key}" for r in pool.requirements if r.min_values)
             few_types = int(lacks.sum())
             tally.refuse("min-values", f"NodePool {pool.name} wants {text} to choose from", few_types)
-        is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, devices)
+        is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, devices, claims)
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))
         tally.refuse("availability", "few nodes of the offering are available", few)
@@ -189,8 +201,11 @@ def _tally(instance: Instance, template: PodTemplate) -> _Tally:
             devices = {}
             if GPU_MILLI in resources:
                 model = dict(node.labels).get(GPU_MODEL, "")
-                devices = device_masks([(NodeDevices.of_node(node, problem), model)], template)
-            tally.add(origin.existing_free[n : n + 1, kept], str(taint or ""), own, node_name, devices)
+                devices = device_masks([(NodeDevices.of_node(n, problem, claimed), model)], lowered)
+            claims = claim_masks(claimed, [claimed.view_of_node(n)], workload, n)
+            tally.add(
+                origin.existing_free[n : n + 1, kept], str(taint or ""), own, node_name, devices, claims
+            )
     if tally.open_rows and not any(c in ("limit", "availability") for c, _ in tally.counts):
         tally.refuse("limit", TAKEN, tally.open_rows)
     return tally

@@ -1,14 +1,15 @@
-"""Why the GPUs of nodes refuse a pod: shares that they cannot give, MIG profiles that they do not offer."""
+"""Why devices of nodes refuse a pod: shares they cannot give, profiles they do not offer, claims."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.device_claims import ClaimedDevices, NodeView
 from binwright_optimizer.instance.devices import NodeDevices, is_sum
-from binwright_optimizer.model import PodTemplate
+from binwright_optimizer.model import PodTemplate, Workload
 from binwright_optimizer.model.mig import mig_models_with, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
 
@@ -29,6 +30,28 @@ def device_masks(
         for reason in _reasons(node, model, template):
             if reason not in masks:
                 masks[reason] = np.ones(len(rows), dtype=bool)
+            masks[reason][position] = False
+    return masks
+
+
+def claim_masks(
+    claimed: ClaimedDevices, views: Sequence[NodeView], workload: Workload, node: int = -1
+) -> dict[str, NDArray[np.bool_]]:
+    """Rows that meet each claim of a pod, by the reason why others do not.
+
+    Parameters
+    ----------
+    node
+        Number of the running node, if the only row is one.
+    """
+    reasons: dict[NodeView, list[str]] = {}
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for position, view in enumerate(views if workload.template.device_claims else ()):
+        if view not in reasons:
+            reasons[view] = claimed.refusals(workload.template, workload.namespace, view, node)
+        for reason in reasons[view]:
+            if reason not in masks:
+                masks[reason] = np.ones(len(views), dtype=bool)
             masks[reason][position] = False
     return masks
 

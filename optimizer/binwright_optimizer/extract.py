@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -19,13 +19,13 @@ from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
     Alternative,
     Cover,
+    DeviceUse,
     ExistingPlacement,
     NodeClaim,
     PodRange,
     Resources,
     labels,
 )
-from binwright_optimizer.model.resources import NVIDIA_GPU
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.queues import ClassQueues
 
@@ -61,15 +61,21 @@ def extract(instance: Instance, packing: Packing) -> Placed:
         if instance.row_of[j] >= 0:
             template = templates.of(nodes, j, pattern)
             first = len(claims) + 1
+            if template.plan.is_told:
+                for n in range(nodes.count):
+                    by_class = queues.take_by_class(wanted)
+                    uses = plans.uses(template.plan, by_class)
+                    claims.append(template.claim_with(first + n, queues.joined(by_class), uses))
+                continue
             claims += [template.claim(first + n, queues.take(wanted)) for n in range(nodes.count)]
             continue
         for _ in range(nodes.count):
             position = next(next_existing[j])
             node = instance.problem.existing_nodes[position]
             if wanted:
-                pods = queues.take(wanted)
-                uses = plans.plan(plans.node(j, position), pattern).uses(pods)
-                existing.append(ExistingPlacement(node.name, pods, uses))
+                by_class = queues.take_by_class(wanted)
+                uses = plans.uses(plans.plan(j, pattern, position), by_class)
+                existing.append(ExistingPlacement(node.name, queues.joined(by_class), uses))
     return Placed(tuple(claims), tuple(existing), queues.rest())
 
 
@@ -80,10 +86,23 @@ class _ClaimTemplate:
     prefix: str
     fill: Callable[..., NodeClaim]
     plan: Plan
+    requests: Resources
+    counted: dict[int, Resources] = field(default_factory=dict)
 
     def claim(self, number: int, pods: tuple[PodRange, ...]) -> NodeClaim:
         """The NodeClaim with this number, holding these pods."""
-        return self.fill(name=f"{self.prefix}{number:05d}", pods=pods, devices=self.plan.uses(pods))
+        return self.fill(name=f"{self.prefix}{number:05d}", pods=pods, requests=self.requests)
+
+    def claim_with(self, number: int, pods: tuple[PodRange, ...], uses: tuple[DeviceUse, ...]) -> NodeClaim:
+        """The same with the devices that the pods have: requests count those in use."""
+        requests = self.requests
+        if uses:
+            devices = len({use.device for use in uses})
+            if devices not in self.counted:
+                self.counted[devices] = Resources.of({**dict(requests), self.plan.resource: devices})
+            requests = self.counted[devices]
+        name = f"{self.prefix}{number:05d}"
+        return self.fill(name=name, pods=pods, requests=requests, devices=uses)
 
 
 class _ClaimTemplates:
@@ -110,13 +129,11 @@ class _ClaimTemplates:
     def _template(self, nodes: Priced, j: int, pattern: NDArray[np.int32]) -> _ClaimTemplate:
         instance = self._instance
         load = pattern @ instance.requests
-        node = self._plans.node(j)
-        plan = self._plans.plan(node, pattern)
+        plan = self._plans.plan(j, pattern)
         columns = zip(instance.resources, load.tolist(), self._is_stated, strict=True)
         amounts = {name: amount for name, amount, is_stated in columns if is_stated}
-        if node is not None and plan.pieces:
-            amounts[NVIDIA_GPU] = plan.devices
-            amounts = {name: amount for name, amount in amounts.items() if not node.cuts(name)}
+        if plan.pieces:
+            amounts = {n: amount for n, amount in amounts.items() if not self._plans.cuts(j, n)}
         on_candidate = self._on_candidate.get(j)
         if on_candidate is None:
             on_candidate = self._on_candidate[j] = self._described(j)
@@ -124,7 +141,6 @@ class _ClaimTemplates:
         fill = partial(
             on_candidate,
             price_microusd_per_hour=nodes.price,
-            requests=Resources.of(amounts),
             alternatives=(
                 (Alternative(kind.name, nodes.price),)
                 if nodes.covers
@@ -132,7 +148,8 @@ class _ClaimTemplates:
             ),
             covers=nodes.covers,
         )
-        return _ClaimTemplate(f"{instance.problem.node_pools[instance.pool_of[j]].name}-", fill, plan)
+        prefix = f"{instance.problem.node_pools[instance.pool_of[j]].name}-"
+        return _ClaimTemplate(prefix, fill, plan, Resources.of(amounts))
 
     def _described(self, j: int) -> Callable[..., NodeClaim]:
         """What NodeClaims on candidate ``j`` say of their node, whatever is on it."""

@@ -8,6 +8,8 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import PodRange
 from binwright_optimizer.packing import Packing
 
+ByClass = dict[int, list[PodRange]]
+"""Pods of one node by class."""
 Bundle = tuple[PodRange, ...]
 """Pods that are handed out together, as one item."""
 
@@ -57,8 +59,18 @@ class ClassQueues:
 
     def take(self, wanted: list[tuple[int, int]]) -> tuple[PodRange, ...]:
         """Pods for one node that holds so many of these classes."""
-        ranges: list[PodRange] = []
+        return self.joined(self.take_by_class(wanted))
+
+    def joined(self, by_class: ByClass) -> tuple[PodRange, ...]:
+        """All pods of a node; in order where bundles bring pods of several workloads."""
+        ranges = [pods for mine in by_class.values() for pods in mine]
+        return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
+
+    def take_by_class(self, wanted: list[tuple[int, int]]) -> ByClass:
+        """The same pods, by class."""
+        by_class: ByClass = {}
         for i, count in wanted:
+            ranges = by_class[i] = []
             members, position, used = self._members[i], self._position[i], self._used[i]
             while count:
                 pods = members[position]
@@ -79,7 +91,7 @@ class ClassQueues:
                 position += 1
                 used = 0
             self._position[i], self._used[i] = position, used
-        return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
+        return by_class
 
     def rest(self) -> tuple[PodRange, ...]:
         """Every pod not handed out."""

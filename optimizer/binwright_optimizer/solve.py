@@ -30,7 +30,7 @@ from binwright_optimizer.penalties import interruption_cost, penalties_of
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
 from binwright_optimizer.stopping import Deadline, Reserved, Stop
-from binwright_optimizer.unenforced import enforced_part, unenforced
+from binwright_optimizer.unenforced import unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
 
@@ -70,7 +70,6 @@ def solve(
     stop = stop or Deadline(params.deadline_s)
     timer = _Timer(stop)
     warnings = unenforced(problem)
-    problem = enforced_part(problem)
     with timer.phase("instance"):
         instance = build_instance(problem)
         prepare(problem)

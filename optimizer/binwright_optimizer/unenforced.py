@@ -8,7 +8,6 @@ then on the verifier refuses decisions that break the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from binwright_optimizer.model import (
     PodTemplate,
@@ -33,11 +32,6 @@ _OF_TEMPLATES: tuple[tuple[str, Callable[[PodTemplate], object], Rule | None], .
         lambda template: template.pod_affinity.preferred or template.pod_anti_affinity.preferred,
         None,
     ),
-    (
-        "claims of devices are not enforced",
-        lambda template: template.device_claims,
-        None,
-    ),
 )
 """Warning, what in a pod template brings it up, and the rule that the verifier waives meanwhile."""
 
@@ -49,6 +43,11 @@ _OF_PROBLEMS: tuple[tuple[str, Callable[[Problem], object], Rule | None], ...] =
             any(pool.node_class is not None for pool in problem.node_pools)
             and not any(kind.cloud == "aws" for kind in problem.catalog.instance_types)
         ),
+        None,
+    ),
+    (
+        "device claims of DaemonSets are not counted",
+        lambda problem: any(daemon.template.device_claims for daemon in problem.daemon_sets),
         None,
     ),
 )
@@ -77,17 +76,6 @@ def unenforced(problem: Problem) -> tuple[str, ...]:
         topology spread is not enforced: 2 workloads state it (shop/web, shop/api)
     """
     return (*_workload_warnings(problem), *_problem_warnings(problem))
-
-
-def enforced_part(problem: Problem) -> Problem:
-    """The problem without the claims of devices that nobody holds yet: what is solved and verified."""
-    if not any(workload.template.device_claims for workload in problem.workloads):
-        return problem
-    workloads = tuple(
-        replace(w, template=replace(w.template, device_claims=())) if w.template.device_claims else w
-        for w in problem.workloads
-    )
-    return replace(problem, workloads=workloads)
 
 
 def _problem_warnings(problem: Problem) -> Iterator[str]:

@@ -38,6 +38,7 @@ KINDS = {
     "csinodes": ("storage.k8s.io/v1", "CSINode"),
     "deviceclasses": ("resource.k8s.io/v1", "DeviceClass"),
     "resourceclaims": ("resource.k8s.io/v1", "ResourceClaim"),
+    "resourceslices": ("resource.k8s.io/v1", "ResourceSlice"),
     "resourceclaimtemplates": ("resource.k8s.io/v1", "ResourceClaimTemplate"),
     "podgroups": ("scheduling.x-k8s.io/v1alpha1", "PodGroup"),
     "poddisruptionbudgets": ("policy/v1", "PodDisruptionBudget"),

@@ -19,6 +19,7 @@ from binwright_optimizer.model import (
     CapacityType,
     Certificate,
     Decision,
+    DeviceUse,
     ExistingPlacement,
     NodeClaim,
     PodRange,
@@ -32,8 +33,19 @@ from binwright_optimizer.model import (
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.penalties import interruption_cost, penalties_of
 from binwright_optimizer.verify import check_placement
-from brute_force import Node, Placement, Pod, daemon_overhead, existing_nodes, node_labels, options
+from brute_force import (
+    Node,
+    Option,
+    Placement,
+    Pod,
+    daemon_overhead,
+    devices_by_pod,
+    existing_nodes,
+    node_labels,
+    options,
+)
 from builders import REGION, ZONE
+from claims_by_hand import MAKERS
 
 EVERY_RULE: frozenset[Rule] = frozenset()
 """What to waive so that every rule is looked at."""
@@ -94,8 +106,14 @@ def decided(
         return tuple(ranges)
 
     claims = tuple(_claim(question, f"n{k}", node, take(node.pods)) for k, node in enumerate(nodes))
+    running = {node.name: node for node in existing_nodes(question)}
+
+    def placed(name: str, pods: tuple[PodRange, ...]) -> ExistingPlacement:
+        uses = _device_uses(question, running[name], pods) if name in running else ()
+        return ExistingPlacement(name, pods, uses)
+
     placements = tuple(
-        ExistingPlacement(name, take([(w.replace("_", "-"), count) for w, count in counts.items()]))
+        placed(name, take([(w.replace("_", "-"), count) for w, count in counts.items()]))
         for name, counts in (existing or {}).items()
     )
     left = tuple(
@@ -209,6 +227,10 @@ def _claim(question: Problem, name: str, node: Bought, pods: tuple[PodRange, ...
         for resource, amount in question.workloads[r.workload].template.requests:
             amounts[resource] = amounts.get(resource, 0) + amount * r.count
     names = (node.instance_type, *node.alternatives)
+    uses = _device_uses(question, Option(pool, kind, offering, node.custom).node(name), pods)
+    if uses:
+        resource = next(maker for maker in MAKERS if kind.allocatable[maker])
+        amounts[resource] = len({use.device for use in uses})
     return NodeClaim(
         name=name,
         node_pool=node.pool,
@@ -223,7 +245,29 @@ def _claim(question: Problem, name: str, node: Bought, pods: tuple[PodRange, ...
         daemon_overhead=Resources.of(daemon_overhead(question, pool, carried)),
         pods=pods,
         alternatives=tuple(Alternative(n, sold(n)) for n in names),
+        devices=uses,
     )
+
+
+def _device_uses(question: Problem, node: Node, pods: Sequence[PodRange]) -> tuple[DeviceUse, ...]:
+    """Devices of a node given out in order, where some pod claims any and all claims can be met."""
+    each = [(r.workload, r.first + n, question.workloads[r.workload]) for r in pods for n in range(r.count)]
+    if not any(workload.template.device_claims for _, _, workload in each):
+        return ()
+    found = devices_by_pod(question, node, [Pod(w.template, w.namespace, node, k) for k, _, w in each])
+    if found is None:
+        return ()
+    uses: list[DeviceUse] = []
+    shared: dict[str, list[int]] = {}
+    device = 0
+    for (w, ordinal, _), mine in zip(each, found, strict=True):
+        for name, title, number in mine:
+            given = list(range(device, device + number))
+            if name:
+                given = shared.setdefault(name, given)
+            uses += [DeviceUse(d, PodRange(w, ordinal, 1), claim=title) for d in given]
+            device = max(device, *(d + 1 for d in given), 0)
+    return tuple(uses)
 
 
 def findings(question: Problem, decision: Decision) -> tuple[str, ...]:

@@ -11,10 +11,14 @@ from typing import Any
 
 from binwright_optimizer.model import (
     AttachLimit,
+    DeviceClaim,
+    DeviceRequest,
+    DeviceSelector,
     Gang,
     GangTopology,
     GpuNodePolicy,
     HostPort,
+    InstanceType,
     LabelSelector,
     LossBound,
     Namespace,
@@ -50,6 +54,7 @@ from builders import (
     requires,
     tolerates,
 )
+from claims_by_hand import MEANING
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -59,7 +64,7 @@ SOFT_TAINT = "team=x:PreferNoSchedule"
 DRIVER = "ebs.csi.aws.com"
 FAMILIES = (
     *("spread", "affinity", "anti-affinity", "caps", "ports", "volumes", "gang", "spot", "gpu"),
-    *("preferences", "restarts"),
+    *("preferences", "restarts", "claims"),
 )
 """What a problem may be about; each problem draws a few."""
 
@@ -131,6 +136,37 @@ def volumes(draw: st.DrawFn) -> Volume:
     )
 
 
+REQUESTS = st.builds(
+    DeviceRequest,
+    name=st.just("r"),
+    device_class=st.just("gpu"),
+    selectors=st.lists(st.sampled_from(sorted(MEANING)), max_size=1).map(
+        lambda texts: tuple(map(DeviceSelector, texts))
+    ),
+    count=st.sampled_from([0, 1, 1, 2]),
+    is_admin=st.sampled_from([False, False, False, True]),
+)
+
+
+def _title(claim: DeviceClaim) -> str:
+    return claim.label
+
+
+@st.composite
+def claims(draw: st.DrawFn) -> DeviceClaim:
+    """A claim of a pod's own, or one that pods share: those of a name ask for the same."""
+    name = draw(st.sampled_from(["", "", "", "team"]))
+    if name:
+        return DeviceClaim(name, ((DeviceRequest("r", "gpu"),),), title="team")
+    requests = st.lists(st.lists(REQUESTS, min_size=1, max_size=2).map(tuple), min_size=1, max_size=2)
+    attributes = st.sampled_from([(), (), (), ("resource.kubernetes.io/pcieRoot",)])
+    return DeviceClaim(
+        requests=tuple(draw(requests)),
+        match_attributes=draw(attributes),
+        title=draw(st.sampled_from(["a", "b"])),
+    )
+
+
 @st.composite
 def preferred_terms(draw: st.DrawFn) -> PreferredTerm:
     """A wish about labels that zones, types, pools and nodes may have."""
@@ -180,6 +216,8 @@ def templates(draw: st.DrawFn, families: tuple[str, ...]) -> PodTemplate:
         rules["preferred_affinity"] = tuple(draw(st.lists(preferred_terms(), min_size=1, max_size=2)))
     if _some(draw, "restarts" in families):
         rules["restart_cost_microusd"] = draw(st.sampled_from([1, 73_000_000, 1_460_000_000]))
+    if _some(draw, "claims" in families):
+        rules["device_claims"] = tuple(draw(st.lists(claims(), min_size=1, max_size=2, unique_by=_title)))
     needs = draw(
         st.sampled_from(
             [(), (), (), (), (requires(labels.ZONE, "In", "a", "b"),), (requires(RACK, "Exists"),)]
@@ -204,6 +242,14 @@ SPOT_POLICIES = st.builds(
         window_s=st.sampled_from([3_600, 730 * 3_600, 1_460 * 3_600]),
     ),
 )
+
+
+def _one_in_four(draw: st.DrawFn) -> int:
+    return int(draw(st.integers(0, 3)) == 0)
+
+
+def _free_devices(draw: st.DrawFn, kind: InstanceType) -> int:
+    return draw(st.integers(0, kind.allocatable["nvidia.com/gpu"]))
 
 
 def _most_pods(n_options: int) -> int:
@@ -236,13 +282,17 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
                 spot = offering(draw(st.integers(1, 3)), zone=zone, capacity_type="spot")
                 rate = draw(st.sampled_from([None, 0, 50_000, 200_000, 1_000_000]))
                 sold.append(dataclasses.replace(spot, interruption_ppm_per_month=rate))
+        model = draw(st.sampled_from(["t4", "a100-40gb", "amd", ""])) if "claims" in chosen else ""
+        devices = draw(st.integers(1, 3)) if model else 1 if "gpu" in chosen and t == 0 else 0
         kinds.append(
             dataclasses.replace(
                 instance_type(
                     f"type-{t}",
                     cpu=draw(st.integers(1, 4)),
-                    gpu=1 if "gpu" in chosen and t == 0 else 0,
+                    gpu=0 if model == "amd" else devices,
+                    gpu_model=model,
                     offerings=sold,
+                    **{"amd.com/gpu": devices if model == "amd" else 0},
                     extra_labels=draw(st.sampled_from([{}, {RACK: f"r{t}"}])),
                 ),
                 attach_limits=draw(
@@ -276,14 +326,18 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
     existing = []
     for n in range(draw(st.integers(0, 2))):
         zone = {labels.ZONE: draw(st.sampled_from(["a", "b"]))} if draw(st.integers(0, 4)) else {}
+        if "claims" in chosen:
+            kind = draw(st.sampled_from(kinds))
+            zone[labels.INSTANCE_TYPE] = kind.name
         more = draw(st.sampled_from([{}, {RACK: "r0"}, {labels.CAPACITY_TYPE: "spot"}]))
         node = existing_node(
             f"old-{n}",
             cpu=draw(st.integers(0, 2)),
-            gpu=1 if "gpu" in chosen and draw(st.integers(0, 3)) == 0 else 0,
+            gpu=_free_devices(draw, kind) if "claims" in chosen else _one_in_four(draw) * ("gpu" in chosen),
             node_labels={**zone, **more},
             taints=draw(st.sampled_from([(), (), (), (TAINT,), (SOFT_TAINT,)])),
             pool=draw(st.sampled_from(["", "plain"])),
+            capacity=kind.capacity if "claims" in chosen else None,
         )
         running = draw(
             st.lists(
@@ -381,6 +435,7 @@ FAMILY_RULES = {
     "gang": Rule.GANGS,
     "spot": Rule.SPOT,
     "gpu": Rule.GPU_NODES,
+    "claims": Rule.DEVICE_CLAIMS,
     "choice": Rule.MIN_VALUES,
 }
 

@@ -12,6 +12,8 @@ import pytest
 from binwright_optimizer.model import (
     Decision,
     ExistingNode,
+    Gang,
+    GangTopology,
     GpuShare,
     GpuSharing,
     InstanceType,
@@ -21,6 +23,7 @@ from binwright_optimizer.model import (
     SharingStrategy,
     SolutionStatus,
     Workload,
+    labels,
 )
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
@@ -265,3 +268,13 @@ def test_gpus_bought_but_not_in_use_are_counted_by_device() -> None:
     [claim] = decision.node_claims
     assert (claim.requests[GPU], claim.allocatable[GPU]) == (2, 4)
     assert Counter(use.device for use in claim.devices).keys() == {0, 1}
+
+
+def test_shares_keep_their_devices_beside_a_gang_on_one_node() -> None:
+    """Two pods that want one node come as one item, before the pods with shares: 600 and 500 on two GPUs."""
+    ring = dataclasses.replace(pod("ring", cpu=8, replicas=2), gang="g")
+    question = problem([sharing("a", 600), sharing("b", 500), ring], [gpu_type("two", 2, 1.0)])
+    gang = Gang("g", topology=(GangTopology(labels.HOSTNAME),))
+    decision = decided(dataclasses.replace(question, gangs=(gang,)), 1)
+    [claim] = decision.node_claims
+    assert sorted(use.pods.workload for use in claim.devices) == [0, 1]

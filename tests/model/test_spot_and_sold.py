@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model import (
     CapacityType,
-    Comparison,
-    Device,
-    DeviceCondition,
-    DeviceProperty,
     PriceChange,
     Reservation,
     SavingsPlan,
     Share,
 )
-from binwright_optimizer.model.claims import device_of
-from builders import instance_type
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,52 +61,3 @@ def test_reservation_for_any_zone_covers_the_region_only() -> None:
     assert reserved.covers("m5.large", "eu-1", "eu-1b", CapacityType.RESERVED)
     assert not reserved.covers("m5.large", "us-1", "us-1b", CapacityType.RESERVED)
     assert not reserved.covers("m5.large", "eu-1", "eu-1b", CapacityType.ON_DEMAND)
-
-
-MEMORY = "gpu.nvidia.com/memory"
-A100 = Device("gpu.nvidia.com", {"gpu.nvidia.com/model": "a100-40gb", "x/flag": True}, {MEMORY: 40 * 2**30})
-
-
-@pytest.mark.parametrize(
-    ("condition", "admits"),
-    [
-        (DeviceCondition(DeviceProperty.DRIVER, Comparison.EQUAL, ("gpu.nvidia.com",)), True),
-        (DeviceCondition(DeviceProperty.DRIVER, Comparison.NOT_EQUAL, ("gpu.nvidia.com",)), False),
-        (DeviceCondition(DeviceProperty.CAPACITY, Comparison.AT_LEAST, (40 * 2**30,), MEMORY), True),
-        (DeviceCondition(DeviceProperty.CAPACITY, Comparison.GREATER, (40 * 2**30,), MEMORY), False),
-        (DeviceCondition(DeviceProperty.CAPACITY, Comparison.LESS, (80 * 2**30,), MEMORY), True),
-        (DeviceCondition(DeviceProperty.CAPACITY, Comparison.AT_MOST, (2**30,), MEMORY), False),
-        (DeviceCondition(DeviceProperty.ATTRIBUTE, Comparison.EQUAL, (True,), "x/flag"), True),
-        (DeviceCondition(DeviceProperty.ATTRIBUTE, Comparison.EQUAL, (1,), "x/flag"), False),
-        (DeviceCondition(DeviceProperty.ATTRIBUTE, Comparison.NOT_EQUAL, ("y",), "x/none"), False),
-        (
-            DeviceCondition(
-                DeviceProperty.ATTRIBUTE, Comparison.IN, ("t4", "a100-40gb"), "gpu.nvidia.com/model"
-            ),
-            True,
-        ),
-    ],
-)
-def test_device_conditions(condition: DeviceCondition, admits: bool) -> None:
-    assert condition.admits(A100) is admits
-
-
-def test_device_conditions_that_compare_nothing_are_refused() -> None:
-    for arguments in (
-        (DeviceProperty.DRIVER, Comparison.LESS, ("a",)),
-        (DeviceProperty.CAPACITY, Comparison.EQUAL, ("a",), "m"),
-        (DeviceProperty.ATTRIBUTE, Comparison.EQUAL, ("a",)),
-        (DeviceProperty.ATTRIBUTE, Comparison.EQUAL, ("a", "b"), "m"),
-        (DeviceProperty.ATTRIBUTE, Comparison.IN, ("a", 1), "m"),
-        (DeviceProperty.ATTRIBUTE, Comparison.IN, (), "m"),
-    ):
-        with pytest.raises(WrongFieldError):
-            DeviceCondition(*arguments)
-
-
-def test_device_of_an_instance_type_shows_what_the_catalogue_knows() -> None:
-    device = device_of(instance_type("g", gpu=1, gpu_model="t4", price=1), "nvidia")
-    assert device == Device(
-        "gpu.nvidia.com", {"gpu.nvidia.com/type": "gpu", "gpu.nvidia.com/model": "t4"}, {}
-    )
-    assert device_of(instance_type("c", cpu=1, price=1), "nvidia") is None

@@ -1,77 +1,18 @@
-"""Device claims in manifests, and the part of CEL that their selectors are read in."""
+"""Device claims in manifests: ResourceClaims, their templates and DeviceClasses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
 import yaml
 from binwright_clients.inputs import Inputs
-from binwright_clients.kubernetes.cel import parse_selector
 from google.protobuf import json_format
-from hypothesis import given
-from hypothesis import strategies as st
 
 Read = Callable[..., Inputs]
 Mistakes = Callable[..., str]
-D = 'device.attributes["gpu.nvidia.com"]'
 M = 'device.capacity["gpu.nvidia.com"].memory'
-
-
-@pytest.mark.parametrize(
-    ("expression", "conditions"),
-    [
-        ("device.driver == 'gpu.nvidia.com'", ["driver == 'gpu.nvidia.com'"]),
-        (f'{D}.type == "gpu"', ["gpu.nvidia.com/type == 'gpu'"]),
-        (f"{D}.type != 'mig'", ["gpu.nvidia.com/type != 'mig'"]),
-        (f"{D}.index >= 2", ["gpu.nvidia.com/index >= 2"]),
-        (f"{D}.type in ['gpu', 'mig']", ["gpu.nvidia.com/type in 'gpu', 'mig'"]),
-        (f"{D}.ecc", ["gpu.nvidia.com/ecc == True"]),
-        (f"!{D}.ecc", ["gpu.nvidia.com/ecc == False"]),
-        (f"{D}.ecc == false", ["gpu.nvidia.com/ecc == False"]),
-        (f'{M} == quantity("1Ki")', ["gpu.nvidia.com/memory == 1024"]),
-        (f'{M}.compareTo(quantity("1Ki")) >= 0', ["gpu.nvidia.com/memory >= 1024"]),
-        (f"{M}.isGreaterThan(quantity('1Ki'))", ["gpu.nvidia.com/memory > 1024"]),
-        (f"{M}.isLessThan(quantity('1Ki'))", ["gpu.nvidia.com/memory < 1024"]),
-        (
-            f"device.driver == 'a' && ({D}.type == 'x' && {D}.n < 3)",
-            ["driver == 'a'", "gpu.nvidia.com/type == 'x'", "gpu.nvidia.com/n < 3"],
-        ),
-        (f"({D}.type == 'a && b')", ["gpu.nvidia.com/type == 'a && b'"]),
-        (f"{D}.type == ')('", ["gpu.nvidia.com/type == ')('"]),
-    ],
-)
-def test_understood_selectors(expression: str, conditions: list[str]) -> None:
-    assert [str(condition) for condition in parse_selector(expression)] == conditions
-
-
-@pytest.mark.parametrize(
-    ("expression", "description"),
-    [
-        ("", "is not understood"),
-        ("device.driver == 'a' || device.driver == 'b'", "|| is not understood"),
-        (f"{D}.name.matches('.*')", "only comparisons with constants are"),
-        (f"{D}.type < 'b'", "compares numbers only"),
-        (f"{D}.type == other", "'other' is no text, number or truth value"),
-        (f"{D}.version.compareTo(semver('1.0.0')) > 0", "is not understood"),
-        (f"{M} > 5", "compare a capacity with quantity"),
-        (f"{M} == quantity('lots')", "is not a quantity"),
-        ("size(device.attributes) > 1", "is not understood"),
-        (f"!{D}.index > 2", "! goes before a truth value only"),
-        ("x" * 20_000, "is longer than"),
-    ],
-)
-def test_other_selectors_are_refused_by_name(expression: str, description: str) -> None:
-    with pytest.raises(ValueError, match=description.replace("|", "\\|").replace("(", "\\(")):
-        parse_selector(expression)
-
-
-@given(st.text("()[]&|!<>='\"d.evicatrubs 10", max_size=60))
-def test_any_text_is_understood_or_refused(text: str) -> None:
-    with suppress(ValueError):
-        assert parse_selector(text)
 
 
 def claim_body(kind: str = "ResourceClaimTemplate", **request: Any) -> dict[str, Any]:
@@ -106,33 +47,22 @@ def claims_of(inputs: Inputs) -> list[dict[str, Any]]:
     ]
 
 
-DRIVER = {"property": "driver", "comparison": "==", "values": [{"text": "gpu.nvidia.com"}]}
+DRIVER = "device.driver == 'gpu.nvidia.com'"
 
 
 def test_claim_template_with_its_class_is_carried(read: Read) -> None:
-    wanted = claim_body(count=2, selectors=[{"cel": {"expression": f"{M}.compareTo(quantity('40Gi')) >= 0"}}])
+    large = f"{M}.compareTo(quantity('40Gi')) >= 0"
+    wanted = claim_body(count=2, selectors=[{"cel": {"expression": large}}])
     assert claims_of(read(yaml.safe_dump_all([pod(), wanted, GPU_CLASS]))) == [
         {
+            "title": "gpus",
             "requests": [
                 {
                     "first_available": [
-                        {
-                            "name": "r",
-                            "device_class": "gpu",
-                            "conditions": [
-                                DRIVER,
-                                {
-                                    "property": "capacity",
-                                    "name": "gpu.nvidia.com/memory",
-                                    "comparison": ">=",
-                                    "values": [{"number": str(40 * 2**30)}],
-                                },
-                            ],
-                            "count": 2,
-                        }
+                        {"name": "r", "device_class": "gpu", "selectors": [DRIVER, large], "count": 2}
                     ]
                 }
-            ]
+            ],
         }
     ]
 
@@ -160,6 +90,48 @@ def test_alternatives_and_equal_attributes_are_carried(read: Read) -> None:
     assert claim["match_attributes"] == ["gpu.nvidia.com/parentUUID"]
 
 
+def test_constraints_on_some_requests_are_carried_as_devices_of_a_node_are_alike(read: Read) -> None:
+    body = claim_body()
+    body["spec"]["spec"]["devices"]["constraints"] = [
+        {"matchAttribute": "gpu.nvidia.com/productName", "requests": ["r"]}
+    ]
+    [claim] = claims_of(read(yaml.safe_dump_all([pod(), body, GPU_CLASS])))
+    assert claim["match_attributes"] == ["gpu.nvidia.com/productName"]
+
+
+def test_admin_access_is_carried(read: Read) -> None:
+    [claim] = claims_of(read(yaml.safe_dump_all([pod(), claim_body(adminAccess=True), GPU_CLASS])))
+    assert claim["requests"][0]["first_available"][0]["admin_access"]
+
+
+def test_an_allocated_claim_tells_its_node(read: Read) -> None:
+    shared = claim_body("ResourceClaim")
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]}
+    shared["status"] = {"allocation": {"nodeSelector": {"nodeSelectorTerms": [term]}}}
+    [claim] = claims_of(read(yaml.safe_dump_all([pod("resourceClaimName"), shared, GPU_CLASS])))
+    assert claim["node"] == "node-1"
+
+
+def test_classes_that_drivers_bring_along_are_known(read: Read) -> None:
+    inputs = read(yaml.safe_dump_all([pod(), claim_body(deviceClassName="gpu.nvidia.com")]))
+    [note] = inputs.notes
+    assert note.endswith(
+        "DeviceClass 'gpu.nvidia.com' is not among the inputs: taken as its driver defines it"
+    )
+    [claim] = claims_of(inputs)
+    [selector] = claim["requests"][0]["first_available"][0]["selectors"]
+    assert 'type == "gpu"' in selector
+
+
+def test_containers_name_claims_of_their_pod(read: Read, mistakes: Mistakes) -> None:
+    body = pod()
+    body["spec"]["containers"][0]["resources"] = {"claims": [{"name": "gpus", "request": "r"}]}
+    assert claims_of(read(yaml.safe_dump_all([body, claim_body(), GPU_CLASS])))
+    body["spec"]["containers"][0]["resources"]["claims"][0]["name"] = "other"
+    told = mistakes(yaml.safe_dump_all([body, claim_body(), GPU_CLASS]))
+    assert "spec.containers[0].resources.claims[0].name: names no claim of spec.resourceClaims" in told
+
+
 def test_requests_of_earlier_versions_are_understood(read: Read) -> None:
     body = claim_body()
     body["apiVersion"] = "resource.k8s.io/v1beta1"
@@ -173,12 +145,17 @@ def test_requests_of_earlier_versions_are_understood(read: Read) -> None:
     [
         ([pod()], "ResourceClaimTemplate 'two' is not among the inputs: its devices are not known"),
         ([pod(), claim_body()], "DeviceClass 'gpu' is not among the inputs: its selectors are not known"),
-        ([pod(), claim_body(adminAccess=True), GPU_CLASS], "adminAccess of a device request is not read"),
     ],
 )
 def test_what_is_missing_or_not_read_is_said(read: Read, bodies: list[dict[str, Any]], expected: str) -> None:
     [note] = read(yaml.safe_dump_all(bodies)).notes
     assert note.endswith(expected)
+
+
+def constrained(constraint: dict[str, Any]) -> dict[str, Any]:
+    body = claim_body()
+    body["spec"]["spec"]["devices"]["constraints"] = [constraint]
+    return body
 
 
 @pytest.mark.parametrize(
@@ -193,12 +170,79 @@ def test_what_is_missing_or_not_read_is_said(read: Read, bodies: list[dict[str, 
         ([pod(), claim_body(allocationMode="Some"), GPU_CLASS], "allocationMode: must be ExactCount or All"),
         ([pod(), claim_body(deviceClassName=""), GPU_CLASS], "deviceClassName: must name a DeviceClass"),
         (
-            [pod(), claim_body(selectors=[{"cel": {"expression": "true || false"}}]), GPU_CLASS],
-            "exactly.selectors[0].cel.expression: || is not understood: only comparisons joined by && are",
+            [pod(), claim_body(allocationMode="All", count=2), GPU_CLASS],
+            "goes with allocationMode ExactCount",
         ),
+        (
+            [pod(), claim_body(selectors=[{"cel": {"expression": "size(device.driver) > 1"}}]), GPU_CLASS],
+            "exactly.selectors[0].cel.expression: 'size' is not understood at character 1",
+        ),
+        (
+            [pod(), claim_body(), {**GPU_CLASS, "spec": {"selectors": [{"cel": {"expression": "1"}}]}}],
+            "spec.selectors[0].cel.expression: a number is no truth value",
+        ),
+        (
+            [pod(), claim_body(capacity={"requests": {"memory": "1Gi"}}), GPU_CLASS],
+            "exactly.capacity: is not understood: devices are claimed as a whole",
+        ),
+        (
+            [pod(), constrained({"distinctAttribute": "a/b"}), GPU_CLASS],
+            "devices.constraints[0].distinctAttribute: is not understood: only matchAttribute is",
+        ),
+        (
+            [pod(), constrained({"matchAttribute": "a/b", "requests": ["x"]}), GPU_CLASS],
+            "devices.constraints[0].requests[0]: names no request of the claim",
+        ),
+        ([pod(), constrained({"requests": ["r"]}), GPU_CLASS], "matchAttribute: must name an attribute"),
     ],
 )
 def test_wrong_claims_are_refused_by_name(
     mistakes: Mistakes, bodies: list[dict[str, Any]], expected: str
 ) -> None:
     assert expected in mistakes(yaml.safe_dump_all(bodies))
+
+
+def device_slice(*types: str, driver: str = "gpu.nvidia.com", generation: int = 1, node: str = "n1") -> Any:
+    devices = [
+        {"name": f"d{k}", "attributes": {"type": {"string": kind}} if kind else {}}
+        for k, kind in enumerate(types)
+    ]
+    pool = {"name": node, "generation": generation, "resourceSliceCount": 1}
+    spec = {"driver": driver, "pool": pool, "nodeName": node, "devices": devices}
+    metadata = {"name": f"{driver}-{generation}-{len(types)}"}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": metadata, "spec": spec}
+
+
+def running_node(**allocatable: str) -> dict[str, Any]:
+    amounts = {"cpu": "8", "memory": "32Gi", "pods": "110", **allocatable}
+    status = {"allocatable": amounts, "capacity": amounts}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}, "status": status}
+
+
+def free_on(read: Read, *bodies: dict[str, Any]) -> dict[str, str]:
+    asked = [pod(), claim_body(), GPU_CLASS]
+    [node] = read(yaml.safe_dump_all([*asked, running_node(), *bodies])).problem.existing_nodes
+    assert dict(node.free).keys() == dict(node.capacity).keys()
+    return dict(node.free)
+
+
+def test_devices_that_drivers_publish_are_those_of_the_node(read: Read) -> None:
+    """Two GPUs, a MIG device, and an accelerator of AWS, which has no type."""
+    free = free_on(
+        read, device_slice("gpu", "gpu", "mig"), device_slice("", driver="neuron.aws.com"), device_slice("x")
+    )
+    assert free["nvidia.com/gpu"] == "2"
+    assert free["aws.amazon.com/neuron"] == "1"
+
+
+def test_slices_of_an_earlier_generation_and_of_other_drivers_do_not_count(read: Read) -> None:
+    old, new = device_slice("gpu", "gpu"), device_slice("gpu", generation=2)
+    assert free_on(read, old, new)["nvidia.com/gpu"] == "1"
+    assert "nvidia.com/gpu" not in free_on(read, device_slice("gpu", driver="dra.example.com"))
+
+
+def test_devices_that_a_device_plugin_advertises_are_not_counted_twice(read: Read) -> None:
+    node = running_node(**{"nvidia.com/gpu": "4"})
+    bodies = [pod(), claim_body(), GPU_CLASS, node, device_slice("gpu", "gpu")]
+    [node] = read(yaml.safe_dump_all(bodies)).problem.existing_nodes
+    assert node.free["nvidia.com/gpu"] == "4"

@@ -19,7 +19,7 @@ def as_json(message: Message) -> object:
     return json.loads(json_format.MessageToJson(message, preserving_proto_field_name=True))
 
 
-@pytest.mark.parametrize("name", ["web.yaml", "workloads.csv", "constraints.yaml"])
+@pytest.mark.parametrize("name", ["web.yaml", "workloads.csv", "constraints.yaml", "device-claims.yaml"])
 def test_an_example_input_becomes_its_golden_message(name: str) -> None:
     problem = read_inputs([str(EXAMPLES / name)]).problem
     assert as_json(problem) == json.loads((GOLDEN / f"{name}.json").read_text())

@@ -20,9 +20,10 @@ POOLS = (EXAMPLES / "nodepools.yaml").read_text()
 TABLE = (EXAMPLES / "workloads.csv").read_text()
 CATALOG = (EXAMPLES / "catalog.csv").read_text()
 RULES = (EXAMPLES / "constraints.yaml").read_text()
+CLAIMS = (EXAMPLES / "device-claims.yaml").read_text()
 DOCUMENTS = [
     document
-    for text in (MANIFEST, POOLS, RULES, RULES)  # twice: it has the most kinds
+    for text in (MANIFEST, POOLS, CLAIMS, RULES, RULES)  # twice: it has the most kinds
     for document in load_yaml(text)
     if document is not None
 ]
@@ -78,7 +79,14 @@ def test_random_yaml_punctuation(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("f.yaml", MANIFEST), ("f.yaml", POOLS), ("f.yaml", RULES), ("f.csv", TABLE), ("f.csv", CATALOG)],
+    [
+        ("f.yaml", MANIFEST),
+        ("f.yaml", POOLS),
+        ("f.yaml", RULES),
+        ("f.yaml", CLAIMS),
+        ("f.csv", TABLE),
+        ("f.csv", CATALOG),
+    ],
 )
 @settings(parent=fuzzing, max_examples=60)
 @given(data=st.data())

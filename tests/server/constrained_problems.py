@@ -9,11 +9,9 @@ from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model import (
     AttachLimit,
     CapacityType,
-    Comparison,
     DeviceClaim,
-    DeviceCondition,
-    DeviceProperty,
     DeviceRequest,
+    DeviceSelector,
     Gang,
     GangTopology,
     GpuNodePolicy,
@@ -158,25 +156,30 @@ VOLUMES = st.builds(
 LIMITS = st.lists(
     st.builds(AttachLimit, driver=DRIVERS, count=st.integers(0, 30)), max_size=2, unique_by=lambda x: x.driver
 ).map(lambda limits: tuple(sorted(limits, key=lambda limit: limit.driver)))
-CONDITIONS = sound(
-    DeviceCondition,
-    property=st.sampled_from(DeviceProperty),
-    comparison=st.sampled_from(Comparison),
-    values=st.lists(st.integers(0, 9) | st.booleans() | VALUES, min_size=1, max_size=2).map(tuple),
-    name=st.sampled_from(["", "gpu.nvidia.com/memory"]),
+SELECTORS_OF_DEVICES = st.builds(
+    DeviceSelector,
+    text=st.sampled_from(
+        [
+            "device.driver == 'gpu.nvidia.com'",
+            'device.capacity["gpu.nvidia.com"].memory.compareTo(quantity("40Gi")) >= 0',
+        ]
+    ),
 )
 DEVICE_REQUESTS = st.builds(
     DeviceRequest,
+    DeviceSelector,
     name=VALUES,
     device_class=VALUES,
-    conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
+    selectors=st.lists(SELECTORS_OF_DEVICES, max_size=2).map(tuple),
     count=st.integers(0, 3),
+    is_admin=st.booleans(),
 )
 CLAIMS = st.builds(
     DeviceClaim,
     name=st.sampled_from(["", "shared"]),
     requests=st.lists(st.lists(DEVICE_REQUESTS, min_size=1, max_size=2).map(tuple), max_size=2).map(tuple),
     match_attributes=st.lists(VALUES, max_size=1).map(tuple),
+    title=st.sampled_from(["", "gpus"]),
 )
 SPOT_POLICIES = st.builds(
     SpotPolicy,

@@ -159,46 +159,11 @@ WRONG_TEMPLATES: list[tuple[str, str, dict[str, object]]] = [
         {"device_claims": [{"requests": [{"first_available": [{"name": "r", "count": 33}]}]}]},
     ),
     (
-        "device_claims[0].requests[0].first_available[0].conditions[0].comparison",
-        "must be one of ==",
+        "device_claims[0].requests[0].first_available[0].selectors[1]",
+        "is not understood at character 3",
         {
             "device_claims": [
-                {
-                    "requests": [
-                        {
-                            "first_available": [
-                                {
-                                    "name": "r",
-                                    "conditions": [
-                                        {"property": "driver", "comparison": "~", "values": [{"text": "x"}]}
-                                    ],
-                                }
-                            ]
-                        }
-                    ]
-                }
-            ]
-        },
-    ),
-    (
-        "device_claims[0].requests[0].first_available[0].conditions[0].values[0]",
-        "must hold a text",
-        {
-            "device_claims": [
-                {
-                    "requests": [
-                        {
-                            "first_available": [
-                                {
-                                    "name": "r",
-                                    "conditions": [
-                                        {"property": "driver", "comparison": "==", "values": [{}]}
-                                    ],
-                                }
-                            ]
-                        }
-                    ]
-                }
+                {"requests": [{"first_available": [{"name": "r", "selectors": ["true", "1 + 1"]}]}]}
             ]
         },
     ),

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+import test_verify_device_claims as device_claims
 import test_verify_groups as groups
 import test_verify_node_rules as node_rules
 import test_verify_pod_affinity as pod_affinity
@@ -121,6 +122,7 @@ EVERY_WRONG = [
     *pod_affinity.WRONG,
     *node_rules.WRONG,
     *groups.WRONG,
+    *device_claims.WRONG,
     *CHOICES_WRONG,
 ]
 

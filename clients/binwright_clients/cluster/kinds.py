@@ -60,6 +60,7 @@ RESOURCE_CLAIMS = Kind("ResourceClaim", "resource.k8s.io", "v1", "resourceclaims
 RESOURCE_CLAIM_TEMPLATES = Kind(
     "ResourceClaimTemplate", "resource.k8s.io", "v1", "resourceclaimtemplates", is_core=False
 )
+RESOURCE_SLICES = Kind("ResourceSlice", "resource.k8s.io", "v1", "resourceslices", is_core=False)
 POD_GROUPS = (
     Kind("PodGroup", "scheduling.x-k8s.io", "v1alpha1", "podgroups", is_core=False),
     Kind("PodGroup", "scheduling.volcano.sh", "v1beta1", "podgroups", is_core=False),
@@ -84,6 +85,7 @@ WATCHED_KINDS = (
     DEVICE_CLASSES,
     RESOURCE_CLAIMS,
     RESOURCE_CLAIM_TEMPLATES,
+    RESOURCE_SLICES,
     *POD_GROUPS,
     NODE_POOLS,
     NODE_OVERLAYS,

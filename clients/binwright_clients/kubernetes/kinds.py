@@ -37,6 +37,9 @@ SCHEMAS: dict[tuple[str, str], Schema] = {
     ("resource.k8s.io/v1", "DeviceClass"): Model("V1DeviceClass"),
     ("resource.k8s.io/v1", "ResourceClaim"): Model("ResourceV1ResourceClaim"),
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): Model("V1ResourceClaimTemplate"),
+    ("resource.k8s.io/v1", "ResourceSlice"): Model("V1ResourceSlice"),
+    ("resource.k8s.io/v1beta2", "ResourceSlice"): Model("V1beta2ResourceSlice"),
+    ("resource.k8s.io/v1beta1", "ResourceSlice"): Model("V1beta1ResourceSlice"),
     ("resource.k8s.io/v1beta2", "DeviceClass"): Model("V1beta2DeviceClass"),
     ("resource.k8s.io/v1beta2", "ResourceClaim"): Model("V1beta2ResourceClaim"),
     ("resource.k8s.io/v1beta2", "ResourceClaimTemplate"): Model("V1beta2ResourceClaimTemplate"),
@@ -65,6 +68,7 @@ CLUSTER_SCOPED = frozenset(
         "Policies",
         "PriorityClass",
         "Reservation",
+        "ResourceSlice",
         "SavingsPlan",
         "StorageClass",
     }

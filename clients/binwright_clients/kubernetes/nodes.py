@@ -46,7 +46,12 @@ class RunningOnNode:
             message.attach_limits.add(driver=driver, count=max(0, limit - attached))
 
 
-def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mapping[str, int]) -> None:
+def add_node(
+    node: ManifestObject,
+    running: RunningOnNode,
+    attach_limits: Mapping[str, int],
+    devices: Mapping[str, int],
+) -> None:
     """Add a Node to the assembly of its object; mistakes are reported there.
 
     Parameters
@@ -55,6 +60,9 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
         Pods bound to it.
     attach_limits
         Volumes it takes by CSI driver, those attached included.
+    devices
+        Devices that DRA drivers publish, by the resource of their device plugin; they count where the
+        node does not advertise that.
     """
     if node.spec.get("unschedulable"):
         node.note("the node is unschedulable and takes no pods: skipped")
@@ -65,6 +73,8 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
     if allocatable is None:
         node.problem("status.allocatable", "", "is missing: a Node is read as it runs in a cluster")
         return
+    published = {name: count for name, count in devices.items() if not allocatable.get(name)}
+    allocatable |= published
     taints = read_taints(node.spec.get("taints") or [], "spec.taints", node.problem)
     message = node.assembly.add_existing_node(node.origin)
     message.name = node.name
@@ -74,7 +84,7 @@ def add_node(node: ManifestObject, running: RunningOnNode, attach_limits: Mappin
     free = Resources.of(allocatable).minus(running.used)
     for resource in allocatable:
         message.free[resource] = format_quantity(free[resource], resource)
-    capacity = amounts_of_status(node, status, "capacity") or allocatable
+    capacity = (amounts_of_status(node, status, "capacity") or allocatable) | published
     less = [name for name, amount in allocatable.items() if amount > capacity.get(name, amount)]
     if less:
         # Karpenter's kwok provider reports the requests of the NodeClaim as the capacity of its nodes.

@@ -26,6 +26,7 @@ from binwright_clients.kubernetes.own_kinds import add_reservation, add_savings_
 from binwright_clients.kubernetes.ownership import Ownership
 from binwright_clients.kubernetes.pods import Known, Priorities, read_pod_template
 from binwright_clients.kubernetes.schema import MissingClientError, check, shown
+from binwright_clients.kubernetes.slices import DeviceSlices
 from binwright_clients.kubernetes.storage import Storage
 from binwright_clients.kubernetes.workloads import PodSet, is_finished, read_pod_set
 from binwright_clients.origins import Origin
@@ -183,8 +184,10 @@ class ManifestReader:
             else:
                 self._add_workload(workload, known, gangs, ownership)
         gangs.finish()
+        slices = DeviceSlices(self._of_kind("ResourceSlice"))
         for node in self._of_kind("Node"):
-            add_node(node, nodes[node.name], known.storage.attach_limits(node.name))
+            limits = known.storage.attach_limits(node.name)
+            add_node(node, nodes[node.name], limits, slices.of(node.name))
         for claim in self._of_kind("NodeClaim"):
             add_node_claim(claim, nodes, self._assembly.problem.daemon_sets)
 

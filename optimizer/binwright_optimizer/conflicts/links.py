@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from binwright_optimizer.instance.claims import shared_claims
+from binwright_optimizer.instance.device_claims import ClaimName, claim_names
 from binwright_optimizer.instance.stated import rules_of
 from binwright_optimizer.model import Problem
 
 
 def linked_with(problem: Problem) -> list[tuple[int, ...]]:
-    """For each workload, itself and those that gangs, shared volumes and selections link it with."""
+    """For each workload, itself and those linked with it by gangs, selections, shared volumes or devices."""
     group = list(range(len(problem.workloads)))
 
     def root(w: int) -> int:
@@ -36,6 +37,11 @@ def _links(problem: Problem) -> Iterator[list[int]]:
     yield from gangs.values()
     for claim in shared_claims(problem).values():
         yield claim.workloads
+    of_devices: dict[ClaimName, list[int]] = {}
+    for w, workload in enumerate(problem.workloads):
+        for name in claim_names(workload.template, workload.namespace):
+            of_devices.setdefault(name, []).append(w)
+    yield from of_devices.values()
     rules = rules_of(problem)
     for w, stated in enumerate(rules.stated):
         named = [n.selection for n in (*stated.near, *stated.away)]

@@ -80,6 +80,12 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
         )
     if template.gpu_share is not None:
         yield Constraint("GPU share", dropping(lambda t: replace(t, gpu_share=None)))
+    for claim in dict.fromkeys(template.device_claims):
+        asked = " and ".join(
+            " or ".join(f"{r.count or 'all'} of {r.device_class}" for r in alternatives)
+            for alternatives in claim.requests
+        )
+        yield Constraint(f"device claim {claim.label} ({asked})", one("device_claims", claim))
     for requirement in dict.fromkeys(template.node_selector):
         yield Constraint(f"node selector {requirement}", one("node_selector", requirement))
     if template.node_affinity:

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.candidates import Shelved, admitted_rows, existing_labels
+from binwright_optimizer.instance.device_claims import ClaimedDevices, own_claims
 from binwright_optimizer.instance.devices import NodeDevices
 from binwright_optimizer.instance.labels import LabelColumns, Mask
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import (
     DaemonSet,
+    DeviceClaim,
     ExistingNode,
     GpuNodePolicy,
     GpuShare,
@@ -36,10 +38,11 @@ Placement = tuple[
     tuple[HostPort, ...],
     tuple[GpuShare, int] | None,
     bool,
+    tuple[DeviceClaim, ...],
 ]
 """Node selector, required node affinity, tolerations, topologies of volumes, ports that daemons may hold,
-the shares of GPUs that some nodes cannot give, and whether the pod is to be kept off nodes with an
-accelerator: all that decides where pods may run."""
+the shares of GPUs that some nodes cannot give, whether the pod is to be kept off nodes with an
+accelerator, and its own device claims: all that decides where pods may run."""
 
 ACCELERATORS = frozenset(
     {
@@ -68,11 +71,16 @@ def placement_key(template: PodTemplate, problem: Problem) -> Placement:
         template.host_ports if has_ports else (),
         _picky_share(template, problem),
         is_kept_off,
+        own_claims(template),
     )
 
 
 def admitted(
-    problem: Problem, placements: Sequence[PodTemplate], shelf: Shelf, shelved: Sequence[Shelved]
+    problem: Problem,
+    placements: Sequence[PodTemplate],
+    shelf: Shelf,
+    shelved: Sequence[Shelved],
+    claimed: ClaimedDevices,
 ) -> NDArray[np.bool_]:
     """Where pods may run: bool array (placement, candidate), a template given for each placement."""
     nodes = problem.existing_nodes
@@ -80,7 +88,7 @@ def admitted(
     with_ports = [daemon for daemon in problem.daemon_sets if daemon.template.host_ports]
     rows = []
     for template in placements:
-        share, keeps_off = placement_key(template, problem)[-2:]
+        share, keeps_off, claims = placement_key(template, problem)[-3:]
         parts = []
         for part in shelved:
             taints = problem.node_pools[part.variant.pool].taints
@@ -94,6 +102,13 @@ def admitted(
                     mask = mask & ~_accelerated_types(problem)[shelf.type_of[part.rows]]
                 if share and part.devices:
                     mask = mask & np.array([not node.refusal(template) for node in part.devices], dtype=bool)
+                if claims:
+                    pool = problem.node_pools[part.variant.pool]
+                    is_met = [
+                        claimed.taken(claims, claimed.view_of_type(t, pool)) is not None
+                        for t in range(len(problem.catalog.instance_types))
+                    ]
+                    mask = mask & np.array(is_met, dtype=bool)[shelf.type_of[part.rows]]
                 parts.append(mask)
             else:
                 parts.append(np.zeros(len(part.rows), dtype=bool))
@@ -105,7 +120,11 @@ def admitted(
         if keeps_off:
             is_open &= ~np.array([has_accelerator(node) for node in nodes], dtype=bool)
         if share:
-            is_open &= np.array([not NodeDevices.of_node(n, problem).refusal(template) for n in nodes], bool)
+            found = [NodeDevices.of_node(n, problem, claimed) for n in range(len(nodes))]
+            is_open &= np.array([not devices.refusal(template) for devices in found], bool)
+        if claims:
+            views = [claimed.view_of_node(n) for n in range(len(nodes))]
+            is_open &= np.array([claimed.taken(claims, view) is not None for view in views], dtype=bool)
         parts.append(mask & is_open)
         rows.append(np.concatenate(parts))
     width = sum(len(s.rows) for s in shelved) + len(nodes)
@@ -115,8 +134,8 @@ def admitted(
 def _picky_share(template: PodTemplate, problem: Problem) -> tuple[GpuShare, int] | None:
     """The share and the GPUs of a pod that not every node with GPUs could hold."""
     share, gpus = template.gpu_share, template.requests[NVIDIA_GPU]
-    if share is None or not gpus:
-        return None
+    if share is None or not gpus or template.device_claims:
+        return None  # a pod with claims has whole devices
     is_plain = gpus == 1 and not share.memory_bytes
     if is_plain and not any(pool.gpu_sharing.is_replicated for pool in problem.node_pools):
         return None

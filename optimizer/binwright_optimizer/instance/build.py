@@ -18,8 +18,13 @@ from binwright_optimizer.instance.attachments import (
     shared_columns,
 )
 from binwright_optimizer.instance.bundles import Content, bundles_of
-from binwright_optimizer.instance.bundles.bundle import Room
-from binwright_optimizer.instance.candidates import Shelved, existing_allocatable, shelved_by_variant
+from binwright_optimizer.instance.bundles.bundle import ContentSums, Room
+from binwright_optimizer.instance.candidates import (
+    Shelved,
+    existing_allocatable,
+    resource_vector,
+    shelved_by_variant,
+)
 from binwright_optimizer.instance.charges import Charges
 from binwright_optimizer.instance.choices import has_choices, leave_choice, pools_with_choice
 from binwright_optimizer.instance.claims import kinds_with_exclusive_claims, shared_claims
@@ -30,10 +35,13 @@ from binwright_optimizer.instance.classes import (
     request_matrix,
     requested_resources,
 )
+from binwright_optimizer.instance.device_claims import ClaimedDevices, ClaimName, NodeView
 from binwright_optimizer.instance.devices import (
     TOLD_BY_SUMS,
     Asked,
+    NodeDevices,
     TypeDevices,
+    asked_once,
     comparable,
     devices_of,
     node_amounts,
@@ -49,7 +57,7 @@ from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_ro
 from binwright_optimizer.instance.minimums import check_minimums
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN, OnNodes, arrange, on_nodes_of
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
-from binwright_optimizer.instance.shelf import UNLIMITED, shelf_of
+from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
 from binwright_optimizer.instance.stated import rules_of
 from binwright_optimizer.instance.variants import pool_variants
 from binwright_optimizer.model import Problem
@@ -73,9 +81,12 @@ def build_instance(problem: Problem) -> Instance:
     """
     rules = rules_of(problem)
     claims = shared_claims(problem)
-    kinds = kinds_of(problem, rules, claims)
+    claimed = ClaimedDevices(problem)
+    kinds = kinds_of(problem, rules, claims, claimed)
     shared = shared_columns(claims.values(), limited_drivers(problem))
-    resources = requested_resources(kinds, shared)
+    once = asked_once(problem.workloads, claimed, claimed.shared)
+    of_claims = {name for amounts in once.values() for name, _ in amounts}
+    resources = requested_resources(kinds, {*shared, *of_claims, *claimed.sort_columns})
     requests = request_matrix(kinds, resources)
     shelf, held = shelf_with_held(shelf_of(problem.catalog), problem)
     attach = AttachRoom(resources, problem.catalog.instance_types)
@@ -85,7 +96,7 @@ def build_instance(problem: Problem) -> Instance:
     )
     shelved = shelved_by_variant(
         shelf, problem.catalog, problem.node_pools, variants, problem.daemon_sets, resources,
-        TypeDevices(problem.catalog.instance_types), attach, pools_with_choice(problem),
+        TypeDevices(problem.catalog.instance_types), attach, claimed, pools_with_choice(problem),
     )  # fmt: skip
     asked = Asked.by(requests, resources)
 
@@ -94,17 +105,20 @@ def build_instance(problem: Problem) -> Instance:
     np.add.at(kind_demand, kinds.workload_kind, replicas)
     wanted = _total_demand(requests, kind_demand, resources)
     wanted += np.array([shared[name] for name in resources])
+    one_of = {name: resource_vector(amounts, resources) for name, amounts in once.items()}
+    wanted += sum(one_of.values(), np.zeros(len(resources), dtype=np.int64))
+    sums = ContentSums(requests, [tuple(one_of[name] for name in names) for names in kinds.shared])
 
     table = DomainTable(problem, shelf, shelved)
     eligibility = Eligibility(problem, shelf, shelved, table)
     n_existing = len(problem.existing_nodes)
-    existing_free = existing_allocatable(problem.existing_nodes, resources)
+    existing_free = existing_allocatable(problem.existing_nodes, resources, claimed)
     existing_free[:, attach.columns] = attach.of_nodes(problem.existing_nodes)
-    existing_free = node_amounts(problem, resources, existing_free)
+    existing_free = node_amounts(problem, resources, existing_free, claimed)
     allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
     allocatable = np.minimum(allocatable, wanted)
     sizes = np.asarray((requests / np.maximum(wanted, 1)).sum(axis=1))
-    device_room = _device_rooms(problem, shelved, resources, asked)
+    device_room = _device_rooms(problem, shelf, shelved, resources, asked, claimed)
     row_of = np.concatenate([*(s.rows for s in shelved), np.full(n_existing, -1)]).astype(np.intp)
     variant_of = np.repeat(np.arange(-1, len(shelved)), [0, *(len(s.rows) for s in shelved)])
     variant_of = np.concatenate([variant_of, np.full(n_existing, -1)]).astype(np.intp)
@@ -115,29 +129,30 @@ def build_instance(problem: Problem) -> Instance:
     price[bought] = shelf.price[row_of[bought]]
 
     def fluid(content: Content) -> NDArray[np.float64]:
-        amounts = np.sum([pods * requests[k] for k, pods in content], axis=0)
+        amounts = sums.of(content)
         share = (amounts / np.maximum(allocatable, 1)).max(axis=1)
         fits = (amounts <= allocatable).all(axis=1)
         return np.where(fits, price * MICRO * share, np.inf)
 
-    places = admitted_placements(problem, kinds.placements, shelf, shelved)
-    bundles = bundles_of(problem, rules, kinds, kind_demand, claims, Room(requests, allocatable))
+    places = admitted_placements(problem, kinds.placements, shelf, shelved, claimed)
+    bundles = bundles_of(problem, rules, kinds, kind_demand, claims, claimed, Room(sums, allocatable))
     charges = Charges(problem, shelf, shelved, kinds)
     is_bounded = kinds_with_exclusive_claims(kinds.workload_kind, len(kinds.requests), claims)
     localized = localize(
-        problem, rules, kinds, places, table, eligibility, fluid, charges.of_item, bundles, is_bounded
+        problem, rules, kinds, places, table, eligibility, fluid, charges.of_item, bundles, is_bounded,
+        _meeting_claims(problem, shelf, shelved, claimed),
     )  # fmt: skip
     admitted = localized.admitted
     if has_choices(problem):
         left = leave_choice(
             problem, shelf, shelved, allocatable, admitted,
-            _alike(rules.topology_keys, table, device_room),
+            _alike(rules.topology_keys, table, device_room, _view_codes(problem, shelf, shelved, claimed)),
             alone_on_spot(kinds, localized, len(admitted)),
         )  # fmt: skip
         allocatable, admitted, source = left.room, left.admitted, left.source
         device_room, row_of, variant_of = device_room[source], row_of[source], variant_of[source]
         pool_of, bought, price = pool_of[source], bought[source], price[source]
-    items = Items.of(localized.contents, kinds, rules, requests, kind_demand)
+    items = Items.of(localized.contents, kinds, rules, sums, kind_demand)
     is_linked = np.array([localized.is_linked[content[0][0]] for content in localized.contents], dtype=bool)
     class_of_local, local_of_class = merge_kinds(
         items.requests, localized.placement_of, admitted, items.priority, items.texts, is_linked
@@ -212,7 +227,9 @@ def build_instance(problem: Problem) -> Instance:
     devices = devices_of(class_requests, resources, device_room[kept], asked)
     return Instance(
         problem=problem,
-        origin=Origin(tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free, sizes),
+        origin=Origin(
+            tuple(shelved), kinds, localized, _frozen(class_of_local), existing_free, sizes, claimed
+        ),
         shelf=shelf,
         variants=tuple(variants),
         resources=resources,
@@ -245,21 +262,72 @@ def _frozen(array: NDArray[_T]) -> NDArray[_T]:
 
 
 def _alike(
-    topology_keys: frozenset[str], table: DomainTable, device_room: NDArray[np.int64]
+    topology_keys: frozenset[str],
+    table: DomainTable,
+    device_room: NDArray[np.int64],
+    view_codes: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """What instance types that may be launched for one another have in common: int64 array (c, feature)."""
     domains = [table.codes(key)[:, None] for key in sorted(topology_keys)]
-    return np.concatenate([device_room, *domains], axis=1).astype(np.int64)
+    return np.concatenate([device_room, view_codes[:, None], *domains], axis=1).astype(np.int64)
+
+
+def _views(problem: Problem, shelf: Shelf, shelved: list[Shelved], claimed: ClaimedDevices) -> list[NodeView]:
+    """Devices of every candidate, as claims see them."""
+    found = []
+    for part in shelved:
+        pool = problem.node_pools[part.variant.pool]
+        found += [claimed.view_of_type(t, pool) for t in shelf.type_of[part.rows].tolist()]
+    return found + [claimed.view_of_node(n) for n in range(len(problem.existing_nodes))]
+
+
+def _view_codes(
+    problem: Problem, shelf: Shelf, shelved: list[Shelved], claimed: ClaimedDevices
+) -> NDArray[np.int64]:
+    """Numbers by which candidates with different devices are told apart, if any are claimed: (c,)."""
+    if claimed.is_empty:
+        return np.zeros(sum(len(p.rows) for p in shelved) + len(problem.existing_nodes), dtype=np.int64)
+    codes = [claimed.view_code(view) for view in _views(problem, shelf, shelved, claimed)]
+    return np.array(codes, dtype=np.int64)
+
+
+def _meeting_claims(
+    problem: Problem, shelf: Shelf, shelved: list[Shelved], claimed: ClaimedDevices
+) -> dict[ClaimName, NDArray[np.bool_]]:
+    """Candidates that meet each claim that pods share: bool arrays (c,)."""
+    if not claimed.shared:
+        return {}
+    views = _views(problem, shelf, shelved, claimed)
+    n_nodes = len(problem.existing_nodes)
+    bought, running = views[: len(views) - n_nodes], views[len(views) - n_nodes :]
+    distinct = {id(view): view for view in bought}
+    found = {}
+    for name in claimed.shared:
+        meets = {number: claimed.meets(name, view) for number, view in distinct.items()}
+        on_nodes = [claimed.meets(name, view, n) for n, view in enumerate(running)]
+        found[name] = np.array([*(meets[id(view)] for view in bought), *on_nodes], dtype=bool)
+    return found
 
 
 def _device_rooms(
-    problem: Problem, shelved: list[Shelved], resources: tuple[str, ...], asked: Asked
+    problem: Problem,
+    shelf: Shelf,
+    shelved: list[Shelved],
+    resources: tuple[str, ...],
+    asked: Asked,
+    claimed: ClaimedDevices,
 ) -> NDArray[np.int64]:
-    """What device packing has to know of every candidate: int64 array (candidate, 6)."""
+    """What device packing has to know of every candidate: int64 array (candidate, 7)."""
     if not asked.any:
         width = sum(len(part.rows) for part in shelved) + len(problem.existing_nodes)
         return np.full((width, len(TOLD_BY_SUMS)), TOLD_BY_SUMS, dtype=np.int64)
-    return rooms(problem, (node for part in shelved for node in part.devices), resources, asked)
+    bought: list[tuple[NodeDevices, int]] = []
+    for part in shelved:
+        pool = problem.node_pools[part.variant.pool]
+        types = shelf.type_of[part.rows].tolist() if claimed.sort_columns else []
+        sorts = [claimed.sort(claimed.view_of_type(t, pool)) for t in types] or [-1] * len(part.devices)
+        bought += zip(part.devices, sorts, strict=True)
+    return rooms(problem, bought, resources, asked, claimed)
 
 
 def _total_demand(

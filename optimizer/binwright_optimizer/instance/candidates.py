@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.attachments import AttachRoom
-from binwright_optimizer.instance.devices import NodeDevices, TypeDevices, by_devices, concerns
+from binwright_optimizer.instance.device_claims import ClaimedDevices
+from binwright_optimizer.instance.devices import (
+    NodeDevices,
+    TypeDevices,
+    by_devices,
+    concerns,
+    sort_rooms,
+)
 from binwright_optimizer.instance.labels import LabelColumns, Mask
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of_pool
 from binwright_optimizer.instance.variants import Variant
@@ -17,6 +24,7 @@ from binwright_optimizer.model import (
     Catalog,
     DaemonSet,
     ExistingNode,
+    InstanceType,
     NodePool,
     Operator,
     PodTemplate,
@@ -24,6 +32,9 @@ from binwright_optimizer.model import (
     Resources,
     labels,
 )
+from binwright_optimizer.model.devices import counted_by
+from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
+from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.nodeclasses import NodeClass
 from binwright_optimizer.model.resources import NVIDIA_GPU, PODS
 from binwright_optimizer.model.taints import untolerated
@@ -83,6 +94,7 @@ def shelved_by_variant(
     resources: tuple[str, ...],
     of_types: TypeDevices,
     attach: AttachRoom,
+    claimed: ClaimedDevices,
     without_commitments: frozenset[int] = frozenset(),
 ) -> list[Shelved]:
     """What each variant may buy, in the order of ``variants``.
@@ -122,6 +134,10 @@ def shelved_by_variant(
                 left[:, index] -= overhead[:, names.index(name)]
         if attach.columns:
             left[:, attach.columns] = attach.of_types(pool)[shelf.type_of[rows]]
+        if claimed.sort_columns:
+            columns = [resources.index(name) for name in claimed.sort_columns]
+            room = sort_rooms(of_types.kinds, pool, claimed.sort_columns, claimed)[shelf.type_of[rows]]
+            left[:, columns] = room - taken_by_daemons(of_types.kinds, names, overhead, shelf.type_of[rows])
         devices: tuple[NodeDevices, ...] = ()
         if concerns(resources, pool.gpu_sharing):
             taken = overhead[:, names.index(NVIDIA_GPU)] if NVIDIA_GPU in names else np.zeros(len(rows), int)
@@ -132,6 +148,23 @@ def shelved_by_variant(
                 left[np.ix_(positions, columns)] = amounts
         result.append(Shelved(variant, rows, left, overhead, names, devices))
     return result
+
+
+def taken_by_daemons(
+    kinds: Sequence[InstanceType],
+    names: tuple[str, ...],
+    overhead: NDArray[np.int64],
+    types: NDArray[np.intp],
+) -> NDArray[np.int64]:
+    """Thousandths of devices that daemons take of each row: int64 array (row, 1)."""
+    taken = np.zeros((len(types), 1), dtype=np.int64)
+    if not WHOLE_DEVICES.keys() & set(names):
+        return taken
+    for position, t in enumerate(types.tolist()):
+        resource = counted_by(kinds[t])
+        if resource in names:
+            taken[position] = WHOLE_GPU_MILLI * overhead[position, names.index(resource)]
+    return taken
 
 
 def _overhead_resources(pools: tuple[NodePool, ...], daemon_sets: tuple[DaemonSet, ...]) -> tuple[str, ...]:
@@ -157,11 +190,13 @@ def _allocatable_over(shelf: Shelf, resources: tuple[str, ...]) -> NDArray[np.in
     return result
 
 
-def existing_allocatable(nodes: tuple[ExistingNode, ...], resources: tuple[str, ...]) -> NDArray[np.int64]:
+def existing_allocatable(
+    nodes: tuple[ExistingNode, ...], resources: tuple[str, ...], claimed: ClaimedDevices
+) -> NDArray[np.int64]:
     """Free amounts of each existing node: int64 array (node, r)."""
     result = np.zeros((len(nodes), len(resources)), dtype=np.int64)
-    for index, node in enumerate(nodes):
-        result[index] = resource_vector(node.free, resources)
+    for index in range(len(nodes)):
+        result[index] = resource_vector(claimed.free(index), resources)
     if nodes and PODS in resources:
         limited = np.array([PODS in node.free.names() or _is_full(node) for node in nodes])
         result[~limited, resources.index(PODS)] = UNLIMITED

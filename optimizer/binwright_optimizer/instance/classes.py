@@ -15,6 +15,7 @@ from binwright_optimizer.instance.admission import Placement, placement_key
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import resource_vector
 from binwright_optimizer.instance.claims import ClaimName
+from binwright_optimizer.instance.device_claims import ClaimedDevices, claim_names
 from binwright_optimizer.instance.devices import amounts_asked
 from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import PodTemplate, Problem
@@ -39,6 +40,8 @@ class Kinds:
         intp array (workload,): kind of each workload.
     stated, selected
         Rules about other pods that each kind states; numbers of the selections it is in.
+    shared
+        Device claims of each kind that pods share: no part of ``requests``.
     """
 
     requests: list[Resources]
@@ -48,9 +51,10 @@ class Kinds:
     workload_kind: NDArray[np.intp]
     stated: list[Stated]
     selected: list[tuple[int, ...]]
+    shared: list[tuple[ClaimName, ...]]
 
 
-def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName] = ()) -> Kinds:
+def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName], claimed: ClaimedDevices) -> Kinds:
     """Kinds in order of first appearance.
 
     Parameters
@@ -58,10 +62,11 @@ def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName] = ())
     claims
         Volumes by name that several pods mount.
     """
-    request_of = amounts_asked(problem.workloads)
+    request_of = amounts_asked(problem.workloads, claimed)
     limited = limited_drivers(problem)
-    by_identity: dict[tuple[int, int, tuple[int, ...]], int] = {}
-    by_value: dict[tuple[Resources, Placement, int, Stated, tuple[int, ...]], int] = {}
+    by_identity: dict[tuple[int, str, int, tuple[int, ...]], int] = {}
+    by_value: dict[tuple[Resources, Placement, int, Stated, tuple[int, ...], tuple[ClaimName, ...]], int] = {}
+    of_claims: list[tuple[ClaimName, ...]] = []
     stated: list[Stated] = []
     selected: list[tuple[int, ...]] = []
     placement_index: dict[Placement, int] = {}
@@ -72,13 +77,14 @@ def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName] = ())
     kinds = np.empty(len(problem.workloads), dtype=np.intp)
     for w, workload in enumerate(problem.workloads):
         template = workload.template
-        identity = id(template), id(rules.stated[w]), rules.selected[w]
+        identity = id(template), workload.namespace, id(rules.stated[w]), rules.selected[w]
         kind = by_identity.get(identity)
         if kind is None:
             placement = placement_key(template, problem)
             shared = {name for namespace, name in claims if namespace == workload.namespace}
             amounts = request_of(template) + attachments(template, limited, shared)
-            key = (amounts, placement, template.priority, rules.stated[w], rules.selected[w])
+            names = claim_names(template, workload.namespace)
+            key = (amounts, placement, template.priority, rules.stated[w], rules.selected[w], names)
             kind = by_value.get(key)
             if kind is None:
                 kind = by_value[key] = len(requests)
@@ -90,6 +96,7 @@ def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName] = ())
                 priority.append(template.priority)
                 stated.append(rules.stated[w])
                 selected.append(rules.selected[w])
+                of_claims.append(names)
             by_identity[identity] = kind
         kinds[w] = kind
     return Kinds(
@@ -100,6 +107,7 @@ def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName] = ())
         kinds,
         stated,
         selected,
+        of_claims,
     )
 
 

@@ -13,7 +13,7 @@ from numba import njit
 
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 
-COUNT, MILLI, MEMORY, SIZE, IS_EXCLUSIVE, MODEL = range(6)
+COUNT, MILLI, MEMORY, SIZE, IS_EXCLUSIVE, MODEL, CLAIMED = range(7)
 """Columns of `Devices.room`."""
 PARTS = 4
 """Sizes of pieces are compared with halves to fifths of a device."""
@@ -39,7 +39,7 @@ def most_joining(i, wanted, devices, j, held):  # type: ignore[no-untyped-def]
     uses_devices = False
     if j < 0 or room[COUNT] < 0:
         return most
-    if devices.need[i, NEED_COUNT] > 0:
+    if _whole(i, devices, room) > 0:
         uses_devices = True
         most = min(most, _most_by_size(i, devices, room, held))
     if room[MODEL] >= 0:
@@ -70,7 +70,7 @@ def most_joining(i, wanted, devices, j, held):  # type: ignore[no-untyped-def]
 def _most_by_size(i, devices, room, held):  # type: ignore[no-untyped-def]
     """An upper bound on what may join, by the sum of sizes and by `_above`."""
     own = _size(i, devices, room)
-    count = devices.need[i, NEED_COUNT]
+    count = _whole(i, devices, room)
     shares = np.empty(devices.order.shape[0], dtype=np.int64)
     n, whole = _shares(devices, room, held, shares)
     left = room[COUNT] - whole
@@ -110,6 +110,12 @@ def _size(i, devices, room):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _whole(i, devices, room):  # type: ignore[no-untyped-def]
+    """Devices, or shares of distinct ones, that a pod of class ``i`` requests and claims on such a node."""
+    return devices.need[i, NEED_COUNT] + devices.claimed[room[CLAIMED], i]
+
+
+@njit(cache=True, nogil=True)
 def _shares(devices, room, held, shares):  # type: ignore[no-untyped-def]
     """Classes on the node that share devices, the largest pieces first, into ``shares``.
 
@@ -122,7 +128,7 @@ def _shares(devices, room, held, shares):  # type: ignore[no-untyped-def]
     for i in devices.order:
         if held[i] > 0:
             if _size(i, devices, room) >= WHOLE_GPU_MILLI:
-                whole += held[i] * devices.need[i, NEED_COUNT]
+                whole += held[i] * _whole(i, devices, room)
             else:
                 shares[n] = i
                 n += 1

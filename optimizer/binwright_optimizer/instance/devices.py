@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.device_claims import SORT, ClaimedDevices, ClaimName, NodeView
 from binwright_optimizer.instance.device_packing import (
+    CLAIMED,
     COUNT,
     IS_EXCLUSIVE,
     MEMORY,
@@ -28,9 +30,9 @@ from binwright_optimizer.instance.device_packing import (
     SIZE,
 )
 from binwright_optimizer.model import (
-    ExistingNode,
     GpuSharing,
     InstanceType,
+    NodePool,
     PodTemplate,
     Problem,
     Resources,
@@ -82,12 +84,15 @@ class Devices(NamedTuple):
     mig
         int64 array (i, f): MIG instances of one pod by profile ``f``, falling in size.
     room
-        int64 array (j, 6): GPUs of a candidate (-1 where sums say all), thousandths and bytes free on each,
-        bytes of a whole one, whether each is for one pod, MIG model or -1.
+        int64 array (j, 7): GPUs of a candidate (-1 where sums say all), thousandths and bytes free on each,
+        bytes of a whole one, whether each is for one pod, MIG model or -1, row of ``claimed``.
     geometries, most
         int64 arrays (m, g, f), (m, f): instances in each maximal cut of a model; most of a profile alone.
     is_sum
         int64 array (r,): whether a resource counts GPUs, parts of them, or sums over them.
+    claimed
+        int64 array (s + 1, i): whole GPUs that claims of one pod take beside ``need`` on each sort of
+        nodes, the first row of zeros.
     """
 
     need: Int
@@ -97,6 +102,7 @@ class Devices(NamedTuple):
     geometries: Int
     most: Int
     is_sum: Int
+    claimed: Int
 
     @property
     def is_empty(self) -> bool:
@@ -113,7 +119,8 @@ class Devices(NamedTuple):
 def _none() -> Devices:
     rows, table = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64)
     cube = np.zeros((0, 0, 0), dtype=np.int64)
-    return Devices(need=table, order=rows, mig=table, room=table, geometries=cube, most=table, is_sum=rows)
+    return Devices(need=table, order=rows, mig=table, room=table, geometries=cube, most=table, is_sum=rows,
+                   claimed=table)  # fmt: skip
 
 
 NO_DEVICES = _none()
@@ -122,12 +129,13 @@ NO_DEVICES = _none()
 
 def asks_for_parts(template: PodTemplate) -> bool:
     """Whether a pod asks for less than whole GPUs."""
-    return template.gpu_share is not None or any(mig_profile(name) for name, _ in template.requests)
+    has_share = template.gpu_share is not None and not template.device_claims
+    return has_share or any(mig_profile(name) for name, _ in template.requests)
 
 
 def is_sum(resource: str) -> bool:
     """Whether a resource is one of ours."""
-    return resource in (GPU_MILLI, GPU_MEMORY, GPU_COMPUTE) or resource.startswith(GPU_BEYOND)
+    return resource in (GPU_MILLI, GPU_MEMORY, GPU_COMPUTE) or resource.startswith((GPU_BEYOND, SORT))
 
 
 def beyond(size: int, limit: int) -> int:
@@ -146,16 +154,38 @@ def beyond(size: int, limit: int) -> int:
     return WHOLE_GPU_MILLI if size > WHOLE_GPU_MILLI - limit else size
 
 
-def amounts_asked(workloads: Sequence[Workload]) -> Callable[[PodTemplate], Resources]:
-    """What pods request; with sums over GPUs, if any pod asks for parts of them."""
+def amounts_asked(
+    workloads: Sequence[Workload], claimed: ClaimedDevices | None = None
+) -> Callable[[PodTemplate], Resources]:
+    """What pods request; with sums over GPUs, if any pod asks for parts of them, and what they claim."""
     templates = {id(w.template): w.template for w in workloads}.values()
-    if not any(map(asks_for_parts, templates)):
-        return attrgetter("requests")
-    return partial(
-        with_sums,
-        cuts=any(mig_profile(name) for t in templates for name, _ in t.requests),
-        limits=_limits(workloads),
-    )
+    of_requests: Callable[[PodTemplate], Resources] = attrgetter("requests")
+    if any(map(asks_for_parts, templates)):
+        of_requests = partial(
+            with_sums,
+            cuts=any(mig_profile(name) for t in templates for name, _ in t.requests),
+            limits=_limits(workloads),
+        )
+    if claimed is None or claimed.is_empty:
+        return of_requests
+
+    def asked(template: PodTemplate) -> Resources:
+        lowered = claimed.lowered(template)
+        return of_requests(lowered) + claimed.columns(template, with_sums(lowered, cuts=False)[GPU_MILLI])
+
+    return asked
+
+
+def asked_once(
+    workloads: Sequence[Workload], claimed: ClaimedDevices, names: Iterable[ClaimName]
+) -> dict[ClaimName, Resources]:
+    """What each claim that pods share takes, once for all of them."""
+    plain = amounts_asked(workloads)
+    found = {}
+    for name in names:
+        requests, of_sorts = claimed.once(name)
+        found[name] = plain(PodTemplate(requests)) + of_sorts
+    return found
 
 
 def _limits(workloads: Sequence[Workload]) -> tuple[int, ...]:
@@ -163,6 +193,8 @@ def _limits(workloads: Sequence[Workload]) -> tuple[int, ...]:
     pods: Counter[int] = Counter()
     for workload in workloads:
         share = workload.template.gpu_share
+        if workload.template.device_claims:
+            continue
         if share is not None and WHOLE_GPU_MILLI < 2 * share.milli < 2 * WHOLE_GPU_MILLI:
             left = WHOLE_GPU_MILLI - share.milli
             pods[left + 1] += workload.replicas * workload.template.requests[NVIDIA_GPU]
@@ -259,27 +291,28 @@ class NodeDevices:
         return cls(sharing, count, WHOLE_GPU_MILLI, size, size, mig, left, advertised)
 
     @classmethod
-    def of_node(cls, node: ExistingNode, problem: Problem) -> NodeDevices:
+    def of_node(cls, number: int, problem: Problem, claimed: ClaimedDevices) -> NodeDevices:
         """GPUs of a running node that are surely free: those that no running pod requests.
 
         Which of them a running share is on is not told, unless there is only one.
         """
+        node, free = problem.existing_nodes[number], claimed.free(number)
         pool = next((pool for pool in problem.node_pools if pool.name == node.node_pool), None)
         sharing = pool.gpu_sharing if pool else GpuSharing()
         name = dict(node.labels).get(labels.INSTANCE_TYPE)
         sizes = (kind.gpu_memory_bytes for kind in problem.catalog.instance_types if kind.name == name)
         size = min(next(sizes, 0), MOST_MEMORY)
-        count, milli, memory = node.free[NVIDIA_GPU], WHOLE_GPU_MILLI, size
+        count, milli, memory = free[NVIDIA_GPU], WHOLE_GPU_MILLI, size
         running = [pods for pods in node.pods if pods.template.requests[NVIDIA_GPU]]
         shares = [pods.template.gpu_share for pods in running]
-        is_one = node.capacity[NVIDIA_GPU] == 1 and not count
+        is_one = node.capacity[NVIDIA_GPU] == 1 and not node.free[NVIDIA_GPU]
         if is_one and sharing.strategy is SharingStrategy.FRACTION and all(shares):
             for pods, share in zip(running, shares, strict=True):
                 assert share is not None
                 milli -= pods.count * share.milli
                 memory -= pods.count * (share.memory_bytes or -(-share.milli * size // WHOLE_GPU_MILLI))
             count = 1 if milli > 0 else 0
-        return cls(sharing, count, milli, max(0, memory), size, None, node.free[NVIDIA_GPU], node.free)
+        return cls(sharing, count, milli, max(0, memory), size, None, free[NVIDIA_GPU], free)
 
     def amounts(self, resources: tuple[str, ...]) -> tuple[list[int], list[int]]:
         """Resources that its GPUs give, by position, and their amounts."""
@@ -329,24 +362,25 @@ class NodeDevices:
             else ""
         )
 
-    def row(self, models: tuple[str, ...], asked: Asked) -> tuple[int, ...]:
+    def row(self, models: tuple[str, ...], asked: Asked, sort: int) -> tuple[int, ...]:
         """Its row of `Devices.room`."""
         is_cut = self.mig is not None and self.mig.gpu_model in models
         is_shared = self.sharing.strategy is SharingStrategy.FRACTION and asked.shares and self.count > 0
         is_told = not is_cut and not (is_shared and (self.count > 1 or asked.is_mixed))
-        return TOLD_BY_SUMS if is_told or self.sharing.is_replicated else self.packing_row(models)
+        return TOLD_BY_SUMS if is_told or self.sharing.is_replicated else self.packing_row(models, sort)
 
-    def packing_row(self, models: tuple[str, ...]) -> tuple[int, ...]:
-        """The same, whether sums tell or not."""
-        row = [0] * 6
+    def packing_row(self, models: tuple[str, ...], sort: int = -1) -> tuple[int, ...]:
+        """The same, whether sums tell or not; ``sort`` is the node's sort by claims."""
+        row = [0] * len(TOLD_BY_SUMS)
         row[COUNT], row[MILLI], row[MEMORY], row[SIZE] = self.count, self.milli, self.memory, self.size
         row[IS_EXCLUSIVE] = self.sharing.strategy is SharingStrategy.EXCLUSIVE
         is_cut = self.mig is not None and self.mig.gpu_model in models
         row[MODEL] = models.index(self.mig.gpu_model) if is_cut and self.mig else -1
+        row[CLAIMED] = sort + 1
         return tuple(row)
 
 
-TOLD_BY_SUMS = (-1, 0, 0, 0, 0, -1)
+TOLD_BY_SUMS = (-1, 0, 0, 0, 0, -1, 0)
 """Row of a candidate whose devices hold whatever they hold in sum."""
 
 
@@ -449,15 +483,42 @@ def concerns(resources: tuple[str, ...], sharing: GpuSharing) -> bool:
     return GPU_MILLI in resources or (sharing.is_replicated and NVIDIA_GPU in resources)
 
 
-def node_amounts(problem: Problem, resources: tuple[str, ...], stated: Int) -> Int:
+def node_amounts(problem: Problem, resources: tuple[str, ...], stated: Int, claimed: ClaimedDevices) -> Int:
     """Amounts free on running nodes by what is on their GPUs: int64 array (node, r)."""
-    if GPU_MILLI not in resources:
+    sorts = claimed.sort_columns
+    if GPU_MILLI not in resources and not sorts:
         return stated
     result = stated.copy()
-    for n, node in enumerate(problem.existing_nodes):
-        columns, amounts = NodeDevices.of_node(node, problem).amounts(resources)
-        result[n, columns] = amounts
+    for n in range(len(problem.existing_nodes)):
+        devices = NodeDevices.of_node(n, problem, claimed)
+        if GPU_MILLI in resources:
+            columns, amounts = devices.amounts(resources)
+            result[n, columns] = amounts
+        view = claimed.view_of_node(n)
+        of_gpus = devices.amounts((GPU_MILLI,))[1][0]
+        room = of_gpus if view.resource == NVIDIA_GPU else WHOLE_GPU_MILLI * view.reach
+        for name in sorts:
+            result[n, resources.index(name)] = room if _is_of_sort(name, claimed, view) else PLENTY
     return result
+
+
+def sort_rooms(
+    kinds: Sequence[InstanceType], pool: NodePool, names: Sequence[str], claimed: ClaimedDevices
+) -> Int:
+    """Thousandths of devices by instance type and sort, before daemons: int64 array (t, s)."""
+    rooms = np.full((len(kinds), len(names)), PLENTY, dtype=np.int64)
+    for t, kind in enumerate(kinds):
+        view = claimed.view_of_type(t, pool)
+        for s, name in enumerate(names):
+            if _is_of_sort(name, claimed, view):
+                rooms[t, s] = WHOLE_GPU_MILLI * view.total
+                if view.resource == NVIDIA_GPU:
+                    rooms[t, s] = NodeDevices.of_type(kind, pool.gpu_sharing).amounts((GPU_MILLI,))[1][0]
+    return rooms
+
+
+def _is_of_sort(name: str, claimed: ClaimedDevices, view: NodeView) -> bool:
+    return bool(view.resource) and name == f"{SORT}{claimed.sort(view)}"
 
 
 def by_devices(devices: Sequence[NodeDevices]) -> Iterator[tuple[NodeDevices, list[int]]]:
@@ -475,7 +536,7 @@ class TypeDevices:
     """`NodeDevices` of the instance types of a problem as its NodePools run them, made once each."""
 
     def __init__(self, kinds: tuple[InstanceType, ...]) -> None:
-        self._kinds = kinds
+        self.kinds = kinds
         self._known: dict[tuple[int, GpuSharing, int], NodeDevices] = {}
 
     def of(self, t: int, sharing: GpuSharing, taken: int) -> NodeDevices:
@@ -483,33 +544,42 @@ class TypeDevices:
         key = t, sharing, taken
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = NodeDevices.of_type(self._kinds[t], sharing, taken)
+            found = self._known[key] = NodeDevices.of_type(self.kinds[t], sharing, taken)
         return found
 
 
-def rooms(problem: Problem, bought: Iterable[NodeDevices], resources: tuple[str, ...], asked: Asked) -> Int:
-    """`Devices.room` of every candidate: those bought, in order, then the running nodes."""
-    known: dict[int, tuple[int, ...]] = {}
+def rooms(
+    problem: Problem,
+    bought: Iterable[tuple[NodeDevices, int]],
+    resources: tuple[str, ...],
+    asked: Asked,
+    claimed: ClaimedDevices,
+) -> Int:
+    """`Devices.room` of every candidate: those bought, in order with their sorts, then the running nodes."""
+    known: dict[tuple[int, int], tuple[int, ...]] = {}
     rows = []
-    for node in bought:
-        row = known.get(id(node))
+    for node, sort in bought:
+        row = known.get((id(node), sort))
         if row is None:
-            row = known[id(node)] = node.row(asked.models, asked)
+            row = known[id(node), sort] = node.row(asked.models, asked, sort)
         rows.append(row)
-    for existing in problem.existing_nodes:
-        told = GPU_MILLI not in resources
-        rows.append(TOLD_BY_SUMS if told else NodeDevices.of_node(existing, problem).row(asked.models, asked))
-    return np.array(rows, dtype=np.int64).reshape(len(rows), 6)
+    for n in range(len(problem.existing_nodes)):
+        if GPU_MILLI not in resources:
+            rows.append(TOLD_BY_SUMS)
+            continue
+        sort = claimed.sort(claimed.view_of_node(n))
+        rows.append(NodeDevices.of_node(n, problem, claimed).row(asked.models, asked, sort))
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(TOLD_BY_SUMS))
 
 
 def comparable(room: Int) -> Int:
-    """Columns of which a better candidate has no less: int64 array (j, 6)."""
+    """Columns of which a better candidate has no less: int64 array (j, 8)."""
     is_told = room[:, COUNT] < 0
     result = np.where(is_told[:, None], PLENTY, room)
     result[:, IS_EXCLUSIVE] = np.where(is_told, PLENTY, 1 - room[:, IS_EXCLUSIVE])
     result[:, MODEL] = room[:, MODEL]
     result[:, SIZE] = -room[:, MODEL]  # one model is no better than another
-    return result
+    return np.column_stack([result, -room[:, CLAIMED]])
 
 
 def devices_of(requests: Int, resources: tuple[str, ...], room: Int, asked: Asked) -> Devices:
@@ -517,8 +587,9 @@ def devices_of(requests: Int, resources: tuple[str, ...], room: Int, asked: Aske
     if not (room[:, COUNT] >= 0).any():
         return NO_DEVICES
     need, mig = needs(requests, resources, asked.profiles)
+    claimed = claimed_beside(requests, resources, need)
     geometries, most = mig_tables(asked.models, asked.profiles)
-    order = by_size(need)
+    order = by_size(need, claimed)
     return Devices(
         need,
         order,
@@ -527,14 +598,27 @@ def devices_of(requests: Int, resources: tuple[str, ...], room: Int, asked: Aske
         geometries,
         most,
         np.array([_is_of_gpus(name) for name in resources], dtype=np.int64),
+        claimed,
     )
+
+
+def claimed_beside(requests: Int, resources: tuple[str, ...], need: Int) -> Int:
+    """`Devices.claimed`; classes that claim whole GPUs share none, which is noted in ``need``."""
+    of_sorts = {int(name.removeprefix(SORT)): r for r, name in enumerate(resources) if name.startswith(SORT)}
+    claimed = np.zeros((len(of_sorts) + 1, len(requests)), dtype=np.int64)
+    for sort, r in of_sorts.items():
+        beside = requests[:, r] - requests[:, resources.index(GPU_MILLI)]
+        claimed[sort + 1] = np.maximum(beside, 0) // WHOLE_GPU_MILLI
+    need[claimed.any(axis=0), NEED_MILLI] = WHOLE_GPU_MILLI
+    return claimed
 
 
 def _is_of_gpus(resource: str) -> bool:
     return resource == NVIDIA_GPU or is_sum(resource) or mig_profile(resource) is not None
 
 
-def by_size(need: Int) -> Int:
+def by_size(need: Int, claimed: Int) -> Int:
     """`Devices.order`."""
     order = np.lexsort((-need[:, NEED_COUNT], -need[:, NEED_MEMORY], -need[:, NEED_MILLI]))
-    return np.array([i for i in order if need[i, NEED_COUNT] > 0], dtype=np.int64)
+    asks = (need[:, NEED_COUNT] > 0) | claimed.any(axis=0)
+    return np.array([i for i in order if asks[i]], dtype=np.int64)

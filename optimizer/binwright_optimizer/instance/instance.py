@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance.candidates import Shelved
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.device_claims import ClaimedDevices
 from binwright_optimizer.instance.domains.linking import Linking
 from binwright_optimizer.instance.domains.localize import Localized
 from binwright_optimizer.instance.limits import LimitRow, MinimumRow
@@ -42,6 +43,8 @@ class Origin:
         int64 array (node, r): free amounts of the existing nodes.
     sizes
         float64 array (kind,): what a pod takes of all that pods want, summed over resources.
+    claimed
+        What device claims take of nodes.
     """
 
     shelved: tuple[Shelved, ...]
@@ -50,6 +53,7 @@ class Origin:
     class_of_local: NDArray[np.intp]
     existing_free: NDArray[np.int64]
     sizes: NDArray[np.float64]
+    claimed: ClaimedDevices
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.bundles import Content
+from binwright_optimizer.instance.bundles.bundle import ContentSums
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.stated import Rules
 
@@ -40,18 +41,23 @@ class Items:
         contents: Sequence[Content],
         kinds: Kinds,
         rules: Rules,
-        requests: NDArray[np.int64],
+        sums: ContentSums,
         demand: NDArray[np.int64],
     ) -> Items:
-        """Items of these contents; requests and demand are those of kinds."""
+        """Items of these contents, given the demand of kinds."""
         texts = [rules.node_text(*pair) for pair in zip(kinds.stated, kinds.selected, strict=True)]
         first = np.array([content[0][0] for content in contents], dtype=np.intp)
         result = cls(
-            requests[first], demand[first].copy(), kinds.priority[first], [texts[k] for k in first.tolist()]
+            sums.requests[first],
+            demand[first].copy(),
+            kinds.priority[first],
+            [texts[k] for k in first.tolist()],
         )
         for n, content in enumerate(contents):
+            if sums.once[content[0][0]]:
+                result.requests[n] = sums.of(content)
             if len(content) > 1 or content[0][1] > 1:
-                result.requests[n] = sum(pods * requests[k] for k, pods in content)
+                result.requests[n] = sums.of(content)
                 result.demand[n] = min(int(demand[k]) // pods for k, pods in content)
                 result.priority[n] = max(int(kinds.priority[k]) for k, _ in content)
                 inside = sorted((texts[k], pods) for k, pods in content if texts[k])

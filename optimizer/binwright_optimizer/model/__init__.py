@@ -2,14 +2,8 @@
 
 from binwright_optimizer.model.affinity import PodAffinity, PodAffinityTerm, PreferredPodTerm
 from binwright_optimizer.model.caps import NodeCap
-from binwright_optimizer.model.claims import (
-    Comparison,
-    Device,
-    DeviceClaim,
-    DeviceCondition,
-    DeviceProperty,
-    DeviceRequest,
-)
+from binwright_optimizer.model.cel import DeviceSelector
+from binwright_optimizer.model.claims import DeviceClaim, DeviceRequest
 from binwright_optimizer.model.cluster import DaemonSet, ExistingNode, RunningPods
 from binwright_optimizer.model.commitments import Reservation, SavingsPlan
 from binwright_optimizer.model.decision import (
@@ -34,6 +28,7 @@ from binwright_optimizer.model.decision import (
     Unschedulable,
     relative_gap,
 )
+from binwright_optimizer.model.devices import Device
 from binwright_optimizer.model.gangs import Gang, GangTopology
 from binwright_optimizer.model.gpu_sharing import GpuShare, GpuSharing, SharingStrategy
 from binwright_optimizer.model.namespaces import Namespace
@@ -71,7 +66,6 @@ __all__ = [
     "Catalog",
     "Certificate",
     "CommitmentUse",
-    "Comparison",
     "Conflict",
     "Container",
     "Cover",
@@ -79,9 +73,8 @@ __all__ = [
     "Decision",
     "Device",
     "DeviceClaim",
-    "DeviceCondition",
-    "DeviceProperty",
     "DeviceRequest",
+    "DeviceSelector",
     "DeviceUse",
     "ExistingNode",
     "ExistingPlacement",

@@ -54,12 +54,15 @@ class DeviceUse:
         are numbered, or the only device it has.
     profile, start
         MIG profile and the memory slice it begins at; empty and 0 where the device is not cut.
+    claim
+        What the pods call the claim that the device is given for; empty if they request it.
     """
 
     device: int
     pods: PodRange
     profile: str = ""
     start: int = 0
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

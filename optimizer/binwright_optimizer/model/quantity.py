@@ -38,7 +38,7 @@ def parse_quantity(text: str, resource: str) -> int:
     ValueError
         If the text is no quantity, is negative, or is above `MAX_AMOUNT`.
     """
-    value = _parse_number(text)
+    value = exact_quantity(text)
     if value < 0:
         raise ValueError("must not be negative")
     amount = math.ceil(value * 1000 if resource == CPU else value)
@@ -49,7 +49,14 @@ def parse_quantity(text: str, resource: str) -> int:
     return amount
 
 
-def _parse_number(text: str) -> Fraction:
+def exact_quantity(text: str) -> Fraction:
+    """A quantity as the number it is.
+
+    Raises
+    ------
+    ValueError
+        If the text is no quantity.
+    """
     match = _NUMBER.match(text.strip())
     if match is None or len(text) > 64:
         raise ValueError("is not a quantity such as 500m, 2, 1.5Gi or 1e3")

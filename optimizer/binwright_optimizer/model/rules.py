@@ -27,4 +27,5 @@ class Rule(StrEnum):
     SPOT_LOSS = "spot loss"
     PROBLEM_SPOT = "spot policy of the problem"
     GPU_NODES = "accelerated nodes"
+    DEVICE_CLAIMS = "device claim"
     MIN_VALUES = "minValues"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from binwright_optimizer.model import Decision, PodRange, Problem
 from binwright_optimizer.model.rules import Rule
-from binwright_optimizer.unenforced import WAIVED, enforced_part
+from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify.bound import compile_kernels, prove_bound
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.placement import check_placement
@@ -32,7 +32,6 @@ def verify(problem: Problem, decision: Decision, waived: frozenset[Rule] = WAIVE
     Placement, cost, status and stop reason are checked, and the certificate must prove the bound.
     Rules that are ``waived`` are not looked at: by default those that decisions say they do not hold.
     """
-    problem = enforced_part(problem)
     findings = (*check_placement(problem, decision, waived), *check_statement(decision))
     if any(not 0 <= pods.workload < len(problem.workloads) for pods in _placed_ranges(decision)):
         return findings  # already among them; there is no demand to prove a bound for

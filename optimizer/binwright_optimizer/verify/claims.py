@@ -94,9 +94,9 @@ class Claims:
             shape = _shape(self._problem, self._index, claim)
             if not isinstance(shape, str):
                 room = room_of_type(shape.kind, shape.pool, shape.overhead)
-                workloads = self._problem.workloads
-                wrong += device_findings(workloads, claim.pods, claim.devices, room)
+                wrong += device_findings(self._problem, claim.pods, claim.devices, room)
                 counted = counted_requests(self._pods.requests(claim.pods), claim.devices, room)
+                workloads = self._problem.workloads
                 content = DeviceContent.of(workloads, claim.pods, claim.devices, room)
         key = (
             content,

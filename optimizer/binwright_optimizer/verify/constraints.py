@@ -12,6 +12,7 @@ from binwright_optimizer.model import Decision, Problem
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.verify.alternatives import check_alternatives
 from binwright_optimizer.verify.caps import check_caps
+from binwright_optimizer.verify.device_claims import check_device_claims
 from binwright_optimizer.verify.final_state import FinalState, Finding
 from binwright_optimizer.verify.gangs import check_gangs
 from binwright_optimizer.verify.gpu_nodes import check_gpu_nodes
@@ -37,6 +38,7 @@ CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
     (frozenset({Rule.SPOT, Rule.PROBLEM_SPOT}), check_spot),
     (frozenset({Rule.SPOT_LOSS}), check_spot_loss),
     (frozenset({Rule.GPU_NODES}), check_gpu_nodes),
+    (frozenset({Rule.DEVICE_CLAIMS}), check_device_claims),
     (frozenset({Rule.MIN_VALUES}), check_min_values),
     (frozenset(Rule), check_alternatives),
 )

@@ -6,7 +6,7 @@ The bound asks no more, so that it holds for every way of putting shares on devi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, partial
 from operator import attrgetter
 
@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.model import (
     ExistingNode,
-    InstanceType,
     NodePool,
     PodTemplate,
     Problem,
     Resources,
     SharingStrategy,
-    Workload,
 )
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.mig import MIG_MODELS, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
+from binwright_optimizer.verify.claim_columns import SORT, ClaimTables, claim_tables, own_claims
 from binwright_optimizer.verify.gpu_devices import DeviceRoom, any_asks_for_mig, room_of_node, room_of_type
 
 Int64Array = NDArray[np.int64]
@@ -43,16 +42,18 @@ PLENTY = 2**50
 """Room that no workload uses up."""
 
 
-def amounts_needed(workloads: tuple[Workload, ...]) -> Callable[[PodTemplate], Resources]:
+def amounts_needed(problem: Problem) -> Callable[[PodTemplate], Resources]:
     """What pods take of a node, with sums over devices if any asks for parts of them or claims some."""
-    templates = [workload.template for workload in workloads]
+    templates = [workload.template for workload in problem.workloads]
     cuts = any_asks_for_mig(templates)
-    if not cuts and not any(t.gpu_share is not None or t.device_claims for t in templates):
+    has_claims = any(template.device_claims for template in templates)
+    if not cuts and not has_claims and not any(t.gpu_share is not None for t in templates):
         return attrgetter("requests")
-    return partial(with_device_amounts, cuts=cuts)
+    tables = claim_tables(problem) if has_claims else None
+    return partial(with_device_amounts, cuts=cuts, tables=tables)
 
 
-def with_device_amounts(template: PodTemplate, *, cuts: bool) -> Resources:
+def with_device_amounts(template: PodTemplate, *, cuts: bool, tables: ClaimTables | None) -> Resources:
     """Requests with what the pod surely takes of a node's devices in sum; of compute, if any are cut."""
     amounts = dict(template.requests)
     milli = compute = memory = 0
@@ -62,12 +63,6 @@ def with_device_amounts(template: PodTemplate, *, cuts: bool) -> Resources:
             milli += count * _least_share(profile, of_compute=False)
             compute += count * _least_share(profile, of_compute=True)
     whole = sum(template.requests[name] for name in WHOLE_DEVICES if name != NVIDIA_GPU)
-    whole += sum(
-        min(max(1, alternative.count) for alternative in alternatives)
-        for claim in template.device_claims
-        if not claim.name  # one that pods share counts once, wherever they are
-        for alternatives in claim.requests
-    )
     gpus = template.requests[NVIDIA_GPU]
     share = None if template.device_claims else template.gpu_share
     if share is None:
@@ -76,6 +71,11 @@ def with_device_amounts(template: PodTemplate, *, cuts: bool) -> Resources:
         milli += gpus * share.milli
         compute += gpus * share.milli
         memory += gpus * share.memory_bytes
+    if tables is not None:
+        own = own_claims(template)  # those that pods share count once, wherever they are
+        for column, devices in tables.columns(own):
+            amounts[column] = milli + (whole + devices) * WHOLE_GPU_MILLI
+        whole += tables.least(own)
     amounts[MILLI] = milli + whole * WHOLE_GPU_MILLI
     if cuts:
         amounts[COMPUTE] = compute + whole * WHOLE_GPU_MILLI
@@ -124,8 +124,11 @@ def sum_over_devices(name: str, room: DeviceRoom, otherwise: int) -> int:
     return otherwise
 
 
-def type_room(name: str, kinds: Sequence[InstanceType], pool: NodePool, stated: Int64Array) -> Int64Array:
+def type_room(name: str, problem: Problem, pool: NodePool, stated: Int64Array) -> Int64Array:
     """Amounts of one resource on nodes to be bought, by instance type, given what the types state."""
+    kinds = problem.catalog.instance_types
+    if name.startswith(SORT):
+        return np.array([_of_sort(name, problem, room_of_type(kind, pool)) for kind in kinds], np.int64)
     if not _is_of_devices(name):
         return stated
     result = stated.copy()
@@ -139,7 +142,16 @@ def type_room(name: str, kinds: Sequence[InstanceType], pool: NodePool, stated: 
 def node_room(names: tuple[str, ...], problem: Problem, node: ExistingNode) -> dict[str, int]:
     """Amounts free on a running node, where they differ from what it states."""
     room = room_of_node(problem, node)
-    return {name: sum_over_devices(name, room, node.free[name]) for name in names if _is_of_devices(name)}
+    of_devices = {
+        name: sum_over_devices(name, room, node.free[name]) for name in names if _is_of_devices(name)
+    }
+    return of_devices | {name: _of_sort(name, problem, room) for name in names if name.startswith(SORT)}
+
+
+def _of_sort(name: str, problem: Problem, room: DeviceRoom) -> int:
+    """Thousandths of devices of a node, if it is of the sort that a column is about."""
+    is_mine = room.claimable.resource and claim_tables(problem).is_of_sort(room.claimable, name)
+    return sum_over_devices(MILLI, room, 0) if is_mine else PLENTY
 
 
 def _is_of_devices(name: str) -> bool:

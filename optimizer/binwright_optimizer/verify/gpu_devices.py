@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from binwright_optimizer.model import (
-    Decision,
-    Device,
     DeviceUse,
     ExistingNode,
     GpuShare,
@@ -27,11 +25,19 @@ from binwright_optimizer.model import (
     Workload,
     labels,
 )
-from binwright_optimizer.model.claims import DeviceClaim, DeviceRequest, shown_device
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.mig import MIG_MODELS, MigModel, MigProfile, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
+from binwright_optimizer.verify.device_claims import (
+    NOTHING,
+    Claimable,
+    claimable_of_node,
+    claimable_of_type,
+    claims_of_running,
+    devices_taken,
+    is_held_on,
+)
 
 PodName = tuple[int, int]
 """Workload and number of the replica."""
@@ -51,8 +57,10 @@ class DeviceRoom:
         Left on each; memory 0 if it is not known.
     size_bytes
         Memory of a whole device.
-    device
-        As claims see it, or None.
+    claimable
+        What of it can be claimed.
+    existing
+        The running node; None for one to be bought.
     mig
         How a device may be cut, or None.
     """
@@ -63,7 +71,8 @@ class DeviceRoom:
     milli: int = WHOLE_GPU_MILLI
     memory_bytes: int = 0
     size_bytes: int = 0
-    device: Device | None = None
+    claimable: Claimable = NOTHING
+    existing: ExistingNode | None = None
     mig: MigModel | None = None
     advertised: Resources = Resources()
 
@@ -86,7 +95,7 @@ def room_of_type(kind: InstanceType, pool: NodePool, overhead: Resources = Resou
         count=max(0, kind.allocatable[resource] - overhead[resource]) if resource else 0,
         memory_bytes=kind.gpu_memory_bytes,
         size_bytes=kind.gpu_memory_bytes,
-        device=shown_device(kind),
+        claimable=claimable_of_type(kind, pool),
         mig=MIG_MODELS.get(kind.gpu_model) if can_cut else None,
         advertised=kind.allocatable,
     )
@@ -104,12 +113,7 @@ def room_of_node(problem: Problem, node: ExistingNode) -> DeviceRoom:
     kind = next((kind for kind in problem.catalog.instance_types if kind.name == name), None)
     resource = next((name for name in WHOLE_DEVICES if node.free[name] or node.capacity[name]), "")
     size = kind.gpu_memory_bytes if kind else 0
-    claimed = sum(
-        pods.count * max((request.count or node.capacity[resource] for request in alternatives), default=0)
-        for pods in node.pods
-        for claim in pods.template.device_claims
-        for alternatives in claim.requests
-    )
+    claimed = sum(claims_of_running(problem, node).values())
     count = max(0, node.free[resource] - claimed) if resource else 0
     milli, memory = WHOLE_GPU_MILLI, size
     running = [pods for pods in node.pods if pods.template.requests[NVIDIA_GPU]]
@@ -126,8 +130,18 @@ def room_of_node(problem: Problem, node: ExistingNode) -> DeviceRoom:
             milli -= pods.count * share.milli
             memory -= pods.count * (share.memory_bytes or -(-share.milli * size // WHOLE_GPU_MILLI))
         count = 1 if milli > 0 else 0
-    device = shown_device(kind) if kind else None
-    return DeviceRoom(sharing, resource, count, milli, max(0, memory), size, device, None, node.free)
+    return DeviceRoom(
+        sharing,
+        resource,
+        count,
+        milli,
+        max(0, memory),
+        size,
+        claimable_of_node(problem, node),
+        node,
+        None,
+        node.free,
+    )
 
 
 def asks_for_mig(template: PodTemplate) -> bool:
@@ -195,7 +209,7 @@ def device_loads(
     workloads: Sequence[Workload], uses: Sequence[DeviceUse], room: DeviceRoom
 ) -> dict[int, DeviceLoad]:
     """Loads by device. Pods of one claim have its devices together."""
-    shared: set[tuple[int, str, tuple[str, ...]]] = set()
+    shared: set[tuple[int, str, str]] = set()
     loads: dict[int, DeviceLoad] = {}
     for use in uses:
         load = loads.get(use.device, DeviceLoad())
@@ -204,14 +218,14 @@ def device_loads(
         if use.profile:
             loads[use.device] = replace(load, cut=(*load.cut, *[(use.profile, use.start)] * n))
             continue
+        name = _shared_name(template, use.claim)
+        if name:
+            if (use.device, workload.namespace, name) in shared:
+                continue
+            shared.add((use.device, workload.namespace, name))
+            n = 1
         share = template.gpu_share
         if template.device_claims or share is None or room.sharing.strategy is not SharingStrategy.FRACTION:
-            names = tuple(claim.name for claim in template.device_claims)
-            if names and all(names):
-                if (use.device, workload.namespace, names) in shared:
-                    continue
-                shared.add((use.device, workload.namespace, names))
-                n = 1
             share = GpuShare()
         loads[use.device] = replace(
             load,
@@ -222,11 +236,16 @@ def device_loads(
     return loads
 
 
+def _shared_name(template: PodTemplate, title: str) -> str:
+    """Name of the claim that a pod calls so, if pods share it."""
+    return next((claim.name for claim in template.device_claims if title and claim.label == title), "")
+
+
 def device_findings(
-    workloads: Sequence[Workload], pods: Iterable[PodRange], uses: Sequence[DeviceUse], room: DeviceRoom
+    problem: Problem, pods: Iterable[PodRange], uses: Sequence[DeviceUse], room: DeviceRoom
 ) -> Iterator[str]:
     """Violations by what a decision puts on the devices of one node."""
-    ranges = list(pods)
+    workloads, ranges = problem.workloads, list(pods)
     refused = {replica_refusal(workloads[r.workload].template.gpu_share, room) for r in ranges} - {""}
     yield from sorted(refused)
     if not uses and not any(asks_for_parts(workloads[r.workload].template, room) for r in ranges):
@@ -242,10 +261,26 @@ def device_findings(
                 return
             of_pod[pod].append(use)
     for (w, ordinal), mine in sorted(of_pod.items()):
-        wrong = _wrong_devices(workloads[w].template, mine, room)
+        wrong = _wrong_devices(problem, workloads[w], mine, room)
         if wrong:
             yield f"pod {workloads[w].pod_name(ordinal)} {wrong}"
+    yield from _shared_apart(workloads, of_pod)
     yield from overfull(device_loads(workloads, uses, room), room)
+
+
+def _shared_apart(
+    workloads: Sequence[Workload], of_pod: Mapping[PodName, Sequence[DeviceUse]]
+) -> Iterator[str]:
+    """Claims that pods share and of which they have different devices."""
+    devices: dict[tuple[str, str], set[frozenset[int]]] = {}
+    for (w, _), mine in of_pod.items():
+        for claim in workloads[w].template.device_claims:
+            if claim.name:
+                its = frozenset(use.device for use in mine if use.claim == claim.label)
+                devices.setdefault((workloads[w].namespace, claim.name), set()).add(its)
+    for (namespace, name), found in sorted(devices.items()):
+        if len(found) > 1:
+            yield f"pods that share claim {namespace}/{name} have different devices of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +319,7 @@ class DeviceContent:
 
     def fits(self, other: DeviceRoom, own: DeviceRoom) -> bool:
         """Whether another node holds it as it stands; with claims only one with the same devices."""
-        if self.claims and (other.device, other.count) != (own.device, own.count):
+        if self.claims and other.claimable != own.claimable:
             return False
         if any(replica_refusal(share, other) for share in self.shares):
             return False
@@ -311,8 +346,9 @@ def overfull(loads: Mapping[int, DeviceLoad], room: DeviceRoom) -> Iterator[str]
                 yield f"device {device} holds {held} bytes, {room.memory_bytes} are there"
 
 
-def _wrong_devices(template: PodTemplate, mine: Sequence[DeviceUse], room: DeviceRoom) -> str:
+def _wrong_devices(problem: Problem, workload: Workload, mine: Sequence[DeviceUse], room: DeviceRoom) -> str:
     """How the devices of one pod differ from what it asks for; empty if they do not."""
+    template = workload.template
     whole = [use.device for use in mine if not use.profile]
     if len(set(whole)) < len(whole):
         return "uses a device twice"
@@ -324,36 +360,17 @@ def _wrong_devices(template: PodTemplate, mine: Sequence[DeviceUse], room: Devic
     found = Counter(use.profile for use in mine if use.profile)
     if found != wanted:
         return f"has MIG instances {dict(found)}, asks for {dict(wanted)}"
-    asked = template.requests[room.resource] if room.resource else 0
+    asked = Counter({"": template.requests[room.resource] if room.resource else 0})
     for claim in template.device_claims:
-        number = claimed_devices(claim, room)
-        if number is None:
-            return f"claims devices that the node does not have{f' ({claim.name})' if claim.name else ''}"
-        asked += number
-    return "" if len(whole) == asked else f"uses {len(whole)} devices, asks for {asked}"
-
-
-def claimed_devices(claim: DeviceClaim, room: DeviceRoom) -> int | None:
-    """Devices of a node that meet a claim, by its first alternatives that can be met; None if none can."""
-    device = room.device
-    if device is None:
-        return None
-    if any(name not in device.attributes for name in claim.match_attributes):
-        return None
-    total = 0
-    for alternatives in claim.requests:
-        number = next((n for n in (_devices(a, device, room.count) for a in alternatives) if n), 0)
-        if not number:
-            return None
-        total += number
-    return total if total <= room.count else None
-
-
-def _devices(request: DeviceRequest, device: Device, count: int) -> int:
-    """Devices that one alternative takes; 0 if it cannot be met."""
-    if not request.admits(device):
-        return 0
-    return count if request.count == 0 else request.count if request.count <= count else 0
+        if not is_held_on(problem, workload.namespace, claim, room.existing):
+            # A claim that the node cannot meet at all is a finding of its own.
+            asked[claim.label] += devices_taken(claim, room.claimable) or 0
+    given = Counter(use.claim for use in mine if not use.profile)
+    for title in sorted(asked.keys() | given.keys()):
+        if given[title] != asked[title]:
+            of = f" for claim {title}" if title else ""
+            return f"uses {given[title]} devices{of}, asks for {asked[title]}"
+    return ""
 
 
 def _wrong_cut(cut: Sequence[tuple[str, int]], model: MigModel | None) -> Iterator[str]:
@@ -373,26 +390,3 @@ def _wrong_cut(cut: Sequence[tuple[str, int]], model: MigModel | None) -> Iterat
         elif counts[name] > profile.most:
             yield f"has {counts[name]} instances {name}, {profile.most} are allowed"
         taken |= slices
-
-
-def parted_claims(problem: Problem, decision: Decision) -> Iterator[str]:
-    """Claims whose pods are on more than one node: devices are not shared across nodes."""
-    names = {
-        number: [(w.namespace, claim.name) for claim in w.template.device_claims if claim.name]
-        for number, w in enumerate(problem.workloads)
-        if w.template.device_claims
-    }
-    if not names:
-        return
-    nodes: dict[tuple[str, str], set[str]] = {}
-    placed = [
-        *((claim.name, claim.pods) for claim in decision.node_claims),
-        *((placement.node, placement.pods) for placement in decision.existing_placements),
-    ]
-    for node, ranges in placed:
-        for pods in ranges:
-            for claim in names.get(pods.workload, ()):
-                nodes.setdefault(claim, set()).add(node)
-    for (namespace, name), where in sorted(nodes.items()):
-        if len(where) > 1:
-            yield f"claim {namespace}/{name} is used on {len(where)} nodes ({', '.join(sorted(where)[:3])})"

@@ -20,6 +20,7 @@ from binwright_optimizer.model import (
     CapacityType,
     ExistingNode,
     NodePool,
+    PodTemplate,
     Problem,
     Resources,
     Taint,
@@ -34,7 +35,9 @@ from binwright_optimizer.verify.charges import (
     spot_rates,
 )
 from binwright_optimizer.verify.choices import room_with_choice, wants_choice
+from binwright_optimizer.verify.claim_columns import claim_tables, own_claims
 from binwright_optimizer.verify.compatibility import BoolArray, LabelRows, PodClasses, pod_classes
+from binwright_optimizer.verify.device_claims import Claimable, claimable_of_node, claimable_of_type
 from binwright_optimizer.verify.gpu_columns import (
     MILLI,
     amounts_needed,
@@ -117,6 +120,7 @@ class _Builder:
     mentioned: frozenset[str]
     terms: tuple[PoolTerms, ...]
     has_devices: bool
+    has_claims: bool
     charges: PlaceCharges
     rows: dict[bytes, int] = field(default_factory=dict)
     charged: list[Int64Array] = field(default_factory=list)
@@ -141,9 +145,9 @@ class _Builder:
         return self.columns.of_pool(self.problem.node_pools[p], self.problem.catalog.instance_types)
 
     def _add_variant(self, p: int, variant: Variant, offerings: NDArray[np.intp]) -> None:
-        kind, labelled, rates = self._kinds(variant, offerings)
         pool = self.problem.node_pools[p]
-        row_of_kind = self._row_indices(labelled, [pool.taints] * labelled.n_rows, rates)
+        kind, labelled, rates, views = self._kinds(variant, offerings, pool)
+        row_of_kind = self._row_indices(labelled, [pool.taints] * labelled.n_rows, rates, views)
         overhead, every = self._overhead(p, labelled)
         types = self.columns.type_of[offerings]
         held, use = self.columns.held[offerings], self.columns.use[offerings]
@@ -167,15 +171,27 @@ class _Builder:
         stated = self.columns.of_pool(pool, self.problem.catalog.instance_types).allocatable(name)
         if not self.has_devices and not pool.gpu_sharing.is_replicated:
             return stated
-        return type_room(name, self.problem.catalog.instance_types, pool, stated)
+        return type_room(name, self.problem, pool, stated)
 
     def _kinds(
-        self, variant: Variant, offerings: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], LabelRows, Int64Array]:
-        """Offerings numbered by the labels that somebody asks for; those labels, and interruption rates."""
+        self, variant: Variant, offerings: NDArray[np.intp], pool: NodePool
+    ) -> tuple[NDArray[np.intp], LabelRows, Int64Array, list[Claimable]]:
+        """Offerings numbered by labels that somebody asks for and devices that somebody claims.
+
+        Returns
+        -------
+        Numbers, and by number the labels, interruption rates, and devices if any are claimed.
+        """
         keys = sorted(self.mentioned & self.columns.defined_keys)
         kind = np.zeros(len(offerings), dtype=np.intp)
         first = np.zeros(1, dtype=np.intp)
+        views: list[Claimable] = []
+        if self.has_claims:
+            kinds = self.problem.catalog.instance_types
+            views = [claimable_of_type(k, pool) for k in kinds]
+            number = {view: n for n, view in enumerate(dict.fromkeys(views))}
+            kind = np.array([number[view] for view in views], dtype=np.intp)[self.columns.type_of[offerings]]
+            _, first, kind = np.unique(kind, return_index=True, return_inverse=True)
         for key in keys:
             column = self.columns.label(key)
             kind = kind * len(column.values) + column.codes[offerings]
@@ -192,7 +208,9 @@ class _Builder:
         for key in keys:
             column = self.columns.label(key)
             columns[key] = label_column([column.values[code] for code in column.codes[offerings[first]]])
-        return kind, LabelRows(len(first), columns, variant.fixed, variant.undecided), rates
+        types = self.columns.type_of[offerings[first]]
+        mine = [views[t] for t in types] if views else []
+        return kind, LabelRows(len(first), columns, variant.fixed, variant.undecided), rates, mine
 
     def _rates(self) -> Int64Array:
         """Interruptions a month of each offering, parts per million; 0 off spot."""
@@ -231,9 +249,15 @@ class _Builder:
         return overhead, every
 
     def _row_indices(
-        self, nodes: LabelRows, taints: Sequence[tuple[Taint, ...]], rates: Int64Array
+        self,
+        nodes: LabelRows,
+        taints: Sequence[tuple[Taint, ...]],
+        rates: Int64Array,
+        views: Sequence[Claimable],
+        *,
+        is_new: bool = True,
     ) -> Int64Array:
-        """Index in ``rows`` of the classes that each node admits by labels and taints."""
+        """Index in ``rows`` of the classes that each node admits by labels, taints and claims."""
         by_placement = np.zeros((nodes.n_rows, len(self.classes.placements)), dtype=bool)
         distinct: dict[tuple[Taint, ...], int] = {}
         code = np.array([distinct.setdefault(t, len(distinct)) for t in taints], dtype=np.intp)
@@ -243,6 +267,8 @@ class _Builder:
             )
             if is_tolerated.any():
                 by_placement[:, index] = nodes.admit(template) & is_tolerated[code]
+                for n, view in enumerate(views if template.device_claims else ()):
+                    by_placement[n, index] &= self._meets(template, view, is_new=is_new)
         packed = np.packbits(by_placement[:, self.classes.placement_of], axis=1)
         if not self.charges.is_empty:
             return self._charged_indices(nodes, taints, rates, packed)
@@ -271,6 +297,15 @@ class _Builder:
                 self.charged.append(own)
         return found
 
+    def _meets(self, template: PodTemplate, view: Claimable, *, is_new: bool) -> bool:
+        """Whether devices of a node may meet a pod's claims; those that pods share, each for itself.
+
+        On a running node a shared claim may have its devices already.
+        """
+        tables = claim_tables(self.problem)
+        shared = [(claim,) for claim in template.device_claims if claim.name and is_new]
+        return all(tables.taken(claims, view) is not None for claims in (own_claims(template), *shared))
+
     def existing(self) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Room, row and number of the distinct existing nodes."""
         nodes = self.problem.existing_nodes
@@ -280,9 +315,9 @@ class _Builder:
         columns = {key: label_column([p.get(key) for p in pairs]) for key in self.mentioned}
         by_zone = rates_by_zone(self.problem.catalog) if self.charges.has_restarts else {}
         rates = np.array([rate_of_running(node, by_zone) for node in nodes], dtype=np.int64)
-        row = self._row_indices(
-            LabelRows(len(nodes), columns, is_new=False), [node.taints for node in nodes], rates
-        )
+        views = [claimable_of_node(self.problem, node) for node in nodes] if self.has_claims else []
+        labelled = LabelRows(len(nodes), columns, is_new=False)
+        row = self._row_indices(labelled, [node.taints for node in nodes], rates, views, is_new=False)
         room = np.array([self._free(node) for node in nodes], dtype=np.int64)
         is_unlimited = [not limits_slots(node.free, node.capacity) for node in nodes]
         room[is_unlimited, 0] = UNLIMITED_SLOTS
@@ -328,13 +363,16 @@ def build_market(problem: Problem) -> Market:
     columns = sold_columns(problem)
     caps = own_caps(problem)
     charges = PlaceCharges(problem)
-    classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem.workloads), charges.key)
+    classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem), charges.key)
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
     templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
     mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
     mentioned |= charges.mentioned()
     terms = pool_terms(problem)
-    builder = _Builder(problem, columns, classes, names, frozenset(mentioned), terms, MILLI in names, charges)
+    builder = _Builder(
+        problem, columns, classes, names, frozenset(mentioned), terms, MILLI in names,
+        any(template.device_claims for template in classes.placements), charges,
+    )  # fmt: skip
     for p in range(len(problem.node_pools)):
         builder.add_pool(p)
     existing_room, existing_row, existing_count = builder.existing()

@@ -10,7 +10,7 @@ from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify.claims import Alike, Claims, Pods
 from binwright_optimizer.verify.constraints import check_constraints
-from binwright_optimizer.verify.gpu_devices import device_findings, parted_claims, room_of_node
+from binwright_optimizer.verify.gpu_devices import device_findings, room_of_node
 from binwright_optimizer.verify.held import commitment_findings, offering_on_commitments
 from binwright_optimizer.verify.nodes import lacking
 from binwright_optimizer.verify.penalties import check_penalties
@@ -46,7 +46,6 @@ def check_placement(
     findings += _limits(problem, index, alike)
     findings += _minimums(problem, alike)
     findings += check_constraints(problem, decision, waived)
-    findings += parted_claims(problem, decision)
     findings += check_penalties(problem, decision)
     return tuple(findings)
 
@@ -80,7 +79,7 @@ def _existing_nodes(problem: Problem, pods: Pods, decision: Decision) -> Iterato
                 yield f"{prefix}{problem.workloads[workload].name} may not run there: {reason}"
         requests = pods.requests(placement.pods)
         room = room_of_node(problem, node)
-        for finding in device_findings(problem.workloads, placement.pods, placement.devices, room):
+        for finding in device_findings(problem, placement.pods, placement.devices, room):
             yield prefix + finding
         if placement.devices:  # these are compared device by device
             requests = Resources.of({n: a for n, a in requests if n != room.resource})

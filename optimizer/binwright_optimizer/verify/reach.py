@@ -24,6 +24,7 @@ from binwright_optimizer.model import (
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
 from binwright_optimizer.verify.compatibility import LabelRows
+from binwright_optimizer.verify.device_claims import Claimable, claimable_of_type, devices_taken
 from binwright_optimizer.verify.gpu_nodes import asks_for_accelerator, has_accelerator
 from binwright_optimizer.verify.held import sold_columns
 from binwright_optimizer.verify.host_ports import clash
@@ -54,7 +55,7 @@ class Reach:
             template.volumes,
             template.host_ports,
             template.gpu_share is None,
-            bool(template.device_claims),
+            template.device_claims,
             keys,
         )
         found = self._known.get(shown)
@@ -143,13 +144,14 @@ class _Shelf:
         kinds = self.problem.catalog.instance_types
         wanted = own_attachments(template)
         never = self.problem.policies.gpu_nodes is GpuNodePolicy.NEVER and not asks_for_accelerator(template)
-        if wanted or never:
+        if wanted or never or template.device_claims:
             is_fine = np.ones(len(kinds), dtype=bool)
             for t, kind in enumerate(kinds):
                 limits = attach_limits(kind.attach_limits, self.pool.attach_limits)
                 is_fine[t] = not (never and has_accelerator(kind)) and all(
                     count <= limits.get(driver, count) for driver, count in wanted.items()
                 )
+                is_fine[t] &= _meets_claims(template, claimable_of_type(kind, self.pool))
             suits &= is_fine[self.type_of]
         columns = sold_columns(self.problem).of_pool(self.pool, kinds)
         amounts = dict(template.requests)
@@ -158,6 +160,13 @@ class _Shelf:
             needed = amounts.get(name, 0) + self.overhead.get(name, 0)
             suits &= needed <= columns.allocatable(name)[self.type_of]
         return suits
+
+
+def _meets_claims(template: PodTemplate, devices: Claimable) -> bool:
+    """Whether a node's devices are enough for a pod's claims and requests together."""
+    taken = [devices_taken(claim, devices) for claim in template.device_claims]
+    total = sum(number or 0 for number in taken) + template.requests[devices.resource]
+    return None not in taken and (not taken or total <= devices.total)
 
 
 def _shelf(

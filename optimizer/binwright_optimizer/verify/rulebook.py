@@ -56,6 +56,8 @@ def _stated(problem: Problem) -> Iterator[Rule]:
             yield Rule.HOST_PORTS
         if template.volumes:
             yield Rule.VOLUMES
+        if template.device_claims:
+            yield Rule.DEVICE_CLAIMS
     if _has_shared_volumes(problem):
         yield Rule.SHARED_VOLUMES
     for node in problem.existing_nodes:

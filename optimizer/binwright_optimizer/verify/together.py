@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from binwright_optimizer.model import (
     Certificate,
+    DeviceClaim,
     LocalPrices,
     PodTemplate,
     Problem,
@@ -24,6 +25,7 @@ from binwright_optimizer.model import (
     labels,
 )
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
+from binwright_optimizer.verify.device_claims import claims_held
 from binwright_optimizer.verify.rulebook import Rulebook, rulebook
 
 Scope = tuple[tuple[str, str | None], ...]
@@ -37,7 +39,7 @@ def put_together(
     groups = [
         group
         for group in tied_groups(problem)
-        if sum(max(0, placed[w]) for w in group) > 1
+        if sum(max(0, placed[w]) for w in group) > (0 if _shares_claims(problem, group) else 1)
         and not any(problem.workloads[w].template.gpu_share for w in group)  # shares do not add up to GPUs
     ]
     if not groups:
@@ -83,6 +85,13 @@ def _one_pod(problem: Problem, group: tuple[int, ...], counts: Placed) -> Worklo
         for count, template in every
         for term in template.preferred_affinity
     )
+    own = [claim for w in group for claim in counts[w] * _own(problem.workloads[w].template)]
+    shared = {
+        (member.namespace, claim.name): replace(claim, name="", node="")
+        for member in members
+        for claim in member.template.device_claims
+        if claim.name and not claims_held(problem, (member.namespace, claim.name))
+    }
     selectors = tuple(requirement for member in members for requirement in member.template.node_selector)
     template = PodTemplate(
         requests=Resources.of(amounts),
@@ -91,8 +100,17 @@ def _one_pod(problem: Problem, group: tuple[int, ...], counts: Placed) -> Worklo
         tolerations=first.tolerations,
         preferred_affinity=preferred,
         restart_cost_microusd=min(restarts, MAX_PRICE_MICROUSD),
+        device_claims=(*own, *shared.values()),
     )
     return Workload(members[0].name, template, 1, members[0].namespace)
+
+
+def _own(template: PodTemplate) -> list[DeviceClaim]:
+    return [claim for claim in template.device_claims if not claim.name]
+
+
+def _shares_claims(problem: Problem, group: tuple[int, ...]) -> bool:
+    return any(claim.name for w in group for claim in problem.workloads[w].template.device_claims)
 
 
 def _priced(certificate: Certificate, groups: list[tuple[int, ...]], counts: list[int]) -> Certificate:
@@ -128,7 +146,7 @@ def _common(prices: list[dict[Scope, int]]) -> list[Scope]:
 def tied_groups(problem: Problem) -> list[tuple[int, ...]]:
     """Workloads of which all pods placed are on one node; groups that share a workload are one."""
     merged: list[set[int]] = []
-    for group in (*_gangs(problem), *_volumes(problem), *_self_selecting(problem)):
+    for group in (*_gangs(problem), *_volumes(problem), *_claims(problem), *_self_selecting(problem)):
         apart = [other for other in merged if not other & group]
         merged = [*apart, group.union(*(other for other in merged if other & group))]
     return sorted(tuple(sorted(group)) for group in merged)
@@ -155,6 +173,17 @@ def _volumes(problem: Problem) -> Iterator[set[int]]:
     for _, mine in sorted(users.items()):
         if all(mine.values()):
             yield set(mine)
+
+
+def _claims(problem: Problem) -> Iterator[set[int]]:
+    """Those that share a device claim."""
+    users: dict[tuple[str, str], set[int]] = {}
+    for w, workload in enumerate(problem.workloads):
+        for claim in workload.template.device_claims:
+            if claim.name:
+                users.setdefault((workload.namespace, claim.name), set()).add(w)
+    for _, mine in sorted(users.items()):
+        yield mine
 
 
 def _self_selecting(problem: Problem) -> Iterator[set[int]]:

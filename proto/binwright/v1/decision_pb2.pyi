@@ -551,7 +551,7 @@ Global___NodeClaim: _TypeAlias = NodeClaim  # noqa: Y015
 
 @_typing.final
 class DeviceUse(_message.Message):
-    """What one pod has of one device of its node: its share, or a MIG instance."""
+    """What pods have of one device of their node: a share, a MIG instance, or a device that is claimed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -559,6 +559,7 @@ class DeviceUse(_message.Message):
     PODS_FIELD_NUMBER: _builtins.int
     MIG_PROFILE_FIELD_NUMBER: _builtins.int
     MIG_START_FIELD_NUMBER: _builtins.int
+    CLAIM_FIELD_NUMBER: _builtins.int
     device: _builtins.int
     """Number of the device on its node, from 0. On a running node only devices free of other pods are
     numbered, or the only device it has.
@@ -567,6 +568,8 @@ class DeviceUse(_message.Message):
     """MIG profile, such as "1g.5gb"; empty where the device is not cut."""
     mig_start: _builtins.int
     """Memory slice at which the MIG instance begins."""
+    claim: _builtins.str
+    """What the pods call the claim that the device is given for; empty where they request it."""
     @_builtins.property
     def pods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The pods; each has its share of the device, all of it if it states none."""
@@ -578,10 +581,11 @@ class DeviceUse(_message.Message):
         pods: _abc.Iterable[_builtins.str] | None = ...,
         mig_profile: _builtins.str = ...,
         mig_start: _builtins.int = ...,
+        claim: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "mig_profile", b"mig_profile", "mig_start", b"mig_start", "pods", b"pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "device", b"device", "mig_profile", b"mig_profile", "mig_start", b"mig_start", "pods", b"pods"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,15 +85,21 @@ class DeviceClaim(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUESTS_FIELD_NUMBER: _builtins.int
     MATCH_ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Claim that pods of the namespace share; empty if each pod has its own."""
+    title: _builtins.str
+    """What the pod calls it (spec.resourceClaims[].name); for messages."""
+    node: _builtins.str
+    """Running node where a claim with a name is allocated already; empty if it is not."""
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceRequest]:
         """Devices, all of which must be given."""
 
     @_builtins.property
     def match_attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Attributes that must be equal on all devices of the claim."""
+        """Attributes that must be there, and equal, on all devices of the claim."""
 
     def __init__(
         self,
@@ -101,10 +107,12 @@ class DeviceClaim(_message.Message):
         name: _builtins.str = ...,
         requests: _abc.Iterable[Global___DeviceRequest] | None = ...,
         match_attributes: _abc.Iterable[_builtins.str] | None = ...,
+        title: _builtins.str = ...,
+        node: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["match_attributes", b"match_attributes", "name", b"name", "requests", b"requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match_attributes", b"match_attributes", "name", b"name", "node", b"node", "requests", b"requests", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,106 +144,47 @@ Global___DeviceRequest: _TypeAlias = DeviceRequest  # noqa: Y015
 
 @_typing.final
 class DeviceSubRequest(_message.Message):
-    """Devices of one class that pass all conditions."""
+    """Devices of one class that pass all selectors."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     DEVICE_CLASS_FIELD_NUMBER: _builtins.int
-    CONDITIONS_FIELD_NUMBER: _builtins.int
+    SELECTORS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    ADMIN_ACCESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name within the claim."""
     device_class: _builtins.str
-    """DeviceClass; its conditions are among those below."""
+    """DeviceClass; its selectors are among those below."""
     count: _builtins.int
-    """Devices; unset means 1, 0 all that a node has and the conditions admit."""
+    """Devices; unset means 1, 0 all that a node has, none of which may be taken already."""
+    admin_access: _builtins.bool
+    """Whether it only watches devices that others may have (adminAccess), and takes none."""
     @_builtins.property
-    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceCondition]:
-        """What each device must pass."""
+    def selectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CEL expressions that must be true of each device, such as
+        device.capacity["gpu.nvidia.com"].memory.compareTo(quantity("40Gi")) >= 0. Understood are device.driver,
+        device.attributes["domain"].name and device.capacity["domain"].name, has(), in, cel.bind(), && || ! ?:,
+        comparisons, startsWith(), endsWith(), contains(), matches(), lowerAscii(), upperAscii(), quantity() and semver()
+        with compareTo(), isGreaterThan() and isLessThan(), and constants.
+        """
 
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         device_class: _builtins.str = ...,
-        conditions: _abc.Iterable[Global___DeviceCondition] | None = ...,
+        selectors: _abc.Iterable[_builtins.str] | None = ...,
         count: _builtins.int | None = ...,
+        admin_access: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "conditions", b"conditions", "count", b"count", "device_class", b"device_class", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "admin_access", b"admin_access", "count", b"count", "device_class", b"device_class", "name", b"name", "selectors", b"selectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
     _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
 
 Global___DeviceSubRequest: _TypeAlias = DeviceSubRequest  # noqa: Y015
-
-@_typing.final
-class DeviceCondition(_message.Message):
-    """A comparison of a device's property with a constant."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PROPERTY_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    COMPARISON_FIELD_NUMBER: _builtins.int
-    VALUES_FIELD_NUMBER: _builtins.int
-    property: _builtins.str
-    """"driver", "attribute" or "capacity"."""
-    name: _builtins.str
-    """Qualified name of the attribute or capacity, such as "gpu.nvidia.com/memory"."""
-    comparison: _builtins.str
-    """==, !=, <, <=, >, >= or in."""
-    @_builtins.property
-    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceValue]:
-        """The constant, or several for "in"; capacities in whole units (bytes)."""
-
-    def __init__(
-        self,
-        *,
-        property: _builtins.str = ...,
-        name: _builtins.str = ...,
-        comparison: _builtins.str = ...,
-        values: _abc.Iterable[Global___DeviceValue] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "name", b"name", "property", b"property", "values", b"values"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeviceCondition: _TypeAlias = DeviceCondition  # noqa: Y015
-
-@_typing.final
-class DeviceValue(_message.Message):
-    """A constant of a condition."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TEXT_FIELD_NUMBER: _builtins.int
-    NUMBER_FIELD_NUMBER: _builtins.int
-    FLAG_FIELD_NUMBER: _builtins.int
-    text: _builtins.str
-    """Text or version."""
-    number: _builtins.int
-    """Number."""
-    flag: _builtins.bool
-    """Truth value."""
-    def __init__(
-        self,
-        *,
-        text: _builtins.str = ...,
-        number: _builtins.int = ...,
-        flag: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["text", "number", "flag"]  # noqa: Y015
-    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
-
-Global___DeviceValue: _TypeAlias = DeviceValue  # noqa: Y015

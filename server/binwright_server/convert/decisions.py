@@ -192,6 +192,7 @@ def _device_uses(
             pods=pod_names(workloads, (use.pods,)),
             mig_profile=use.profile,
             mig_start=use.start,
+            claim=use.claim,
         )
 
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from binwright.v1 import devices_pb2
-from binwright_optimizer.model.claims import (
-    AttributeValue,
-    Comparison,
-    DeviceClaim,
-    DeviceCondition,
-    DeviceProperty,
-    DeviceRequest,
-)
+from binwright_optimizer.model.cel import DeviceSelector
+from binwright_optimizer.model.claims import DeviceClaim, DeviceRequest
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI, GpuShare, GpuSharing, SharingStrategy
 
 from binwright_server.convert.violations import Violations
@@ -21,8 +15,6 @@ LEAST_MILLI = 1
 """Thousandths of a device for pods that share by memory alone."""
 
 _STRATEGIES = {strategy.value: strategy for strategy in SharingStrategy}
-_PROPERTIES = {prop.value: prop for prop in DeviceProperty}
-_COMPARISONS = {comparison.value: comparison for comparison in Comparison}
 
 
 def gpu_share_from_message(message: devices_pb2.GpuShare, path: str, out: Violations) -> GpuShare | None:
@@ -61,36 +53,22 @@ def _claim(message: devices_pb2.DeviceClaim, path: str, out: Violations) -> Devi
     if len(out.found) > before:
         return None
     attributes = tuple(message.match_attributes)
-    return out.build(path, lambda: DeviceClaim(message.name, requests, attributes))
+    return out.build(
+        path, lambda: DeviceClaim(message.name, requests, attributes, message.title, message.node)
+    )
 
 
 def _request(message: devices_pb2.DeviceSubRequest, path: str, out: Violations) -> DeviceRequest | None:
-    conditions = tuple(
-        condition
-        for k, condition_message in enumerate(message.conditions)
-        if (condition := _condition(condition_message, f"{path}.conditions[{k}]", out))
-    )
+    selectors = []
+    for k, text in enumerate(message.selectors):
+        try:
+            selectors.append(DeviceSelector(text))
+        except ValueError as error:
+            out.add(f"{path}.selectors[{k}]", text, str(error))
     count = message.count if message.HasField("count") else 1
-    return out.build(path, lambda: DeviceRequest(message.name, message.device_class, conditions, count))
-
-
-def _condition(message: devices_pb2.DeviceCondition, path: str, out: Violations) -> DeviceCondition | None:
-    prop = out.choose(f"{path}.property", message.property, _PROPERTIES)
-    comparison = out.choose(f"{path}.comparison", message.comparison, _COMPARISONS)
-    values = [_value(value, f"{path}.values[{k}]", out) for k, value in enumerate(message.values)]
-    known = tuple(value for value in values if value is not None)
-    if prop is None or comparison is None or len(known) < len(values):
-        return None
-    return out.build(path, lambda: DeviceCondition(prop, comparison, known, message.name))
-
-
-def _value(message: devices_pb2.DeviceValue, path: str, out: Violations) -> AttributeValue | None:
-    match message.WhichOneof("value"):
-        case "text":
-            return message.text
-        case "number":
-            return message.number
-        case "flag":
-            return message.flag
-    out.add(path, "", "must hold a text, a number or a truth value")
-    return None
+    return out.build(
+        path,
+        lambda: DeviceRequest(
+            message.name, message.device_class, tuple(selectors), count, message.admin_access
+        ),
+    )

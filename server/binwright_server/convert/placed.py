@@ -180,7 +180,7 @@ def _device_uses(
     messages: Iterable[decision_pb2.DeviceUse], path: str, index: PodIndex, out: Violations
 ) -> tuple[DeviceUse, ...]:
     return tuple(
-        DeviceUse(message.device, pods, message.mig_profile, message.mig_start)
+        DeviceUse(message.device, pods, message.mig_profile, message.mig_start, message.claim)
         for k, message in enumerate(messages)
         for pods in _ranges(message.pods, f"{path}[{k}].pods", index, out)
     )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from binwright.v1 import constraints_pb2, devices_pb2, problem_pb2
 from binwright_optimizer.model.affinity import PodAffinity, PodAffinityTerm
-from binwright_optimizer.model.claims import AttributeValue, DeviceClaim, DeviceCondition, DeviceRequest
+from binwright_optimizer.model.claims import DeviceClaim, DeviceRequest
 from binwright_optimizer.model.pods import PodTemplate
 from binwright_optimizer.model.requirements import NodeSelectorTerm, Operator, Requirement
 from binwright_optimizer.model.selectors import LabelSelector
@@ -161,6 +159,8 @@ def _claim(claim: DeviceClaim) -> devices_pb2.DeviceClaim:
             for alternatives in claim.requests
         ],
         match_attributes=claim.match_attributes,
+        title=claim.title,
+        node=claim.node,
     )
 
 
@@ -168,27 +168,7 @@ def _request(request: DeviceRequest) -> devices_pb2.DeviceSubRequest:
     return devices_pb2.DeviceSubRequest(
         name=request.name,
         device_class=request.device_class,
-        conditions=[_condition(condition) for condition in request.conditions],
+        selectors=[selector.text for selector in request.selectors],
         count=request.count,
+        admin_access=request.is_admin,
     )
-
-
-def _condition(condition: DeviceCondition) -> devices_pb2.DeviceCondition:
-    return devices_pb2.DeviceCondition(
-        property=condition.property.value,
-        name=condition.name,
-        comparison=condition.comparison.value,
-        values=_values(condition.values),
-    )
-
-
-def _values(values: Iterable[AttributeValue]) -> list[devices_pb2.DeviceValue]:
-    messages = []
-    for value in values:
-        if isinstance(value, bool):  # before int, which bool is a kind of
-            messages.append(devices_pb2.DeviceValue(flag=value))
-        elif isinstance(value, int):
-            messages.append(devices_pb2.DeviceValue(number=value))
-        else:
-            messages.append(devices_pb2.DeviceValue(text=value))
-    return messages

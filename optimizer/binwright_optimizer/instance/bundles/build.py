@@ -23,9 +23,12 @@ from binwright_optimizer.instance.bundles.needs import Needs, needs_of
 from binwright_optimizer.instance.bundles.ties import Tie, ties_of
 from binwright_optimizer.instance.claims import Claim, ClaimName
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.device_claims import ClaimedDevices
 from binwright_optimizer.instance.devices import GPU_MILLI
 from binwright_optimizer.instance.stated import Rules
 from binwright_optimizer.model import Problem
+from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
+from binwright_optimizer.model.resources import NVIDIA_GPU
 
 MOST_FOLLOWINGS = 64
 """Bundles of one pod, or group, with others that want to be near it; beyond, some numbers are left out."""
@@ -48,6 +51,7 @@ def bundles_of(
     kinds: Kinds,
     demand: NDArray[np.int64],
     claims: Mapping[ClaimName, Claim],
+    claimed: ClaimedDevices,
     room: Room,
 ) -> Bundles:
     """All bundles.
@@ -57,7 +61,7 @@ def bundles_of(
     demand
         int64 array (kind,).
     """
-    ties = ties_of(problem, kinds, demand, claims)
+    ties = ties_of(problem, kinds, demand, claims, claimed)
     needs = needs_of(rules, kinds, demand)
     if not ties and not needs.of:
         return NO_BUNDLES
@@ -76,7 +80,9 @@ def bundles_of(
 def _shares_gpus(bundle: Bundle, kinds: Kinds) -> bool:
     """Whether several pods would come with parts of GPUs, which are packed one pod at a time."""
     return sum(pods for _, pods in bundle.content) > 1 and any(
-        kinds.requests[k][GPU_MILLI] for k, _ in bundle.content
+        kinds.requests[k][GPU_MILLI] != WHOLE_GPU_MILLI * kinds.requests[k][NVIDIA_GPU]
+        for k, _ in bundle.content
+        if kinds.requests[k][GPU_MILLI]
     )
 
 

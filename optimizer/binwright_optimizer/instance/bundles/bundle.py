@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,37 +50,70 @@ NO_BUNDLES = Bundles()
 
 
 @dataclass(frozen=True, slots=True)
+class ContentSums:
+    """What pods take together.
+
+    Parameters
+    ----------
+    requests
+        int64 array (kind, r): of one pod by itself.
+    once
+        For each kind, what its pods share with others and is taken once: int64 arrays (r,). What is shared
+        is the same object.
+    """
+
+    requests: NDArray[np.int64]
+    once: Sequence[tuple[NDArray[np.int64], ...]]
+
+    def of(self, content: Content) -> NDArray[np.int64]:
+        """Amounts that these pods take: int64 array (r,)."""
+        total: NDArray[np.int64] = np.sum([pods * self.requests[k] for k, pods in content], axis=0)
+        for amounts in self.taken_once(k for k, _ in content):
+            total = total + amounts
+        return total
+
+    def taken_once(self, kinds: Iterable[int]) -> list[NDArray[np.int64]]:
+        """What pods of these kinds share, each once."""
+        return list({id(amounts): amounts for k in kinds for amounts in self.once[k]}.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """What nodes hold, to leave out bundles that none holds.
 
     Parameters
     ----------
-    requests
-        int64 array (kind, r).
     allocatable
         int64 array (c, r).
     """
 
-    requests: NDArray[np.int64]
+    sums: ContentSums
     allocatable: NDArray[np.int64]
 
     def fits(self, content: Content) -> bool:
         """Whether some node has room for these pods."""
-        total = np.sum([pods * self.requests[k] for k, pods in content], axis=0)
-        return bool((self.allocatable >= total).all(axis=1).any())
+        return bool((self.allocatable >= self.sums.of(content)).all(axis=1).any())
 
     def most(self, k: int, beside: Content) -> int:
         """Most pods of a kind that some node holds beside others."""
-        left = self.allocatable - np.sum([pods * self.requests[m] for m, pods in beside], axis=0)
+        requests = self.sums.requests[k]
+        left = self.allocatable - self.sums.of(((k, 0), *beside))
         left = left[(left >= 0).all(axis=1)]
-        used = self.requests[k] > 0
-        return int((left[:, used] // self.requests[k][used]).min(axis=1).max(initial=0))
+        used = requests > 0
+        return int((left[:, used] // requests[used]).min(axis=1).max(initial=0))
 
     def prefixes(self, pods: Sequence[int]) -> list[int]:
         """How many pods of a sequence, given by kind, the nodes hold: the lengths that occur, falling."""
         if not len(self.allocatable):
             return []
-        total = np.cumsum(self.requests[list(pods)], axis=0)
+        rows = self.sums.requests[list(pods)]
+        known: set[int] = set()
+        for position, k in enumerate(pods):
+            for amounts in self.sums.once[k]:
+                if id(amounts) not in known:
+                    known.add(id(amounts))
+                    rows[position] += amounts
+        total = np.cumsum(rows, axis=0)
         held = np.full(len(self.allocatable), len(pods))
         for r in range(total.shape[1]):
             held = np.minimum(held, np.searchsorted(total[:, r], self.allocatable[:, r], side="right"))

@@ -1,4 +1,4 @@
-"""Pods that have to be on one node, all of them that are placed: gangs and volumes that ask for it."""
+"""Pods that have to be on one node, all that are placed: by gangs, volumes and shared device claims."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance.bundles.bundle import ANYWHERE, Nodes, both
 from binwright_optimizer.instance.claims import Claim, ClaimName
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.device_claims import ClaimedDevices
 from binwright_optimizer.model import Problem, labels
 
 
@@ -23,10 +24,14 @@ class Tie:
 
 
 def ties_of(
-    problem: Problem, kinds: Kinds, demand: NDArray[np.int64], claims: Mapping[ClaimName, Claim]
+    problem: Problem,
+    kinds: Kinds,
+    demand: NDArray[np.int64],
+    claims: Mapping[ClaimName, Claim],
+    claimed: ClaimedDevices,
 ) -> list[Tie]:
-    """Ties of gangs and volumes; those that share a kind are one."""
-    found = [*_gangs(problem, kinds, demand), *_volumes(kinds, claims)]
+    """Ties of gangs, volumes and device claims; those that share a kind are one."""
+    found = [*_gangs(problem, kinds, demand), *_volumes(kinds, claims), *_devices(kinds, claimed)]
     merged: list[Tie] = []
     for tie in found:
         apart = []
@@ -56,6 +61,14 @@ def _gangs(problem: Problem, kinds: Kinds, demand: NDArray[np.int64]) -> list[Ti
                 if any((pods.namespace, pods.gang) == name for pods in node.pods)
             )
             found.append(Tie(tuple(members[name]), before or ANYWHERE))
+    return found
+
+
+def _devices(kinds: Kinds, claimed: ClaimedDevices) -> list[Tie]:
+    found = []
+    for _, shared in sorted(claimed.shared.items()):
+        users = {int(kinds.workload_kind[w]) for w in shared.workloads}
+        found.append(Tie(tuple(sorted(users)), shared.nodes or ANYWHERE))
     return found
 
 

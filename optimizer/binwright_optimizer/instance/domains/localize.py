@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.bundles import NO_BUNDLES, Bundle, Bundles, Content
 from binwright_optimizer.instance.classes import Kinds
+from binwright_optimizer.instance.device_claims import ClaimName
 from binwright_optimizer.instance.domains.eligibility import Eligibility, spread_keys
 from binwright_optimizer.instance.domains.linking import Scope
 from binwright_optimizer.instance.domains.spot_loss import plans, reclaim_rates
@@ -81,6 +82,7 @@ def localize(
     charge_of: ChargeOf,
     bundles: Bundles = NO_BUNDLES,
     is_bounded: NDArray[np.bool_] | None = None,
+    meeting: Mapping[ClaimName, NDArray[np.bool_]] | None = None,
 ) -> Localized:
     """Local kinds of a problem.
 
@@ -92,6 +94,8 @@ def localize(
         Items of several pods; their kinds are placed in no other way.
     is_bounded
         bool array (kind,): further kinds whose numbers of pods rows bound.
+    meeting
+        bool arrays (c,): where device claims that pods share can be met.
 
     Raises
     ------
@@ -110,7 +114,10 @@ def localize(
     items += bundles.of
     rows = [int(kinds.placement_of[item.content[0][0]]) for item in items]
     if bundles.of:
-        own = [_admitted_bundle(bundle, kinds, admitted, table.n_existing) for bundle in bundles.of]
+        own = [
+            _admitted_bundle(bundle, kinds, admitted, table.n_existing, meeting or {})
+            for bundle in bundles.of
+        ]
         rows[-len(own) :] = range(len(admitted), len(admitted) + len(own))
         admitted = np.concatenate([admitted, np.array(own)])
     cutter = _Cutter(admitted, table)
@@ -171,7 +178,11 @@ def localize(
 
 
 def _admitted_bundle(
-    bundle: Bundle, kinds: Kinds, admitted: NDArray[np.bool_], n_existing: int
+    bundle: Bundle,
+    kinds: Kinds,
+    admitted: NDArray[np.bool_],
+    n_existing: int,
+    meeting: Mapping[ClaimName, NDArray[np.bool_]],
 ) -> NDArray[np.bool_]:
     """Where all pods of a bundle may run: bool array (c,)."""
     rows = [int(kinds.placement_of[k]) for k, _ in bundle.content]
@@ -181,6 +192,8 @@ def _admitted_bundle(
         allowed = np.zeros(len(result), dtype=bool)
         allowed[[first + n for n in bundle.nodes]] = True
         result &= allowed
+    for name in {name for k, _ in bundle.content for name in kinds.shared[k]}:
+        result &= meeting[name]
     return result
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from binwright_optimizer.instance.device_packing import (
+    CLAIMED,
     COUNT,
     IS_EXCLUSIVE,
     MILLI,
@@ -47,7 +48,7 @@ def price_contents(
     Parameters
     ----------
     room
-        int64 array (6,): the candidate's row of `Devices.room`; no MIG instances may be among the items.
+        int64 array (7,): the candidate's row of `Devices.room`; no MIG instances may be among the items.
     mu
         float64 array (r,): multipliers to begin with, by resource.
     chosen
@@ -70,7 +71,7 @@ def price_contents(
         for r in range(n_other):
             if allocatable[other[r]] > 0:
                 share[k, r] = requests[i, other[r]] / allocatable[other[r]]
-        count[k] = devices.need[i, NEED_COUNT]
+        count[k] = devices.need[i, NEED_COUNT] + devices.claimed[room[CLAIMED], i]
         if count[k] > 0:
             size[k] = WHOLE_GPU_MILLI if room[IS_EXCLUSIVE] != 0 else devices.need[i, NEED_MILLI]
     unit = _unit(n, size, count, room[MILLI])
