@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 from binwright_optimizer.model.forecast import (
     PPM,
@@ -18,11 +18,10 @@ from binwright_optimizer.model.forecast import (
 from binwright_optimizer.model.quantity import parse_price
 
 from binwright_clients.forecast.draft import Draft, Place, Sold
+from binwright_clients.forecast.fields import parsed
 from binwright_clients.forecast.table import parse_date
 from binwright_clients.kubernetes.schema import STRING, ListOf, Record, Scalar, Schema, shown
 from binwright_clients.tables.cells import parse_count
-
-_T = TypeVar("_T")
 
 _NUMBER = Scalar("number")
 _QUANTITY = Scalar("quantity")
@@ -69,23 +68,13 @@ class CommitmentReader:
         for at, entry in enumerate(body.get("reservations") or ()):
             self._reservation(f"commitments.reservations[{at}]", entry or {})
 
-    def _parse(self, path: str, value: Any, parse: Callable[[str], _T]) -> _T | None:
-        if value is None:
-            self._report(path, "", "must be given")
-            return None
-        try:
-            return parse(str(value))
-        except ValueError as error:
-            self._report(path, shown(value), str(error))
-            return None
-
     def _currency(self, path: str, entry: Mapping[str, Any]) -> None:
         if entry.get("currency"):
             self._draft.currencies.append(Place("", f"{path}.currency", entry["currency"]))
 
     def _term(self, path: str, entry: Mapping[str, Any]) -> tuple[date, date] | None:
-        start = self._parse(f"{path}.start", entry.get("start"), parse_date)
-        end = self._parse(f"{path}.end", entry.get("end"), parse_date)
+        start = parsed(entry.get("start"), parse_date, f"{path}.start", self._report)
+        end = parsed(entry.get("end"), parse_date, f"{path}.end", self._report)
         if start is None or end is None:
             return None
         if end <= start:
@@ -130,7 +119,7 @@ class CommitmentReader:
 
     def _held(self, path: str, entry: Mapping[str, Any]) -> None:
         self._currency(path, entry)
-        price = self._parse(f"{path}.usdPerHour", entry.get("usdPerHour"), parse_price)
+        price = parsed(entry.get("usdPerHour"), parse_price, f"{path}.usdPerHour", self._report)
         discount = self._discount(f"{path}.discount", entry.get("discount"))
         term, scope = self._term(path, entry), self._scope(path, entry)
         if price is None or discount is None or term is None or scope is None:
@@ -140,7 +129,7 @@ class CommitmentReader:
 
     def _held_reservation(self, path: str, entry: Mapping[str, Any]) -> None:
         self._currency(path, entry)
-        count = self._parse(f"{path}.count", entry.get("count"), parse_count)
+        count = parsed(entry.get("count"), parse_count, f"{path}.count", self._report)
         term, scope = self._term(path, entry), self._nodes(path, entry)
         if count is None or term is None or scope is None:
             return
@@ -150,7 +139,7 @@ class CommitmentReader:
         self._draft.held_reservations.append((held, Place("", f"{path}.end", str(held.end))))
 
     def _sale(self, path: str, entry: Mapping[str, Any]) -> tuple[int, Upfront] | None:
-        upfront = self._parse(f"{path}.upfront", entry.get("upfront") or "none", _upfront)
+        upfront = parsed(entry.get("upfront") or "none", _upfront, f"{path}.upfront", self._report)
         years = entry.get("years")
         if years not in (1, 3):
             self._report(f"{path}.years", shown(years), "must be 1 or 3")
@@ -180,7 +169,7 @@ class CommitmentReader:
             self._report(f"{path}.discount", "", "must be given, or usdPerHour and upfrontUsd")
             return
         else:
-            prices = [self._parse(f"{path}.{key}", entry[key], parse_price) for key in quoted]
+            prices = [parsed(entry[key], parse_price, f"{path}.{key}", self._report) for key in quoted]
             if None in prices:
                 return
             amounts = dict(zip(quoted, prices, strict=True))

@@ -16,7 +16,7 @@ from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.table import parse_date
 from binwright_clients.sources import Format, read_source
 from binwright_clients.tables import cells
-from binwright_clients.tables.columns import find_columns
+from binwright_clients.tables.columns import required_columns
 from binwright_clients.tables.rows import read_table
 
 SHAPE = ("cpu_milli", "memory_mib", "gpu_count", "gpu_models", "capacity_type", "profile")
@@ -61,12 +61,7 @@ def read_histories(path: str) -> tuple[History, ...]:
     problems = Problems()
     table = read_table(source, problems)
     needed = ("workload", "region", "date", "replicas")
-    columns = find_columns(table, frozenset({*needed, *SHAPE}), {}, frozenset())
-    missing = [name for name in needed if name not in columns.index]
-    if missing:
-        raise InputError.of(
-            path, f"the header lacks the column {', '.join(missing)}", place=table.header_place
-        )
+    columns = required_columns(table, needed, frozenset(SHAPE), path)
     found: dict[tuple[str, str], History] = {}
     for line, row in table.rows:
         place = table.place(line)

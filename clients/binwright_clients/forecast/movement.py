@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from binwright_optimizer.model.forecast import PPM, ForecastWorkload, Link, RegionLimit, Resilience
 from binwright_optimizer.model.quantity import parse_price, parse_quantity
 from binwright_optimizer.model.resources import CPU
 
 from binwright_clients.forecast.draft import Draft, Place
+from binwright_clients.forecast.fields import parsed
 from binwright_clients.kubernetes.schema import STRING, ListOf, MapOf, Record, Scalar, Schema, shown
 from binwright_clients.tables.cells import parse_count
-
-_T = TypeVar("_T")
 
 _NUMBER = Scalar("number")
 _INTEGER = Scalar("integer")
@@ -66,7 +65,8 @@ class MovementReader:
         if body.get("headroom") is not None:
             self._draft.headroom_ppm = self._share("headroom", body["headroom"])
         if body.get("maxNodeCpu") is not None:
-            most = self._parse("maxNodeCpu", body["maxNodeCpu"], partial(parse_quantity, resource=CPU))
+            parse = partial(parse_quantity, resource=CPU)
+            most = parsed(body["maxNodeCpu"], parse, "maxNodeCpu", self._report)
             if most == 0:
                 self._report("maxNodeCpu", shown(body["maxNodeCpu"]), "must be above 0")
             self._draft.max_node_cpu_milli = most or self._draft.max_node_cpu_milli
@@ -81,7 +81,8 @@ class MovementReader:
         for region, quota in (body.get("quotas") or {}).items():
             path = f"quotas.{region}"
             self._draft.mentioned.append((region, Place("", path, region)))
-            cpu = self._parse(f"{path}.cpu", (quota or {}).get("cpu"), partial(parse_quantity, resource=CPU))
+            parse = partial(parse_quantity, resource=CPU)
+            cpu = parsed((quota or {}).get("cpu"), parse, f"{path}.cpu", self._report)
             if cpu is not None:
                 self._draft.parts[f"limits[{len(self._draft.limits)}].cpu_milli"] = Place(
                     "", f"{path}.cpu", shown(quota["cpu"])
@@ -95,7 +96,7 @@ class MovementReader:
             self._draft.mentioned.append((region, Place("", f"{path}.regions[{at}]", region)))
         latency = entry.get("maxLatencyMs")
         if latency is not None:
-            latency = self._parse(f"{path}.maxLatencyMs", latency, parse_count)
+            latency = parsed(latency, parse_count, f"{path}.maxLatencyMs", self._report)
         egress = entry.get("egressGiBPerHour") or 0
         if not 0 <= egress < 10**6:
             self._report(f"{path}.egressGiBPerHour", shown(egress), "must be in 0..1000000")
@@ -144,10 +145,10 @@ class MovementReader:
             self._draft.mentioned.append((region, Place("", f"{path}.between[{at}]", region)))
         latency: int | None = None
         if entry.get("latencyMs") is not None:
-            latency = self._parse(f"{path}.latencyMs", entry["latencyMs"], parse_count)
+            latency = parsed(entry["latencyMs"], parse_count, f"{path}.latencyMs", self._report)
         price: int | None = 0
         if entry.get("usdPerGiB") is not None:
-            price = self._parse(f"{path}.usdPerGiB", entry["usdPerGiB"], parse_price)
+            price = parsed(entry["usdPerGiB"], parse_price, f"{path}.usdPerGiB", self._report)
         if any(link.joins(between[0], between[1]) for link in self._draft.links):
             self._report(f"{path}.between", shown(between), "names a link twice")
             return
@@ -159,13 +160,3 @@ class MovementReader:
             self._report(path, shown(value), "must be in 0..1")
             return 0
         return round(value * PPM)
-
-    def _parse(self, path: str, value: Any, parse: Callable[[str], _T]) -> _T | None:
-        if value is None:
-            self._report(path, "", "must be given")
-            return None
-        try:
-            return parse(str(value))
-        except ValueError as error:
-            self._report(path, shown(value), str(error))
-            return None

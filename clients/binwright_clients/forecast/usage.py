@@ -20,7 +20,7 @@ from binwright_clients.forecast.table import CAPACITY_TYPES
 from binwright_clients.sources import Format, read_source
 from binwright_clients.spelling import suggestion
 from binwright_clients.tables import cells
-from binwright_clients.tables.columns import find_columns
+from binwright_clients.tables.columns import required_columns
 from binwright_clients.tables.rows import read_table
 
 _T = TypeVar("_T")
@@ -54,13 +54,8 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
         raise InputError.of(path, "is no table: usage is CSV or Parquet")
     problems = Problems()
     table = read_table(source, problems)
-    known = frozenset({*NEEDED, "capacity_type", "cost_usd", "currency"})
-    columns = find_columns(table, known, {}, frozenset())
-    missing = [name for name in NEEDED if name not in columns.index]
-    if missing:
-        raise InputError.of(
-            path, f"the header lacks the column {', '.join(missing)}", place=table.header_place
-        )
+    known = frozenset({"capacity_type", "cost_usd", "currency"})
+    columns = required_columns(table, NEEDED, known, path)
     periods = [period.name for period in plan.periods]
     regions = sorted({mix.region for period in plan.periods for mix in period.mixes})
     hours: dict[Pool, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
@@ -33,6 +33,23 @@ class Columns:
     index: Mapping[str, int]
     written: Mapping[str, str]
     resources: tuple[tuple[str, int], ...]
+
+
+def required_columns(table: Table, needed: Sequence[str], known: frozenset[str], path: str) -> Columns:
+    """Columns of a table of which some must be there; none has another spelling.
+
+    Raises
+    ------
+    InputError
+        If one is missing, unknown, or says the same as another.
+    """
+    columns = find_columns(table, known | frozenset(needed), {}, frozenset())
+    missing = [name for name in needed if name not in columns.index]
+    if missing:
+        raise InputError.of(
+            path, f"the header lacks the column {', '.join(missing)}", place=table.header_place
+        )
+    return columns
 
 
 def find_columns(
