@@ -76,7 +76,7 @@ def controller(api: ClusterApi, *, apply: bool = True, name: str = "one") -> Ite
     def remark(message: str) -> None:
         records.append({"event": "remark", "reason": message})
 
-    planner = OptimizingPlanner(ask_for, _solver(LocalEngine(), stop), remark)
+    planner = OptimizingPlanner(ask_for, _solver(lambda: contextlib.nullcontext(LocalEngine()), stop), remark)
     settings = Settings(apply, "kube-system", name, idle_s=0.3, max_s=3.0)
     thread = threading.Thread(
         target=run_controller, args=(api, planner, settings, stop, records.append), daemon=True

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import grpc
 import pytest
+from binwright_clients.cli.connection import Connection
+from binwright_clients.cli.controller import _solver
+from binwright_clients.cli.engines import open_engine
 from binwright_clients.client import Client
+from binwright_clients.cluster.errors import ClusterError
 from binwright_clients.errors import InputError
 from binwright_clients.rpc_errors import AuthenticationError
 from binwright_clients.transport import RetryPolicy, TlsOptions, read_token
+from binwright_optimizer.errors import BinwrightError
 from binwright_server.auth import TokenFile, bearer_token
 from binwright_server.config import ServerConfig
 from binwright_server.errors import ConfigError
@@ -156,6 +162,27 @@ def test_token_of_a_client_is_the_first_line_that_says_something(tmp_path: Path)
         file.write_bytes(content)
         with pytest.raises(InputError, match=r"token: (holds no token|a token must be ASCII text)"):
             read_token(file)
+
+
+def test_a_controller_sends_a_token_that_was_replaced_with_the_next_batch(tmp_path: Path) -> None:
+    """Kubernetes renews the tokens of service accounts under a controller that runs for months."""
+    token, tokens = tmp_path / "token", tmp_path / "tokens"
+    token.write_text("old\n")
+    tokens.write_text("old\n")
+    config = ServerConfig(address="127.0.0.1:0", workers=1, token_file=str(tokens))
+    request = solve_request()
+    with serving(config=config) as server:
+        connection = Connection(server.address, token_file=token)
+        solve = _solver(lambda: open_engine(connection), threading.Event())
+        assert solve(request).node_claims
+        tokens.write_text("newer\n")
+        with pytest.raises(ClusterError, match="unknown bearer token"):
+            solve(request)
+        token.write_text("newer\n")
+        assert solve(request).node_claims
+        token.unlink()
+        with pytest.raises(BinwrightError, match="cannot be read"):
+            solve(request)
 
 
 def test_processes_with_tls_and_token_understand_each_other(tmp_path: Path, tokens: Path) -> None:

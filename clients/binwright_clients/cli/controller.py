@@ -9,6 +9,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import Engine, open_engine
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exports import cloud_of
-from binwright_clients.cli.failures import Failure
+from binwright_clients.cli.failures import BadInput, Failure
 from binwright_clients.cli.output import output_option, print_yaml
 from binwright_clients.cli.question import ANY_CAPACITY_TYPE, CAPACITY_TYPES, build_question, check_catalog
 from binwright_clients.cli.render.text import printable
@@ -151,23 +152,33 @@ def controller(
     api = open_api(kubeconfig, context)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_engine(connection) as engine:
-        planner = OptimizingPlanner(ask_for, _solver(engine, stop), remark, alternatives)
-        run_controller(api, planner, settings, stop, record)
+    with open_engine(connection):
+        pass  # files that are missing or wrong are told before anything begins
+    solve = _solver(lambda: open_engine(connection), stop)
+    run_controller(api, OptimizingPlanner(ask_for, solve, remark, alternatives), settings, stop, record)
 
 
 def _solver(
-    engine: Engine, stop: threading.Event
+    opened: Callable[[], AbstractContextManager[Engine]], stop: threading.Event
 ) -> Callable[[provisioning_service_pb2.SolveRequest], decision_pb2.Decision]:
-    """Solves until told to stop; then the decision is dropped, so that nothing is half carried out."""
+    """Solves until told to stop; then the decision is dropped, so that nothing is half carried out.
+
+    Parameters
+    ----------
+    opened
+        Connects to the engine, for each solve anew: tokens and certificates are replaced while we run.
+    """
 
     def solve(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
         try:
-            decision = engine.solve(request, lambda _progress: None, stop)
+            with opened() as engine:
+                decision = engine.solve(request, lambda _progress: None, stop)
         except KeyboardInterrupt:
             raise ClusterError("stopped during the search") from None
-        except Failure as error:
+        except (Failure, BadInput) as error:
             raise ClusterError(error.message) from error
+        except OSError as error:
+            raise ClusterError(f"the connection to the server cannot be set up: {error}") from error
         if stop.is_set():
             raise ClusterError("stopped during the search")
         return decision
