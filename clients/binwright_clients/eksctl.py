@@ -86,6 +86,8 @@ def _managed_group(group: NodeGroup) -> Manifest:
         "privateNetworking": True,
         "labels": dict(group.labels),
     }
+    if group.max_pods:
+        manifest["maxPodsPerNode"] = group.max_pods
     if group.taints:
         manifest["taints"] = [
             {"key": taint.key, "effect": taint.effect} | ({"value": taint.value} if taint.value else {})

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from binwright.v1 import decision_pb2, problem_pb2
+from binwright.v1 import decision_pb2, node_class_pb2, problem_pb2
 from binwright_optimizer.model import labels
+from binwright_optimizer.model.nodeclasses import LOCAL_DISK_LABEL, AmiFamily
 from binwright_optimizer.model.offerings import CapacityType
 from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.resources import EPHEMERAL_STORAGE
@@ -67,6 +68,8 @@ class NodeGroup:
         Canonical model; empty without accelerator.
     accelerator
         What Google calls the accelerator; empty elsewhere.
+    max_pods
+        Pod slots that the NodePool's EC2NodeClass sets; 0 where it sets none.
     """
 
     name: str
@@ -86,6 +89,7 @@ class NodeGroup:
     gpu_count: int = 0
     gpu_model: str = ""
     accelerator: str = ""
+    max_pods: int = 0
 
     @property
     def is_spot(self) -> bool:
@@ -145,7 +149,10 @@ def _group(
         labels.NODE_POOL: claim.node_pool,
         labels.CAPACITY_TYPE: claim.capacity_type,
     }
+    node_class = pool.node_class if pool is not None else node_class_pb2.NodeClass()
     storage = claim.allocatable.get(EPHEMERAL_STORAGE)
+    if node_class.uses_local_disks and LOCAL_DISK_LABEL in claim.labels:
+        storage = None  # the pods' files lie on disks that come with the machine
     return NodeGroup(
         name=name,
         node_pool=claim.node_pool,
@@ -164,7 +171,23 @@ def _group(
         gpu_count=parse_quantity(claim.allocatable.get("nvidia.com/gpu", "0"), "nvidia.com/gpu"),
         gpu_model=claim.labels.get(labels.GPU_MODEL, ""),
         accelerator=claim.labels.get("cloud.google.com/gke-accelerator", ""),
+        max_pods=node_class.max_pods,
     )
+
+
+def node_class_settings(pool: problem_pb2.NodePool) -> tuple[str, ...]:
+    """What the NodePool's EC2NodeClass sets about its nodes, as fields of its spec; the root disk aside."""
+    found = pool.node_class
+    is_set = {
+        "kubelet.maxPods": found.HasField("max_pods"),
+        "kubelet.podsPerCore": found.pods_per_core > 0,
+        "kubelet.kubeReserved": bool(found.kube_reserved),
+        "kubelet.systemReserved": bool(found.system_reserved),
+        "kubelet.evictionHard": bool(found.eviction_hard),
+        "instanceStorePolicy": found.uses_local_disks,
+        f"amiFamily {found.ami_family}": found.ami_family not in ("", AmiFamily.AL2023, AmiFamily.CUSTOM),
+    }
+    return tuple(field for field, is_it in is_set.items() if is_it)
 
 
 def _taints(pool: problem_pb2.NodePool) -> Iterable[GroupTaint]:

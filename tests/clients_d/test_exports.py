@@ -356,6 +356,54 @@ def test_old_prices_are_told_in_the_file_and_aloud_unless_quiet(
         assert all(isinstance(document, dict) for document in yaml.safe_load_all(result.stdout))
 
 
+POOL = """
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: dense}
+spec:
+  template:
+    spec:
+      nodeClassRef: {group: karpenter.k8s.aws, kind: EC2NodeClass, name: dense}
+      requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [i3.2xlarge]}]
+---
+apiVersion: karpenter.k8s.aws/v1
+kind: EC2NodeClass
+metadata: {name: dense}
+spec:
+  amiFamily: AL2023
+  instanceStorePolicy: RAID0
+  kubelet: {maxPods: 110, kubeReserved: {memory: 1Gi}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "left_out"),
+    [
+        ("eksctl", "kubelet.kubeReserved, instanceStorePolicy"),
+        ("terraform", "kubelet.maxPods, kubelet.kubeReserved, instanceStorePolicy"),
+    ],
+)
+def test_node_groups_have_what_they_can_say_of_a_node_class_and_name_the_rest(
+    output: str, left_out: str, tmp_path: Path
+) -> None:
+    """100 pods on one node of 110 slots; local disks hold their files, so that no volume need be as large."""
+    (tmp_path / "pods.csv").write_text("name,replicas,cpu_milli,memory_mib\nweb,100,10,10\n")
+    (tmp_path / "pool.yaml").write_text(POOL)
+    arguments = ["solve", "-f", str(tmp_path / "pods.csv"), "--nodepools", str(tmp_path / "pool.yaml")]
+    result = CliRunner().invoke(main, [*arguments, "-o", output, "--deadline", "1s", "-q"])
+    assert result.exit_code == 0, result.output
+    told = f"warning: {left_out} of NodePool dense's EC2NodeClass is counted on and not in this file"
+    assert told in result.stdout
+    if output == "eksctl":
+        config = yaml.safe_load(result.stdout)
+        expect_valid(config, "eksctl_v1alpha5.json")
+        (group,) = config["managedNodeGroups"]
+        assert (group["desiredCapacity"], group["maxPodsPerNode"], group["volumeSize"]) == (1, 110, 80)
+    else:
+        (group,) = json.loads(result.stdout)["resource"]["aws_eks_node_group"].values()
+        assert (group["scaling_config"]["desired_size"], group["disk_size"]) == (1, 80)
+
+
 @pytest.mark.parametrize("output", ["eksctl", "clusterautoscaler"])
 def test_an_aws_format_is_refused_before_the_solve_on_another_cloud(output: str, tmp_path: Path) -> None:
     pods = tmp_path / "pods.csv"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 
 import click
-from binwright.v1 import catalog_pb2, decision_pb2
+from binwright.v1 import catalog_pb2, decision_pb2, problem_pb2
 
 from binwright_clients.cli.output import print_yaml, stderr_console
 from binwright_clients.cli.question import DEFAULT_CLOUD, Question
@@ -14,7 +15,7 @@ from binwright_clients.clusterautoscaler.deployment import autoscaler_manifests
 from binwright_clients.eksctl import cluster_config
 from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclaims import node_claim_manifests
-from binwright_clients.node_groups import node_groups
+from binwright_clients.node_groups import node_class_settings, node_groups
 from binwright_clients.terraform.configuration import terraform_configuration
 
 FORMATS = ("karpenter", "eksctl", "terraform", "clusterautoscaler")
@@ -68,6 +69,8 @@ def print_export(
         print_yaml(*manifests, comments=comments)
         return
     groups = node_groups(decision, problem)
+    if cloud == "aws":
+        comments += _left_out(output, problem, {group.node_pool for group in groups})
     if not groups:
         stderr_console().print("the decision buys no node, so there is no node group to write", markup=False)
         return
@@ -80,6 +83,26 @@ def print_export(
         click.echo(json.dumps(remarks | terraform_configuration(groups, cloud, cluster_name), indent=2))
     else:
         print_yaml(*autoscaler_manifests(groups, cluster_name, expander_url), comments=comments)
+
+
+_ALREADY_SAID = {"eksctl": frozenset({"kubelet.maxPods"})}
+"""Settings of EC2NodeClasses that a format with node groups has a field for."""
+
+
+def _left_out(output: str, problem: problem_pb2.Problem, pools: Container[str]) -> list[str]:
+    """Settings of EC2NodeClasses that the decision counted on and a format with node groups cannot say."""
+    if output == "clusterautoscaler":  # scales groups that somebody else has set up
+        return []
+    said = _ALREADY_SAID.get(output, frozenset())
+    lines = []
+    for pool in problem.node_pools:
+        fields = [field for field in node_class_settings(pool) if field not in said]
+        if pool.name in pools and fields:
+            lines.append(
+                f"warning: {', '.join(fields)} of NodePool {pool.name}'s EC2NodeClass is counted on and not "
+                "in this file: set it in a launch template, or nodes hold other amounts"
+            )
+    return lines
 
 
 def warn_of_unplaced(decision: decision_pb2.Decision) -> None:
