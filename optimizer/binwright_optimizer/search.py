@@ -18,7 +18,7 @@ from binwright_optimizer.columns.domains import Twins, components, joined
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.fluid import fluid_duals
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
-from binwright_optimizer.columns.known import Known
+from binwright_optimizer.columns.known import Head, Known
 from binwright_optimizer.columns.master import Rows, Solution
 from binwright_optimizer.columns.round import WHOLE, Dive
 from binwright_optimizer.columns.start import single_class_columns
@@ -129,6 +129,8 @@ class Search:
     most_pods
         int64 array (i,): pods of each class for which prices have to hold on one node; its demand by
         default.
+    head
+        An answer and prices to begin with.
     """
 
     def __init__(
@@ -141,9 +143,11 @@ class Search:
         work: Work | None = None,
         known: Known | None = None,
         most_pods: NDArray[np.int64] | None = None,
+        head: Head | None = None,
     ) -> None:
         self.instance = instance
         self._known = known
+        self._head = head
         self.params = params
         self._most_parts = most_parts
         self._price_step = price_step(instance)
@@ -300,7 +304,13 @@ class Search:
             if careful is not None:
                 columns = careful
                 self._offer(columns, "greedy")
+        if self._head is not None:
+            self._allocate(self._head.allocation)
+            self._offer((self._head.candidates, self._head.counts, self._head.patterns), "without charges")
         rows, nothing = self.generation.rows, self.generation.rows.zero_duals()
+        if self._head is not None and rows.has_only_pods:  # then prices that hold without charges hold here
+            prices_only = replace(nothing, pods=self._head.prices)
+            self.generation.offer_bound(self.generation.worth(self._head.prices), prices_only)
         volume = volume_prices(self.instance)
         self.generation.offer_bound(self.generation.worth(volume), replace(nothing, pods=volume))
         floor = rows.cheapest_nodes()
@@ -324,7 +334,11 @@ class Search:
             self.incumbent.raise_bound(self.generation.bound.dollars, "warm start")
             if self._known.is_close:
                 return
-        if known is not None:
+        if self._head is not None:
+            self.generation.add(self._head.candidates, self._head.patterns)
+            self.generation.sweep(replace(nothing, pods=self._head.prices), lift=True)
+            self.incumbent.raise_bound(self.generation.bound.dollars, "without charges")
+        elif known is not None:
             self.generation.add(*known)
         elif self._has_domains:
             self._pack_domains()  # whose prices are better than those, and found sooner

@@ -12,6 +12,7 @@ from binwright_optimizer.coverage import commitment_uses
 from binwright_optimizer.errors import VerificationError
 from binwright_optimizer.explain import TAKEN, explain
 from binwright_optimizer.extract import Placed, extract
+from binwright_optimizer.head_start import head_start
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.memory import Memory
@@ -130,7 +131,8 @@ def _search(
         stop = WorkLimit(work, params.work_limit)
     elif memory is not None:
         known = memory.recall(instance)
-    search = Search(instance, params, stop, on_progress, prover.most_parts, work, known)
+    head = head_start(instance, params, stop, work)
+    search = Search(instance, params, stop, on_progress, prover.most_parts, work, known, head=head)
     found = search.run()
     if memory is not None:
         memory.keep(instance, search.known())

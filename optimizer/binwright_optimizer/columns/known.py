@@ -97,3 +97,24 @@ class Known:
             np.concatenate([counts, rest[1]]),
             np.concatenate([self.patterns, rest[2]]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An answer to begin with, and dual prices that may be too high.
+
+    Parameters
+    ----------
+    candidates, counts, patterns
+        intp and int64 arrays (p,), int32 array (p, i): its nodes.
+    allocation
+        int64 array (v,): pods of each local kind.
+    prices
+        float64 array (i,): dollars that pods are worth.
+    """
+
+    candidates: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    patterns: NDArray[np.int32]
+    allocation: NDArray[np.int64]
+    prices: Float

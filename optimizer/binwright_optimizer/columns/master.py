@@ -116,6 +116,11 @@ class Rows:
         self.least = np.append(self.least, 0.0)
         self.most = np.append(self.most, np.inf)
 
+    @property
+    def has_only_pods(self) -> bool:
+        """Whether nothing but placing pods, and rules about domains, has a price."""
+        return not (len(self.room) or len(self.missing) or len(self.supply))
+
     def zero_duals(self) -> Duals:
         """Duals of zero."""
         return Duals(

@@ -35,14 +35,14 @@ class Downsize:
         for p, j in enumerate(packing.candidates):
             if instance.price[j] == 0 or self.is_floored[j] or not packing.patterns[p].any():
                 continue
-            better = self._cheapest_holder(packing.patterns[p])
+            better = self.holder(packing.patterns[p])
             if better >= 0 and instance.price[better] < instance.price[j]:
                 candidates[p] = better
         if (candidates == packing.candidates).all():
             return packing
         return replace(packing, candidates=candidates).with_demand(instance)
 
-    def _cheapest_holder(self, pattern: NDArray[np.int32]) -> int:
+    def holder(self, pattern: NDArray[np.int32]) -> int:
         """Cheapest candidate that holds a pattern, on its devices as well; -1 if there is none."""
         instance, devices = self.instance, self.instance.rules.devices
         blocked = self.is_blocked
