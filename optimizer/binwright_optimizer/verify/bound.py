@@ -64,6 +64,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import Certificate, Problem, labels
+from binwright_optimizer.verify import device_weights
 from binwright_optimizer.verify.exchange import without_replaceable
 from binwright_optimizer.verify.knapsack import VALUE_BITS, bound_pattern_values, undominated
 from binwright_optimizer.verify.local_prices import (
@@ -489,15 +490,12 @@ def _scaled_bound(
         is_active |= (demand > 0) & (shop.charge > 0).any(axis=0)
     copies = _Copies.of(shop, np.flatnonzero(is_active))
     active = copies.of_class
+    options = _competitive(shop, prices.node, copies.is_admitted)
+    shop = device_weights.with_device_weights(shop, options, demand, prices.pod, prices.node)
+    requests = np.ascontiguousarray(shop.requests[active])
     knapsacks = _Knapsacks(
-        demand[active],
-        shop.most[active],
-        np.ascontiguousarray(shop.requests[active]),
-        copies.is_admitted,
-        deadline,
-        most_nodes,
+        demand[active], shop.most[active], requests, copies.is_admitted, deadline, most_nodes
     )
-    options = _competitive(shop, prices.node, knapsacks.is_admitted)
     is_limited = shop.available[options] >= 0
     unlimited, limited = options[~is_limited], options[is_limited]
 
@@ -656,6 +654,7 @@ class _Knapsacks:
 
 def compile_kernels() -> None:
     """Run every kernel once on a tiny market, for the types that `prove_bound` calls them with."""
+    device_weights.compile_kernels()
     one = np.ones(1, dtype=np.int64)
     knapsacks = _Knapsacks(
         one * 3, one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf

@@ -67,6 +67,8 @@ class Market:
 
     Parameters
     ----------
+    names
+        Resources of the first columns; caps that classes share, and sums added for a proof, follow.
     requests
         (i, r): request of one pod, its slot included.
     is_admitted
@@ -90,6 +92,7 @@ class Market:
 
     classes: PodClasses
     pools: tuple[PoolTerms, ...]
+    names: tuple[str, ...]
     requests: Int64Array
     is_admitted: BoolArray
     pool_of: NDArray[np.intp]
@@ -401,6 +404,7 @@ def build_market(problem: Problem) -> Market:
     return Market(
         classes=classes,
         pools=(*terms, *(PoolTerms(h.commitment.name, {HELD: h.left}, 0) for h in held)),
+        names=names,
         requests=requests,
         is_admitted=builder.admitted(),
         pool_of=pool_of,

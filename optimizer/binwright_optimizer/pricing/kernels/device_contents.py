@@ -10,6 +10,10 @@ relaxation over all contents, P. C. Gilmore and R. E. Gomory, 1961, doi:10.1287/
 below what sums over GPUs allow). The best content is a knapsack of one dimension. Contents met on the way
 are the items of a knapsack in which a GPU is a resource like others, and every solution of which stands
 on devices.
+
+What a share is worth on a GPU, as a part of the best content, is a weight of which no GPU holds more than
+one: a dual feasible function (S. P. Fekete and J. Schepers, 2001, doi:10.1007/s101070100243). As one more
+sum over GPUs it hands the relaxation over all contents to any search that knows sums alone.
 """
 
 from __future__ import annotations
@@ -36,12 +40,14 @@ MOST_ROUNDS = 8
 """Relaxations solved to find contents and multipliers; four or five usually converge."""
 MOST_BRANCHES = 20
 """Relaxations solved to find a pattern of contents."""
+WHOLE_WEIGHT = 2**20
+"""Weight of a whole GPU."""
 
 
 @njit(cache=True, nogil=True)
 def price_contents(
     n, items, limits, values, requests, allocatable, devices, room, mu, cost, slack, max_nodes, halt, chosen,
-    no_rules, held, load, cap,
+    weights, no_rules, held, load, cap,
 ):  # fmt: skip
     """A good pattern by contents of single GPUs, and a bound on the worth of any.
 
@@ -53,6 +59,9 @@ def price_contents(
         float64 array (r,): multipliers to begin with, by resource.
     chosen
         int64 array (n,): receives the pattern; zeros if none is worth more than ``cost + slack``.
+    weights
+        int64 array (n,): receives what a pod weighs on the GPUs, all of which hold `WHOLE_WEIGHT` each. With
+        these weights as a resource the linear relaxation is about as good as the bound that is returned.
     no_rules
         `NodeRules` without any rule, for the knapsack of contents.
 
@@ -82,6 +91,8 @@ def price_contents(
     for r in range(n_other):
         price[r] = mu[other[r]]
     net = np.empty(n)
+    best_net = np.zeros(n)
+    best_on_gpu = 0.0
     best = np.empty(places + 1)
     last = np.empty(places + 1, dtype=np.int64)
     content = np.empty(n, dtype=np.int64)
@@ -111,7 +122,9 @@ def price_contents(
                 on_gpu = max(on_gpu, net[k] / count[k])
         _fill(n, net, size, count, unit, places, best, last)
         on_gpu = max(on_gpu, best[places])
-        upper = min(upper, bound + capacity * on_gpu)
+        if bound + capacity * on_gpu < upper:
+            upper = bound + capacity * on_gpu
+            best_net[:], best_on_gpu = net, on_gpu
         if upper <= cost + slack or halt[0] != 0:
             return upper
         before = n_contents
@@ -155,6 +168,7 @@ def price_contents(
         relax(n_rows, rows, row_limits, row_shares, row_values, free, duals, primal)
         for r in range(n_other):
             price[r] = duals[r]
+    _weigh(n, best_net, size, count, unit, places, best_on_gpu, weights)
     if n_rows == 0:
         return upper
     capacities = np.empty(n_other + 1, dtype=np.int64)
@@ -222,6 +236,37 @@ def _fill(n, net, size, count, unit, places, best, last):
             if best[total - s] + top[s] > best[total]:
                 best[total] = best[total - s] + top[s]
                 last[total] = item[s]
+
+
+@njit(cache=True, nogil=True)
+def _weigh(n, net, size, count, unit, places, on_gpu, weights):
+    """Weights of pods by what they are worth on a GPU, raised as far as what a GPU holds allows."""
+    weight = np.full(places + 1, -1, dtype=np.int64)  # by size, -1 where no share is of that size
+    for k in range(n):
+        s = size[k] // unit
+        if count[k] > 0 and size[k] < WHOLE_GPU_MILLI and s <= places:
+            own = 0.0
+            if on_gpu > 0.0:
+                own = (1.0 - 1e-9) * WHOLE_WEIGHT * max(0.0, net[k]) / (count[k] * on_gpu)
+            weight[s] = max(weight[s], np.int64(own))
+    sizes = np.flatnonzero(weight >= 0)
+    most = np.empty(places + 1, dtype=np.int64)  # weight of what fits, without the size that is raised
+    for raised in sizes[::-1]:
+        most[0] = 0
+        for total in range(1, places + 1):
+            most[total] = most[total - 1]
+            for s in sizes:
+                if s > total:
+                    break
+                if s != raised:
+                    most[total] = max(most[total], most[total - s] + weight[s])
+        limit = np.int64(WHOLE_WEIGHT)
+        for pieces in range(1, places // raised + 1):
+            limit = min(limit, (WHOLE_WEIGHT - most[places - pieces * raised]) // pieces)
+        weight[raised] = max(limit, np.int64(0))
+    for k in range(n):
+        is_share = size[k] < WHOLE_GPU_MILLI and size[k] // unit <= places
+        weights[k] = count[k] * (weight[size[k] // unit] if is_share else WHOLE_WEIGHT)
 
 
 @njit(cache=True, nogil=True)

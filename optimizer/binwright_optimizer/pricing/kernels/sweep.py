@@ -7,14 +7,13 @@ from numba import njit
 
 from binwright_optimizer.instance.device_packing import COUNT
 from binwright_optimizer.pricing.kernels.branch import branch
-from binwright_optimizer.pricing.kernels.depth_first import pack, trim
-from binwright_optimizer.pricing.kernels.device_contents import price_contents
+from binwright_optimizer.pricing.kernels.depth_first import pack
+from binwright_optimizer.pricing.kernels.on_devices import BRANCH_WORK, price_on_devices
 from binwright_optimizer.pricing.kernels.relaxation import relax, surplus
 from binwright_optimizer.pricing.kernels.rules import begin, room_in_sets
 
-SCREEN_WORK, PACK_WORK, BRANCH_WORK, CONTENTS_WORK = 2, 30, 40, 1_000
-"""Microseconds that screening a candidate, a depth-first search, a branch, and pricing by the contents of
-single GPUs take, in round numbers."""
+SCREEN_WORK, PACK_WORK = 2, 30
+"""Microseconds that screening a candidate and a depth-first search take, in round numbers."""
 
 
 @njit(cache=True, nogil=True)
@@ -48,12 +47,6 @@ def gather(
             shares[n, r] = requests[i, r] / allocatable[j, r] if requests[i, r] > 0 else 0.0
         n += 1
     return n
-
-
-@njit(cache=True, nogil=True)
-def _asks_for_cuts(n, items, devices):
-    """Whether any item asks for MIG instances."""
-    return devices.mig[items[:n]].any()
 
 
 @njit(cache=True, nogil=True)
@@ -164,24 +157,11 @@ def sweep(
         if complete:
             upper = value + slack
         elif has_devices and max_branches > 0 and rules.devices.room[j, COUNT] >= 0:
-            other = np.zeros(n, dtype=np.int64)
-            if _asks_for_cuts(n, items, rules.devices):
-                _, upper, solved = branch(
-                    n, items, limits, shares, values, requests, allocatable[j], value, slack, max_branches,
-                    halt, other, rules, j, held, load, cap,
-                )  # fmt: skip
-                begin(rules, j, held, load, cap)
-                work[j] += BRANCH_WORK * solved
-            else:
-                upper = price_contents(
-                    n, items, limits, values, requests, allocatable[j], rules.devices, rules.devices.room[j],
-                    mu, value, slack, max_nodes, halt, other, no_rules, held, load, cap,
-                )  # fmt: skip
-                work[j] += CONTENTS_WORK
-            worth = trim(n, items, shares, mu, values, other, rules, held, load, cap)
-            if worth > value:
-                value = worth
-                chosen[:n] = other
+            value, upper, taken = price_on_devices(
+                n, items, limits, shares, values, requests, allocatable[j], mu, value, cost, slack, max_nodes,
+                max_branches, halt, chosen, rules, no_rules, j, held, load, cap,
+            )  # fmt: skip
+            work[j] += taken
         elif max_branches > 0:
             value, upper, solved = branch(
                 n,
