@@ -52,6 +52,10 @@ TOLERANCE_SHARE = 0.2
 """Share of the open gap below which improvements are not looked for yet."""
 FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
+FERTILE_TURNS = 3
+"""Master solves after each sweep that price only the candidates which gave it columns."""
+BRANCH_S = 40e-6
+"""Seconds that a branch takes: no search gets more of them than there is time for."""
 MOST_BRANCHES = 200_000
 """Branches per candidate after which a search stays truncated: some seconds."""
 
@@ -162,6 +166,8 @@ class Generation:
         self._complement_every = 1
         self._branches = FIRST_BRANCHES
         self._most_branches = most_branches
+        self._affordable = most_branches
+        self._fertile = np.zeros(0, dtype=np.intp)
         self._is_truncated = False
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
@@ -195,11 +201,14 @@ class Generation:
         self._average = self._average.blended(solution.duals, CENTRE_STEP)
         if self.rounds % self._complement_every == 0:
             self._add_complement(between)
+        self._affordable = max(FIRST_BRANCHES, int(stop.remaining_s() / BRANCH_S))
         added = self.sweep(between, lift=self.rounds % self._lift_every == 0)
         if not added and not self.sweep(solution.duals):
             self._search_longer()
         elif self._is_stalled() and self._is_truncated:
             self._branches = min(4 * self._branches, self._most_branches)
+        if self.rounds >= FIRST_ROUNDS and not self.is_converged:
+            self._price_fertile(stop)
         if self.rounds % PRUNE_EVERY == 0:
             self.master.prune(PRUNE_MARGIN)
         distance = solution.objective - self.bound.dollars
@@ -208,6 +217,25 @@ class Generation:
             is_exact = not self.master.drop_exchanges() or is_exact
         if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
+
+    def _price_fertile(self, stop: Stop) -> None:
+        """Partial pricing: a few master solves that price only candidates which gave columns before.
+
+        They cost a fraction of a sweep, and bring the duals nearer to what the next sweep can prove.
+        """
+        for turn in range(FERTILE_TURNS if len(self._fertile) else 0):
+            solution = self.master.solve(stop.remaining_s())
+            if solution is None or self._average is None:
+                return
+            self.solution = solution
+            duals = solution.duals if turn % 2 else solution.duals.blended(self._average, CENTRE_SHARE)
+            self._average = self._average.blended(solution.duals, CENTRE_STEP)
+            priced = self.pricing.price(
+                duals.pods, self.rows.costs(duals), np.empty(self.instance.n_candidates), self._fertile,
+                branches=min(self._branches, self._affordable), tolerance=self._tolerance(),
+            )  # fmt: skip
+            if not self.add(priced.candidates, priced.patterns) and turn % 2:
+                return
 
     def whole_solution(self, stop: Stop) -> Solution | None:
         """The master's solution by columns alone: exchanges place pods on no node."""
@@ -268,7 +296,9 @@ class Generation:
         bounds = np.empty(instance.n_candidates)
         costs = self.rows.costs(duals)
         tolerance = self._tolerance()
-        priced = self.pricing.price(duals.pods, costs, bounds, branches=self._branches, tolerance=tolerance)
+        branches = min(self._branches, self._affordable)
+        priced = self.pricing.price(duals.pods, costs, bounds, branches=branches, tolerance=tolerance)
+        self._fertile = priced.candidates
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
         self._is_truncated = bool(np.count_nonzero(bounds > reached) > len(priced.candidates))
         added = self.add(priced.candidates, priced.patterns)

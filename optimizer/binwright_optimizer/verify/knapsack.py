@@ -81,6 +81,22 @@ def _collect(
 
 
 @njit(cache=True, nogil=True)
+def _scarce(requests: Int64Array, chosen: Int64Array, most: Int64Array, room: Int64Array) -> Int64Array:
+    """Resources that the node has too little of for all that may be placed: the others bind nothing."""
+    scarce = np.empty(room.shape[0], dtype=np.int64)
+    n_scarce = 0
+    for r in range(room.shape[0]):
+        left = room[r]
+        for k in range(chosen.shape[0]):
+            if requests[chosen[k], r] > 0 and left >= 0:
+                left = left - requests[chosen[k], r] * most[k]
+        if left < 0:
+            scarce[n_scarce] = r
+            n_scarce += 1
+    return scarce[:n_scarce]
+
+
+@njit(cache=True, nogil=True)
 def _bound_one(
     prices: Int64Array,
     demand: Int64Array,
@@ -97,7 +113,6 @@ def _bound_one(
 
     ``start`` holds multipliers per unit of threshold from a node before; updated.
     """
-    n_resources = room.shape[0]
     n_items = _collect(prices, demand, requests, admitted, room, item, most)
     chosen = item[:n_items]
     at_most = most[:n_items].copy()
@@ -107,8 +122,15 @@ def _bound_one(
         total += int(at_most[k] * price[k])
     if total <= threshold:
         return total, True
-    amounts = requests[chosen]
-    room = room.copy()
+    scarce = _scarce(requests, chosen, at_most, room)
+    n_resources = scarce.shape[0]
+    if n_resources == 0:
+        return total, True
+    amounts = np.empty((n_items, n_resources), dtype=np.int64)
+    for k in range(n_items):
+        for r in range(n_resources):
+            amounts[k, r] = requests[chosen[k], scarce[r]]
+    room = room[scarce]
     for r in range(n_resources):
         coarser = 0
         while room[r] >> coarser >= 1 << _ROOM_BITS:
@@ -125,13 +147,13 @@ def _bound_one(
     value = price.astype(np.float64)
     free = np.ones(n_resources)
     size = float(max(threshold, 1))
-    mu = start * size
+    mu = start[scarce] * size
     relaxed = descend(value, at_most, share, free, float(threshold), SCREENING_STEPS, mu)
     if relaxed > threshold:
         solve_relaxation(value, at_most, share, free, mu, np.empty(n_items))
         relaxed = relaxed_value(value, at_most, share, free, mu, np.empty(n_resources))
     if threshold > 0:
-        start[:] = mu / size
+        start[scarce] = mu / size
 
     shift = scale_bits(total, relaxed, n_resources)
     reduced = np.empty(n_items, dtype=np.int64)

@@ -261,10 +261,14 @@ def branch(
         farthest = -1.0
         for k in range(n_local):
             fraction = counts[k] - np.floor(counts[k])
-            distance = min(fraction, 1.0 - fraction)
+            distance = min(fraction, 1.0 - fraction) * local_share[k].max()  # large pods decide most
             if distance > farthest:
                 farthest = distance
                 split = k
+        for k in range(n_local):  # counts that alone would take the bound below what is needed
+            if reduced[k] < 0:
+                spare = (root - ((best - base + 1) << shift)) // -reduced[k]
+                high[at, chosen[k]] = min(high[at, chosen[k]], low[at, chosen[k]] + spare)
         item = chosen[split]
         middle = low[at, item] + min(int(counts[split]), local_most[split] - 1)
         low[at + 1] = low[at]
