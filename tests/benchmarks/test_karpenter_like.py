@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from binwright_benchmarks.baselines import BaselineResult, karpenter, open_market
 from binwright_optimizer.model import Problem, Resources
+from binwright_optimizer.model.nodeclasses import NodeClass
 from builders import (
     daemon_set,
     existing_node,
@@ -38,6 +40,15 @@ def test_two_t4_pods_grow_one_claim_to_four_gpus() -> None:
     question = problem([pod(cpu=2, memory_gib=13, gpu=1, replicas=2)], AWS_GPU_TYPES)
     assert bought(question) == ["g4dn.12xlarge"]
     assert run(question).cost_microusd_per_hour == microusd(3.912)
+
+
+def test_node_classes_change_what_claims_hold() -> None:
+    """30 small pods on nodes of 10 slots: three claims; with maxPods 110 a single one holds them all."""
+    node = dataclasses.replace(instance_type(cpu=8, memory_gib=64, pods=10, price=1.0), cloud="aws")
+    pods = [pod("web", cpu=0.1, memory_gib=0.1, replicas=30)]
+    assert len(bought(problem(pods, [node]))) == 3
+    dense = dataclasses.replace(node_pool(), node_class=NodeClass(max_pods=110))
+    assert len(bought(problem(pods, [node], [dense]))) == 1
 
 
 def test_five_t4_pods_grow_one_claim_to_a_metal_node() -> None:

@@ -331,3 +331,24 @@ def test_a_context_without_cluster_is_a_usage_error() -> None:
     result = CliRunner().invoke(main, ["solve", "-f", "x.yaml", "--context", "prod"])
     assert result.exit_code == 2
     assert "need --cluster" in result.stderr
+
+
+def test_a_cluster_without_nodes_is_solved_where_its_node_classes_have_subnets(
+    double: KubeDouble, tmp_path: Path
+) -> None:
+    """Karpenter has scaled it to nothing: what tells its region is where nodes may be launched."""
+    for name in ("n1", "n2"):
+        double.remove("nodes", name)
+    subnets = [{"id": "subnet-1", "zone": "eu-west-1a"}, {"id": "subnet-2", "zone": "eu-west-1b"}]
+    double.put(
+        "ec2nodeclasses",
+        {"metadata": {"name": "default"}, "spec": {"amiFamily": "AL2023"}, "status": {"subnets": subnets}},
+    )
+    kubeconfig = write_kubeconfig(double, tmp_path / "kubeconfig")
+    arguments = ["solve", "--cluster", "--kubeconfig", str(kubeconfig), "-o", "json", "--deadline", "1s"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "catalogue aws, eu-west-1 (where the NodePools buy" in result.stderr
+    claims = json.loads(result.stdout)["node_claims"]
+    assert {claim["zone"] for claim in claims} <= {"eu-west-1a", "eu-west-1b"}
+    assert claims

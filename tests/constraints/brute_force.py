@@ -164,7 +164,7 @@ def within_limits(problem: Problem, nodes: Sequence[Node]) -> bool:
                 used, bought = len(old), len(mine)
             else:
                 used = sum(node.capacity[name] for node in old)
-                bought = sum(option.kind.capacity[name] for option in mine)
+                bought = sum(pool.capacity_of(option.kind)[name] for option in mine)
             if bought > max(0, limit - used):
                 return False
     for option in new:
@@ -226,8 +226,9 @@ def has_room(problem: Problem, node: Node, pods: Sequence[Pod]) -> bool:
         room, capacity, taken = node.existing.free, node.existing.capacity, {}
     else:
         assert node.option is not None
-        room, capacity = node.option.kind.allocatable, node.option.kind.capacity
-        taken = daemon_overhead(problem, node.option.pool, node.labels)
+        pool, kind = node.option.pool, node.option.kind
+        room, capacity = pool.allocatable_of(kind), pool.capacity_of(kind)
+        taken = daemon_overhead(problem, pool, node.labels)
     total = dict(taken)
     for pod in pods:
         for name, amount in (*pod.template.requests, ("pods", 1)):

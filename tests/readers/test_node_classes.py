@@ -136,6 +136,15 @@ def test_nodes_are_bought_only_in_zones_of_the_subnets_that_karpenter_found(read
     assert list(zones.values) == ["us-east-1a", "us-east-1b"]
 
 
+def test_a_pool_that_buys_where_its_node_class_has_no_subnet_is_a_mistake(read: Read) -> None:
+    elsewhere = [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1f"]}]
+    with pytest.raises(InputError) as caught:
+        read(node_pool(requirements=elsewhere), node_class({}, subnets=[{"zone": "us-east-1a"}]))
+    [problem] = caught.value.problems
+    assert "document 1 (NodePool general): spec.template.spec.nodeClassRef.name: the subnets" in str(problem)
+    assert "are in us-east-1a only, where the pool buys nothing (got 'default')" in str(problem)
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -103,11 +103,11 @@ def build_question(
     sold, catalog_note = _catalog_source(catalog, regions, instance_types, exclude)
     inputs = read_inputs(paths, nodepools=nodepools, snapshot=snapshot)
     if not catalog and not regions:
-        home = _home_of(inputs.problem.existing_nodes)
+        home = _home_of(inputs.problem)
         if home is not None:
-            sold, _ = _catalog_source(home[0], home[1:], instance_types, exclude)
+            sold, _ = _catalog_source(home[0], home[1:2], instance_types, exclude)
             catalog_note = (
-                f"catalogue {home[0]}, {home[1]} (where the nodes are; --catalog and --region to change)"
+                f"catalogue {home[0]}, {home[1]} (where {home[2]}; --catalog and --region to change)"
             )
     request = provisioning_service_pb2.SolveRequest(problem=inputs.problem)
     request.problem.catalog.CopyFrom(sold)
@@ -156,20 +156,42 @@ def check_catalog(catalog: str | None) -> None:
     _catalog_source(catalog, (), (), ())
 
 
-def _home_of(nodes: Iterable[problem_pb2.ExistingNode]) -> tuple[str, str] | None:
-    """Cloud and region of running nodes; None unless all lie in one region of a known cloud."""
-    regions = {node.labels.get(labels.REGION, "") for node in nodes}
-    if len(regions) != 1:
-        return None
-    (region,) = regions
+def _home_of(problem: problem_pb2.Problem) -> tuple[str, str, str] | None:
+    """Cloud and region of running nodes, or of the zones that NodePools buy in, and which of both it is.
+
+    None unless all lie in one region of a known cloud.
+    """
     # Imported on first use, as everything of the optimizer but its model.
     from binwright_optimizer.catalog import zones
 
+    regions = {node.labels.get(labels.REGION, "") for node in problem.existing_nodes}
+    if not regions:
+        found = zones.region_with(_zones_bought_in(problem))
+        return (*found, "the NodePools buy") if found is not None else None
+    if len(regions) != 1:
+        return None
+    (region,) = regions
     for cloud in DEFAULT_REGIONS:
         with contextlib.suppress(KeyError):
             if zones.zones_of(cloud, region):
-                return cloud, region
+                return cloud, region, "the nodes are"
     return None
+
+
+def _zones_bought_in(problem: problem_pb2.Problem) -> frozenset[str]:
+    """Zones that the NodePools name; none if one of them names none."""
+    found: set[str] = set()
+    for pool in problem.node_pools:
+        named = {
+            zone
+            for requirement in pool.requirements
+            if requirement.key == labels.ZONE and requirement.operator == "In"
+            for zone in requirement.values
+        }
+        if not named:
+            return frozenset()
+        found |= named
+    return frozenset(found)
 
 
 def _catalog_source(

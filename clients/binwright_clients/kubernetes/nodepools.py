@@ -176,7 +176,15 @@ def add_node_pool(pool: ManifestObject) -> None:
     node_class = node_class_of(spec.get("nodeClassRef") or {})
     if node_class is not None:
         pool.assembly.node_classes[pool.name] = node_class
-        requirements = (*requirements, *_read_node_class(pool, node_class, message))
+        wanted = _read_node_class(pool, node_class, message)
+        if not clash and contradiction((*exact_requirements(labels), *requirements, *wanted)):
+            zones = ", ".join(zone for requirement in wanted for zone in requirement.values)
+            pool.problem(
+                f"{at}.nodeClassRef.name",
+                node_class.name,
+                f"the subnets of this EC2NodeClass are in {zones} only, where the pool buys nothing",
+            )
+        requirements = (*requirements, *wanted)
     if spec.get("kubelet"):  # v1beta1
         read_kubelet(spec["kubelet"], message.node_class, f"{at}.kubelet", pool.problem)
     message.requirements.extend(requirement_message(requirement) for requirement in requirements)

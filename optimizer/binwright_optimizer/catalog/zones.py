@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 
 from binwright_optimizer.catalog.tables import ZONES, read_rows
@@ -25,6 +26,18 @@ def zones_of(cloud: str, region: str) -> tuple[str, ...]:
     ('eu-west-1a', 'eu-west-1b', 'eu-west-1c')
     """
     return _zones()[cloud, region]
+
+
+def region_with(zones: Collection[str]) -> tuple[str, str] | None:
+    """Cloud and region that have all these zones; None if there is none, or more than one.
+
+    Examples
+    --------
+    >>> region_with(["europe-west4-a", "europe-west4-b"]), region_with(["us-east-1a", "eu-west-1a"])
+    (('gcp', 'europe-west4'), None)
+    """
+    found = [key for key, known in _zones().items() if zones and set(zones) <= set(known)]
+    return found[0] if len(found) == 1 else None
 
 
 def offered_zones(cloud: str, region: str, suffixes: str) -> tuple[str, ...]:
