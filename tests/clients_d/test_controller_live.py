@@ -283,6 +283,23 @@ def test_the_feed_follows_pods_that_come_and_are_bound(
     assert errors == []
 
 
+def test_an_outage_of_the_api_server_is_told_once_and_its_end_too(
+    api: ClusterApi, double: KubeDouble
+) -> None:
+    """Watch and Lease fail some five times within four seconds."""
+    with controller(api) as records:
+        until(lambda: "leading" in events_of(records))
+        double.token = "changed"
+        double.gone_watches = 1
+        double.put("pods", big("big-1"))
+        until(lambda: "error" in events_of(records))
+        before = len(records)
+        time.sleep(4.5)
+        assert "error" not in events_of(records[before:])
+        double.token = "right"
+        until(lambda: any("the API server answers again after" in r["reason"] for r in records))
+
+
 def test_the_feed_lists_again_when_its_version_is_gone(api: ClusterApi, double: KubeDouble) -> None:
     errors: list[ClusterError] = []
     double.put("pods", big("big-1"))

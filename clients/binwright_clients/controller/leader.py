@@ -120,6 +120,8 @@ class LeaderThread:
     ----------
     on_change
         Called with True when we begin to lead and with False when we cease.
+    on_error, on_answer
+        Called after each try, every two seconds, that failed or did not.
     """
 
     def __init__(
@@ -127,10 +129,12 @@ class LeaderThread:
         election: Election,
         on_change: Callable[[bool], None],
         on_error: Callable[[ClusterError], None],
+        on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._election = election
         self._on_change = on_change
         self._on_error = on_error
+        self._on_answer = on_answer
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leader-election", daemon=True)
 
@@ -154,6 +158,8 @@ class LeaderThread:
                 self._election.try_once()
             except ClusterError as error:
                 self._on_error(error)
+            else:
+                self._on_answer()
             if self._election.is_leading() != was_leading:
                 was_leading = not was_leading
                 self._on_change(was_leading)

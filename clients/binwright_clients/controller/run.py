@@ -7,12 +7,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from binwright_optimizer.errors import BinwrightError
 
 from binwright_clients.cluster.api import ClusterApi, Json
-from binwright_clients.cluster.errors import ClusterError, NotFoundError
+from binwright_clients.cluster.errors import (
+    ClusterError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthorizedError,
+    UnreachableError,
+)
 from binwright_clients.cluster.kinds import NODE_POOLS, WATCHED_KINDS
+from binwright_clients.cluster.outage import Outage
 from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from binwright_clients.controller.cycle import Cycle, Planner
@@ -68,8 +76,11 @@ def run_controller(
         Takes one mapping for each step, from any thread.
     """
 
-    def failed(error: BinwrightError) -> None:
+    def failed(error: Exception) -> None:
         record({"event": "error", "reason": str(error)})
+
+    def recovered(length_s: float) -> None:
+        record({"event": "remark", "reason": f"the API server answers again after {length_s:.0f} s"})
 
     def leading(is_leading: bool) -> None:
         record({"event": "leading" if is_leading else "standing-by", "reason": settings.identity})
@@ -78,8 +89,11 @@ def run_controller(
         return datetime.datetime.now(datetime.UTC)
 
     election = Election(api, settings.namespace, settings.identity, time.monotonic, utc_now)
-    leader = LeaderThread(election, leading, failed)
-    feed = PendingFeed(api, failed, lambda: None)
+    # Watch, Lease and rounds are tried every few seconds: an outage is told once for all of them.
+    outage = Outage(failed, recovered)
+    on_lease_error, on_lease = partial(outage.failed, "lease"), partial(outage.well, "lease")
+    leader = LeaderThread(election, leading, on_lease_error, on_lease)
+    feed = PendingFeed(api, partial(outage.failed, "pods"), lambda: None, partial(outage.well, "pods"))
     cache = ClusterCache(api, WATCHED_KINDS)
     cycle = Cycle(
         cluster=LiveCluster(api, cache, feed.waiting, election.is_leading),
@@ -96,12 +110,16 @@ def run_controller(
     if settings.apply:
         leader.start()
     try:
-        _work(cycle, stop, failed, may_act=election.is_leading if settings.apply else lambda: True)
+        _work(cycle, stop, failed, outage, may_act=election.is_leading if settings.apply else lambda: True)
     finally:
         feed.stop()
         cache.stop()
         if settings.apply:
             leader.stop()
+
+
+_OF_API_SERVER = (UnreachableError, UnauthorizedError, ForbiddenError)
+"""What ends a round and is no matter of the round."""
 
 
 def _start_line(api: ClusterApi, settings: Settings) -> str:
@@ -122,7 +140,11 @@ def _start_line(api: ClusterApi, settings: Settings) -> str:
 
 
 def _work(
-    cycle: Cycle, stop: threading.Event, failed: Callable[[BinwrightError], None], may_act: Callable[[], bool]
+    cycle: Cycle,
+    stop: threading.Event,
+    failed: Callable[[Exception], None],
+    outage: Outage,
+    may_act: Callable[[], bool],
 ) -> None:
     pause_s = TICK_S
     while not stop.wait(pause_s):
@@ -131,8 +153,12 @@ def _work(
         try:
             if cycle.tick():
                 pause_s = TICK_S
+                outage.well("round")
         except BinwrightError as error:
             if stop.is_set():
                 return
-            failed(error)
+            if isinstance(error, _OF_API_SERVER):
+                outage.failed("round", error)
+            else:
+                failed(error)
             pause_s = min(LONGEST_PAUSE_S, max(1.0, 2 * pause_s))
