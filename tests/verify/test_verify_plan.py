@@ -292,7 +292,7 @@ MUTATIONS: dict[str, Callable[[Document], None]] = {
     "another mix alone": first_answer(3, "0"),
     "churn for nothing": set_in("churn_usd", 5.0),
     "all demand served": set_in("service_level", 0.5),
-    "a warning of nothing": set_in("warnings", ["all is well"]),
+    "no warnings": set_in("warnings", None),
     "a sizing rule from nowhere": set_in("sizing_rule_usd", 10.0**6),
     "a backtest from nowhere": set_in("backtests", [{"workload": "plain"}]),
     "a later price list": set_in("price_sources.0.date", "2028-01-01"),

@@ -52,6 +52,13 @@ def open_engine(connection: Connection | None) -> Iterator[Engine]:
     if connection is None:
         yield LocalEngine()
         return
+    with open_client(connection) as client:
+        yield RemoteEngine(client)
+
+
+@contextmanager
+def open_client(connection: Connection) -> Iterator[Client]:
+    """A client of a server while the connection lasts; what goes wrong names the server."""
     # Imported on first use: gRPC takes a noticeable part of the time of `binwright --help`.
     from binwright_clients.client import Client
     from binwright_clients.rpc_errors import InvalidRequestError, RpcError
@@ -65,7 +72,7 @@ def open_engine(connection: Connection | None) -> Iterator[Engine]:
     token = read_token(connection.token_file) if connection.token_file is not None else None
     try:
         with Client(connection.address, tls=tls, token=token, timeout=CALL_TIMEOUT_S) as client:
-            yield RemoteEngine(client)
+            yield client
     except InvalidRequestError as error:
         raise BadInput(f"server {connection.address}: {error}") from error
     except RpcError as error:

@@ -15,6 +15,7 @@ from binwright_optimizer.errors import PlanningError, UnservedError
 from binwright_optimizer.model.forecast import HeldCommitment, HeldReservation
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
+from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.files import check_writable
@@ -24,6 +25,7 @@ from binwright_clients.cli.plan_forecast_view import plan_view, service_level
 from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
+from binwright_clients.cli.plan_served import document_view, plan_request, served
 from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         "binwright plan examples/forecast.yaml --risk-aversion 0.5 --tail 0.9",
         "binwright plan forecast demand.csv --cloud gcp --deadline 20s -o json > plan.json",
         "binwright plan forecast large.yaml --engine dask --dask-address tcp://10.0.0.5:8786",
+        "binwright plan forecast large.yaml --server planner.example:8443 --tls-ca ca.pem --token-file token",
     )
 )
 @click.argument("path", metavar="FORECAST")
@@ -101,6 +104,7 @@ if TYPE_CHECKING:
     help="Also write a page of HTML with charts, which needs no network.",
 )
 @engine_options
+@server_options
 @output_option()
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 def forecast(
@@ -117,6 +121,7 @@ def forecast(
     output: str,
     quiet: bool,
     engine: EngineChoice,
+    connection: Connection | None,
 ) -> None:
     """Plan for a forecast (YAML, JSON, CSV, Parquet): what to commit to now, which nodes to run then.
 
@@ -135,6 +140,18 @@ def forecast(
     saved = None if held_path is None else read_plan(held_path)
     if saved is not None:
         asked = with_held(asked, saved)
+    if connection is not None:
+        if engine != EngineChoice() or report is not None or churn_cost:
+            raise BadInput("--server: engine options, --report and --churn-cost are not for a server")
+        request = plan_request(asked, deadline, risk_aversion, tail, whole_term, seed)
+        document = served(connection, request, asked, places, quiet=quiet)
+        if output == "table":
+            print_table(document_view(document))
+        elif output == "json":
+            click.echo(json.dumps(document, indent=2))
+        else:
+            print_yaml(document)
+        return
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.commit import Risk
     from binwright_optimizer.planning.planner import PlanParams
@@ -308,12 +325,9 @@ def plan_document(found: Plan) -> dict[str, Any]:
 def _mix_document(mix: Mix) -> dict[str, Any]:
     """A mix as plain values; nothing is said to be proven of one that was chosen by other prices."""
     # Imported on first use: it loads the solver.
-    from binwright_optimizer.planning.certificate import at_list_prices
+    from binwright_optimizer.planning.certificate import is_proven
 
-    packed, document = at_list_prices(mix), mix_document(mix)
-    if packed is not None and not (packed.mix.certificate.pod_prices or packed.mix.certificate.split):
-        document |= {"lower_bound_usd": None, "gap": None}
-    return document
+    return mix_document(mix) | ({} if is_proven(mix) else {"lower_bound_usd": None, "gap": None})
 
 
 def scope_document(scope: Scope) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from binwright_optimizer.model.forecast import (
     Sampling,
     Scope,
 )
+from binwright_optimizer.model.remarks import idle_commitments
 
 from binwright_clients.errors import Problems
 from binwright_clients.spelling import suggestion
@@ -176,21 +177,8 @@ class Draft:
             *self.held,
             *self.held_reservations,
         ]
-        for held, place in everything:
-            owner = place.field.removesuffix("end")
-            if held.start >= periods[-1].end:
-                yield (
-                    f"{owner}start: commitment {held.name} begins on {held.start}, "
-                    "after the last period, and counts for nothing"
-                )
-            for period in periods:
-                for name, day in (("start", held.start), ("end", held.end)):
-                    if period.start < day < period.end:
-                        verb = "begins" if name == "start" else "ends"
-                        yield (
-                            f"{owner}{name}: commitment {held.name} {verb} on {day}, "
-                            f"within {_named(period)}, and counts for nothing in that period"
-                        )
+        for at, field_name, said in idle_commitments([held for held, _ in everything], periods):
+            yield f"{everything[at][1].field.removesuffix('end')}{field_name}: {said}"
 
     def _check_currency(self, report: _Report) -> None:
         first = self.currencies[0].value if self.currencies else CURRENCY

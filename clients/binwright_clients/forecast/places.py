@@ -13,6 +13,8 @@ from binwright_clients.forecast.draft import DemandCell, Draft, Place
 
 _OF_WORKLOAD = re.compile(r"^workloads\[(\d+)\]\.(.*)$")
 _OF_DEMAND = re.compile(r"^demands\[(\d+)\]")
+_ABOUT_DEMAND = re.compile(r" \(demands\[(\d+)\]\)$")
+"""How a server says which demand a violation concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,20 @@ class Places:
         """The error with the places and the amounts as they were written."""
         return InputError(self._problem(part) for part in error.parts)
 
-    def refused(self, error: InvalidProblemError) -> InputError:
-        """A server's complaint about the forecast, likewise; other fields stay as the server names them."""
+    def refused(self, error: InvalidProblemError, order: Sequence[int]) -> InputError:
+        """A server's complaint about the forecast, likewise; other fields stay as the server names them.
+
+        Parameters
+        ----------
+        order
+            Numbers of the demands in the order of the message.
+        """
         found = []
         for violation in error.violations:
-            match = _OF_DEMAND.match(violation.field)
-            number = int(match[1]) if match else -1
-            found.append(
-                self._problem(Unserved(violation.field, violation.value, violation.description, number))
-            )
+            match = _OF_DEMAND.match(violation.field) or _ABOUT_DEMAND.search(violation.description)
+            number = order[int(match[1])] if match else -1
+            said = _ABOUT_DEMAND.sub("", violation.description)
+            found.append(self._problem(Unserved(violation.field, violation.value, said, number)))
         return InputError(found)
 
     def _problem(self, part: Unserved) -> InputProblem:

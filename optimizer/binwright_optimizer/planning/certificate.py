@@ -165,3 +165,9 @@ def at_list_prices(mix: Mix) -> Packed | None:
         return mix.packed
     cost = mix.cost_microusd_per_hour
     return replace(mix.packed, mix=PackedMix(nodes, cost, 0, Certificate(0, ())))
+
+
+def is_proven(mix: Mix) -> bool:
+    """Whether the bound of a mix holds at list prices; else the mix was chosen by others."""
+    packed = at_list_prices(mix)
+    return packed is None or bool(packed.mix.certificate.pod_prices or packed.mix.certificate.split)

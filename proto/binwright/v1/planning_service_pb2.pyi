@@ -170,6 +170,8 @@ class CapacityPlan(_message.Message):
     PRICE_SOURCES_FIELD_NUMBER: _builtins.int
     CERTIFICATE_JSON_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    SIZING_RULE_NOTE_FIELD_NUMBER: _builtins.int
+    SPLITS_FIELD_NUMBER: _builtins.int
     total_microusd: _builtins.int
     """The objective: expected cost, or its mixture with the tail's mean."""
     lower_bound_microusd: _builtins.int
@@ -188,6 +190,8 @@ class CapacityPlan(_message.Message):
     """The proof of cost and bound as JSON, the "certificate" of "binwright plan -o json"; empty where a plan has
     none.
     """
+    sizing_rule_note: _builtins.str
+    """Why the sizing rule has no answer; empty where it has one."""
     @_builtins.property
     def scenarios(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanScenario]:
         """Futures that the plan serves, the one of highest demand last."""
@@ -212,6 +216,10 @@ class CapacityPlan(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What to know about the plan: remarks on the forecast, and prices that are old."""
 
+    @_builtins.property
+    def splits(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedSplit]:
+        """Where pods run and stand by, if the forecast lets them run in several places or promises to survive losses."""
+
     def __init__(
         self,
         *,
@@ -228,16 +236,72 @@ class CapacityPlan(_message.Message):
         price_sources: _abc.Iterable[_catalog_pb2.PriceSource] | None = ...,
         certificate_json: _builtins.str = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        sizing_rule_note: _builtins.str = ...,
+        splits: _abc.Iterable[Global___PlannedSplit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "sizing_rule_microusd", b"sizing_rule_microusd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "certificate_json", b"certificate_json", "commitments", b"commitments", "expected_microusd", b"expected_microusd", "gap", b"gap", "lower_bound_microusd", b"lower_bound_microusd", "mixes", b"mixes", "periods", b"periods", "price_sources", b"price_sources", "scenarios", b"scenarios", "sizing_rule_microusd", b"sizing_rule_microusd", "total_microusd", b"total_microusd", "warnings", b"warnings", "without_commitments_microusd", b"without_commitments_microusd"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "certificate_json", b"certificate_json", "commitments", b"commitments", "expected_microusd", b"expected_microusd", "gap", b"gap", "lower_bound_microusd", b"lower_bound_microusd", "mixes", b"mixes", "periods", b"periods", "price_sources", b"price_sources", "scenarios", b"scenarios", "sizing_rule_microusd", b"sizing_rule_microusd", "sizing_rule_note", b"sizing_rule_note", "splits", b"splits", "total_microusd", b"total_microusd", "warnings", b"warnings", "without_commitments_microusd", b"without_commitments_microusd"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sizing_rule_microusd: _TypeAlias = _typing.Literal["sizing_rule_microusd"]  # noqa: Y015
     _WhichOneofArgType__sizing_rule_microusd: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sizing_rule_microusd) -> _WhichOneofReturnType__sizing_rule_microusd | None: ...
 
 Global___CapacityPlan: _TypeAlias = CapacityPlan  # noqa: Y015
+
+@_typing.final
+class PlannedSplit(_message.Message):
+    """The pods of a workload that one place holds in one period, scenario and block of hours."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKLOAD_FIELD_NUMBER: _builtins.int
+    WANTED_IN_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    SCENARIO_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    PODS_HELD_FIELD_NUMBER: _builtins.int
+    PODS_RUNNING_FIELD_NUMBER: _builtins.int
+    workload: _builtins.str
+    """Name of the workload."""
+    wanted_in: _builtins.str
+    """The region that wants them."""
+    region: _builtins.str
+    """Where they are held."""
+    zone: _builtins.str
+    """The zone, where demand is split over zones; else empty."""
+    period: _builtins.str
+    """Name of the period."""
+    scenario: _builtins.str
+    """Name of the scenario."""
+    block: _builtins.int
+    """The block of hours, in the order of a scenario's mixes."""
+    pods_held: _builtins.int
+    """Pods that fit there."""
+    pods_running: _builtins.int
+    """Pods that run there while all is well."""
+    def __init__(
+        self,
+        *,
+        workload: _builtins.str = ...,
+        wanted_in: _builtins.str = ...,
+        region: _builtins.str = ...,
+        zone: _builtins.str = ...,
+        period: _builtins.str = ...,
+        scenario: _builtins.str = ...,
+        block: _builtins.int = ...,
+        pods_held: _builtins.int = ...,
+        pods_running: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block", b"block", "period", b"period", "pods_held", b"pods_held", "pods_running", b"pods_running", "region", b"region", "scenario", b"scenario", "wanted_in", b"wanted_in", "workload", b"workload", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedSplit: _TypeAlias = PlannedSplit  # noqa: Y015
 
 @_typing.final
 class PlanScenario(_message.Message):
@@ -405,6 +469,8 @@ class PlannedMix(_message.Message):
     SCENARIO_FIELD_NUMBER: _builtins.int
     HOURS_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
+    ON_DEMAND_BOUND_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    SPOT_BOUND_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region."""
     zone: _builtins.str
@@ -413,6 +479,12 @@ class PlannedMix(_message.Message):
     """Name of the period."""
     scenario: _builtins.str
     """Name of the scenario."""
+    on_demand_bound_microusd_per_hour: _builtins.int
+    """Proven: no on-demand nodes sold there hold these pods for less, in millionths of a US dollar an hour; unset
+    where the nodes were chosen by the prices of commitments.
+    """
+    spot_bound_microusd_per_hour: _builtins.int
+    """The same for spot nodes."""
     @_builtins.property
     def hours(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Hours of the week, from Monday 0 h, that have these nodes."""
@@ -430,12 +502,16 @@ class PlannedMix(_message.Message):
         scenario: _builtins.str = ...,
         hours: _abc.Iterable[_builtins.int] | None = ...,
         nodes: _abc.Iterable[Global___PlannedNodes] | None = ...,
+        on_demand_bound_microusd_per_hour: _builtins.int | None = ...,
+        spot_bound_microusd_per_hour: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_on_demand_bound_microusd_per_hour", b"_on_demand_bound_microusd_per_hour", "on_demand_bound_microusd_per_hour", b"on_demand_bound_microusd_per_hour"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hours", b"hours", "nodes", b"nodes", "period", b"period", "region", b"region", "scenario", b"scenario", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_on_demand_bound_microusd_per_hour", b"_on_demand_bound_microusd_per_hour", "hours", b"hours", "nodes", b"nodes", "on_demand_bound_microusd_per_hour", b"on_demand_bound_microusd_per_hour", "period", b"period", "region", b"region", "scenario", b"scenario", "spot_bound_microusd_per_hour", b"spot_bound_microusd_per_hour", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__on_demand_bound_microusd_per_hour: _TypeAlias = _typing.Literal["on_demand_bound_microusd_per_hour"]  # noqa: Y015
+    _WhichOneofArgType__on_demand_bound_microusd_per_hour: _TypeAlias = _typing.Literal["_on_demand_bound_microusd_per_hour", b"_on_demand_bound_microusd_per_hour"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__on_demand_bound_microusd_per_hour) -> _WhichOneofReturnType__on_demand_bound_microusd_per_hour | None: ...
 
 Global___PlannedMix: _TypeAlias = PlannedMix  # noqa: Y015
 
@@ -450,6 +526,7 @@ class PlannedNodes(_message.Message):
     ZONE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     PRICE_MICROUSD_PER_HOUR_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     instance_type: _builtins.str
     """Their type."""
     capacity_type: _builtins.str
@@ -460,6 +537,10 @@ class PlannedNodes(_message.Message):
     """How many."""
     price_microusd_per_hour: _builtins.int
     """What one costs an hour, in millionths of a US dollar."""
+    @_builtins.property
+    def source(self) -> _catalog_pb2.PriceSource:
+        """Where the price is from."""
+
     def __init__(
         self,
         *,
@@ -468,10 +549,11 @@ class PlannedNodes(_message.Message):
         zone: _builtins.str = ...,
         count: _builtins.int = ...,
         price_microusd_per_hour: _builtins.int = ...,
+        source: _catalog_pb2.PriceSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_type", b"capacity_type", "count", b"count", "instance_type", b"instance_type", "price_microusd_per_hour", b"price_microusd_per_hour", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_type", b"capacity_type", "count", b"count", "instance_type", b"instance_type", "price_microusd_per_hour", b"price_microusd_per_hour", "source", b"source", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

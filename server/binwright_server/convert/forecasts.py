@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -28,9 +28,10 @@ from binwright_optimizer.model.forecast import (
 )
 from binwright_optimizer.model.offerings import CapacityType
 from binwright_optimizer.model.pods import PodTemplate
+from binwright_optimizer.model.remarks import idle_commitments
 from binwright_optimizer.model.requirements import Operator, Requirement
 
-from binwright_server.convert.offers import OfferReader
+from binwright_server.convert.offers import Commitments, OfferReader
 from binwright_server.convert.templates import TemplateReader
 from binwright_server.convert.violations import Violations
 from binwright_server.limits import RequestLimits
@@ -77,7 +78,7 @@ class _Reader:
         workloads = self._workloads({profile.name for profile in profiles})
         demands = self._demands(periods, workloads)
         named = {workload.profile for workload in workloads}
-        wanted = tuple(dict.fromkeys(demand.region for demand in demands))
+        wanted = tuple(dict.fromkeys(demand.region for demand in message.demands))
         allowed = tuple(dict.fromkeys((*wanted, *(region for w in workloads for region in w.regions))))
         offers = OfferReader(self._cloud, allowed, periods[0].start if periods else None, out)
         utilisation = message.utilisation_ppm if message.HasField("utilisation_ppm") else UTILISATION_PPM
@@ -114,6 +115,7 @@ class _Reader:
             headroom_ppm=headroom,
             max_node_cpu_milli=most,
             service_ppm=service,
+            remarks=tuple(_remarks(bought, periods)),
         )
 
     def _build(self, path: str, value: object, make: Callable[[], T]) -> T | None:
@@ -290,6 +292,16 @@ class _Reader:
         message = self._message.sampling
         common = message.common_ppm if message.HasField("common_ppm") else COMMON_PPM
         return self._build("sampling", message.count, lambda: Sampling(message.count, message.seed, common))
+
+
+def _remarks(bought: Commitments, periods: Sequence[Period]) -> Iterator[str]:
+    """What is right in the message but probably not meant."""
+    for name, held in (
+        ("held_commitments", bought.held),
+        ("held_reservations", bought.held_reservations),
+    ):
+        for at, field, said in idle_commitments(held, periods):
+            yield f"{name}[{at}].{field}: {said}"
 
 
 def _bought(template: PodTemplate) -> PodTemplate:

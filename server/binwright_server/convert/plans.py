@@ -81,6 +81,23 @@ def plan_to_message(found: Plan) -> planning_service_pb2.CapacityPlan:
         commitments=[_commitment(bought) for bought in found.commitments],
         mixes=[_mix(found, mix) for mix in found.mixes],
         price_sources=[price_source_to_message(source) for source in found.price_sources],
+        sizing_rule_note=found.sizing_note,
+        splits=[
+            planning_service_pb2.PlannedSplit(
+                workload=found.forecast.workloads[item.workload].name,
+                wanted_in=item.home,
+                region=found.sites[site].region,
+                zone=found.sites[site].zone,
+                period=found.forecast.periods[period].name,
+                scenario=found.scenarios[scenario].name,
+                block=block,
+                pods_held=pods,
+                pods_running=cell.split.running.get((i, site), 0),
+            )
+            for ((period, scenario, block), _), cell in sorted(found.spread.items())
+            for (i, site), pods in sorted(cell.split.pods.items())
+            for item in (cell.split.proof.question.items[i],)
+        ],
         certificate_json="" if certificate is None else json.dumps(certificate, separators=(",", ":")),
     )
 
@@ -113,6 +130,9 @@ def _commitment(bought: Purchase) -> planning_service_pb2.PlannedCommitment:
 
 
 def _mix(found: Plan, mix: BlockMix) -> planning_service_pb2.PlannedMix:
+    from binwright_optimizer.planning.certificate import is_proven
+
+    bound = mix.on_demand.bound_microusd_per_hour if is_proven(mix.on_demand) else None
     return planning_service_pb2.PlannedMix(
         region=mix.region,
         zone=mix.zone,
@@ -126,8 +146,11 @@ def _mix(found: Plan, mix: BlockMix) -> planning_service_pb2.PlannedMix:
                 zone=p.zone,
                 count=p.nodes,
                 price_microusd_per_hour=p.price_microusd_per_hour,
+                source=price_source_to_message(p.source),
             )
             for part in (mix.on_demand, mix.spot)
             for p in part.purchases
         ],
+        on_demand_bound_microusd_per_hour=bound,
+        spot_bound_microusd_per_hour=mix.spot.bound_microusd_per_hour,
     )

@@ -71,6 +71,10 @@ class Statement:
         if isinstance(bought, list) and all(isinstance(entry, dict) for entry in bought):
             bought = sorted(bought, key=_when)
         says += differences("commitments", bought, sorted(self._commitments(), key=_when))
+        # What is said beside them, of the age of prices, depends on the day.
+        warnings, remarks = self.document.get("warnings"), list(self.forecast.remarks)
+        if not isinstance(warnings, list) or warnings[: len(remarks)] != remarks:
+            says.append(f"the warnings do not begin with the forecast's remarks, {remarks}")
         said = self.document.get("sizing_rule_usd")
         if said is not None:
             rule = sizing_rule(self.forecast, self.catalogs, self.futures, self.instruments)
@@ -94,7 +98,6 @@ class Statement:
             "without_commitments_usd": found.without_commitments / MICRO,
             "churn_usd": 0.0,
             "service_level": served / wanted if wanted else 1.0,
-            "warnings": list(forecast.remarks),
             "scenarios": [
                 {"name": future.name, "probability": future.permille / 1000, "cost_usd": cost / MICRO}
                 for future, cost in zip(self.futures, found.by_future, strict=True)
