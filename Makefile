@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-growth benchmark-warm benchmark-spot benchmark-pictures browser components interop peers format clean
+.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-large benchmark-plan-growth benchmark-warm benchmark-spot benchmark-pictures browser components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -85,6 +85,9 @@ benchmark-heuristics: setup ## all sizes of them against the best published answ
 
 benchmark-plan: setup ## plans of the shipped forecasts beside the sizing rule and each quarter alone (3 minutes)
 	$(BIN)/python -m binwright_benchmarks.planning
+
+benchmark-plan-large: setup ## 12 quarters x 5 regions x 100 scenarios x 200 workloads, then again with a worker and the driver killed (1 hour)
+	$(BIN)/python -m binwright_benchmarks.plan_kills
 
 benchmark-plan-growth: setup ## work of plans by quarters, regions, scenarios and workloads, and what more workers would do
 	$(BIN)/python -m binwright_benchmarks.plan_growth

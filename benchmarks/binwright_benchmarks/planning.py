@@ -8,15 +8,19 @@ solve them again in extensive form.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.forecast import read_forecast
+from binwright_optimizer.planning.engine import LocalEngine
 from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.warmup import warm_up
+from rich.console import Console
 
 from binwright_benchmarks.arguments import add_output, count, duration
 from binwright_benchmarks.machine import machine_note
@@ -47,9 +51,15 @@ class PlanResult:
 
 
 def measured(path: Path, deadline_s: float) -> PlanResult:
-    """Plan for one forecast, reading included in the time."""
+    """Plan for one forecast on all processors, reading and the start of processes included in the time."""
+    console = Console(stderr=True, highlight=False)
+    console.print(path.name, style="bold", markup=False)
     began = time.perf_counter()
-    plan = make_plan(read_forecast(str(path)), PlanParams(deadline_s))
+    with (
+        LocalEngine(os.cpu_count() or 1) as engine,
+        plan_progress(console, quiet=False) as note,
+    ):
+        plan = make_plan(read_forecast(str(path)), PlanParams(deadline_s), note, engine=engine)
     seconds = time.perf_counter() - began
     rule = plan.sizing_rule
     return PlanResult(
@@ -86,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m binwright_benchmarks.planning", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument("--repeats", metavar="N", type=count, default=1, help="default: %(default)s")
+    parser.add_argument("--only", metavar="NAME", choices=FORECASTS, help="one of the forecasts")
     parser.add_argument(
         "--deadline",
         metavar="S",
@@ -98,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine, started = machine_note(), datetime.now(UTC)
     warm_up()
     results = [
-        measured(EXAMPLES / name, options.deadline) for name in FORECASTS for _ in range(options.repeats)
+        measured(EXAMPLES / name, options.deadline)
+        for name in ((options.only,) if options.only else FORECASTS)
+        for _ in range(options.repeats)
     ]
     text = markdown_table(HEADS, [row(result) for result in results])
     payload = {"deadline_s": options.deadline, "plans": [asdict(result) for result in results]}

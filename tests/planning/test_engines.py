@@ -202,6 +202,10 @@ def test_pods_that_fit_nothing_are_an_error_with_reasons_on_every_engine() -> No
 # --- processes --------------------------------------------------------------------------------------
 
 
+ALL = {"name": "all", "years": 1, "upfront": "none", "discount": 0.27}
+SCOPED = {"name": "c6", "years": 1, "upfront": "none", "discount": 0.45, "instanceTypes": ["c6a.xlarge"]}
+
+
 class Sleeper:
     """A task that takes a while, for workers to be killed in."""
 
@@ -279,14 +283,23 @@ def test_dask_repeats_tasks_of_killed_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_plan_goes_on_after_its_driver_and_a_worker_are_killed(tmp_path: Path) -> None:
-    """Killed once two results are kept, begun again, a worker killed: the answer is the undisturbed one."""
+@pytest.mark.parametrize("offers", [None, [ALL, SCOPED]], ids=["usual offers", "an offer for one type"])
+def test_a_plan_goes_on_after_its_driver_and_a_worker_are_killed(
+    tmp_path: Path, offers: list[dict[str, Any]] | None
+) -> None:
+    """Killed once two results are kept, begun again, a worker killed: the answer is the undisturbed one.
+
+    Where an offer pays for some nodes only, rounds at its prices follow, which must be the same rounds.
+    """
     forecast = tmp_path / "forecast.json"
-    forecast.write_text(json.dumps(large_forecast(2, 1, 8, 6)), encoding="utf-8")
+    document = large_forecast(2, 1, 8, 6)
+    if offers is not None:
+        document["commitments"] = {"offers": offers}
+    forecast.write_text(json.dumps(document), encoding="utf-8")
     kept, log = tmp_path / "kept", tmp_path / "log"
     command = [
         sys.executable, "-m", "binwright_clients.cli.main", "plan", "forecast", str(forecast),
-        "-q", "-o", "json", "--workers", "2", "--checkpoint",
+        "-q", "-o", "json", "--workers", "2", "--deadline", "600s", "--checkpoint",
     ]  # fmt: skip
     with log.open("wb") as errors:
         driver = subprocess.Popen([*command, str(kept)], stdout=subprocess.DEVNULL, stderr=errors)
@@ -308,6 +321,8 @@ def test_a_plan_goes_on_after_its_driver_and_a_worker_are_killed(tmp_path: Path)
     assert again.returncode == 0, log.read_text()
     undisturbed = subprocess.run([*command, str(tmp_path / "new")], capture_output=True, check=True)
     assert json.loads(resumed) == json.loads(undisturbed.stdout)
+    if offers is not None:
+        assert any(family["ppm"] for family in json.loads(resumed)["certificate"]["families"])
 
 
 def test_a_scheduler_that_is_not_there_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
