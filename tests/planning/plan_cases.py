@@ -8,13 +8,12 @@ from binwright_optimizer.model.forecast import (
     OFFICE,
     PPM,
     Band,
-    CommitmentOffer,
     Demand,
     Forecast,
     ForecastWorkload,
-    HeldCommitment,
     quarter,
 )
+from binwright_optimizer.model.offers import CommitmentOffer, HeldCommitment
 from binwright_optimizer.model.requirements import Operator
 from builders import instance_type, offering
 

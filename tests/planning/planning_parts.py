@@ -6,13 +6,12 @@ from binwright_optimizer.model import CapacityType, Catalog, PodTemplate, Requir
 from binwright_optimizer.model.forecast import (
     OFFICE,
     Band,
-    CommitmentOffer,
     Demand,
     Forecast,
     ForecastWorkload,
-    Upfront,
     quarter,
 )
+from binwright_optimizer.model.offers import CommitmentOffer, Upfront
 from binwright_optimizer.model.requirements import Operator
 from builders import instance_type
 

@@ -9,7 +9,13 @@ from typing import Any
 from binwright_clients.cli.plan_forecast import plan_document
 from binwright_clients.cli.plan_forecast_view import sizing_text
 from binwright_optimizer.model import PodTemplate, Requirement, Resources, labels
-from binwright_optimizer.model.forecast import Band, Demand, Forecast, ForecastWorkload, HeldCommitment
+from binwright_optimizer.model.forecast import (
+    Band,
+    Demand,
+    Forecast,
+    ForecastWorkload,
+)
+from binwright_optimizer.model.offers import HeldCommitment
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.planning.baseline import Baseline, baseline
 from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists

@@ -11,7 +11,12 @@ from binwright_clients.cli.main import main
 from binwright_clients.cli.plan_forecast import plan_document
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import Catalog
-from binwright_optimizer.model.forecast import Band, Forecast, Link, Resilience
+from binwright_optimizer.model.forecast import (
+    Band,
+    Forecast,
+    Link,
+    Resilience,
+)
 from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, bought_by, bought_in
 from binwright_optimizer.planning.mix import STEADY
 from binwright_optimizer.planning.planner import PlanParams, make_plan

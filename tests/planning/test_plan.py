@@ -22,12 +22,10 @@ from binwright_optimizer.model.forecast import (
     OFFICE,
     PPM,
     Band,
-    CommitmentOffer,
     Forecast,
-    HeldCommitment,
     Profile,
-    Upfront,
 )
+from binwright_optimizer.model.offers import CommitmentOffer, HeldCommitment, Upfront
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.planning.blocks import hour_blocks
 from binwright_optimizer.planning.commit import Risk, choose, prove, risk_weighted, scenario_costs

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from binwright_clients.cli.plan_report import plan_page
-from binwright_optimizer.model.forecast import USUAL_OFFERS, Band
+from binwright_optimizer.model.forecast import Band
+from binwright_optimizer.model.offers import USUAL_OFFERS
 from binwright_optimizer.planning.planner import make_plan
 from chromium import Chromium, installed
 from plan_cases import forecast, market

@@ -10,8 +10,8 @@ from fractions import Fraction
 import pytest
 from binwright_clients.cli.plan_forecast_view import gap_warning
 from binwright_optimizer.errors import PlanningError
-from binwright_optimizer.model.forecast import (
-    Band,
+from binwright_optimizer.model.forecast import Band
+from binwright_optimizer.model.offers import (
     CommitmentOffer,
     HeldReservation,
     ReservationOffer,

@@ -13,7 +13,8 @@ import pytest
 from binwright_clients.cli.main import main
 from binwright_clients.errors import InputError
 from binwright_clients.forecast.saved_plan import read_plan
-from binwright_optimizer.model.forecast import PPM, Band, HeldCommitment, HeldReservation, Scope
+from binwright_optimizer.model.forecast import PPM, Band
+from binwright_optimizer.model.offers import HeldCommitment, HeldReservation, Scope
 from binwright_optimizer.planning.plan import Plan
 from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.rolling import HeldPlan

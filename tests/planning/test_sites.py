@@ -13,13 +13,12 @@ from binwright_optimizer.model import CapacityType, Catalog
 from binwright_optimizer.model.forecast import (
     PPM,
     Band,
-    CommitmentOffer,
     Forecast,
     Link,
     RegionLimit,
     Resilience,
-    Upfront,
 )
+from binwright_optimizer.model.offers import CommitmentOffer, Upfront
 from binwright_optimizer.planning.plan import Plan
 from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.shares import Cut, Question, split

@@ -17,20 +17,22 @@ from binwright_optimizer.model.forecast import (
     FLAT,
     NIGHT,
     Band,
-    CommitmentOffer,
     Demand,
     Forecast,
     ForecastWorkload,
-    HeldCommitment,
-    HeldReservation,
     Link,
     RegionLimit,
-    ReservationOffer,
     Resilience,
     Sampling,
+    quarter,
+)
+from binwright_optimizer.model.offers import (
+    CommitmentOffer,
+    HeldCommitment,
+    HeldReservation,
+    ReservationOffer,
     Scope,
     Upfront,
-    quarter,
 )
 from binwright_optimizer.model.requirements import Operator
 from binwright_server.convert import forecast_from_message

@@ -19,21 +19,23 @@ from binwright_optimizer.model.forecast import (
     EVENING,
     FLAT,
     Band,
-    CommitmentOffer,
     Demand,
     Forecast,
     ForecastWorkload,
-    HeldCommitment,
-    HeldReservation,
     Link,
     Period,
     RegionLimit,
-    ReservationOffer,
     Resilience,
     Sampling,
+    quarter,
+)
+from binwright_optimizer.model.offers import (
+    CommitmentOffer,
+    HeldCommitment,
+    HeldReservation,
+    ReservationOffer,
     Scope,
     Upfront,
-    quarter,
 )
 from binwright_optimizer.planning.commit import Risk
 from binwright_optimizer.planning.mix import STEADY

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from binwright_optimizer.errors import PlanningError, UnservedError
-from binwright_optimizer.model.forecast import HeldCommitment, HeldReservation
+from binwright_optimizer.model.offers import HeldCommitment, HeldReservation
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.connection import Connection, server_options
@@ -32,7 +32,8 @@ from binwright_clients.forecast import read_with_places
 from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
 
 if TYPE_CHECKING:
-    from binwright_optimizer.model.forecast import Forecast, Scope
+    from binwright_optimizer.model.forecast import Forecast
+    from binwright_optimizer.model.offers import Scope
     from binwright_optimizer.planning.mix import Mix
     from binwright_optimizer.planning.plan import Plan
     from binwright_optimizer.planning.planner import PlanParams

@@ -27,7 +27,8 @@ from binwright_clients.cli.render.text import literal, percent, some
 from binwright_clients.forecast.message import demand_order, forecast_to_message, name_of
 
 if TYPE_CHECKING:
-    from binwright_optimizer.model.forecast import CommitmentOffer, Forecast, ReservationOffer
+    from binwright_optimizer.model.forecast import Forecast
+    from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer
 
     from binwright_clients.forecast.places import Places
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from binwright_optimizer.model.forecast import (
-    PPM,
+from binwright_optimizer.model.forecast import PPM
+from binwright_optimizer.model.offers import (
     CommitmentOffer,
     HeldCommitment,
     HeldReservation,

@@ -10,22 +10,24 @@ from binwright_optimizer.model import CapacityType
 from binwright_optimizer.model.forecast import (
     PPM,
     STANDARD_PROFILES,
-    USUAL_OFFERS,
     Backtest,
     Band,
-    CommitmentOffer,
     Demand,
     Forecast,
     ForecastWorkload,
-    HeldCommitment,
-    HeldReservation,
     Link,
     Period,
     Profile,
     RegionLimit,
-    ReservationOffer,
     Resilience,
     Sampling,
+)
+from binwright_optimizer.model.offers import (
+    USUAL_OFFERS,
+    CommitmentOffer,
+    HeldCommitment,
+    HeldReservation,
+    ReservationOffer,
     Scope,
 )
 from binwright_optimizer.model.remarks import idle_commitments

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 
 from binwright.v1 import forecast_pb2, problem_pb2
 from binwright_optimizer.model.forecast import (
-    USUAL_OFFERS,
-    CommitmentOffer,
     Forecast,
     ForecastWorkload,
+    Period,
+    Resilience,
+)
+from binwright_optimizer.model.offers import (
+    USUAL_OFFERS,
+    CommitmentOffer,
     HeldCommitment,
     HeldReservation,
-    Period,
     ReservationOffer,
-    Resilience,
     Scope,
 )
 from binwright_optimizer.model.quantity import format_quantity

@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from binwright_optimizer.model.forecast import PPM, ForecastWorkload, Link, RegionLimit, Resilience
+from binwright_optimizer.model.forecast import (
+    PPM,
+    ForecastWorkload,
+    Link,
+    RegionLimit,
+    Resilience,
+)
 from binwright_optimizer.model.quantity import parse_price, parse_quantity
 from binwright_optimizer.model.resources import CPU
 

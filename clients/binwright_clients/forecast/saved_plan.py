@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from binwright_optimizer.model.forecast import (
-    PPM,
-    Forecast,
-    HeldCommitment,
-    HeldReservation,
-    Scope,
-)
+from binwright_optimizer.model.forecast import PPM, Forecast
+from binwright_optimizer.model.offers import HeldCommitment, HeldReservation, Scope
 
 from binwright_clients.errors import InputError
 from binwright_clients.sources import read_source, text_of

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from binwright_optimizer.model.autoscaling import HorizontalPodAutoscaler, TargetType
-from binwright_optimizer.model.forecast import HOURS_OF_WEEK, PPM, Backtest, Period, Profile
+from binwright_optimizer.model.forecast import (
+    HOURS_OF_WEEK,
+    PPM,
+    Backtest,
+    Period,
+    Profile,
+)
 from binwright_optimizer.model.resources import CPU, MEMORY, Resources
 
 from binwright_clients.errors import InputError

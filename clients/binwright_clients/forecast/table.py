@@ -15,7 +15,12 @@ from datetime import date
 from typing import TypeVar
 
 from binwright_optimizer.model import PodTemplate, Requirement, Resources, labels
-from binwright_optimizer.model.forecast import Band, ForecastWorkload, Period, quarter
+from binwright_optimizer.model.forecast import (
+    Band,
+    ForecastWorkload,
+    Period,
+    quarter,
+)
 from binwright_optimizer.model.gpus import canonical_gpu_models
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from binwright_optimizer.model.forecast import HeldCommitment, HeldReservation, Period
+from binwright_optimizer.model.forecast import Period
+from binwright_optimizer.model.offers import HeldCommitment, HeldReservation
 
 
 def idle_commitments(

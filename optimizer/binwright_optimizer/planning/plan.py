@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from binwright_optimizer.model import CapacityType, PriceSource
-from binwright_optimizer.model.forecast import CommitmentOffer, Forecast, ReservationOffer, Upfront
+from binwright_optimizer.model.forecast import Forecast
+from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer, Upfront
 from binwright_optimizer.planning.accounts import Account
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.evidence import Evidence

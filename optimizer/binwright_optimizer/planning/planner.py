@@ -14,13 +14,8 @@ from fractions import Fraction
 
 from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.model import CapacityType, Catalog
-from binwright_optimizer.model.forecast import (
-    HOURS_OF_WEEK,
-    CommitmentOffer,
-    Demand,
-    Forecast,
-    ReservationOffer,
-)
+from binwright_optimizer.model.forecast import HOURS_OF_WEEK, Demand, Forecast
+from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.accounts import accounts
 from binwright_optimizer.planning.baseline import Baseline, baseline

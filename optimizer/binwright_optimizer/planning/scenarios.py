@@ -18,7 +18,13 @@ from itertools import pairwise
 from random import Random
 from statistics import NormalDist
 
-from binwright_optimizer.model.forecast import PPM, Band, Demand, Forecast, Sampling
+from binwright_optimizer.model.forecast import (
+    PPM,
+    Band,
+    Demand,
+    Forecast,
+    Sampling,
+)
 
 PERMILLE = 1000
 _LEVELS = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"))

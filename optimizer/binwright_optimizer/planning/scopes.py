@@ -16,11 +16,13 @@ from binwright_optimizer.model import CapacityType, Catalog
 from binwright_optimizer.model.forecast import (
     HOURS_OF_WEEK,
     PPM,
-    CommitmentOffer,
     Forecast,
+    Period,
+)
+from binwright_optimizer.model.offers import (
+    CommitmentOffer,
     HeldCommitment,
     HeldReservation,
-    Period,
     ReservationOffer,
     Scope,
 )

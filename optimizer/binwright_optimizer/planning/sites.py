@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from binwright_optimizer.errors import Unserved, UnservedError
 from binwright_optimizer.model import CapacityType, Catalog, labels
-from binwright_optimizer.model.forecast import PPM, Demand, Forecast, ForecastWorkload, Resilience
+from binwright_optimizer.model.forecast import (
+    PPM,
+    Demand,
+    Forecast,
+    ForecastWorkload,
+    Resilience,
+)
 from binwright_optimizer.model.resources import CPU
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.scenarios import Scenario

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from binwright.v1 import forecast_pb2
 from binwright_optimizer.catalog import embedded_catalog
-from binwright_optimizer.model.forecast import (
-    PPM,
+from binwright_optimizer.model.forecast import PPM
+from binwright_optimizer.model.offerings import CapacityType
+from binwright_optimizer.model.offers import (
     USUAL_OFFERS,
     CommitmentOffer,
     HeldCommitment,
@@ -19,7 +20,6 @@ from binwright_optimizer.model.forecast import (
     Scope,
     Upfront,
 )
-from binwright_optimizer.model.offerings import CapacityType
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
 
 from binwright_server.convert.violations import Violations

@@ -14,10 +14,9 @@ from datetime import date
 from fractions import Fraction
 
 from binwright_optimizer.model import CapacityType, Catalog
-from binwright_optimizer.model.forecast import (
-    PPM,
+from binwright_optimizer.model.forecast import PPM, Forecast
+from binwright_optimizer.model.offers import (
     CommitmentOffer,
-    Forecast,
     HeldCommitment,
     HeldReservation,
     ReservationOffer,

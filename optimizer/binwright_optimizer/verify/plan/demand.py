@@ -13,7 +13,13 @@ from statistics import NormalDist
 
 from binwright_optimizer.model import CapacityType, PodTemplate, Resources, labels
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
-from binwright_optimizer.model.forecast import HOURS_OF_WEEK, PPM, Band, Demand, Forecast
+from binwright_optimizer.model.forecast import (
+    HOURS_OF_WEEK,
+    PPM,
+    Band,
+    Demand,
+    Forecast,
+)
 from binwright_optimizer.model.resources import CPU, MEMORY
 
 _USUAL_FUTURES = (("usual", 0.5, 700), ("high", 0.9, 245), ("extreme", 0.99, 55))

@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from binwright_optimizer.model import CapacityType, Catalog, labels
-from binwright_optimizer.model.forecast import PPM, Demand, Forecast, ForecastWorkload, Resilience
+from binwright_optimizer.model.forecast import (
+    PPM,
+    Demand,
+    Forecast,
+    ForecastWorkload,
+    Resilience,
+)
 from binwright_optimizer.model.resources import CPU
 
 

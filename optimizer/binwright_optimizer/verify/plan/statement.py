@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from binwright_optimizer.model import CapacityType, Catalog, PriceSource
-from binwright_optimizer.model.forecast import PPM, CommitmentOffer, Forecast, ReservationOffer, Upfront
+from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.model.mixes import PackedMix
+from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer, Upfront
 from binwright_optimizer.verify.plan.accounts import Account
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import Future, Hours
