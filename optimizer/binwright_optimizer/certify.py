@@ -9,7 +9,7 @@ from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.domains.linking import Linking, Scope
-from binwright_optimizer.model import Certificate, LocalPrices, Split
+from binwright_optimizer.model import Certificate, LocalPrices, PodTemplate, Split, SpotPolicy
 from binwright_optimizer.pricing import MICRO
 
 SCALE_BITS = 20
@@ -83,15 +83,29 @@ def _local_prices(instance: Instance, pods: list[int], bits: int) -> tuple[Local
         v, q, share = linking.part_of[part], linking.part_kind[part], shares[part]
         scope, price = linking.scopes[v], int(share * (pods[linking.class_of[v]] + charge[v]))
         prices[q][scope] = min(price, prices[q].get(scope, price))
-    workloads: dict[int, list[int]] = {}
-    for w, kind in enumerate(instance.origin.kinds.workload_kind.tolist()):
-        workloads.setdefault(kind, []).append(w)
+    alike = _alike(instance)
     return tuple(
-        LocalPrices(
-            tuple(workloads[int(kind)]), tuple(sorted(prices[q].items(), key=lambda pair: -len(pair[0])))
-        )
+        LocalPrices(workloads, tuple(sorted(prices[q].items(), key=lambda pair: -len(pair[0]))))
         for q, kind in enumerate(linking.kinds)
+        for workloads in alike[int(kind)]
     )
+
+
+def _alike(instance: Instance) -> dict[int, list[tuple[int, ...]]]:
+    """Workloads of each kind, those that differ in nothing at all together."""
+    problem = instance.problem
+    distinct: dict[int, int] = {}  # templates by identity, which the problem keeps alive
+    number: dict[PodTemplate, int] = {}
+    found: dict[int, dict[tuple[int, str, SpotPolicy], list[int]]] = {}
+    for w, kind in enumerate(instance.origin.kinds.workload_kind.tolist()):
+        workload = problem.workloads[w]
+        template = distinct.get(id(workload.template))
+        if template is None:
+            template = number.setdefault(workload.template, len(number))
+            distinct[id(workload.template)] = template
+        key = template, workload.namespace, workload.spot or problem.policies.spot
+        found.setdefault(kind, {}).setdefault(key, []).append(w)
+    return {kind: [tuple(mine) for mine in groups.values()] for kind, groups in found.items()}
 
 
 def _shares(instance: Instance, linking: Linking) -> NDArray[np.float64]:

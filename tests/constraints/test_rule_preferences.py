@@ -203,6 +203,13 @@ def test_a_bound_counts_penalties_and_no_more() -> None:
     assert verify(question, too_much) != ()
 
 
+def test_a_bound_counts_penalties_of_pods_that_differ_in_what_no_node_sees() -> None:
+    """Two namespaces, two labels: 1 $ for one node and 0.4 $ for each of two pods."""
+    wish = prefers(40, IN_B)
+    apart = wishing("web", wish), wishing("api", wish, namespace="shop")
+    assert answered(asked(*apart)).bound_microusd_per_hour == microusd(1.8)
+
+
 @pytest.mark.parametrize("key", [labels.INSTANCE_TYPE, "example.com/none"])
 def test_alternatives_of_a_node_are_charged_as_it_is(key: str) -> None:
     """Whatever type is launched of those that a NodeClaim names, the penalty is the one told."""
