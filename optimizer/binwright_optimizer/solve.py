@@ -37,6 +37,7 @@ from binwright_optimizer.work import Work, WorkLimit
 
 IN_CONFLICT = "would hold such a pod, but not all that the constraints below ask for"
 """What is said of places that refuse a pod since rules contradict each other."""
+NOT_WEIGHED = "preferences and restart costs are too many to be weighed: they are told, and not minimised"
 CONFLICT_SHARE = 0.3
 """Share of the time left, once pods are left out, that the reasons for it may take."""
 
@@ -103,7 +104,7 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
-            warnings=(*found.warnings, *warnings),
+            warnings=(*found.warnings, *warnings, *_about_charges(instance)),
             commitments=commitment_uses(problem, placed.node_claims),
             interruption_microusd_per_hour=interruptions,
             penalties=penalties,
@@ -172,6 +173,10 @@ def _status(placed: Placed) -> SolutionStatus:
         return SolutionStatus.COMPLETE
     has_pods = bool(placed.existing) or any(claim.pods for claim in placed.node_claims)
     return SolutionStatus.PARTIAL if has_pods else SolutionStatus.NONE
+
+
+def _about_charges(instance: Instance) -> tuple[str, ...]:
+    return () if instance.origin.localized.is_weighed else (NOT_WEIGHED,)
 
 
 def _stop_reason(found: Found, cost: int, bound: int, params: SolveParams, stop: Stop) -> StopReason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.instance.bundles import NO_BUNDLES, Bundle, Bundles, Content
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.device_claims import ClaimName
+from binwright_optimizer.instance.domains.charging import ChargeOf, Fluid, weigh
 from binwright_optimizer.instance.domains.eligibility import Eligibility, spread_keys
 from binwright_optimizer.instance.domains.linking import Scope
 from binwright_optimizer.instance.domains.spot_loss import plans, reclaim_rates
@@ -25,12 +26,6 @@ MORE_POOLS = 6
 """... and so many more; the others count as one pool, so that the cap holds for each of them."""
 MOST_LOCAL = 100_000
 """Local kinds beyond which a problem is refused."""
-
-ChargeOf = Callable[[Content], NDArray[np.int64] | None]
-"""Micro-dollars per hour that pods are charged for each candidate: (c,); None if nothing anywhere."""
-
-Fluid = Callable[[Content], NDArray[np.float64]]
-"""Dollars that pods take of each candidate, infinite where they do not fit: (c,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,10 @@ class Localized:
         intp array (local kind,): one of its candidates; -1 for kinds that are not linked, or have none.
         All of them are alike to every rule about domains.
     charge
-        int64 array (local kind,): micro-dollars per hour that one item is charged for being there.
+        int64 array (local kind,): micro-dollars per hour that one item is charged for being there, or a
+        little less (`weigh`).
+    is_weighed
+        Whether charges tell places apart; False where that would make too many local kinds.
     """
 
     contents: list[Content]
@@ -69,6 +67,7 @@ class Localized:
     unreachable: NDArray[np.bool_]
     sample: NDArray[np.intp]
     charge: NDArray[np.int64]
+    is_weighed: bool
 
 
 def localize(
@@ -120,6 +119,7 @@ def localize(
         ]
         rows[-len(own) :] = range(len(admitted), len(admitted) + len(own))
         admitted = np.concatenate([admitted, np.array(own)])
+    charge_of, is_weighed = weigh(charge_of, [item.content for item in items], rows, admitted, fluid)
     cutter = _Cutter(admitted, table)
     samples: list[int] = []
     charges: list[int] = []
@@ -174,6 +174,7 @@ def localize(
         unreachable=unreachable,
         sample=np.array(samples, dtype=np.intp),
         charge=np.array(charges, dtype=np.int64),
+        is_weighed=is_weighed,
     )
 
 
