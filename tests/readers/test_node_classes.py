@@ -177,6 +177,15 @@ def test_what_is_not_read_and_may_matter_is_said(read: Read) -> None:
         assert any(f"document 2 (EC2NodeClass default): spec.{field}: " in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("group", "kind"), [("karpenter.azure.com", "AKSNodeClass"), ("karpenter.k8s.gcp", "GCENodeClass")]
+)
+def test_node_classes_of_other_clouds_are_said_not_to_be_read(read: Read, group: str, kind: str) -> None:
+    pool = node_pool(nodeClassRef={"group": group, "kind": kind, "name": "spare"})
+    [note] = read(pool).notes
+    assert f"document 1 (NodePool general): {kind} spare is not read: pod slots" in note
+
+
 def test_prices_of_windows_nodes_are_said_to_be_those_of_linux(read: Read) -> None:
     [note] = read(node_pool(), node_class({"amiFamily": "Windows2025"})).notes
     assert "prices and labels are those of Linux nodes" in note

@@ -10,7 +10,12 @@ from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import Requirement, contradiction
 
 from binwright_clients.karpenter.lifetimes import lifetime_of
-from binwright_clients.karpenter.nodeclasses import EC2_GROUP, NodeClassRef, node_class_of
+from binwright_clients.karpenter.nodeclasses import (
+    DEFAULT_NODE_CLASSES,
+    EC2_GROUP,
+    NodeClassRef,
+    node_class_of,
+)
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.nodeclasses import read_kubelet
 from binwright_clients.kubernetes.objects import ManifestObject
@@ -216,6 +221,11 @@ def _read_node_class(
 ) -> tuple[Requirement, ...]:
     """Room and zones of the pool's EC2NodeClass, if it is among the inputs."""
     if (reference.group, reference.kind) != (EC2_GROUP, "EC2NodeClass"):
+        if any((reference.group, reference.kind) == (c.group, c.kind) for c in DEFAULT_NODE_CLASSES.values()):
+            pool.note(
+                f"{reference.kind} {reference.name} is not read: pod slots, what nodes keep and disks are as "
+                "the catalogue states them"
+            )
         return ()
     found = pool.assembly.ec2_node_classes.get(reference.name)
     if found is None:
