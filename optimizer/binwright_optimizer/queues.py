@@ -59,7 +59,10 @@ class ClassQueues:
 
     def take(self, wanted: list[tuple[int, int]]) -> tuple[PodRange, ...]:
         """Pods for one node that holds so many of these classes."""
-        return self.joined(self.take_by_class(wanted))
+        ranges: list[PodRange] = []
+        for i, count in wanted:
+            self._take(i, count, ranges)
+        return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
 
     def joined(self, by_class: ByClass) -> tuple[PodRange, ...]:
         """All pods of a node; in order where bundles bring pods of several workloads."""
@@ -68,30 +71,33 @@ class ClassQueues:
 
     def take_by_class(self, wanted: list[tuple[int, int]]) -> ByClass:
         """The same pods, by class."""
-        by_class: ByClass = {}
+        by_class: ByClass = {i: [] for i, _ in wanted}
         for i, count in wanted:
-            ranges = by_class[i] = []
-            members, position, used = self._members[i], self._position[i], self._used[i]
-            while count:
-                pods = members[position]
-                if isinstance(pods, tuple):
-                    ranges += pods
-                    position += 1
-                    count -= 1
-                    continue
-                left = pods.count - used
-                if count < left:
-                    ranges.append(PodRange(pods.workload, pods.first + used, count))
-                    used += count
-                    break
-                if left:
-                    whole = pods if not used else PodRange(pods.workload, pods.first + used, left)
-                    ranges.append(whole)
-                    count -= left
-                position += 1
-                used = 0
-            self._position[i], self._used[i] = position, used
+            self._take(i, count, by_class[i])
         return by_class
+
+    def _take(self, i: int, count: int, ranges: list[PodRange]) -> None:
+        """Append so many pods of a class to ``ranges``."""
+        members, position, used = self._members[i], self._position[i], self._used[i]
+        while count:
+            pods = members[position]
+            if isinstance(pods, tuple):
+                ranges += pods
+                position += 1
+                count -= 1
+                continue
+            left = pods.count - used
+            if count < left:
+                ranges.append(PodRange(pods.workload, pods.first + used, count))
+                used += count
+                break
+            if left:
+                whole = pods if not used else PodRange(pods.workload, pods.first + used, left)
+                ranges.append(whole)
+                count -= left
+            position += 1
+            used = 0
+        self._position[i], self._used[i] = position, used
 
     def rest(self) -> tuple[PodRange, ...]:
         """Every pod not handed out."""

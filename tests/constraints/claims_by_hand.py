@@ -34,6 +34,8 @@ def takes(claim: DeviceClaim, kind: InstanceType | None, total: int, most: int) 
     total, most
         Devices of the node, and those that may be had.
     """
+    if not claim.requests:
+        return 0
     if kind is None or not total:
         return None
     if any(not name.endswith("/type") for name in claim.match_attributes):

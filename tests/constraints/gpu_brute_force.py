@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from binwright_optimizer.model import InstanceType, NodePool, PodTemplate, Problem, SharingStrategy
 from binwright_optimizer.model.mig import MIG_MODELS, mig_profile
+from claims_by_hand import takes
 
 GPU = "nvidia.com/gpu"
 
@@ -53,6 +54,8 @@ def node_holds(kind: InstanceType, pool: NodePool, pods: Sequence[PodTemplate]) 
             return False
     sharing = pool.gpu_sharing
     if sharing.is_replicated:
+        if any(pod.device_claims for pod in pods):
+            return False
         for pod in pods:
             if any(mig_profile(name) for name, _ in pod.requests):
                 return False
@@ -87,10 +90,15 @@ def _ways(
     kind: InstanceType, pool: NodePool, pod: PodTemplate, count: int
 ) -> Iterator[list[tuple[int, tuple[str, int, object]]]]:
     """Every way to give a pod its devices and instances."""
-    share = pod.gpu_share if pool.gpu_sharing.strategy is SharingStrategy.FRACTION else None
+    wants_parts = pool.gpu_sharing.strategy is SharingStrategy.FRACTION and not pod.device_claims
+    share = pod.gpu_share if wants_parts else None
     milli = share.milli if share else 1000
     memory = share.memory_bytes if share and share.memory_bytes else None
-    stated = pod.gpu_share.memory_bytes if pod.gpu_share else 0
+    stated = pod.gpu_share.memory_bytes if pod.gpu_share and not pod.device_claims else 0
+    claimed = [takes(claim, kind, count, count) for claim in pod.device_claims]
+    if None in claimed:
+        return
+    whole = pod.requests[GPU] + sum(number or 0 for number in claimed)
     if stated > kind.gpu_memory_bytes:
         return
     instances: list[list[tuple[int, tuple[str, int, object]]]] = []
@@ -104,7 +112,7 @@ def _ways(
             return
         places = [(d, (profile, start, found.size)) for d in range(count) for start in found.starts]
         instances += [list(places)] * amount
-    for chosen in itertools.combinations(range(count), pod.requests[GPU]):
+    for chosen in itertools.combinations(range(count), whole):
         shares: list[tuple[int, tuple[str, int, object]]] = [(d, ("share", milli, memory)) for d in chosen]
         for cuts in itertools.product(*instances):
             yield [*shares, *cuts]

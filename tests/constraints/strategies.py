@@ -158,7 +158,7 @@ def claims(draw: st.DrawFn) -> DeviceClaim:
     name = draw(st.sampled_from(["", "", "", "team"]))
     if name:
         return DeviceClaim(name, ((DeviceRequest("r", "gpu"),),), title="team")
-    requests = st.lists(st.lists(REQUESTS, min_size=1, max_size=2).map(tuple), min_size=1, max_size=2)
+    requests = st.lists(st.lists(REQUESTS, min_size=1, max_size=2).map(tuple), max_size=2)
     attributes = st.sampled_from([(), (), (), ("resource.kubernetes.io/pcieRoot",)])
     return DeviceClaim(
         requests=tuple(draw(requests)),

@@ -16,9 +16,11 @@ from binwright_optimizer.model import (
     DeviceRequest,
     DeviceSelector,
     GpuShare,
+    GpuSharing,
     InstanceType,
     Problem,
     RunningPods,
+    SharingStrategy,
     SolutionStatus,
     Workload,
     labels,
@@ -26,7 +28,11 @@ from binwright_optimizer.model import (
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import verify
-from builders import GIB, existing_node, instance_type, microusd, pod, problem
+from builders import GIB, existing_node, instance_type, microusd, node_pool, pod, problem
+from claims_by_hand import MEANING
+from gpu_brute_force import cheapest_nodes
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PARAMS = SolveParams(deadline_s=60.0, gap=0.0)
 D = 'device.attributes["gpu.nvidia.com"]'
@@ -197,6 +203,16 @@ def test_pods_that_share_a_claim_share_a_node_and_its_devices() -> None:
     assert {use.device for use in node.devices if use.claim == "team"} == {0, 1}
 
 
+def test_a_shared_claim_stands_beside_shares_of_gpus() -> None:
+    """Two pods share two T4; four halves have the other two; a fifth pays for a t4."""
+    half = pod("half", cpu=1, gpu=1, replicas=4)
+    half = dataclasses.replace(half, template=dataclasses.replace(half.template, gpu_share=GpuShare(500)))
+    team = claiming("a", claim(request(2, NVIDIA), name="team"), replicas=2)
+    [node] = decided(problem([half, team], KINDS), 3).node_claims
+    assert {use.device for use in node.devices if use.claim} == {2, 3}
+    decided(problem([dataclasses.replace(half, replicas=5), team], KINDS), 4)
+
+
 def test_claims_of_one_name_in_two_namespaces_are_two() -> None:
     shared = claim(request(3, NVIDIA), name="team")
     question = problem([claiming("a", shared), claiming("b", shared, namespace="shop")], KINDS)
@@ -254,6 +270,20 @@ def test_a_claim_allocated_on_an_unknown_node_leaves_its_pods_out() -> None:
     assert "claim team has its devices on gone" in reasons(problem([claiming("a", shared)], KINDS))
 
 
+def test_a_claim_without_requests_asks_for_nothing() -> None:
+    """The plain node for 0.50."""
+    assert bought(decided(problem([claiming("p", claim())], KINDS), 0.5)) == ["plain"]
+
+
+def test_replicas_of_devices_are_not_claimed() -> None:
+    """What a device plugin advertises four times over is no device to claim."""
+    slices = dataclasses.replace(
+        node_pool(), gpu_sharing=GpuSharing(SharingStrategy.TIME_SLICING, replicas=4)
+    )
+    question = problem([claiming("p", claim(request(1, NVIDIA)))], [T4], [slices])
+    assert "claim gpus: the node has no devices that can be claimed" in reasons(question)
+
+
 def test_reasons_name_claim_and_request() -> None:
     told = reasons(problem([claiming("p", claim(request(16, NVIDIA)))], KINDS))
     assert "claim gpus, request gpu: wants 16 devices of one node" in told
@@ -274,3 +304,47 @@ def test_the_conflict_names_the_claim() -> None:
         "device claim gpus (1 of gpu)",
         f"node selector {labels.INSTANCE_TYPE} In [t4]",
     }
+
+
+@st.composite
+def claims_beside_parts(draw: st.DrawFn) -> Problem:
+    """Up to five pods with claims, shares, MIG instances or whole GPUs, on T4 and A100."""
+    requests = st.builds(
+        lambda count, text: request(count, text),
+        st.sampled_from([0, 1, 1, 2]),
+        st.sampled_from(sorted(MEANING)),
+    )
+    ways = st.lists(requests, min_size=1, max_size=2).map(tuple)
+    workloads = []
+    for k in range(draw(st.integers(1, 5))):
+        match draw(st.sampled_from(["claim", "claim", "share", "mig", "whole"])):
+            case "claim":
+                workloads.append(claiming(f"p{k}", claim(*draw(st.lists(ways, min_size=1, max_size=2)))))
+            case "share":
+                plain = pod(f"p{k}", cpu=1, gpu=draw(st.sampled_from([1, 1, 2])))
+                share = GpuShare(draw(st.integers(1, 9)) * 100)
+                template = dataclasses.replace(plain.template, gpu_share=share)
+                workloads.append(dataclasses.replace(plain, template=template))
+            case "mig":
+                workloads.append(pod(f"p{k}", cpu=1, **{"nvidia.com/mig-3g.20gb": 1}))
+            case _:
+                workloads.append(pod(f"p{k}", cpu=1, gpu=1))
+    kinds = [
+        gpu_type(f"{model}-{count}", model, count, draw(st.integers(1, 9)) / 2, memory)
+        for model, memory in draw(
+            st.lists(st.sampled_from([("t4", 16), ("a100-40gb", 40)]), min_size=1, max_size=2, unique=True)
+        )
+        for count in draw(st.sampled_from([(1,), (2,), (3,), (1, 2)]))
+    ]
+    return problem(workloads, kinds)
+
+
+@settings(max_examples=60, deadline=None)
+@given(question=claims_beside_parts())
+def test_brute_force_agrees_about_claims_beside_parts_of_gpus(question: Problem) -> None:
+    expected = cheapest_nodes(question)
+    decision = solve(question, PARAMS)
+    assert not verify(question, decision)
+    assert (decision.status is SolutionStatus.COMPLETE) == (expected is not None)
+    if expected is not None:
+        assert decision.cost_microusd_per_hour == expected

@@ -246,3 +246,39 @@ def test_devices_that_a_device_plugin_advertises_are_not_counted_twice(read: Rea
     bodies = [pod(), claim_body(), GPU_CLASS, node, device_slice("gpu", "gpu")]
     [node] = read(yaml.safe_dump_all(bodies)).problem.existing_nodes
     assert node.free["nvidia.com/gpu"] == "4"
+
+
+PROFILE = 'device.attributes["gpu.nvidia.com"].profile'
+
+
+def mig_claim(profile: str = "1g.5gb", kind: str = "ResourceClaimTemplate", **request: Any) -> dict[str, Any]:
+    cel = {"expression": f'{PROFILE} == "{profile}"'}
+    selectors = request.pop("selectors", [{"cel": cel}])
+    return claim_body(kind, deviceClassName="mig.nvidia.com", selectors=selectors, **request)
+
+
+def test_mig_devices_are_requests_for_their_profile(read: Read) -> None:
+    template = read(yaml.safe_dump_all([pod(), mig_claim(count=2)])).problem.workloads[0].template
+    assert not template.device_claims
+    assert [dict(c.requests) for c in template.containers if c.name == "claim gpus"] == [
+        {"nvidia.com/mig-1g.5gb": "2"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        ([pod(), mig_claim("9g.9gb")], "requests[0]: no GPU offers the MIG profile 9g.9gb"),
+        ([pod(), mig_claim(allocationMode="All")], "templates with an exact count only"),
+        ([pod("resourceClaimName"), mig_claim(kind="ResourceClaim")], "templates with an exact count only"),
+        ([pod(), mig_claim(selectors=[])], "driver, type and one profile may be asked for"),
+        (
+            [pod(), mig_claim(selectors=[{"cel": {"expression": f'{PROFILE} in ["1g.5gb"]'}}])],
+            "driver, type and one profile may be asked for, joined by &&",
+        ),
+    ],
+)
+def test_other_claims_of_mig_devices_are_refused_by_name(
+    mistakes: Mistakes, bodies: list[dict[str, Any]], expected: str
+) -> None:
+    assert expected in mistakes(yaml.safe_dump_all(bodies))

@@ -7,6 +7,7 @@ nodes have none.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from binwright.v1 import devices_pb2, problem_pb2
 from binwright_optimizer.model.cel import DeviceSelector
 from binwright_optimizer.model.claims import DeviceClaim, DeviceRequest
 
+from binwright_clients.kubernetes.mig_claims import asks_for_mig, mig_resource
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.selectors import build
 
@@ -37,6 +39,7 @@ class Claims:
         self._claims: dict[tuple[str, str, str], ManifestObject] = {}
         self._classes: dict[str, tuple[str, ...]] = {}
         self._read: dict[tuple[str, str, str], devices_pb2.DeviceClaim] = {}
+        self._mig: dict[tuple[str, str, str], Counter[str]] = {}
         for thing in objects:
             if thing.kind in ("ResourceClaim", "ResourceClaimTemplate"):
                 self._claims[thing.kind, thing.namespace, thing.name] = thing
@@ -67,9 +70,13 @@ class Claims:
                 pod.note(f"{kind} {name or template!r} is not among the inputs: its devices are not known")
                 message.device_claims.add(name=name or "", title=title)
             else:
-                claim = message.device_claims.add()
-                claim.CopyFrom(self._claim(found))
-                claim.title = title
+                read = self._claim(found)
+                if read.requests:
+                    claim = message.device_claims.add()
+                    claim.CopyFrom(read)
+                    claim.title = title
+                for resource, count in self._mig[found.kind, found.namespace, found.name].items():
+                    message.containers.add(name=f"claim {title}", requests={resource: str(count)})
         for at, name in _used_by_containers(spec, path):
             if name not in titles:
                 pod.problem(at, name, "names no claim of spec.resourceClaims")
@@ -81,6 +88,7 @@ class Claims:
             return known
         is_shared = claim.kind == "ResourceClaim"
         message = self._read[key] = devices_pb2.DeviceClaim(name=claim.name if is_shared else "")
+        self._mig[key] = Counter()
         devices = (claim.spec if is_shared else claim.spec.get("spec") or {}).get("devices") or {}
         at = "spec.devices" if is_shared else "spec.spec.devices"
         bodies = devices.get("requests") or []
@@ -95,11 +103,41 @@ class Claims:
                 self._add(exact, claim, f"{here}.exactly" if body.get("exactly") else here, request)
         for index, constraint in enumerate(devices.get("constraints") or []):
             self._add_constraint(constraint, claim, f"{at}.constraints[{index}]", bodies, message)
+        self._take_mig(claim, at, bool(devices.get("constraints")), message)
         if is_shared:
             message.node = _allocated_on(claim)
         empty = tuple((DeviceRequest("r", ""),) for _ in bodies)
         build(lambda: DeviceClaim(claim.name, empty), at, claim.problem)
         return message
+
+    def _take_mig(
+        self, claim: ManifestObject, path: str, has_constraints: bool, message: devices_pb2.DeviceClaim
+    ) -> None:
+        """Requests for MIG devices, out of the claim."""
+        kept = []
+        for index, request in enumerate(message.requests):
+            if not any(asks_for_mig(way.selectors) for way in request.first_available):
+                kept.append(request)
+                continue
+            here = f"{path}.requests[{index}]"
+            [way, *others] = request.first_available
+            if others or message.name or has_constraints or not way.count or way.admin_access:
+                description = (
+                    "asks for MIG devices, which are planned for templates with an exact count only, without "
+                    "alternatives, constraints and admin access"
+                )
+                claim.problem(here, way.name, description)
+                continue
+            try:
+                resource = mig_resource(way.selectors)
+            except ValueError as error:
+                claim.problem(here, way.name, str(error))
+                continue
+            self._mig[claim.kind, claim.namespace, claim.name][resource] += way.count
+        if len(kept) < len(message.requests):
+            copies = [devices_pb2.DeviceRequest(first_available=list(r.first_available)) for r in kept]
+            del message.requests[:]
+            message.requests.extend(copies)
 
     def _add_constraint(
         self,

@@ -69,6 +69,8 @@ class NodeView:
 
     def refusal(self, claim: DeviceClaim) -> str:
         """Why the node does not meet a claim by itself; empty if it does."""
+        if not claim.requests:
+            return ""
         if self.device is None:
             return f"claim {claim.label}: the node has no devices that can be claimed"
         for name in claim.match_attributes:
@@ -83,6 +85,8 @@ class NodeView:
 
     def taken(self, claim: DeviceClaim) -> int | None:
         """Devices that a claim takes if nothing new is on the node; None if it is not met."""
+        if not claim.requests:
+            return 0  # nothing is to be allocated
         if self._lacks(claim):
             return None
 
@@ -311,7 +315,9 @@ class ClaimedDevices:
     def _base(self, claims: Claims) -> tuple[str, int] | None:
         """Resource and number of devices, if they are the same wherever claims are met."""
         found = {(v.resource, n) for v in self._views if (n := self.taken(claims, v)) is not None}
-        return found.pop() if len(found) == 1 else None if found else (NVIDIA_GPU, 0)
+        if not any(n for _, n in found):
+            return NVIDIA_GPU, 0
+        return found.pop() if len(found) == 1 else None
 
     def lowered(self, template: PodTemplate) -> PodTemplate:
         """The pod with claims of its own as requests, as far as they are; then it has no shares of GPUs."""

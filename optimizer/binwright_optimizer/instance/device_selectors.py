@@ -70,10 +70,8 @@ def _meaning(expression: Expression) -> _Meaning:
             return lambda device: name in device.capacity
         case Op.NOT:
             return lambda device: _negated(args[0](device))
-        case Op.AND:
-            return lambda device: _joined(args[0](device), args[1](device), decides=False)
-        case Op.OR:
-            return lambda device: _joined(args[0](device), args[1](device), decides=True)
+        case Op.AND | Op.OR as op:
+            return lambda device: _joined([arg(device) for arg in args], decides=op is Op.OR)
         case Op.CHOICE:
             return lambda device: _chosen(args[0](device), args[1:], device)
         case Op.EQUAL:
@@ -96,11 +94,10 @@ def _negated(value: Value) -> Value:
     return not value if isinstance(value, bool) else UNKNOWN
 
 
-def _joined(first: Value, second: Value, *, decides: bool) -> Value:
-    if decides in [side for side in (first, second) if isinstance(side, bool)]:
+def _joined(sides: list[Value], *, decides: bool) -> Value:
+    if any(side is decides for side in sides):
         return decides
-    is_told = isinstance(first, bool) and isinstance(second, bool)
-    return not decides if is_told else UNKNOWN
+    return not decides if all(isinstance(side, bool) for side in sides) else UNKNOWN
 
 
 def _chosen(condition: Value, ways: list[_Meaning], device: Device) -> Value:

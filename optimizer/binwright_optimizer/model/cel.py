@@ -96,6 +96,18 @@ class Expression:
         inside: frozenset[str] = frozenset().union(*(arg.names() for arg in self.args))
         return inside | {str(self.value)} if self.op in (Op.ATTRIBUTE, Op.CAPACITY) else inside
 
+    def size(self) -> int:
+        """Nodes of the tree, those that ``cel.bind`` repeats counted each time."""
+        sizes: dict[int, int] = {}
+
+        def counted(node: Expression) -> int:
+            known = sizes.get(id(node))
+            if known is None:
+                known = sizes[id(node)] = 1 + sum(map(counted, node.args))
+            return known
+
+        return counted(self)
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceSelector:
@@ -130,6 +142,8 @@ LONGEST = 10 * 1024
 """Longest expression, as in Kubernetes (CELSelectorExpressionMaxLength)."""
 DEEPEST = 50
 """Brackets, negations and choices inside each other."""
+LARGEST = 10_000
+"""Nodes of a tree: ``cel.bind`` inside ``cel.bind`` could double them again and again."""
 _KEPT = 1_000
 """Parsed expressions that are kept."""
 
@@ -221,6 +235,8 @@ class _Parser:
         result = self._truth(self._choice({}))
         if self._peek().kind != "end":
             raise self._not_understood()
+        if result.size() > LARGEST:
+            raise ValueError("is too large once cel.bind is written out")
         return result
 
     def _choice(self, names: Mapping[str, _Value]) -> _Value:
@@ -239,16 +255,18 @@ class _Parser:
         return result
 
     def _or(self, names: Mapping[str, _Value]) -> _Value:
-        result = self._and(names)
+        first = self._and(names)
+        others = []
         while self._accept("||"):
-            result = Expression(Op.OR, (self._truth(result), self._truth(self._and(names))))
-        return result
+            others.append(self._truth(self._and(names)))
+        return Expression(Op.OR, (self._truth(first), *others)) if others else first
 
     def _and(self, names: Mapping[str, _Value]) -> _Value:
-        result = self._relation(names)
+        first = self._relation(names)
+        others = []
         while self._accept("&&"):
-            result = Expression(Op.AND, (self._truth(result), self._truth(self._relation(names))))
-        return result
+            others.append(self._truth(self._relation(names)))
+        return Expression(Op.AND, (self._truth(first), *others)) if others else first
 
     def _relation(self, names: Mapping[str, _Value]) -> _Value:
         left = self._unary(names)
@@ -405,6 +423,8 @@ class _Parser:
             if op is Op.MATCHES:
                 if argument.op is not Op.CONSTANT:
                     raise ValueError("matches() takes a constant pattern")
+                if not _is_of_device(value):
+                    raise ValueError("matches() is for an attribute or the driver")
                 checked_pattern(str(argument.value))
             return Expression(op, (value, argument))
         types = {value.type, argument.type} - {Type.ANY}
@@ -457,6 +477,13 @@ class _Parser:
         if token.kind == "end":
             return ValueError("ends too early" if token.at else "is empty")
         return ValueError(f"{token.text!r} is not understood at character {token.at + 1}")
+
+
+def _is_of_device(value: Expression) -> bool:
+    """Whether a text is one of the device, whose texts are short, in whatever case."""
+    while value.op in (Op.LOWER, Op.UPPER):
+        [value] = value.args
+    return value.op in (Op.ATTRIBUTE, Op.DRIVER)
 
 
 def _presence(domain: _Domain, name: str) -> Expression:

@@ -1,8 +1,8 @@
 """Regular expressions in CEL's ``matches()``: what RE2 and Python read alike, and match quickly.
 
 RE2 (https://github.com/google/re2/wiki/Syntax) has neither look-around nor references back. Python's matcher
-tries alternatives one after the other, so that a repeated repetition could take forever on a short text: such
-patterns are refused.
+tries ways one after the other, so that repeated repetitions or alternatives could take forever on a short
+text: such patterns are refused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-MOST_REPETITIONS = 6
-"""Repetitions in one pattern: with the short texts of devices, at most some hundred thousand steps."""
+MOST_REPETITIONS = 4
+"""Repetitions in one pattern: with the 64 characters of an attribute, some hundred thousand steps at most."""
 LONGEST_PATTERN = 200
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\[\\]|\\.)*\]")
 _BOUNDS = re.compile(r"\{\d{1,3}(?:,\d{0,3})?\}", re.ASCII)
@@ -33,7 +33,7 @@ def checked_pattern(text: str) -> re.Pattern[str]:
     True
     >>> checked_pattern("(a+)+$")
     Traceback (most recent call last):
-    ValueError: matches('(a+)+$'): a repetition inside a repetition is not understood
+    ValueError: matches('(a+)+$'): a repetition of repetitions or alternatives is not understood
     """
     try:
         _check(text)
@@ -47,8 +47,8 @@ def _check(text: str) -> None:
         raise ValueError(f"is longer than {LONGEST_PATTERN} characters")
     at = 4 if text.startswith("(?i)") else 0
     repetitions = 0
-    groups: list[bool] = []  # of each open group, whether it repeats something
-    is_repeated = False  # what was read last holds a repetition, or is one
+    groups: list[bool] = []  # of each open group, whether there are several ways through it
+    is_open = False  # whether there are several ways through what was read last
     while at < len(text):
         character = text[at]
         step = 1
@@ -57,23 +57,27 @@ def _check(text: str) -> None:
                 raise ValueError(f"{text[at : at + 3]!r} is not understood")
             step = 3 if text.startswith("(?:", at) else 1
             groups.append(False)
-            is_repeated = False
+            is_open = False
         elif character == ")":
-            is_repeated = groups.pop() if groups else False
+            is_open = groups.pop() if groups else False
             if groups:
-                groups[-1] |= is_repeated
+                groups[-1] |= is_open
+        elif character == "|":
+            if groups:
+                groups[-1] = True
+            is_open = False
         elif character in "*+?{":
             if character == "{":
                 match = _BOUNDS.match(text, at)
                 if match is None:
                     raise ValueError("'{' is not understood")
                 step = len(match[0])
-            if is_repeated:
-                raise ValueError("a repetition inside a repetition is not understood")
+            if is_open:
+                raise ValueError("a repetition of repetitions or alternatives is not understood")
             if text.startswith(("?", "+"), at + step):
                 raise ValueError(f"{text[at : at + step + 1]!r} is not understood")
             repetitions += 1
-            is_repeated = True
+            is_open = True
             if groups:
                 groups[-1] = True
         else:
@@ -81,7 +85,7 @@ def _check(text: str) -> None:
             if character in "\\[" and match is None:
                 raise ValueError(f"{text[at : at + 2]!r} is not understood")
             step = len(match[0]) if match else 1
-            is_repeated = False
+            is_open = False
         at += step
     if repetitions > MOST_REPETITIONS:
         raise ValueError(f"has more than {MOST_REPETITIONS} repetitions")

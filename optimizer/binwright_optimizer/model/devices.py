@@ -20,6 +20,8 @@ AttributeValue = str | int | bool | Version
 """Value of a device attribute."""
 
 MIB = 2**20
+LONGEST_TEXT = 64
+"""Characters of an attribute, as in Kubernetes (DeviceAttributeMaxValueLength)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def device_of(instance_type: InstanceType, manufacturer: str) -> Device | None:
         case "amd":
             attributes["type"] = "amdgpu"
         case "aws":
-            attributes["instanceType"] = instance_type.name
+            attributes["instanceType"] = instance_type.name[:LONGEST_TEXT]
             memory = 0  # its driver publishes none
     return Device(
         driver,
