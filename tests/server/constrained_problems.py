@@ -167,7 +167,6 @@ SELECTORS_OF_DEVICES = st.builds(
 )
 DEVICE_REQUESTS = st.builds(
     DeviceRequest,
-    DeviceSelector,
     name=VALUES,
     device_class=VALUES,
     selectors=st.lists(SELECTORS_OF_DEVICES, max_size=2).map(tuple),
