@@ -22,7 +22,7 @@ from binwright_optimizer.model import (
     labels,
 )
 from binwright_optimizer.model.policies import UNTOLERATED_WEIGHT
-from binwright_optimizer.model.spot import PPM, UNKNOWN_RATE_PPM
+from binwright_optimizer.model.spot import NOTICE_S, PPM, UNKNOWN_RATE_PPM
 
 Wishes = tuple[tuple[str, int], ...]
 """Wishes in words, each with its weight."""
@@ -82,6 +82,22 @@ def interruption_cost(
             cost = problem.workloads[each.workload].template.restart_cost_microusd or default
             total += each.count * -(-cost * monthly // (PPM * HOURS_PER_MONTH))
     return total
+
+
+def cut_off(problem: Problem, claims: Iterable[NodeClaim]) -> tuple[str, ...]:
+    """Workloads with pods on spot nodes to be bought that take longer to end than the notice, by name."""
+    slow = {w.template.grace_s for w in problem.workloads if w.template.grace_s > min(NOTICE_S.values())}
+    if not slow:
+        return ()
+    cloud_of = {kind.name: kind.cloud for kind in problem.catalog.instance_types}
+    found: set[int] = set()
+    for claim in claims:
+        notice = NOTICE_S.get(cloud_of.get(claim.instance_type, ""))
+        if claim.capacity_type is CapacityType.SPOT and notice is not None:
+            found |= {
+                p.workload for p in claim.pods if problem.workloads[p.workload].template.grace_s > notice
+            }
+    return tuple(problem.workloads[w].name for w in sorted(found))
 
 
 def _has_wishes(problem: Problem) -> bool:

@@ -27,17 +27,18 @@ from binwright_optimizer.model import (
     relative_gap,
 )
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.penalties import interruption_cost, penalties_of
+from binwright_optimizer.penalties import cut_off, interruption_cost, penalties_of
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
 from binwright_optimizer.stopping import Deadline, Reserved, Stop
-from binwright_optimizer.unenforced import unenforced
+from binwright_optimizer.unenforced import MOST_NAMED, unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
 
 IN_CONFLICT = "would hold such a pod, but not all that the constraints below ask for"
 """What is said of places that refuse a pod since rules contradict each other."""
 NOT_WEIGHED = "preferences and restart costs are too many to be weighed: they are told, and not minimised"
+CUT_OFF = "pods on spot nodes are given longer to end than the notice before an interruption"
 CONFLICT_SHARE = 0.3
 """Share of the time left, once pods are left out, that the reasons for it may take."""
 
@@ -104,7 +105,7 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
-            warnings=(*found.warnings, *warnings, *_about_charges(instance)),
+            warnings=(*found.warnings, *warnings, *_about_charges(instance, placed)),
             commitments=commitment_uses(problem, placed.node_claims),
             interruption_microusd_per_hour=interruptions,
             penalties=penalties,
@@ -175,8 +176,13 @@ def _status(placed: Placed) -> SolutionStatus:
     return SolutionStatus.PARTIAL if has_pods else SolutionStatus.NONE
 
 
-def _about_charges(instance: Instance) -> tuple[str, ...]:
-    return () if instance.origin.localized.is_weighed else (NOT_WEIGHED,)
+def _about_charges(instance: Instance, placed: Placed) -> tuple[str, ...]:
+    told = [] if instance.origin.localized.is_weighed else [NOT_WEIGHED]
+    slow = cut_off(instance.problem, placed.node_claims)
+    if slow:
+        names = ", ".join(slow[:MOST_NAMED]) + (", ..." if len(slow) > MOST_NAMED else "")
+        told.append(f"{CUT_OFF}: {names}")
+    return tuple(told)
 
 
 def _stop_reason(found: Found, cost: int, bound: int, params: SolveParams, stop: Stop) -> StopReason:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import pytest
 from binwright_optimizer.model import ExistingNode, InstanceType, Policies, Problem, Workload, labels
 from binwright_optimizer.verify import check_placement
 from builders import existing_node, instance_type, microusd, offering, problem
@@ -115,6 +116,17 @@ def test_a_cost_that_is_not_zero_is_never_rounded_away() -> None:
         0.3,
         lambda a: a.by(CAPACITY, "web") == {"on-demand": 1},
     )
+
+
+@pytest.mark.parametrize(
+    ("cloud", "grace_s", "is_cut"),
+    [("aws", 121, True), ("aws", 120, False), ("gcp", 31, True), ("", 999, False)],
+)
+def test_pods_that_end_after_the_notice_are_named(cloud: str, grace_s: int, is_cut: bool) -> None:
+    """AWS gives two minutes, Google half a minute; of other clouds nothing is known."""
+    sold = dataclasses.replace(kind("box", 1.0, 0.3, 10), cloud=cloud)
+    decision = answered(asked(ruled("slow", grace_s=grace_s), kinds=[sold]))
+    assert [warning.endswith("an interruption: slow") for warning in decision.warnings] == [True] * is_cut
 
 
 def test_a_falsified_interruption_cost_is_refused() -> None:

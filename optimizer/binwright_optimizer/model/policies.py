@@ -50,8 +50,8 @@ class Policies:
     ----------
     microusd_per_weight_hour
         Micro-dollars an hour that one weight point of one pod's broken preference is worth (weights
-        are 1..100; a ScheduleAnyway constraint and a PreferNoSchedule taint weigh 100 a pod). 0:
-        preferences are not weighed. Penalties are reported apart from dollars.
+        are 1..100; a PreferNoSchedule taint weighs 100 a pod). 0: preferences are not weighed.
+        Penalties are reported apart from dollars.
     spot
         For workloads that have no policy of their own.
     restart_cost_microusd

@@ -13,6 +13,9 @@ from binwright_optimizer.errors import WrongFieldError
 PPM = 1_000_000
 """Parts per million in a whole."""
 
+NOTICE_S = {"aws": 120, "gcp": 30, "azure": 30}
+"""Seconds between an interruption notice and the loss of the node, by cloud."""
+
 UNKNOWN_RATE_PPM = PPM
 """Interruptions a month of a spot offering whose rate is not known, parts per million: one a month."""
 
