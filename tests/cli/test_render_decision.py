@@ -54,6 +54,13 @@ def test_no_line_is_wider_than_100_columns() -> None:
     assert max(map(len, lines)) <= 100
 
 
+def test_a_bound_on_more_than_dollars_says_of_what() -> None:
+    decision = mixed_decision()
+    decision.hourly_cost_microusd, decision.lower_bound_microusd = 1_000_000, 1_200_000
+    decision.hourly_interruption_microusd, decision.hourly_penalty_microusd = 4_000, 200_000
+    assert "lower bound $1.2000/h of $1.2040/h in all" in rendered_panel(decision, 100)
+
+
 def test_on_a_narrow_terminal_names_wrap_and_numbers_do_not() -> None:
     text = rendered(mixed_decision(), width=80)
     assert max(map(len, text.splitlines())) <= 80

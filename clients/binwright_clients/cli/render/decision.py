@@ -72,10 +72,12 @@ def summary_panel(decision: decision_pb2.Decision, title: str = "Decision", widt
     unplaced = len(decision.unschedulable_pods)
     placed = on_new + on_existing
     cost = decision.hourly_cost_microusd
+    beside = decision.hourly_interruption_microusd + decision.hourly_penalty_microusd
+    of_all = f" of ${dollars(cost + beside)}/h in all" if beside else ""
     facts = (
         Text(f"${dollars(cost)}/h", style="bold green"),
         Text(f"${decision.monthly_cost_usd:,.2f}/month"),
-        Text(f"lower bound ${dollars(decision.lower_bound_microusd)}/h"),
+        Text(f"lower bound ${dollars(decision.lower_bound_microusd)}/h" + of_all),
         Text.assemble("gap ", (percent(decision.gap), "bold")),
         Text(counted(len(decision.node_claims), "node"), style="bold"),
         Text(
