@@ -34,6 +34,7 @@ from binwright_optimizer.verify.plan.document import (
     UnverifiableError,
     read_certificate,
 )
+from binwright_optimizer.verify.plan.dual_prices import affordable, are_weights, factors_of
 from binwright_optimizer.verify.plan.places import Site, is_placed_together, sold_at
 from binwright_optimizer.verify.plan.statement import Recomputed, Statement
 from binwright_optimizer.verify.plan.together import Together
@@ -356,11 +357,11 @@ class _Check:
 
     def _bound(self) -> Fraction:
         """What the certificate proves; 0 if its weights are none of the objective's."""
-        if not self._are_weights():
+        if not are_weights(self._record, self._futures):
             self._findings.append("the scenario weights are none by which the objective is at least the mean")
             return Fraction(0)
         by_cell = self._by_cell()
-        prices = self._affordable(list(by_cell))
+        prices = affordable(self._record.prices, sorted(by_cell), self._instruments, self._forecast)
         try:
             return max(Fraction(0), self._proven_of_all(by_cell, prices))
         except ValueError as error:
@@ -379,7 +380,7 @@ class _Check:
             weight = record.weights[future] * self._hours(period, block)
             for one, price in zip(self._instruments.all, mine, strict=True):
                 total -= price * one.held.get(period, Fraction(0))
-            factors = self._factors(period, weight, mine)
+            factors = factors_of(self._instruments, period, weight, mine)
             if self._together is not None:
                 ratios = {
                     region: min((factors[group] for group in groups), default=weight)
@@ -390,17 +391,6 @@ class _Check:
             for site, answer in answers:
                 total += self._proven_of(site.region, answer, cell, factors, weight)
         return total
-
-    def _factors(self, period: int, weight: Fraction, mine: Sequence[Fraction]) -> dict[int, Fraction]:
-        """What a micro-dollar of list price costs over a cell in each group, at dual prices."""
-        found = {}
-        for group in self._instruments.keys.values():
-            factor = weight
-            for at, one in enumerate(self._instruments.all):
-                if group in one.worth and self._pays(at, period):
-                    factor = min(factor, mine[at] / one.worth[group])
-            found[group] = factor
-        return found
 
     def _proven_of(
         self,
@@ -425,42 +415,3 @@ class _Check:
             if own:
                 ratio = min(ratio, factors[group] / own)
         return total + ratio * self._proven[answer.proof, tuple(sorted(on_demand.items()))]
-
-    def _pays(self, instrument: int, period: int) -> bool:
-        """Whether a commitment can pay in a period: held, or bought at some time."""
-        if instrument >= self._instruments.n_offered:
-            return bool(self._instruments.all[instrument].held.get(period))
-        return any(
-            period in self._instruments.periods_paid(instrument, bought) for bought in range(period + 1)
-        )
-
-    def _are_weights(self) -> bool:
-        """Whether the objective is at least the mean by the certificate's weights, whatever costs are."""
-        a, level = self._record.aversion, self._record.level
-        if sum(self._record.weights, Fraction(0)) != 1:
-            return False
-        for weight, future in zip(self._record.weights, self._futures, strict=True):
-            chance = Fraction(future.permille, 1000)
-            rest = weight - (1 - a) * chance
-            if a == 0 and rest != 0:
-                return False
-            if a and not 0 <= rest / a <= chance / (1 - level):
-                return False
-        return True
-
-    def _affordable(self, cells: Sequence[tuple[int, int, int]]) -> list[list[Fraction]]:
-        """The dual prices, scaled down until no purchase is worth more than it costs."""
-        ordered = sorted(cells)
-        shrink = [Fraction(1)] * len(self._instruments.all)
-        spent: dict[tuple[int, int], Fraction] = {}
-        for (period, _, _), mine in zip(ordered, self._record.prices, strict=True):
-            for at, price in enumerate(mine):
-                spent[at, period] = spent.get((at, period), Fraction(0)) + price
-        for at in range(self._instruments.n_offered):
-            for bought in range(len(self._forecast.periods)):
-                periods = self._instruments.periods_paid(at, bought)
-                worth = sum((spent.get((at, period), Fraction(0)) for period in periods), Fraction(0))
-                cost = self._instruments.cost(at, bought)
-                if worth > cost:
-                    shrink[at] = min(shrink[at], cost / worth)
-        return [[price * s for price, s in zip(mine, shrink, strict=True)] for mine in self._record.prices]
