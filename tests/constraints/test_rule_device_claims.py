@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.model import (
     Decision,
     DeviceClaim,
@@ -273,6 +274,14 @@ def test_a_claim_allocated_on_an_unknown_node_leaves_its_pods_out() -> None:
 def test_a_claim_without_requests_asks_for_nothing() -> None:
     """The plain node for 0.50."""
     assert bought(decided(problem([claiming("p", claim())], KINDS), 0.5)) == ["plain"]
+
+
+def test_claimed_devices_are_used_and_the_others_are_not() -> None:
+    """Three of four: two that two pods share, and one."""
+    shared = claim(request(2, NVIDIA), name="team")
+    question = problem([claiming("a", shared, replicas=2), claiming("b", claim(request(1, NVIDIA)))], KINDS)
+    [use] = accelerator_uses(question, decided(question, 3).node_claims)
+    assert (use.bought, use.used_milli, use.stranded_milli) == (4, 3_000, 0)
 
 
 def test_replicas_of_devices_are_not_claimed() -> None:

@@ -8,6 +8,9 @@ too), ``has()``, ``"name" in device.attributes["domain"]``, ``cel.bind()``, ``&&
 ``upperAscii``), ``quantity()`` and ``semver()`` (``compareTo``, ``isGreaterThan``, ``isLessThan``) and
 constants. Whatever else an expression says is an error that names it. What an expression means is read
 twice, by the solver (`instance.device_selectors`) and by the verifier (`verify.device_selectors`).
+
+No library reads it for us: the model is standard library only, none knows Kubernetes' quantities and
+versions, and one that evaluates everything could not say what a catalogue cannot answer.
 """
 
 from __future__ import annotations
