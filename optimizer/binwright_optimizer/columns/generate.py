@@ -55,7 +55,7 @@ FIRST_BRANCHES = 40
 FERTILE_TURNS = 3
 """Master solves after each sweep that price only the candidates which gave it columns."""
 BRANCH_S = 40e-6
-"""Seconds that a branch takes: no search gets more of them than there is time for."""
+"""Seconds that a branch takes: a sweep gets no more of them than there is time for."""
 MOST_BRANCHES = 200_000
 """Branches per candidate after which a search stays truncated: some seconds."""
 
@@ -169,6 +169,7 @@ class Generation:
         self._affordable = most_branches
         self._fertile = np.zeros(0, dtype=np.intp)
         self._is_truncated = False
+        self._n_truncated = 0
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
         self._is_finite[self.rows.finite] = True
@@ -201,7 +202,7 @@ class Generation:
         self._average = self._average.blended(solution.duals, CENTRE_STEP)
         if self.rounds % self._complement_every == 0:
             self._add_complement(between)
-        self._affordable = max(FIRST_BRANCHES, int(stop.remaining_s() / BRANCH_S))
+        self._affordable = max(FIRST_BRANCHES, int(stop.remaining_s() / (BRANCH_S * (1 + self._n_truncated))))
         added = self.sweep(between, lift=self.rounds % self._lift_every == 0)
         if not added and not self.sweep(solution.duals):
             self._search_longer()
@@ -300,7 +301,8 @@ class Generation:
         priced = self.pricing.price(duals.pods, costs, bounds, branches=branches, tolerance=tolerance)
         self._fertile = priced.candidates
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
-        self._is_truncated = bool(np.count_nonzero(bounds > reached) > len(priced.candidates))
+        self._n_truncated = int(np.count_nonzero(bounds > reached))
+        self._is_truncated = self._n_truncated > len(priced.candidates)
         added = self.add(priced.candidates, priced.patterns)
         return added + self._improve_bound(duals, bounds, lift)
 

@@ -51,7 +51,7 @@ def branch(
     for k in range(n if has_rules else 0):
         position_of[items[k]] = k
     counts = np.zeros(n, dtype=np.int64)
-    size = 2 * max_branches + 2
+    size = max_branches + 2  # every branch solved makes way for two
     low = np.empty((size, n), dtype=np.int32)
     high = np.empty((size, n), dtype=np.int32)
     bound = np.empty(size)
@@ -59,7 +59,10 @@ def branch(
         low[0, k] = 0
         high[0, k] = limits[k]
     bound[0] = np.inf
+    heap = np.zeros(size, dtype=np.int64)  # rows of the open branches, the largest bound first
     opened = 1
+    unused = np.arange(size - 1, -1, -1)  # rows without a branch, the next one last
+    n_unused = size - 1
     best = floor
     mu = np.ones(n_resources)
     primal = np.empty(n)
@@ -73,19 +76,17 @@ def branch(
     while solved < max_branches:
         if halt[0] != 0:
             break
-        top = -1
-        upper = best + slack
-        for node in range(opened):
-            if bound[node] > upper:
-                upper = bound[node]
-                top = node
-        if top < 0:
+        if opened == 0 or bound[heap[0]] <= best + slack:
             return best, best + slack, solved
         solved += 1
+        top = heap[0]
+        opened -= 1
+        heap[0] = heap[opened]
+        _sink(heap, opened, bound)
         lows[:] = low[top]
         highs[:] = high[top]
-        opened -= 1
-        low[top], high[top], bound[top] = low[opened], high[opened], bound[opened]
+        unused[n_unused] = top
+        n_unused += 1
         value = 0.0
         for r in range(n_resources):
             room[r] = capacity[r]
@@ -126,8 +127,8 @@ def branch(
                 loss = -values[items[k]]
                 for r in range(n_resources):
                     loss += mu[r] * shares[k, r]
-                if loss > 0.0:
-                    span[k] = min(span[k], np.int64((upper - best - slack) / loss))
+                if loss * span[k] > upper - best - slack:
+                    span[k] = np.int64((upper - best - slack) / loss)
         extra[:] = 0
         gained, closed = pack(
             n,
@@ -186,19 +187,42 @@ def branch(
             whole = np.int32(lows[split] + counts[split] - 1)
         for k in range(n):
             highs[k] = lows[k] + span[k]
-        if whole + 1 <= highs[split]:
-            low[opened], high[opened] = lows, highs
-            low[opened, split] = whole + 1
-            bound[opened] = upper
+        for is_above in range(1 if whole + 1 > highs[split] else 2):
+            n_unused -= 1
+            row = unused[n_unused]
+            low[row], high[row], bound[row] = lows, highs, upper
+            if is_above:
+                low[row, split] = whole + 1
+            else:
+                high[row, split] = min(whole, highs[split])
+            heap[opened] = row
             opened += 1
-        low[opened], high[opened] = lows, highs
-        high[opened, split] = min(whole, highs[split])
-        bound[opened] = upper
-        opened += 1
-    upper = best + slack
-    for node in range(opened):
-        upper = max(upper, bound[node])
-    return best, upper, solved
+            _rise(heap, opened, bound)
+    return best, max(best + slack, bound[heap[0]]) if opened > 0 else best + slack, solved
+
+
+@njit(cache=True, nogil=True)
+def _rise(heap, n, bound):
+    """Bring the last of ``n`` rows up to where no row above it has a smaller bound."""
+    at = n - 1
+    while at > 0 and bound[heap[at]] > bound[heap[(at - 1) // 2]]:
+        above = (at - 1) // 2
+        heap[at], heap[above] = heap[above], heap[at]
+        at = above
+
+
+@njit(cache=True, nogil=True)
+def _sink(heap, n, bound):
+    """Bring the first of ``n`` rows down to where no row below it has a larger bound."""
+    at = 0
+    while 2 * at + 1 < n:
+        below = 2 * at + 1
+        if below + 1 < n and bound[heap[below + 1]] > bound[heap[below]]:
+            below += 1
+        if bound[heap[below]] <= bound[heap[at]]:
+            return
+        heap[at], heap[below] = heap[below], heap[at]
+        at = below
 
 
 @njit(cache=True, nogil=True)
