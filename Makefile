@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/binwright/v1/*.proto proto/binwright/vendor/*/*.proto
 SERVICES := $(wildcard proto/binwright/v1/*_service.proto) proto/binwright/vendor/autoscaler/expander.proto
 KERNELS := $(shell grep -rl --include=*.py 'import njit' optimizer server benchmarks)
 
-.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-large benchmark-plan-growth benchmark-warm benchmark-spot benchmark-pictures browser components interop peers format clean
+.PHONY: help setup demo test test-slow test-random lint types imports stubs stubs-check unit benchmark benchmark-table benchmark-all benchmark-optima benchmark-heuristics benchmark-growth benchmark-plan benchmark-plan-large benchmark-plan-growth benchmark-warm benchmark-prompt benchmark-spot benchmark-pictures browser components interop peers format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -97,6 +97,9 @@ benchmark-growth: setup ## time to a gap of 1 % by classes, offerings and replic
 
 benchmark-warm: setup ## a slightly changed question, cold and warm (10 minutes)
 	$(BIN)/python -m binwright_benchmarks.warm_start
+
+benchmark-prompt: setup ## first answers, deadlines and cancellation, by the clock (BINWRIGHT_SHARED_DATA; 15 minutes)
+	$(BIN)/python -m binwright_benchmarks.promptness
 
 benchmark-spot: setup ## caps on spot pools: cost against what a reclaim takes, every pool taken away (7 minutes)
 	$(BIN)/python -m binwright_benchmarks.spot_risk

@@ -174,8 +174,10 @@ def _tally(instance: Instance, workload: Workload) -> _Tally:
 
         taint = untolerated(pool.taints, template.tolerations)
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
-        models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
-        devices = device_masks(zip(part.devices, models, strict=False), lowered)
+        devices = {}
+        if part.devices:
+            models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
+            devices = device_masks(zip(part.devices, models, strict=True), lowered)
         rows = instance.shelf.type_of[part.rows].tolist() if template.device_claims else []
         claims = claim_masks(claimed, [claimed.view_of_type(t, pool) for t in rows], workload)
         if has_choices(problem) and wants_choice(pool):

@@ -29,6 +29,9 @@ from binwright_optimizer.model import (
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.queues import ClassQueues
 
+NODES_A_POLL = 1_000
+"""Nodes that are named between two polls: some milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -45,8 +48,14 @@ class Placed:
     left_out: tuple[PodRange, ...]
 
 
-def extract(instance: Instance, packing: Packing) -> Placed:
-    """NodeClaims, placements on existing nodes, and the pods left out."""
+def extract(instance: Instance, packing: Packing, poll: Callable[[], object] = lambda: None) -> Placed:
+    """NodeClaims, placements on existing nodes, and the pods left out.
+
+    Parameters
+    ----------
+    poll
+        Called now and then; ends the extraction if it raises.
+    """
     queues = ClassQueues(instance, packing)
     claims: list[NodeClaim] = []
     existing: list[ExistingPlacement] = []
@@ -60,14 +69,17 @@ def extract(instance: Instance, packing: Packing) -> Placed:
         wanted = list(zip(held.tolist(), pattern[held].tolist(), strict=True))
         if instance.row_of[j] >= 0:
             template = templates.of(nodes, j, pattern)
-            first = len(claims) + 1
-            if template.plan.is_told:
-                for n in range(nodes.count):
+            for first in range(0, nodes.count, NODES_A_POLL):
+                poll()
+                number = len(claims) + 1
+                some = range(min(NODES_A_POLL, nodes.count - first))
+                if not template.plan.is_told:
+                    claims += [template.claim(number + n, queues.take(wanted)) for n in some]
+                    continue
+                for n in some:
                     by_class = queues.take_by_class(wanted)
                     uses = plans.uses(template.plan, by_class)
-                    claims.append(template.claim_with(first + n, queues.joined(by_class), uses))
-                continue
-            claims += [template.claim(first + n, queues.take(wanted)) for n in range(nodes.count)]
+                    claims.append(template.claim_with(number + n, queues.joined(by_class), uses))
             continue
         for _ in range(nodes.count):
             position = next(next_existing[j])

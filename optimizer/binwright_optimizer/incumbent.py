@@ -40,6 +40,8 @@ class Incumbent:
     ----------
     price_step
         Every cost is a multiple of this many micro-dollars, so that a bound may be rounded up.
+    on_packing
+        Called with every packing that becomes the incumbent.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Incumbent:
         stop: Stop,
         price_step: int,
         on_progress: Callable[[Progress], None] | None,
+        on_packing: Callable[[Packing], None] | None = None,
     ) -> None:
         self._instance = instance
         self._stop = stop
         self._price_step = max(1, price_step)
         self._on_progress = on_progress
+        self._on_packing = on_packing
         self.packing: Packing | None = None
         self.bound = 0
 
@@ -61,6 +65,8 @@ class Incumbent:
         if self.packing is not None and packing.rank(self._instance) >= self.packing.rank(self._instance):
             return False
         self.packing = packing
+        if self._on_packing is not None:
+            self._on_packing(packing)
         self.report(phase)
         return True
 

@@ -102,7 +102,8 @@ class WarmStart:
             tried = good[:MOST_RULED]
             allowed = [instance.rules.allows(int(candidates[p]), patterns[p]) for p in tried]
             good = tried[np.array(allowed, dtype=bool)]
-        return Known(candidates[good], patterns[good], nodes[good], prices, self.known.is_close)
+        of_old = self.known
+        return Known(candidates[good], patterns[good], nodes[good], prices, of_old.is_close, of_old.branches)
 
 
 class Memory:

@@ -9,20 +9,30 @@ from binwright_optimizer.certify import certificate, tree_certificate
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import Certificate
+from binwright_optimizer.naming import FIXED_S, KIND_S, NODE_S, SLOWNESS, naming_s
+from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search import MOST_PARTS, Found
 from binwright_optimizer.stopping import Stop
 from binwright_optimizer.verify import prove_bound
 
-LEAST_PROOF_S = 0.05
+LEAST_PROOF_S = 0.035
 """Seconds the proof may always take: a bound cut short is worth less than a deadline kept to the hair."""
+SECOND_PROOF_S = 0.01
+"""The same for a proof of simpler prices, where that of the search's own was cut short."""
 LOCAL_PROOF_S = 3e-4
 """Seconds more that the proof may always take for each class of pods in a domain, which it tells apart."""
 NEARLY_PROVEN = 0.999
 """Share of the search's bound below which the proof counts as cut short."""
-PODS_S = 12e-6
-"""Seconds to name and verify one placed pod: measured at 8,152 and 100,000 pods."""
+VERIFIED_SHARE = 0.5
+"""Share of the time for naming and verifying a decision that comes after the proof."""
+NODES_OF_PODS = 0.3
+"""Nodes for each pod that are reckoned with before there is any packing."""
+OFFERING_S = 2e-6
+"""Seconds that the proof takes for each offering, whatever the prices."""
+MOST_SHARE = 0.5
+"""Share of the time that is kept for what comes after the search, at most."""
 PROOF_SHARE, MOST_RESERVE_S = 0.08, 1.5
 """Share of the time, and the most of it, that is kept for the proof."""
 COUNTED_NODES = 5_000_000
@@ -43,13 +53,28 @@ class Prover:
         n_local = 0 if instance.linking is None else instance.linking.n_local
         self._local_s = LOCAL_PROOF_S * n_local
         self._least_s = LEAST_PROOF_S + self._local_s
+        offerings = sum(len(part.rows) for part in instance.origin.shelved)
+        self._proof_s = max(OFFERING_S * offerings, self._proof_reserve_s()) + self._local_s
+        self._most_s = MOST_SHARE * max(0.0, stop.remaining_s())
+        self._has_rules = instance.linking is not None or not instance.rules.is_empty
+        few = NODE_S * NODES_OF_PODS * self._n_pods + KIND_S * instance.n_classes
+        self._expected_s = few
+
+    def note(self, packing: Packing) -> None:
+        """Reckon with the decision that this packing would give."""
+        self._expected_s = naming_s(packing, len(self._instance.problem.workloads))
+
+    def learn(self, seconds: float) -> None:
+        """Take in how long naming and verifying the packing noted last took."""
+        SLOWNESS.learn(self._has_rules, self._expected_s, seconds)
+
+    @property
+    def _naming_s(self) -> float:
+        return FIXED_S + SLOWNESS.of(self._has_rules) * self._expected_s
 
     def reserve_s(self) -> float:
-        """Seconds kept for extraction, proof and verification, from the size of the problem."""
-        offerings = sum(len(part.rows) for part in self._instance.origin.shelved)
-        left = max(0.0, self._stop.remaining_s())
-        needed = 0.002 + 2e-6 * offerings + PODS_S * self._n_pods + self._proof_reserve_s() + self._local_s
-        return min(needed, 0.5 * left)
+        """Seconds kept for extraction, proof and verification of what the search has so far."""
+        return min(self._naming_s + self._proof_s, self._most_s)
 
     def most_parts(self, bound: Bound) -> int:
         """Into how many parts the search may split the solutions: the proof of one is timed, or reckoned."""
@@ -71,26 +96,34 @@ class Prover:
         """
         instance, whole = self._instance, found.proof.bound
         proof = tree_certificate(instance, found.proof)
-        seconds = max(self._least_s, self._stop.remaining_s() - 0.5 * PODS_S * self._n_pods)
+        seconds = max(self._least_s, self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s)
         bound = self._proven(proof, placed, seconds)
         others = [whole.with_pod_prices(volume_prices(instance))]
         if found.proof.fewer is not None:
             others.insert(0, whole)
         for other in others:
-            if bound >= NEARLY_PROVEN * whole.dollars / MICRO:
+            is_late = self._work_limit is None and self._stop.remaining_s() < -LEAST_PROOF_S
+            if is_late or bound >= NEARLY_PROVEN * whole.dollars / MICRO:
                 break
             simple = certificate(instance, other)
-            proven = self._proven(simple, placed, self._least_s)
+            proven = self._proven(simple, placed, SECOND_PROOF_S + self._local_s)
             if proven > bound:
                 proof, bound = simple, proven
         return proof, bound
 
     def _proven(self, proof: Certificate, placed: list[int], seconds: float) -> int:
         if self._work_limit is None:
-            return prove_bound(self._instance.problem, proof, placed, time_limit_s=seconds)
+            return prove_bound(
+                self._instance.problem, proof, placed, time_limit_s=seconds, poll=self._stop.is_cancelled
+            )
         seconds = max(seconds, self._stop.remaining_s())
         return prove_bound(
-            self._instance.problem, proof, placed, time_limit_s=seconds, most_nodes=COUNTED_NODES
+            self._instance.problem,
+            proof,
+            placed,
+            time_limit_s=seconds,
+            most_nodes=COUNTED_NODES,
+            poll=self._stop.is_cancelled,
         )
 
     def _proof_reserve_s(self) -> float:

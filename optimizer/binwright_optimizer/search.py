@@ -67,6 +67,9 @@ MOST_FRUITLESS_TURNS = 20
 """Turns without a better incumbent after which packing parts ends."""
 ATTEMPT_UNITS = 300.0
 """Units of work of an attempt of neighbourhood search, beside what its dive takes."""
+WATCHED_SIZE = 100
+"""Classes times candidates from which a thread watches the clock for kernels: smaller sweeps take less time
+than starting it."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 FIRST_ALLOCATION_SHARE = 0.5
@@ -131,6 +134,8 @@ class Search:
         default.
     head
         An answer and prices to begin with.
+    on_packing
+        Called with every packing that becomes the incumbent.
     """
 
     def __init__(
@@ -144,6 +149,7 @@ class Search:
         known: Known | None = None,
         most_pods: NDArray[np.int64] | None = None,
         head: Head | None = None,
+        on_packing: Callable[[Packing], None] | None = None,
     ) -> None:
         self.instance = instance
         self._known = known
@@ -151,7 +157,7 @@ class Search:
         self.params = params
         self._most_parts = most_parts
         self._price_step = price_step(instance)
-        self.incumbent = Incumbent(instance, stop, self._price_step, on_progress)
+        self.incumbent = Incumbent(instance, stop, self._price_step, on_progress, on_packing)
         self.stop = _PartialStop(instance, stop, self.incumbent)
         self.work = work or Work()
         self.halt = Halt(self.work.deadline or self.stop)
@@ -166,6 +172,8 @@ class Search:
             self._cover_at,
             has_columns=known is not None and known.is_close,
         )
+        if known is not None:
+            self.generation.look_as_closely_as(known.branches)
         self.target = instance
         """What whole-number answers pack: the instance, linked pods allocated to domains."""
         self.rng = np.random.default_rng(params.seed)
@@ -181,6 +189,8 @@ class Search:
         columns
             Candidates (p,) and patterns (p, i) known beforehand.
         """
+        if self.instance.n_classes * self.instance.n_candidates >= WATCHED_SIZE:
+            self.halt.watch()
         try:
             self._start(columns)
             return self._run()
@@ -205,7 +215,8 @@ class Search:
         assert packing is not None
         if self.tree is not None:
             root = self.tree.root.bound
-        return Known.of(self.generation.rows, self.generation.pool.arrays(), root, packing)
+        generation = self.generation
+        return Known.of(generation.rows, generation.pool.arrays(), root, packing, generation.branches)
 
     def _pack_together(self) -> None:
         """Column generation over all classes, with dives, choices and neighbourhoods in turn."""
@@ -243,7 +254,7 @@ class Search:
             is_known[part.classes] = True
             found = part.wide(search.generation.useful_columns(), instance.n_classes)
             known.append(twins.of_columns(found))
-            self.generation.look_as_closely_as(search.generation)
+            self.generation.look_as_closely_as(search.generation.branches)
             candidates, patterns = part.wide((packing.candidates, packing.patterns), instance.n_classes)
             bought.append((candidates, packing.counts, patterns))
         together = [np.concatenate(arrays) for arrays in zip(*bought, strict=True)]
@@ -258,7 +269,8 @@ class Search:
         return max(LEAST_TURN_S, TURN_SHARE * (self.stop.elapsed_s() - self._began))
 
     def _is_done(self) -> bool:
-        return self.stop.remaining_s() <= 0 or self.incumbent.gap <= self.params.gap
+        is_over = self.stop.remaining_s() <= 0 or self.halt.flag[0] != 0
+        return is_over or self.incumbent.gap <= self.params.gap
 
     def _offer(self, columns: Columns, phase: str) -> bool:
         packing = self._settled(Packing.of(self.target, *columns))
@@ -326,8 +338,13 @@ class Search:
             wary = self.greedy.cover(wary_prices(self.instance, prices), Remainder.whole(self.target), 200)
             self._offer(wary, "greedy")
             return
-        self.generation.add(*single_class_columns(self.instance))
+        single = single_class_columns(self.instance)
+        if self._is_done():
+            return
+        self.generation.add(*single)
         self.generation.add(columns[0], columns[2])
+        if self._is_done():
+            return
         if self._known is not None:
             self.generation.add(self._known.candidates, self._known.patterns)
             self.generation.sweep(replace(nothing, pods=self._known.prices), lift=True)
@@ -524,10 +541,13 @@ class Search:
             if part is None:
                 return False
             tree.enter(part)
-            solution = tree.solve(part, cutoff, self.stop)
+            solution = tree.solve(part, cutoff, turn)
             self.incumbent.raise_bound(tree.dollars, "branch")
             if self._is_done() or part.bound.dollars >= cutoff:
                 continue
+            if turn.remaining_s() <= 0 and not self.generation.is_converged:
+                self._dive("branch")
+                return True  # the part is taken up again where its columns are
             if solution is None:
                 part.is_closed = True  # nothing feasible that the relaxation could tell
                 continue

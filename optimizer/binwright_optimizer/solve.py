@@ -30,7 +30,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.penalties import cut_off, interruption_cost, penalties_of
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
-from binwright_optimizer.stopping import Deadline, Reserved, Stop
+from binwright_optimizer.stopping import Deadline, Keeping, Reserved, Stop
 from binwright_optimizer.unenforced import MOST_NAMED, unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
@@ -74,14 +74,17 @@ def solve(
     timer = _Timer(stop)
     warnings = unenforced(problem)
     with timer.phase("instance"):
-        instance = build_instance(problem)
+        instance = build_instance(problem, stop.is_cancelled)
+        stop.is_cancelled()
         prepare(problem)
     prover = Prover(instance, params, stop)
     with timer.phase("search"):
-        kept_s = prover.reserve_s() + conflict_reserve_s(instance, stop)
-        found = _search(instance, params, Reserved(stop, kept_s), prover, on_progress, memory)
+        kept_s = conflict_reserve_s(instance, stop)
+        search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s)
+        found = _search(instance, params, search_stop, prover, on_progress, memory)
+        prover.note(found.packing)
     with timer.phase("extract"):
-        placed = extract(instance, found.packing)
+        placed = extract(instance, found.packing, stop.is_cancelled)
         unschedulable = explain(instance, placed.left_out)
     if unschedulable:
         with timer.phase("conflicts"):
@@ -110,11 +113,13 @@ def solve(
             interruption_microusd_per_hour=interruptions,
             penalties=penalties,
         )
-        findings = (*check_placement(problem, decision), *check_statement(decision))
+        placement = check_placement(problem, decision, poll=stop.is_cancelled)
+        findings = (*placement, *check_statement(decision))
         if bound > total:
             findings += (f"the bound {bound} exceeds the cost {total}",)
         if findings:
             raise VerificationError(findings)
+    prover.learn(timer.seconds_of("extract") + timer.seconds_of("verify"))
     return timer.on(decision)
 
 
@@ -134,7 +139,10 @@ def _search(
     elif memory is not None:
         known = memory.recall(instance)
     head = head_start(instance, params, stop, work)
-    search = Search(instance, params, stop, on_progress, prover.most_parts, work, known, head=head)
+    search = Search(
+        instance, params, stop, on_progress, prover.most_parts, work, known, head=head,
+        on_packing=prover.note,
+    )  # fmt: skip
     found = search.run()
     if memory is not None:
         memory.keep(instance, search.known())
@@ -212,6 +220,10 @@ class _Timer:
         began = time.perf_counter()
         yield
         self._phases.append(PhaseTiming(name, time.perf_counter() - began))
+
+    def seconds_of(self, name: str) -> float:
+        """What a phase took."""
+        return sum(phase.seconds for phase in self._phases if phase.phase == name)
 
     def on(self, decision: Decision) -> Decision:
         """The decision with the timings written on it."""

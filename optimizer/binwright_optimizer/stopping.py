@@ -86,6 +86,26 @@ class Reserved:
         return self._stop.elapsed_s()
 
 
+class Keeping:
+    """Another stop that ends earlier by what ``kept_s`` says at the time, in seconds."""
+
+    def __init__(self, stop: Stop, kept_s: Callable[[], float]) -> None:
+        self._stop = stop
+        self._kept_s = kept_s
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller gave up."""
+        return self._stop.is_cancelled()
+
+    def remaining_s(self) -> float:
+        """Seconds left to the search."""
+        return self._stop.remaining_s() - self._kept_s()
+
+    def elapsed_s(self) -> float:
+        """Seconds since the solve began."""
+        return self._stop.elapsed_s()
+
+
 class Halt:
     """A flag in memory that compiled code polls, raised when a stop comes due.
 

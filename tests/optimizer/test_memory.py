@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from binwright_optimizer.columns.known import Known
+import pytest
+from binwright_optimizer.columns.known import MOST_BRANCHES, Known
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.memory import MOST_STARTS, Memory, WarmStart, classes_of
@@ -19,8 +20,11 @@ from binwright_optimizer.model import (
     labels,
 )
 from binwright_optimizer.params import SolveParams
+from binwright_optimizer.search import Search
 from binwright_optimizer.solve import solve
+from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
+from binwright_optimizer.work import Work, WorkLimit
 from builders import instance_type, microusd, node_pool, offering, pod, problem
 from hypothesis import HealthCheck, assume, given, settings
 from mixed_problems import mixed_problems
@@ -211,6 +215,20 @@ def test_pods_spread_over_zones_are_remembered_by_zone() -> None:
     for _ in range(2):
         decision = solve(problem([web], types), SolveParams(deadline_s=10.0), memory=memory)
         assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(2.0)
+
+
+@pytest.mark.parametrize(("ended_with", "begins_with"), [(100, 100), (10_000, MOST_BRANCHES)])
+def test_a_search_begins_as_closely_as_the_one_before_ended_within_reason(
+    ended_with: int, begins_with: int
+) -> None:
+    question, work = build_instance(lumpy()), Work(Deadline(1e6))
+    search = Search(question, SolveParams(), WorkLimit(work, 1), work=work)
+    search.generation.look_as_closely_as(ended_with)
+    search.run()
+    memory = Memory()
+    memory.keep(question, search.known())
+    again = Search(question, SolveParams(), Deadline(1e6), known=memory.recall(question))
+    assert again.generation.branches == begins_with
 
 
 def test_whether_a_search_ended_near_its_bound_is_remembered() -> None:

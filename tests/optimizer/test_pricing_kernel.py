@@ -214,7 +214,7 @@ def test_asweep_bounds_every_candidate_and_its_patterns_pay(
     instance = build_instance(tiny)
     assume(instance.n_classes)
     pricing = pricing_of(instance)
-    pricing._halt.flag[0] = halted
+    pricing.halt.flag[0] = halted
     values = np.array(worth[: instance.n_classes], dtype=np.float64)
     costs = instance.price * 1e-6
     bounds = np.empty(instance.n_candidates)

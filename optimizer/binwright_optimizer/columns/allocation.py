@@ -11,10 +11,11 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.highs import quiet_solver, run, run_integer
+from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run, run_integer
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.domains import Linking
 from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.stopping import Halt
 from binwright_optimizer.work import Work
 
 Float = NDArray[np.float64]
@@ -84,9 +85,10 @@ def add_linked(
 class Allocator:
     """Programmes over one linking system; every answer is within its rules."""
 
-    def __init__(self, instance: Instance, linking: Linking, work: Work) -> None:
+    def __init__(self, instance: Instance, linking: Linking, work: Work, halt: Halt | None = None) -> None:
         self.linking = linking
         self._work = work
+        self._halt = halt
         self.penalty = penalty_of_kinds(instance, linking)
         self._relaxation = self._programme()
 
@@ -158,6 +160,8 @@ class Allocator:
         starts = np.zeros(n_rows, dtype=np.int32)
         solver.addRows(n_rows, linking.lower, linking.upper, 0, starts, starts[:0], empty)
         add_linked(linking, solver, 0, self.penalty, may_leave_out=True)
+        if self._halt is not None:
+            make_interruptible(solver, self._halt)
         return solver
 
     def _whole(self, solver: highspy.Highs, time_limit_s: float) -> Int | None:

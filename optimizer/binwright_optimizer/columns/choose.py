@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import highspy
 import numpy as np
-from highspy.highs import HighsCallbackEvent
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Bound
-from binwright_optimizer.columns.highs import quiet_solver, run_integer
+from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run_integer
 from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.heuristics.greedy import Columns
 from binwright_optimizer.stopping import Halt
@@ -143,12 +142,5 @@ def _programme(
     solver.changeColsIntegrality(
         len(positions), positions, np.full(len(positions), highspy.HighsVarType.kInteger)
     )
-
-    def interrupt(event: HighsCallbackEvent) -> None:
-        if halt.flag[0]:
-            event.interrupt()
-
-    halt.watch()
-    solver.cbMipInterrupt.subscribe(interrupt)
-    solver.cbSimplexInterrupt.subscribe(interrupt)
+    make_interruptible(solver, halt)
     return solver

@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
-from binwright_optimizer.columns.highs import quiet_solver, run
+from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run
 from binwright_optimizer.columns.master import Float
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
-from binwright_optimizer.work import Work
 
 ADDED = 4
 """Candidates added at a time: those worth most beyond their price, as a share of it."""
@@ -37,10 +36,11 @@ CLOSE = 1e-4
 class Fluid:
     """The relaxation over a growing set of candidates."""
 
-    def __init__(self, instance: Instance, work: Work) -> None:
+    def __init__(self, instance: Instance, pricing: Pricing) -> None:
         self.instance = instance
-        self._work = work
+        self._work = pricing.work
         solver = quiet_solver()
+        make_interruptible(solver, pricing.halt)
         n = instance.n_classes
         starts, empty = np.zeros(n, dtype=np.int32), np.zeros(0, dtype=np.int32)
         demand = instance.demand.astype(np.float64)
@@ -90,7 +90,7 @@ def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float
     -------
     float64 array (i,) of dollars, and dollars per hour.
     """
-    fluid = Fluid(instance, pricing.work)
+    fluid = Fluid(instance, pricing)
     price = (instance.price * MICRO).astype(np.float64)
     chosen = _cheapest_by_resource(instance)
     for j in chosen:

@@ -148,7 +148,9 @@ class Generation:
         self._complement = complement
         self.rows = Rows(instance, instance.linking)
         self.allocator = (
-            None if instance.linking is None else Allocator(instance, instance.linking, pricing.work)
+            None
+            if instance.linking is None
+            else Allocator(instance, instance.linking, pricing.work, pricing.halt)
         )
         self._fixed_demand = instance.demand.copy()
         if instance.linking is not None:
@@ -178,7 +180,8 @@ class Generation:
     def master(self) -> Master:
         """The restricted master, made when first needed: many small solves end before."""
         swaps = None if self._has_columns else exchanges(self.instance, fluid_prices(self.instance))
-        return Master(self.rows, self.instance.demand, self._penalty, swaps, self.pricing.work)
+        pricing = self.pricing
+        return Master(self.rows, self.instance.demand, self._penalty, swaps, pricing.work, pricing.halt)
 
     def add(self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]) -> int:
         """Add columns to the pool and the master; returns how many are new."""
@@ -190,11 +193,14 @@ class Generation:
         """One master solve with its sweeps."""
         solution = self.master.solve(stop.remaining_s())
         if solution is None:
-            self.has_failed |= stop.remaining_s() > 0 and not self.master.is_infeasible
+            was_halted = stop.remaining_s() <= 0 or self.pricing.halt.flag[0]
+            self.has_failed |= not was_halted and not self.master.is_infeasible
             self.is_converged = True
             return
         self.solution = solution
         self.rounds += 1
+        if stop.remaining_s() <= 0:
+            return
         if self._average is None:
             self._average = solution.duals
         centre = self.bound.duals if self.rounds <= FIRST_ROUNDS else self._average
@@ -251,9 +257,14 @@ class Generation:
         useful = costs - patterns @ self.bound.duals.pods <= USEFUL_MARGIN * self.rows.price[candidates]
         return candidates[useful], patterns[useful]
 
-    def look_as_closely_as(self, other: Generation) -> None:
-        """Search for patterns with at least as many branches as another."""
-        self._branches = max(self._branches, other._branches)
+    @property
+    def branches(self) -> int:
+        """Branches per candidate that sweeps take now."""
+        return self._branches
+
+    def look_as_closely_as(self, branches: int) -> None:
+        """Search for patterns with at least so many branches."""
+        self._branches = max(self._branches, branches)
 
     def _add_complement(self, duals: Duals) -> None:
         """Add the columns of a greedy cover at these duals; seldom once few of them improve."""

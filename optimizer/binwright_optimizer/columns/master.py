@@ -31,10 +31,17 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.allocation import add_linked, penalty_of_kinds
 from binwright_optimizer.columns.exchange import Exchanges
-from binwright_optimizer.columns.highs import quiet_solver, run, was_cut_short
+from binwright_optimizer.columns.highs import (
+    WATCHED_ROWS,
+    make_interruptible,
+    quiet_solver,
+    run,
+    was_cut_short,
+)
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.domains import Linking
 from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.stopping import Halt
 from binwright_optimizer.work import Work
 
 Float = NDArray[np.float64]
@@ -229,6 +236,8 @@ class Master:
         Pods that may take the place of others until `drop_exchanges`; none by default.
     work
         Counts what the programme takes.
+    halt
+        Cuts large programmes short.
     """
 
     def __init__(
@@ -238,6 +247,7 @@ class Master:
         penalty: Float,
         exchanges: Exchanges | None = None,
         work: Work | None = None,
+        halt: Halt | None = None,
     ) -> None:
         self.rows = rows
         self._work = work or Work()
@@ -270,6 +280,8 @@ class Master:
         self._start = n + self._n_linked
         """Number of the first exchange."""
         self._solver = solver
+        if halt is not None and solver.getNumRow() >= WATCHED_ROWS:
+            make_interruptible(solver, halt)
         if exchanges is not None and len(exchanges):
             e = len(exchanges)
             solver.addCols(

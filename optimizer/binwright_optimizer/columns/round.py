@@ -138,7 +138,8 @@ class Dive:
         )
 
     def _master(self, pool: ColumnPool, remainder: Remainder) -> Master:
-        master = Master(self.rows, remainder.demand, self.penalty, work=self.pricing.work)
+        pricing = self.pricing
+        master = Master(self.rows, remainder.demand, self.penalty, work=pricing.work, halt=pricing.halt)
         master.add(*pool.arrays())
         return master
 

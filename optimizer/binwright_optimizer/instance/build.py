@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -70,8 +70,13 @@ MAX_TOTAL = 2**62
 """Largest total demand of one resource: sums over all pods stay inside int64."""
 
 
-def build_instance(problem: Problem) -> Instance:
+def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) -> Instance:
     """The problem as arrays.
+
+    Parameters
+    ----------
+    poll
+        Called now and then; ends the building if it raises.
 
     Raises
     ------
@@ -82,7 +87,9 @@ def build_instance(problem: Problem) -> Instance:
     rules = rules_of(problem)
     claims = shared_claims(problem)
     claimed = ClaimedDevices(problem)
+    poll()
     kinds = kinds_of(problem, rules, claims, claimed)
+    poll()
     shared = shared_columns(claims.values(), limited_drivers(problem))
     once = asked_once(problem.workloads, claimed, claimed.shared)
     of_claims = {name for amounts in once.values() for name, _ in amounts}
@@ -99,6 +106,7 @@ def build_instance(problem: Problem) -> Instance:
         TypeDevices(problem.catalog.instance_types), attach, claimed, pools_with_choice(problem),
     )  # fmt: skip
     asked = Asked.by(requests, resources)
+    poll()
 
     replicas = np.array([w.replicas for w in problem.workloads], dtype=np.int64)
     kind_demand = np.zeros(len(kinds.requests), dtype=np.int64)
@@ -128,10 +136,16 @@ def build_instance(problem: Problem) -> Instance:
     price = np.zeros(len(row_of), dtype=np.int64)
     price[bought] = shelf.price[row_of[bought]]
 
+    columns = np.ascontiguousarray(allocatable.T)
+    has_all = (columns >= 0).all(axis=0)
+
     def fluid(content: Content) -> NDArray[np.float64]:
+        poll()
         amounts = sums.of(content)
-        share = (amounts / np.maximum(allocatable, 1)).max(axis=1)
-        fits = (amounts <= allocatable).all(axis=1)
+        share, fits = np.zeros(len(price)), has_all.copy()
+        for r in np.flatnonzero(amounts):
+            fits &= amounts[r] <= columns[r]
+            np.maximum(share, amounts[r] / np.maximum(columns[r], 1), out=share)
         return np.where(fits, price * MICRO * share, np.inf)
 
     places = admitted_placements(problem, kinds.placements, shelf, shelved, claimed)
@@ -142,6 +156,7 @@ def build_instance(problem: Problem) -> Instance:
         problem, rules, kinds, places, table, eligibility, fluid, charges.of_item, bundles, is_bounded,
         _meeting_claims(problem, shelf, shelved, claimed),
     )  # fmt: skip
+    poll()
     admitted = localized.admitted
     if has_choices(problem):
         left = leave_choice(
@@ -157,6 +172,7 @@ def build_instance(problem: Problem) -> Instance:
     class_of_local, local_of_class = merge_kinds(
         items.requests, localized.placement_of, admitted, items.priority, items.texts, is_linked
     )
+    poll()
     demand = np.zeros(len(local_of_class), dtype=np.int64)
     np.add.at(demand, class_of_local, items.demand)
     class_requests = items.requests[local_of_class]
@@ -172,6 +188,7 @@ def build_instance(problem: Problem) -> Instance:
 
     node_room = np.column_stack([allocatable, comparable(device_room)]) if asked.any else allocatable
     kept = _merge(problem, price, supply, node_room, admitted, pool_of, row_of, use, is_limited | is_floored)
+    poll()
     holds = _holds(class_requests, allocatable[kept], admitted[:, kept][class_placement])
     workloads_of = _workloads_of(class_of_local, localized.contents, kinds) if shared else []
     if shared:
@@ -179,6 +196,7 @@ def build_instance(problem: Problem) -> Instance:
         holds &= hold_attached(claims, resources, class_requests, allocatable[kept], workloads_of, running)
     useful = holds.any(axis=0) | is_floored[kept]
     kept, holds = kept[useful], holds[:, useful]
+    poll()
     on_nodes = on_nodes_of(
         problem,
         rules,
@@ -187,6 +205,7 @@ def build_instance(problem: Problem) -> Instance:
             for local in local_of_class
         ],
     )
+    poll()
     holds &= _allowed(on_nodes, kept, len(row_of) - n_existing)
     best = undominated(
         price[kept],
@@ -212,7 +231,9 @@ def build_instance(problem: Problem) -> Instance:
     class_of_kind = np.full(len(kinds.requests), -1, dtype=np.intp)
     class_of_kind[[content[0][0] for content in localized.contents]] = class_of_local
     class_of_kind[localized.is_linked] = -1
+    poll()
     arranged = arrange(on_nodes, new_index, demand[placeable], holds[placeable], existing_of)
+    poll()
     class_requests, node_room = class_requests[placeable], allocatable[kept]
     for number, column in enumerate(arranged.columns):
         resources = (*resources, f"{RULE_COLUMN}{number}")

@@ -78,7 +78,7 @@ class Pricing:
         most_pods: NDArray[np.int64] | None = None,
     ) -> None:
         self.work = work or Work()
-        self._halt = halt
+        self.halt = halt
         self._most_pods = instance.demand if most_pods is None else most_pods
         self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
@@ -130,7 +130,7 @@ class Pricing:
             Patterns that beat their cost by less than this share of it are not looked for.
         """
         if branches > QUICK_BRANCHES:
-            self._halt.watch()
+            self.halt.watch()
         chosen = self._all if candidates is None else candidates
         limits = np.minimum(self._most_pods if caps is None else caps, self.instance.node_cap)
         patterns = np.empty((len(chosen), self.instance.n_classes), dtype=np.int32)
@@ -193,7 +193,7 @@ class Pricing:
         -------
         Columns worth more than their cost at the prices tried.
         """
-        self._halt.watch()
+        self.halt.watch()
         with np.errstate(divide="ignore", invalid="ignore"):
             shortfall = np.where(values > 0, targets / values, np.inf)
         order = np.argsort(-shortfall, kind="stable")

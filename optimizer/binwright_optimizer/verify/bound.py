@@ -57,7 +57,7 @@ micro-dollars, then to what sums of prices can be: multiples of their greatest c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -128,6 +128,7 @@ def prove_bound(
     time_limit_s: float = 2.0,
     most_nodes: int | None = None,
     is_exchangeable: bool = False,
+    poll: Callable[[], object] = lambda: None,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -145,6 +146,8 @@ def prove_bound(
     is_exchangeable
         Nothing but room and admission binds pods to nodes: no rules between pods, zones or nodes, no
         limits, no minimums.
+    poll
+        Called now and then; ends the proof if it raises.
     """
     deadline = time.monotonic() + time_limit_s
     problem, certificate, placed = put_together(problem, certificate, placed)
@@ -173,7 +176,7 @@ def prove_bound(
         prices = _prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
-        value = _scaled_bound(shop, prices, demand, total, until, most_nodes)
+        value = _scaled_bound(shop, prices, demand, total, until, most_nodes, poll)
         scaled.append(-(-value >> prices.bits))
     bound = max(_cost_of_minimums(shop), min(scaled, default=0))
     unit = shop.price_unit
@@ -483,6 +486,7 @@ def _scaled_bound(
     total: _TotalWorth,
     deadline: float,
     most_nodes: int | None = None,
+    poll: Callable[[], object] = lambda: None,
 ) -> int:
     """The bound of the module's formula, times 2**bits."""
     is_active = (demand > 0) & (prices.pod > 0)
@@ -494,7 +498,7 @@ def _scaled_bound(
     shop = device_weights.with_device_weights(shop, options, demand, prices.pod, prices.node)
     requests = np.ascontiguousarray(shop.requests[active])
     knapsacks = _Knapsacks(
-        demand[active], shop.most[active], requests, copies.is_admitted, deadline, most_nodes
+        demand[active], shop.most[active], requests, copies.is_admitted, deadline, most_nodes, poll
     )
     is_limited = shop.available[options] >= 0
     unlimited, limited = options[~is_limited], options[is_limited]
@@ -588,6 +592,8 @@ class _Knapsacks:
         Monotonic time after which knapsacks are only relaxed.
     most_nodes
         Search nodes after which a knapsack is only relaxed, if there is such a limit.
+    poll
+        Called between knapsacks.
     """
 
     def __init__(
@@ -598,6 +604,7 @@ class _Knapsacks:
         is_admitted: NDArray[np.bool_],
         deadline: float,
         most_nodes: int | None = None,
+        poll: Callable[[], object] = lambda: None,
     ) -> None:
         self.demand = demand
         self._on_one_node = np.minimum(demand, most)
@@ -607,6 +614,7 @@ class _Knapsacks:
         # more bits: a byte is a fine unit for gibibytes.
         self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
         self._deadline = deadline
+        self._poll = poll
         self._rounds = [r for r in _SEARCH_ROUNDS if most_nodes is None or r[0] <= most_nodes]
 
     def can_hold(self, room: Int64Array, row: int) -> NDArray[np.bool_]:
@@ -629,6 +637,7 @@ class _Knapsacks:
         scaled_requests = self._requests // self._unit
         for number, (node_limit, chunk_size) in enumerate(self._rounds):
             for first in range(0, len(open_nodes), chunk_size):
+                self._poll()
                 is_late = time.monotonic() > self._deadline
                 if is_late and number:
                     return bounds

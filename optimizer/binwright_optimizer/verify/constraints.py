@@ -45,14 +45,20 @@ CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
 """Each check, with the rules that its findings are about."""
 
 
-def check_constraints(problem: Problem, decision: Decision, waived: frozenset[Rule]) -> Iterator[str]:
-    """Violations of stated rules that are not waived."""
+def check_constraints(
+    problem: Problem,
+    decision: Decision,
+    waived: frozenset[Rule],
+    poll: Callable[[], object] = lambda: None,
+) -> Iterator[str]:
+    """Violations of stated rules that are not waived; ``poll`` is called between checks."""
     wanted = stated_rules(problem) - waived
     if not wanted:
         return
     state = FinalState(problem, decision, rulebook(problem))
     for rules, check in CHECKS:
         if rules & wanted:
+            poll()
             for rule, finding in check(state):
                 if rule in wanted:
                     yield f"{rule.value}: {finding}"

@@ -11,6 +11,7 @@ from binwright_optimizer.verify.charges import (
     expected_cost,
     rate_of_running,
     rates_by_zone,
+    soft_taints,
     spot_rates,
 )
 from binwright_optimizer.verify.nodes import Labels, refused_requirement
@@ -66,12 +67,20 @@ def charged(problem: Problem, decision: Decision) -> tuple[Broken, int]:
     return ledger.broken, ledger.interruptions
 
 
+def _has_wishes(problem: Problem) -> bool:
+    """Whether any pod prefers some nodes, or any node is marked as less welcome."""
+    taints = [pool.taints for pool in problem.node_pools] + [node.taints for node in problem.existing_nodes]
+    if any(soft_taints(each) for each in taints):
+        return True
+    return any(workload.template.preferred_affinity for workload in problem.workloads)
+
+
 class _Ledger:
     """Adds up what pods are charged."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._price = problem.policies.weight_price
+        self._price = problem.policies.weight_price if _has_wishes(problem) else 0
         self._default = problem.policies.restart_cost_microusd
         self.broken: Broken = {}
         self.interruptions = 0

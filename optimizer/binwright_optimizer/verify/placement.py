@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from binwright_optimizer.model import CapacityType, Decision, Problem, Resources, labels
 from binwright_optimizer.model.rules import Rule
@@ -18,13 +18,20 @@ from binwright_optimizer.verify.purchase import NODES, pool_terms
 from binwright_optimizer.verify.ranges import all_ranges, is_partition, wrong_coverage, wrong_ranges
 from binwright_optimizer.verify.shapes import ShapeIndex, pod_refusal
 
+CLAIMS_A_POLL = 200
+"""NodeClaims that are looked at between two polls: some milliseconds if all of them are different."""
+
 
 def check_placement(
-    problem: Problem, decision: Decision, waived: frozenset[Rule] = WAIVED
+    problem: Problem,
+    decision: Decision,
+    waived: frozenset[Rule] = WAIVED,
+    poll: Callable[[], object] = lambda: None,
 ) -> tuple[str, ...]:
     """Violations of the problem's rules by the decision's nodes and pods; empty if there are none.
 
     Rules that are ``waived`` are not looked at: by default those that decisions say they do not hold.
+    ``poll`` is called now and then, and ends the check if it raises.
     """
     findings: list[str] = []
     ranges = all_ranges(decision)
@@ -37,15 +44,18 @@ def check_placement(
     pods = Pods(problem)
     findings += _names(decision)
     claims = Claims(problem, index, pods)
-    for claim in decision.node_claims:
+    for number, claim in enumerate(decision.node_claims):
+        if number % CLAIMS_A_POLL == 0:
+            poll()
         findings += claims.findings(claim)
+    poll()
     alike = claims.alike()
     findings += _existing_nodes(problem, pods, decision)
     findings += _supply(problem, index, alike)
     findings += commitment_findings(problem, decision)
     findings += _limits(problem, index, alike)
     findings += _minimums(problem, alike)
-    findings += check_constraints(problem, decision, waived)
+    findings += check_constraints(problem, decision, waived, poll)
     findings += check_penalties(problem, decision)
     return tuple(findings)
 

@@ -1,0 +1,60 @@
+"""The time kept for naming and verifying a decision: by its size, and by how long that took before."""
+
+from __future__ import annotations
+
+import pytest
+from binwright_optimizer.instance import build_instance
+from binwright_optimizer.naming import (
+    FIRST_SLOWNESS,
+    KIND_S,
+    LEARNT_SHARE,
+    MOST_RISE,
+    NODE_S,
+    RANGE_S,
+    Slowness,
+    naming_s,
+)
+from binwright_optimizer.stopping import Deadline, Keeping
+from builders import instance_type, pod, problem
+from solver_parts import packing_of
+
+
+def test_time_is_reckoned_by_nodes_kinds_of_nodes_and_ranges() -> None:
+    """Three nodes with both classes, two with one: five nodes, two kinds, 2 + 3 x 2 + 2 ranges."""
+    pods = [pod("a", cpu=1, replicas=8), pod("b", cpu=2, replicas=3)]
+    instance = build_instance(problem(pods, [instance_type("node", cpu=8, memory_gib=64, price=1)]))
+    one, two = (instance.requests[:, instance.resources.index("cpu")] // 1000).tolist()
+    both = [2, 1] if (one, two) == (1, 2) else [1, 2]
+    single = [1, 0] if (one, two) == (1, 2) else [0, 1]
+    packing = packing_of(instance, (0, 3, both), (0, 2, single))
+    assert naming_s(packing, workloads=2) == pytest.approx(5 * NODE_S + 2 * KIND_S + 10 * RANGE_S)
+
+
+def test_a_slow_decision_counts_at_once_and_a_fast_one_by_and_by() -> None:
+    slowness = Slowness()
+    slowness.learn(has_rules=False, expected_s=0.1, measured_s=0.2)
+    assert slowness.of(has_rules=False) == pytest.approx(2.0)
+    slowness.learn(has_rules=False, expected_s=0.1, measured_s=0.1)
+    assert slowness.of(has_rules=False) == pytest.approx(2.0 - LEARNT_SHARE)
+
+
+def test_one_standstill_raises_it_by_a_factor_at_most() -> None:
+    slowness = Slowness()
+    slowness.learn(has_rules=False, expected_s=0.1, measured_s=100.0)
+    assert slowness.of(has_rules=False) == pytest.approx(MOST_RISE * FIRST_SLOWNESS)
+
+
+def test_small_decisions_and_those_of_the_other_sort_teach_nothing() -> None:
+    slowness = Slowness()
+    slowness.learn(has_rules=True, expected_s=1e-5, measured_s=1.0)
+    slowness.learn(has_rules=False, expected_s=0.1, measured_s=0.3)
+    assert slowness.of(has_rules=True) == FIRST_SLOWNESS
+
+
+def test_a_stop_keeps_what_it_is_told_to_keep_just_then() -> None:
+    kept = [2.0]
+    stop = Keeping(Deadline(5.0, clock=lambda: 0.0), lambda: kept[0])
+    assert stop.remaining_s() == 3.0
+    kept[0] = 4.5
+    assert stop.remaining_s() == 0.5
+    assert (stop.elapsed_s(), stop.is_cancelled()) == (0.0, False)
