@@ -45,6 +45,49 @@ def branch(
     solved
         Branches solved.
     """
+    scarce = _scarce(n, items, limits, requests, capacity)
+    if scarce.shape[0] == requests.shape[1]:
+        return _branch(
+            n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, halt, chosen,
+            rules, j, held, load, cap,
+        )  # fmt: skip
+    few_requests = np.empty((requests.shape[0], scarce.shape[0]), dtype=np.int64)
+    few_shares = np.empty((n, scarce.shape[0]))
+    for k in range(n):
+        for r in range(scarce.shape[0]):
+            few_requests[items[k], r] = requests[items[k], scarce[r]]
+            few_shares[k, r] = shares[k, scarce[r]]
+    return _branch(
+        n, items, limits, few_shares, values, few_requests, capacity[scarce], floor, slack, max_branches,
+        halt, chosen, rules, j, held, load, cap,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _scarce(n, items, limits, requests, capacity):
+    """Resources of which all items together want more than there is; one at least. Others bind nothing."""
+    scarce = np.empty(requests.shape[1], dtype=np.int64)
+    found = 0
+    for r in range(requests.shape[1]):
+        left = np.int64(capacity[r])
+        for k in range(n):
+            if left >= 0:
+                left -= requests[items[k], r] * np.int64(limits[k])
+        if left < 0:
+            scarce[found] = r
+            found += 1
+    if found == 0:
+        scarce[0] = 0
+        found = 1
+    return scarce[:found]
+
+
+@njit(cache=True, nogil=True)
+def _branch(
+    n, items, limits, shares, values, requests, capacity, floor, slack, max_branches, halt, chosen,
+    rules, j, held, load, cap,
+):  # fmt: skip
+    """`branch` over resources that bind."""
     n_resources = requests.shape[1]
     has_rules = rules.cap.shape[0] > 0
     position_of = np.empty(held.shape[0], dtype=np.int64)
