@@ -10,6 +10,7 @@ from binwright_optimizer.model import Certificate, Problem, Split
 from binwright_optimizer.verify import bound as proof
 from binwright_optimizer.verify import prove_bound
 from binwright_optimizer.verify.market import market
+from binwright_optimizer.verify.scaled_prices import scaled_prices
 from builders import existing_node, instance_type, microusd, node_pool, offering, pod, problem
 from exhaustive import cheapest_cost
 from hypothesis import HealthCheck, assume, given, settings
@@ -179,7 +180,7 @@ def test_free_nodes_are_counted_from_level_zero() -> None:
     question = problem([pod(cpu=5, replicas=3)], [TEN, free])
     only_one = leaf(0.50, levels=((0, -0.50),))
     assert proven(split(0, 1, only_one, leaf()), question) == 0
-    prices_of_part = proof._prices(market(question), only_one, np.array([3]), np.array([True]), {}, {0: 1})
+    prices_of_part = scaled_prices(market(question), only_one, np.array([3]), np.array([True]), {}, {0: 1})
     assert prices_of_part.levels == -scaled(0.50)
 
 
@@ -218,7 +219,7 @@ def bound_of_part(question: Problem, part: Certificate, least: dict[int, int], m
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     placed = np.array([w.replicas for w in question.workloads])
     np.add.at(demand, shop.classes.class_of, placed)
-    priced = proof._prices(shop, part, demand, placed > 0, least, most)
+    priced = scaled_prices(shop, part, demand, placed > 0, least, most)
     total = proof._TotalWorth(shop, demand, placed.tolist(), [], None)
     return -(-proof._scaled_bound(shop, priced, demand, total, np.inf) >> priced.bits)
 

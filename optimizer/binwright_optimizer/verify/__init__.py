@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from binwright_optimizer.model import Decision, PodRange, Problem
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
-from binwright_optimizer.verify.bound import compile_kernels, prove_bound
+from binwright_optimizer.verify.bound import prove_bound
+from binwright_optimizer.verify.knapsacks import compile_kernels
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.placement import check_placement
 from binwright_optimizer.verify.rulebook import rulebook, stated_rules

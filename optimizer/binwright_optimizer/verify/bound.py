@@ -58,15 +58,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import Certificate, Problem, labels
 from binwright_optimizer.verify import device_weights
+from binwright_optimizer.verify.copies import Copies
 from binwright_optimizer.verify.exchange import without_replaceable
-from binwright_optimizer.verify.knapsack import VALUE_BITS, bound_pattern_values, undominated
+from binwright_optimizer.verify.knapsacks import Knapsacks, competitive
 from binwright_optimizer.verify.local_prices import (
     Group,
     LeastWorth,
@@ -74,50 +75,14 @@ from binwright_optimizer.verify.local_prices import (
     least_worth,
     split_by_domain,
 )
-from binwright_optimizer.verify.market import HELD, Int64Array, Market, market
+from binwright_optimizer.verify.market import Int64Array, Market, market
+from binwright_optimizer.verify.scaled_prices import ScaledPrices, scaled_prices
 from binwright_optimizer.verify.together import put_together
-
-_MOST_SCALE_BITS = 4096
-"""A certificate beyond this scale is not one."""
-
-_TERM_BITS = 56
-"""Scaled node prices and limit terms stay below 2**56 each, so that T stays below 2**VALUE_BITS."""
-
-_MOST_LEVELS = 256
-"""Price levels that one part's prices may speak of; further ones count as zero."""
 
 _RATIO_BITS = 64
 
 OF_OFFERINGS = frozenset({labels.INSTANCE_TYPE, labels.ZONE, labels.REGION, labels.CAPACITY_TYPE})
 """Labels that an offering decides, whatever its NodePool."""
-
-_SEARCH_ROUNDS = ((1_000, 32), (100_000, 8), (5_000_000, 1), (20_000_000, 1))
-"""Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open are
-searched again with more, while time lasts; 10 million nodes take about 0.1 s."""
-
-
-@dataclass(slots=True)
-class _Prices:
-    """A certificate brought to this market, all values scaled by 2**``bits``.
-
-    Parameters
-    ----------
-    pod
-        (class,) price of one pod.
-    limit, minimum
-        Prices by (pool, resource) and by pool.
-    node
-        (option,): T, at least zero.
-    levels
-        What the bounds on price levels add to the bound.
-    """
-
-    bits: int
-    pod: Int64Array
-    limit: dict[tuple[int, str], int]
-    minimum: list[int]
-    node: Int64Array
-    levels: int
 
 
 def prove_bound(
@@ -164,7 +129,7 @@ def prove_bound(
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
     total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
     if not len(shop.price):
-        copies = _Copies.of(shop, np.flatnonzero(demand > 0))
+        copies = Copies.of(shop, np.flatnonzero(demand > 0))
         return total.of(copies, np.zeros(len(copies), dtype=np.int64), 0)
     if is_exchangeable and certificate.split is not None:
         shop = without_replaceable(shop, demand)
@@ -173,7 +138,7 @@ def prove_bound(
     for number, (prices_of_part, least, most) in enumerate(parts):
         if problem.savings_plans:
             least, most = {}, {}
-        prices = _prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
+        prices = scaled_prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
         value = _scaled_bound(shop, prices, demand, total, until, most_nodes, poll)
@@ -208,9 +173,9 @@ def worth_of_pods(
     while certificate.split is not None and not certificate.pod_prices:
         certificate = certificate.split.fewer
     plain = Certificate(certificate.scale_bits, certificate.pod_prices)
-    prices = _prices(shop, plain, demand, np.asarray(most) > 0, {}, {})
+    prices = scaled_prices(shop, plain, demand, np.asarray(most) > 0, {}, {})
     active = np.flatnonzero((demand > 0) & (prices.pod > 0))
-    knapsacks = _Knapsacks(
+    knapsacks = Knapsacks(
         demand[active],
         shop.most[active],
         np.ascontiguousarray(shop.requests[active]),
@@ -218,7 +183,7 @@ def worth_of_pods(
         time.monotonic() + time_limit_s,
     )
     pod = prices.pod[active]
-    options = _competitive(shop, prices.node, knapsacks.is_admitted)
+    options = competitive(shop, prices.node, knapsacks.is_admitted)
     worth = knapsacks.most_worth(pod, shop.room[options], shop.row_of[options], prices.node[options])
     too_much = worth > prices.node[options]
     violated, worth = options[too_much], worth[too_much]
@@ -260,101 +225,6 @@ def _cost_of_minimums(shop: Market) -> int:
     return total
 
 
-def _prices(
-    shop: Market,
-    certificate: Certificate,
-    demand: Int64Array,
-    is_placed: NDArray[np.bool_],
-    least: dict[int, int],
-    most: dict[int, int],
-) -> _Prices:
-    """The certificate, rounded down to a scale at which no sum can overflow."""
-    bits = certificate.scale_bits
-    pods = list(certificate.pod_prices)
-    if not 0 <= bits <= _MOST_SCALE_BITS:
-        bits, pods = 0, []
-    finest = max(0, _TERM_BITS - int(shop.price.max()).bit_length())
-    coarser = max(0, bits - finest)
-    while True:
-        prices = _prices_at(shop, certificate, pods, is_placed, bits, coarser, least, most)
-        worth = sum(int(d) * int(p) for d, p in zip(demand, prices.pod, strict=True))
-        excess = worth.bit_length() - VALUE_BITS
-        if excess <= 0:
-            return prices
-        if prices.bits == 0:
-            prices.pod = np.minimum(prices.pod, (1 << VALUE_BITS) // max(1, int(demand.sum())) - 1)
-            return prices
-        coarser += min(excess, prices.bits)
-
-
-def _prices_at(
-    shop: Market,
-    certificate: Certificate,
-    pods: list[int],
-    is_placed: NDArray[np.bool_],
-    bits: int,
-    coarser: int,
-    least: dict[int, int],
-    most: dict[int, int],
-) -> _Prices:
-    scale = bits - coarser
-    limit: dict[tuple[int, str], int] = {}
-    index = {terms.name: p for p, terms in enumerate(shop.pools) if HELD not in terms.room}
-    stated = [((index.get(pool, -1), resource), price) for pool, resource, price in certificate.limit_prices]
-    number = {terms.name: p for p, terms in enumerate(shop.pools) if HELD in terms.room}
-    stated += [((number.get(name, -1), HELD), price) for name, price in certificate.commitment_prices]
-    for key, price in stated if pods else ():
-        if key in shop.use and price > 0:
-            limit[key] = limit.get(key, 0) + (price >> coarser)
-    node = shop.price << scale
-    for key, price in limit.items():
-        use = shop.use[key]
-        limit[key] = min(price, (1 << _TERM_BITS) // max(1, int(use.max()) * len(limit)))
-        node += use * limit[key]
-    # First whatever makes nodes dearer, so that the prices that make them cheaper have room.
-    earned = 0
-    spoken = certificate.level_prices[:_MOST_LEVELS] if pods else ()
-    for level, price in spoken:
-        if price < 0 and level in most:
-            accepted = min(-price >> coarser, (1 << _TERM_BITS) // _MOST_LEVELS)
-            node[shop.price >= level] += accepted
-            earned -= accepted * most[level]
-    minimum = [0] * len(shop.pools)
-    for pool, price in certificate.minimum_prices if pods else ():
-        p = index.get(pool, -1)
-        mine = shop.pool_of == p
-        if p >= 0 and price > 0 and shop.pools[p].missing and mine.any():
-            accepted = min(price >> coarser, _most_prize(shop, node, mine, len(certificate.minimum_prices)))
-            minimum[p] += accepted
-            node[mine] -= accepted
-    for level, price in spoken:
-        counted = shop.price >= level
-        if price > 0 and level in least and counted.any():
-            accepted = min(price >> coarser, _most_prize(shop, node, counted, _MOST_LEVELS))
-            node[counted] -= accepted
-            earned += accepted * least[level]
-    # No pod is worth more than the dearest node where its class would be divided down to that anyway;
-    # one that only nodes of limited supply hold may be worth more. Beyond this, prices are not sensible.
-    dearest = int(node.max()) << 6
-    if shop.charge is not None:
-        dearest += int(shop.charge.max(initial=0)) << scale
-    dearest = min(dearest, 1 << VALUE_BITS)
-    pod = [0] * len(shop.classes.requests)
-    for i, counts, price in zip(shop.classes.class_of, is_placed, pods, strict=False):
-        if counts and price > 0:
-            pod[i] = max(pod[i], min(dearest, price >> coarser))
-    return _Prices(scale, np.array(pod, dtype=np.int64), limit, minimum, node, earned)
-
-
-def _most_prize(shop: Market, node: Int64Array, counted: NDArray[np.bool_], n_prizes: int) -> int:
-    """Most that nodes may be rewarded with: T of what can be bought without limit stays above zero.
-
-    A smaller price is as valid. Where supply is limited its own term pays for a T below zero.
-    """
-    unlimited = node[counted & (shop.available < 0)]
-    return min(int(unlimited.min(initial=1 << _TERM_BITS)), (1 << _TERM_BITS) // n_prizes)
-
-
 class _TotalWorth:
     """What all pods placed are worth at least: demand times price, wherever prices depend on no domain.
 
@@ -384,66 +254,13 @@ class _TotalWorth:
                 self._fixed[self._class_of[v]] -= placed[v]
             least.groups = [group for group in groups if _is_covered(shop, group)]
 
-    def of(self, copies: _Copies, pod: Int64Array, bits: int) -> int:
+    def of(self, copies: Copies, pod: Int64Array, bits: int) -> int:
         """At prices of copies of classes, times 2**bits."""
         prices = copies.prices(pod, bits)
         value = sum(int(self._fixed[i]) * price for i, price in prices.items())
         if self._least is None:
             return value
         return value + self._least.of({v: prices.get(int(self._class_of[v]), 0) for v in self._local})
-
-
-@dataclass(frozen=True, slots=True)
-class _Copies:
-    """Classes of pods, each once for everything that its pods may be charged.
-
-    Parameters
-    ----------
-    of_class, charge
-        (copy,): class, and micro-dollars per hour.
-    is_admitted
-        bool (row, copy).
-    """
-
-    of_class: NDArray[np.intp]
-    charge: list[int]
-    is_admitted: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, shop: Market, classes: NDArray[np.intp]) -> _Copies:
-        """Copies of these classes."""
-        if shop.charge is None:
-            return cls(classes, [0] * len(classes), np.ascontiguousarray(shop.is_admitted[:, classes]))
-        of_class: list[int] = []
-        charge: list[int] = []
-        admitted = [np.zeros((len(shop.is_admitted), 0), dtype=bool)]
-        for i in classes.tolist():
-            mine = shop.is_admitted[:, i]
-            for level in np.unique(shop.charge[mine, i]).tolist() or [0]:
-                of_class.append(i)
-                charge.append(level)
-                admitted.append((mine & (shop.charge[:, i] == level))[:, None])
-        rows = np.ascontiguousarray(np.concatenate(admitted, axis=1))
-        return cls(np.array(of_class, dtype=np.intp), charge, rows)
-
-    def __len__(self) -> int:
-        return len(self.of_class)
-
-    def pod(self, prices: Int64Array, bits: int) -> Int64Array:
-        """Prices of copies whose charges are part of the prices (class,) of their classes."""
-        left = [
-            max(0, int(price) - (charge << bits))
-            for price, charge in zip(prices[self.of_class], self.charge, strict=True)
-        ]
-        return np.array(left, dtype=np.int64)
-
-    def prices(self, pod: Int64Array, bits: int) -> dict[int, int]:
-        """By class, the price of a pod with its charge wherever both are least."""
-        found: dict[int, int] = {}
-        for i, value, charge in zip(self.of_class.tolist(), pod.tolist(), self.charge, strict=True):
-            price = value + (charge << bits)
-            found[i] = min(price, found.get(i, price))
-        return found
 
 
 def _first_scopes(shop: Market, placed: Sequence[int], groups: list[Group]) -> NDArray[np.bool_]:
@@ -481,7 +298,7 @@ def _is_covered(shop: Market, group: Group) -> bool:
 
 def _scaled_bound(
     shop: Market,
-    prices: _Prices,
+    prices: ScaledPrices,
     demand: Int64Array,
     total: _TotalWorth,
     deadline: float,
@@ -492,12 +309,12 @@ def _scaled_bound(
     is_active = (demand > 0) & (prices.pod > 0)
     if shop.charge is not None:
         is_active |= (demand > 0) & (shop.charge > 0).any(axis=0)
-    copies = _Copies.of(shop, np.flatnonzero(is_active))
+    copies = Copies.of(shop, np.flatnonzero(is_active))
     active = copies.of_class
-    options = _competitive(shop, prices.node, copies.is_admitted)
+    options = competitive(shop, prices.node, copies.is_admitted)
     shop = device_weights.with_device_weights(shop, options, demand, prices.pod, prices.node)
     requests = np.ascontiguousarray(shop.requests[active])
-    knapsacks = _Knapsacks(
+    knapsacks = Knapsacks(
         demand[active], shop.most[active], requests, copies.is_admitted, deadline, most_nodes, poll
     )
     is_limited = shop.available[options] >= 0
@@ -569,111 +386,3 @@ def _divided(pod: Int64Array, cost: Int64Array, worth: Int64Array, is_held: NDAr
             else:
                 result[i] = 0  # nothing that a free node without limit holds is worth anything
     return np.array([(p << _RATIO_BITS) // m for p, m in zip(result, largest, strict=True)], dtype=np.int64)
-
-
-def _competitive(shop: Market, cost: Int64Array, is_admitted: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Options that no unlimited one matches in cost, room and admitted classes."""
-    rows = is_admitted.astype(np.float32)
-    is_subset = (rows @ (1 - rows.T)) == 0
-    order = np.lexsort((-shop.room[:, -1], cost))
-    return undominated(shop.room, cost, shop.row_of, is_subset, order, shop.available < 0)
-
-
-class _Knapsacks:
-    """Bounds on pattern values for the classes with a price.
-
-    Parameters
-    ----------
-    demand, most, requests
-        (class,), (class,) and (class, resource); ``most`` is what one node may hold of a class.
-    is_admitted
-        bool (row, class).
-    deadline
-        Monotonic time after which knapsacks are only relaxed.
-    most_nodes
-        Search nodes after which a knapsack is only relaxed, if there is such a limit.
-    poll
-        Called between knapsacks.
-    """
-
-    def __init__(
-        self,
-        demand: Int64Array,
-        most: Int64Array,
-        requests: Int64Array,
-        is_admitted: NDArray[np.bool_],
-        deadline: float,
-        most_nodes: int | None = None,
-        poll: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.demand = demand
-        self._on_one_node = np.minimum(demand, most)
-        self.is_admitted = is_admitted
-        self._requests = requests
-        # Dividing by what divides every request changes no pattern, and leaves the multipliers
-        # more bits: a byte is a fine unit for gibibytes.
-        self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
-        self._deadline = deadline
-        self._poll = poll
-        self._rounds = [r for r in _SEARCH_ROUNDS if most_nodes is None or r[0] <= most_nodes]
-
-    def can_hold(self, room: Int64Array, row: int) -> NDArray[np.bool_]:
-        """Classes of which such a node holds at least one pod: bool (class,)."""
-        fits: NDArray[np.bool_] = np.all(self._requests <= room, axis=1)
-        fits &= self.is_admitted[row]
-        return fits
-
-    def most_worth(
-        self, pod: Int64Array, rooms: Int64Array, rows: Int64Array, thresholds: Int64Array
-    ) -> Int64Array:
-        """Upper bounds on what the pods of one node are worth; rough below its threshold: (node,)."""
-        n_nodes = len(rooms)
-        bounds = np.full(n_nodes, np.iinfo(np.int64).max)
-        is_final = np.zeros(n_nodes, dtype=bool)
-        written = np.zeros(n_nodes, dtype=np.int64)
-        start = np.full(rooms.shape[1], 1.0 / max(1, rooms.shape[1]))
-        open_nodes = np.arange(n_nodes)
-        scaled_rooms = rooms // self._unit
-        scaled_requests = self._requests // self._unit
-        for number, (node_limit, chunk_size) in enumerate(self._rounds):
-            for first in range(0, len(open_nodes), chunk_size):
-                self._poll()
-                is_late = time.monotonic() > self._deadline
-                if is_late and number:
-                    return bounds
-                chunk = open_nodes[first : first + chunk_size]
-                bound_pattern_values(
-                    pod,
-                    self._on_one_node,
-                    scaled_requests,
-                    scaled_rooms,
-                    self.is_admitted,
-                    rows,
-                    thresholds,
-                    chunk,
-                    0 if is_late else node_limit,
-                    start,
-                    written,
-                    is_final,
-                )
-                bounds[chunk] = np.minimum(bounds[chunk], written[chunk])
-            open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
-        return bounds
-
-
-def compile_kernels() -> None:
-    """Run every kernel once on a tiny market, for the types that `prove_bound` calls them with."""
-    device_weights.compile_kernels()
-    one = np.ones(1, dtype=np.int64)
-    knapsacks = _Knapsacks(
-        one * 3, one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf
-    )
-    knapsacks.most_worth(one, np.full((1, 2), 2, dtype=np.int64), one - 1, one)
-    undominated(
-        np.ones((1, 2), dtype=np.int64),
-        one,
-        one - 1,
-        np.ones((1, 1), dtype=bool),
-        np.zeros(1, dtype=np.intp),
-        np.ones(1, dtype=bool),
-    )

@@ -1,0 +1,125 @@
+"""What the pods of one node can be worth at most: a knapsack for each option, in rounds of rising effort."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.verify import device_weights
+from binwright_optimizer.verify.knapsack import bound_pattern_values, undominated
+from binwright_optimizer.verify.market import Int64Array, Market
+
+_SEARCH_ROUNDS = ((1_000, 32), (100_000, 8), (5_000_000, 1), (20_000_000, 1))
+"""Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open are
+searched again with more, while time lasts; 10 million nodes take about 0.1 s."""
+
+
+def competitive(shop: Market, cost: Int64Array, is_admitted: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Options that no unlimited one matches in cost, room and admitted classes."""
+    rows = is_admitted.astype(np.float32)
+    is_subset = (rows @ (1 - rows.T)) == 0
+    order = np.lexsort((-shop.room[:, -1], cost))
+    return undominated(shop.room, cost, shop.row_of, is_subset, order, shop.available < 0)
+
+
+class Knapsacks:
+    """Bounds on pattern values for the classes with a price.
+
+    Parameters
+    ----------
+    demand, most, requests
+        (class,), (class,) and (class, resource); ``most`` is what one node may hold of a class.
+    is_admitted
+        bool (row, class).
+    deadline
+        Monotonic time after which knapsacks are only relaxed.
+    most_nodes
+        Search nodes after which a knapsack is only relaxed, if there is such a limit.
+    poll
+        Called between knapsacks.
+    """
+
+    def __init__(
+        self,
+        demand: Int64Array,
+        most: Int64Array,
+        requests: Int64Array,
+        is_admitted: NDArray[np.bool_],
+        deadline: float,
+        most_nodes: int | None = None,
+        poll: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.demand = demand
+        self._on_one_node = np.minimum(demand, most)
+        self.is_admitted = is_admitted
+        self._requests = requests
+        # Dividing by what divides every request changes no pattern, and leaves the multipliers
+        # more bits: a byte is a fine unit for gibibytes.
+        self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
+        self._deadline = deadline
+        self._poll = poll
+        self._rounds = [r for r in _SEARCH_ROUNDS if most_nodes is None or r[0] <= most_nodes]
+
+    def can_hold(self, room: Int64Array, row: int) -> NDArray[np.bool_]:
+        """Classes of which such a node holds at least one pod: bool (class,)."""
+        fits: NDArray[np.bool_] = np.all(self._requests <= room, axis=1)
+        fits &= self.is_admitted[row]
+        return fits
+
+    def most_worth(
+        self, pod: Int64Array, rooms: Int64Array, rows: Int64Array, thresholds: Int64Array
+    ) -> Int64Array:
+        """Upper bounds on what the pods of one node are worth; rough below its threshold: (node,)."""
+        n_nodes = len(rooms)
+        bounds = np.full(n_nodes, np.iinfo(np.int64).max)
+        is_final = np.zeros(n_nodes, dtype=bool)
+        written = np.zeros(n_nodes, dtype=np.int64)
+        start = np.full(rooms.shape[1], 1.0 / max(1, rooms.shape[1]))
+        open_nodes = np.arange(n_nodes)
+        scaled_rooms = rooms // self._unit
+        scaled_requests = self._requests // self._unit
+        for number, (node_limit, chunk_size) in enumerate(self._rounds):
+            for first in range(0, len(open_nodes), chunk_size):
+                self._poll()
+                is_late = time.monotonic() > self._deadline
+                if is_late and number:
+                    return bounds
+                chunk = open_nodes[first : first + chunk_size]
+                bound_pattern_values(
+                    pod,
+                    self._on_one_node,
+                    scaled_requests,
+                    scaled_rooms,
+                    self.is_admitted,
+                    rows,
+                    thresholds,
+                    chunk,
+                    0 if is_late else node_limit,
+                    start,
+                    written,
+                    is_final,
+                )
+                bounds[chunk] = np.minimum(bounds[chunk], written[chunk])
+            open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
+        return bounds
+
+
+def compile_kernels() -> None:
+    """Run every kernel once on a tiny market, for the types that `prove_bound` calls them with."""
+    device_weights.compile_kernels()
+    one = np.ones(1, dtype=np.int64)
+    knapsacks = Knapsacks(
+        one * 3, one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf
+    )
+    knapsacks.most_worth(one, np.full((1, 2), 2, dtype=np.int64), one - 1, one)
+    undominated(
+        np.ones((1, 2), dtype=np.int64),
+        one,
+        one - 1,
+        np.ones((1, 1), dtype=bool),
+        np.zeros(1, dtype=np.intp),
+        np.ones(1, dtype=bool),
+    )
