@@ -18,15 +18,8 @@ from binwright_optimizer.instance.device_packing import (
     gpus_cut,
     place_shares,
 )
-from binwright_optimizer.instance.devices import (
-    Asked,
-    Devices,
-    NodeDevices,
-    by_size,
-    claimed_beside,
-    mig_tables,
-    needs,
-)
+from binwright_optimizer.instance.devices import Asked, Devices, by_size, claimed_beside, mig_tables, needs
+from binwright_optimizer.instance.node_devices import NodeDevices
 from binwright_optimizer.model import DeviceUse, PodRange, SharingStrategy
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.mig import MigModel, MigProfile

@@ -14,8 +14,9 @@ from binwright_optimizer.instance.attachments import attachments, limited_driver
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
 from binwright_optimizer.instance.choices import has_choices, lacks_choice, wants_choice
 from binwright_optimizer.instance.device_claims import SORT
-from binwright_optimizer.instance.devices import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, NodeDevices, with_sums
+from binwright_optimizer.instance.device_sums import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, with_sums
 from binwright_optimizer.instance.labels import LabelColumns
+from binwright_optimizer.instance.node_devices import NodeDevices
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import PodRange, PodTemplate, Refusal, Unschedulable, Workload
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, IMPLICIT_NODE_POOL

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.device_claims import ClaimedDevices, NodeView
-from binwright_optimizer.instance.devices import NodeDevices, is_sum
+from binwright_optimizer.instance.device_sums import is_sum
+from binwright_optimizer.instance.node_devices import NodeDevices
 from binwright_optimizer.model import PodTemplate, Workload
 from binwright_optimizer.model.mig import mig_models_with, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU

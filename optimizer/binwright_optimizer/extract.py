@@ -14,7 +14,7 @@ from binwright_optimizer.coverage import Priced, priced
 from binwright_optimizer.device_plan import DevicePlans, Plan
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.attachments import ATTACHED
-from binwright_optimizer.instance.devices import is_sum
+from binwright_optimizer.instance.device_sums import is_sum
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
     Alternative,

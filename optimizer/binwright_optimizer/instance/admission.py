@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance.candidates import Shelved, admitted_rows, existing_labels
 from binwright_optimizer.instance.device_claims import ClaimedDevices, own_claims
-from binwright_optimizer.instance.devices import NodeDevices
 from binwright_optimizer.instance.labels import LabelColumns, Mask
+from binwright_optimizer.instance.node_devices import NodeDevices
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import (
     DaemonSet,

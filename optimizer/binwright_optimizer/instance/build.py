@@ -36,17 +36,8 @@ from binwright_optimizer.instance.classes import (
     requested_resources,
 )
 from binwright_optimizer.instance.device_claims import ClaimedDevices, ClaimName, NodeView
-from binwright_optimizer.instance.devices import (
-    TOLD_BY_SUMS,
-    Asked,
-    NodeDevices,
-    TypeDevices,
-    asked_once,
-    comparable,
-    devices_of,
-    node_amounts,
-    rooms,
-)
+from binwright_optimizer.instance.device_sums import asked_once
+from binwright_optimizer.instance.devices import Asked, devices_of
 from binwright_optimizer.instance.domains import Eligibility, linking_of, localize
 from binwright_optimizer.instance.domains.spot import alone_on_spot
 from binwright_optimizer.instance.domains.table import DomainTable
@@ -55,6 +46,14 @@ from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.items import Items
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
 from binwright_optimizer.instance.minimums import check_minimums
+from binwright_optimizer.instance.node_devices import (
+    TOLD_BY_SUMS,
+    NodeDevices,
+    TypeDevices,
+    comparable,
+    node_amounts,
+    rooms,
+)
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN, OnNodes, arrange, on_nodes_of
 from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of

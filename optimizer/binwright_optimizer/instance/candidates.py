@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.instance.attachments import AttachRoom
 from binwright_optimizer.instance.device_claims import ClaimedDevices
-from binwright_optimizer.instance.devices import (
+from binwright_optimizer.instance.labels import LabelColumns, Mask
+from binwright_optimizer.instance.node_devices import (
     NodeDevices,
     TypeDevices,
     by_devices,
     concerns,
     sort_rooms,
 )
-from binwright_optimizer.instance.labels import LabelColumns, Mask
 from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of_pool
 from binwright_optimizer.instance.variants import Variant
 from binwright_optimizer.model import (

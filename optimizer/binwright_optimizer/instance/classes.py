@@ -16,7 +16,7 @@ from binwright_optimizer.instance.attachments import attachments, limited_driver
 from binwright_optimizer.instance.candidates import resource_vector
 from binwright_optimizer.instance.claims import ClaimName
 from binwright_optimizer.instance.device_claims import ClaimedDevices, claim_names
-from binwright_optimizer.instance.devices import amounts_asked
+from binwright_optimizer.instance.device_sums import amounts_asked
 from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import PodTemplate, Problem
 from binwright_optimizer.model.resources import PODS, Resources

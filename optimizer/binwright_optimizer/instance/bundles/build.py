@@ -24,7 +24,7 @@ from binwright_optimizer.instance.bundles.ties import Tie, ties_of
 from binwright_optimizer.instance.claims import Claim, ClaimName
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.device_claims import ClaimedDevices
-from binwright_optimizer.instance.devices import GPU_MILLI
+from binwright_optimizer.instance.device_sums import GPU_MILLI
 from binwright_optimizer.instance.stated import Rules
 from binwright_optimizer.model import Problem
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
