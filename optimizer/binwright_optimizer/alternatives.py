@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.device_plan import DeviceColumns, Plan
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.choices import has_choices
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import Alternative, CapacityType, Problem, labels
 
@@ -73,20 +74,19 @@ class Alternatives:
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
     def of(
-        self, j: int, pattern: NDArray[np.int32], load: NDArray[np.int64], plan: Plan
+        self, variant: int, chosen: int, pattern: NDArray[np.int32], load: NDArray[np.int64], plan: Plan
     ) -> tuple[Alternative, ...]:
-        """Alternatives to candidate ``j`` for this pattern, the candidate itself first."""
+        """Alternatives to a variant's shelf row for this pattern, the row itself first."""
         instance, shelf = self._instance, self._instance.shelf
-        chosen = int(instance.row_of[j])
         own = self._alternative(chosen)
         held = np.flatnonzero(pattern)
         if self._is_bounded[held].any():
             offering = shelf.offering(instance.problem.catalog, chosen)
             if offering.capacity_type is CapacityType.SPOT:
                 return (own,)
-        nearby = self._near(int(instance.variant_of[j]), chosen)
+        nearby = self._near(variant, chosen)
         rows = self._suitable(nearby, chosen, held, load, plan)
-        pool = instance.problem.node_pools[instance.pool_of[j]]
+        pool = instance.problem.node_pools[instance.variants[variant].pool]
         counters = [_Values(shelf, r.key, r.min_values, chosen) for r in pool.requirements if r.min_values]
         if not counters and nearby.is_plain:
             others = [self._alternative(row) for row in rows[:MAX_ALTERNATIVES].tolist() if row != chosen]
@@ -211,14 +211,21 @@ class _Values:
 
 
 def _topology_keys(problem: Problem) -> set[str]:
-    """Topology keys of the rules that must hold."""
+    """Topology keys of the rules that must hold, and of wishes that have a price.
+
+    Where NodeClaims must leave a choice (``minValues``), they leave it at the expense of wishes.
+    """
     templates = {id(w.template): w.template for w in problem.workloads}
     running = [pods.template for node in problem.existing_nodes for pods in node.pods]
     keys = {term.topology_key for t in running for term in t.pod_anti_affinity.required}
+    is_priced = bool(problem.policies.weight_price) and not has_choices(problem)
     for template in templates.values():
-        keys |= {c.topology_key for c in template.topology_spread if c.is_required}
+        keys |= {c.topology_key for c in template.topology_spread if c.is_required or is_priced}
         keys |= {term.topology_key for term in template.pod_affinity.required}
         keys |= {term.topology_key for term in template.pod_anti_affinity.required}
+        if is_priced:
+            wishes = (*template.pod_affinity.preferred, *template.pod_anti_affinity.preferred)
+            keys |= {wish.term.topology_key for wish in wishes}
     for gang in problem.gangs:
         keys |= {rule.topology_key for rule in gang.topology if rule.is_required}
     return keys

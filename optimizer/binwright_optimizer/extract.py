@@ -31,6 +31,8 @@ from binwright_optimizer.queues import ClassQueues
 
 NODES_A_POLL = 1_000
 """Nodes that are named between two polls: some milliseconds."""
+Bought = tuple[int, int]
+"""NodePool variant and shelf row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def extract(instance: Instance, packing: Packing, poll: Callable[[], object] = l
     existing: list[ExistingPlacement] = []
     next_existing = [iter(nodes) for nodes in instance.existing_of]
     plans = DevicePlans(instance)
-    templates = _ClaimTemplates(instance, plans)
+    templates = ClaimTemplates(instance, plans)
     nodes_at = priced(instance, packing.candidates, packing.counts)
     for nodes in sorted(nodes_at, key=lambda nodes: (packing.candidates[nodes.p], nodes.p)):
         j, pattern = int(packing.candidates[nodes.p]), packing.patterns[nodes.p]
@@ -92,7 +94,7 @@ def extract(instance: Instance, packing: Packing, poll: Callable[[], object] = l
 
 
 @dataclass(frozen=True, slots=True)
-class _ClaimTemplate:
+class ClaimTemplate:
     """Everything that NodeClaims of one pattern share, filled in by ``fill``."""
 
     prefix: str
@@ -117,28 +119,38 @@ class _ClaimTemplate:
         return self.fill(name=name, pods=pods, requests=requests, devices=uses)
 
 
-class _ClaimTemplates:
+class ClaimTemplates:
     """Templates of NodeClaims, with what those on one candidate share."""
 
     def __init__(self, instance: Instance, plans: DevicePlans) -> None:
         self._instance = instance
         self._plans = plans
         self._alternatives = Alternatives(instance)
-        self._made: dict[tuple[int, bytes, int, tuple[Cover, ...]], _ClaimTemplate] = {}
-        self._on_candidate: dict[int, Callable[..., NodeClaim]] = {}
+        self._made: dict[tuple[int, bytes, int, tuple[Cover, ...], Bought], ClaimTemplate] = {}
+        self._described_as: dict[Bought, Callable[..., NodeClaim]] = {}
         self._is_stated = [
             not name.startswith((RULE_COLUMN, ATTACHED)) and not is_sum(name) for name in instance.resources
         ]
 
-    def of(self, nodes: Priced, j: int, pattern: NDArray[np.int32]) -> _ClaimTemplate:
-        """The template for nodes of a pattern on candidate ``j``, made once."""
-        key = (j, pattern.tobytes(), nodes.price, nodes.covers)
+    def of(
+        self, nodes: Priced, j: int, pattern: NDArray[np.int32], bought: Bought | None = None
+    ) -> ClaimTemplate:
+        """The template for nodes of a pattern on candidate ``j``, made once.
+
+        Parameters
+        ----------
+        bought
+            What is bought in its place: the same to all pods of the pattern.
+        """
+        if bought is None:
+            bought = int(self._instance.variant_of[j]), int(self._instance.row_of[j])
+        key = (j, pattern.tobytes(), nodes.price, nodes.covers, bought)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = self._template(nodes, j, pattern)
+            found = self._made[key] = self._template(nodes, j, pattern, bought)
         return found
 
-    def _template(self, nodes: Priced, j: int, pattern: NDArray[np.int32]) -> _ClaimTemplate:
+    def _template(self, nodes: Priced, j: int, pattern: NDArray[np.int32], bought: Bought) -> ClaimTemplate:
         instance = self._instance
         load = pattern @ instance.requests
         plan = self._plans.plan(j, pattern)
@@ -146,43 +158,30 @@ class _ClaimTemplates:
         amounts = {name: amount for name, amount, is_stated in columns if is_stated}
         if plan.pieces:
             amounts = {n: amount for n, amount in amounts.items() if not self._plans.cuts(j, n)}
-        on_candidate = self._on_candidate.get(j)
-        if on_candidate is None:
-            on_candidate = self._on_candidate[j] = self._described(j)
-        kind = instance.problem.catalog.instance_types[instance.shelf.type_of[instance.row_of[j]]]
+        variant, row = bought
+        described = self._described_as.get(bought)
+        if described is None:
+            described = self._described_as[bought] = self._described(variant, row)
+        kind = instance.problem.catalog.instance_types[instance.shelf.type_of[row]]
         fill = partial(
-            on_candidate,
+            described,
             price_microusd_per_hour=nodes.price,
             alternatives=(
                 (Alternative(kind.name, nodes.price),)
                 if nodes.covers
-                else self._alternatives.of(j, pattern, load, plan)
+                else self._alternatives.of(variant, row, pattern, load, plan)
             ),
             covers=nodes.covers,
         )
         prefix = f"{instance.problem.node_pools[instance.pool_of[j]].name}-"
-        return _ClaimTemplate(prefix, fill, plan, Resources.of(amounts))
+        return ClaimTemplate(prefix, fill, plan, Resources.of(amounts))
 
-    def _described(self, j: int) -> Callable[..., NodeClaim]:
-        """What NodeClaims on candidate ``j`` say of their node, whatever is on it."""
+    def _described(self, variant: int, row: int) -> Callable[..., NodeClaim]:
+        """What NodeClaims on a variant's shelf row say of their node, whatever is on it."""
         problem, shelf = self._instance.problem, self._instance.shelf
-        pool = problem.node_pools[self._instance.pool_of[j]]
-        row = int(self._instance.row_of[j])
+        pool = problem.node_pools[self._instance.variants[variant].pool]
         kind = problem.catalog.instance_types[shelf.type_of[row]]
         offering = shelf.offering(problem.catalog, row)
-        variant = int(self._instance.variant_of[j])
-        node_labels = dict(pool.labels)
-        chosen = self._instance.variants[variant].fixed
-        node_labels.update((key, value) for key, value in chosen if value is not None)
-        node_labels.update(kind.labels)
-        node_labels.update(
-            {
-                labels.REGION: offering.region,
-                labels.ZONE: offering.zone,
-                labels.CAPACITY_TYPE: offering.capacity_type.value,
-                labels.NODE_POOL: pool.name,
-            }
-        )
         return partial(
             NodeClaim,
             node_pool=pool.name,
@@ -190,7 +189,27 @@ class _ClaimTemplates:
             region=offering.region,
             zone=offering.zone,
             capacity_type=offering.capacity_type,
-            labels=tuple(sorted(node_labels.items())),
+            labels=tuple(sorted(labels_of(self._instance, variant, row).items())),
             allocatable=pool.allocatable_of(kind),
             daemon_overhead=self._instance.origin.shelved[variant].overhead_on(row),
         )
+
+
+def labels_of(instance: Instance, variant: int, row: int) -> dict[str, str]:
+    """Labels of a node bought from a variant's shelf row, but its host name."""
+    problem, chosen = instance.problem, instance.variants[variant]
+    pool = problem.node_pools[chosen.pool]
+    kind = problem.catalog.instance_types[instance.shelf.type_of[row]]
+    offering = instance.shelf.offering(problem.catalog, row)
+    node_labels = dict(pool.labels)
+    node_labels.update((key, value) for key, value in chosen.fixed if value is not None)
+    node_labels.update(kind.labels)
+    node_labels.update(
+        {
+            labels.REGION: offering.region,
+            labels.ZONE: offering.zone,
+            labels.CAPACITY_TYPE: offering.capacity_type.value,
+            labels.NODE_POOL: pool.name,
+        }
+    )
+    return node_labels

@@ -6,7 +6,7 @@ workload and wish.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from binwright_optimizer.model import (
     HOURS_PER_MONTH,
@@ -23,19 +23,31 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.policies import UNTOLERATED_WEIGHT
 from binwright_optimizer.model.spot import NOTICE_S, PPM, UNKNOWN_RATE_PPM
+from binwright_optimizer.pod_wishes import Domain, Place, PodWishes, Standing
 
 Wishes = tuple[tuple[str, int], ...]
 """Wishes in words, each with its weight."""
 
 
 def penalties_of(
-    problem: Problem, claims: Iterable[NodeClaim], existing: Iterable[ExistingPlacement]
+    problem: Problem,
+    claims: Sequence[NodeClaim],
+    existing: Sequence[ExistingPlacement],
+    between_pods: PodWishes | None = None,
 ) -> tuple[Penalty, ...]:
-    """Wishes about nodes that pods go without, by workload."""
+    """Wishes about nodes and other pods that pods go without, by workload.
+
+    Parameters
+    ----------
+    between_pods
+        Wishes between pods, if there are any.
+    """
     price = problem.policies.weight_price
-    if not price or not _has_wishes(problem):
-        return ()
     found: dict[tuple[int, str], list[int]] = {}
+    if between_pods is not None:
+        _add_between_pods(between_pods, claims, existing, found)
+    if not price or not _has_wishes(problem):
+        return _told(found)
     known: dict[tuple[int, int, int], Wishes] = {}
     for pods, own, taints in _nodes(problem, claims, existing):
         for each in pods:
@@ -47,7 +59,49 @@ def penalties_of(
                 entry = found.setdefault((each.workload, wish), [0, 0])
                 entry[0] += each.count
                 entry[1] += each.count * weight * price
+    return _told(found)
+
+
+def _told(found: dict[tuple[int, str], list[int]]) -> tuple[Penalty, ...]:
     return tuple(Penalty(w, wish, pods, cost) for (w, wish), (pods, cost) in sorted(found.items()))
+
+
+def _add_between_pods(
+    wishes: PodWishes,
+    claims: Iterable[NodeClaim],
+    existing: Iterable[ExistingPlacement],
+    found: dict[tuple[int, str], list[int]],
+) -> None:
+    """Add the wishes between pods that are not met."""
+    pools = {pool.name: pool.taints for pool in wishes.problem.node_pools}
+    numbers = {node.name: n for n, node in enumerate(wishes.problem.existing_nodes)}
+    carried = {id(claim.labels): dict(claim.labels) for claim in claims}  # shared by claims that are alike
+    placed = [
+        (Place(carried[id(claim.labels)], pools[claim.node_pool], n), claim.pods)
+        for n, claim in enumerate(claims)
+    ]
+    placed += [(wishes.existing[numbers[p.node]], p.pods) for p in existing]
+    standing = Standing(wishes)
+    stating: dict[tuple[int, Domain | None], list[tuple[int, int]]] = {}
+    for place, pods in placed:
+        for each in pods:
+            sort = int(wishes.sort_of[each.workload])
+            if sort < 0:
+                continue
+            standing.put(sort, place, each.count)
+            for g in wishes.stated_by[sort]:
+                at = g, place.domain(wishes.wishes[g].key)
+                stating.setdefault(at, []).append((each.workload, each.count))
+    for g, wish in enumerate(wishes.wishes):
+        for domain, unmet in standing.unmet(g):
+            left = unmet
+            for w, count in sorted(stating[g, domain]):
+                pays = min(left, count)
+                if pays:
+                    entry = found.setdefault((w, wish.text), [0, 0])
+                    entry[0] += pays
+                    entry[1] += pays * wish.points * wishes.problem.policies.weight_price
+                left -= pays
 
 
 def interruption_cost(

@@ -49,11 +49,11 @@ class ClassQueues:
             for v, (mine, amount) in enumerate(zip(parts, allocation.tolist(), strict=True)):
                 members = self._members[int(linking.class_of[v])]
                 if sum(count for _, count in mine) == 1:
-                    members.extend(_first(mine[0][0], amount))
+                    members.extend(first(mine[0][0], amount))
                     continue
                 self._has_bundles = True
                 for _ in range(amount):
-                    members.append(tuple(pods for queue, count in mine for pods in _first(queue, count)))
+                    members.append(tuple(pods for queue, count in mine for pods in first(queue, count)))
         for queue in queues.values():
             self._unplaced.extend(queue)
 
@@ -62,12 +62,12 @@ class ClassQueues:
         ranges: list[PodRange] = []
         for i, count in wanted:
             self._take(i, count, ranges)
-        return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
+        return tuple(joined(ranges)) if self._has_bundles else tuple(ranges)
 
     def joined(self, by_class: ByClass) -> tuple[PodRange, ...]:
         """All pods of a node; in order where bundles bring pods of several workloads."""
         ranges = [pods for mine in by_class.values() for pods in mine]
-        return tuple(_joined(ranges)) if self._has_bundles else tuple(ranges)
+        return tuple(joined(ranges)) if self._has_bundles else tuple(ranges)
 
     def take_by_class(self, wanted: list[tuple[int, int]]) -> ByClass:
         """The same pods, by class."""
@@ -112,7 +112,7 @@ class ClassQueues:
         return tuple(sorted((r for r in ranges if r.count), key=lambda r: (r.workload, r.first)))
 
 
-def _first(queue: list[PodRange], count: int) -> list[PodRange]:
+def first(queue: list[PodRange], count: int) -> list[PodRange]:
     """The next pods of a queue that ends with them; they are taken off it."""
     taken = []
     while count:
@@ -126,7 +126,7 @@ def _first(queue: list[PodRange], count: int) -> list[PodRange]:
     return taken
 
 
-def _joined(ranges: Iterable[PodRange]) -> Iterator[PodRange]:
+def joined(ranges: Iterable[PodRange]) -> Iterator[PodRange]:
     """Ranges in order, those that meet as one."""
     last: PodRange | None = None
     for pods in sorted(ranges, key=lambda r: (r.workload, r.first)):

@@ -28,10 +28,12 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.penalties import cut_off, interruption_cost, penalties_of
+from binwright_optimizer.pod_wishes import PodWishes, has_pod_wishes
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
+from binwright_optimizer.settle import Settled, settle
 from binwright_optimizer.stopping import Deadline, Keeping, Reserved, Stop
-from binwright_optimizer.unenforced import MOST_NAMED, unenforced
+from binwright_optimizer.unenforced import unenforced
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
 
@@ -39,6 +41,12 @@ IN_CONFLICT = "would hold such a pod, but not all that the constraints below ask
 """What is said of places that refuse a pod since rules contradict each other."""
 NOT_WEIGHED = "preferences and restart costs are too many to be weighed: they are told, and not minimised"
 CUT_OFF = "pods on spot nodes are given longer to end than the notice before an interruption"
+MOST_NAMED = 3
+"""Workloads that a warning names before it stops."""
+SETTLE_SHARE = 0.2
+"""Share of the time left that moving pods for wishes between pods may take, if there are any."""
+TIMES_TOLD = 4.0
+"""How often a placement is made and its penalties are told, or checked, after pods have moved for them."""
 CONFLICT_SHARE = 0.3
 """Share of the time left, once pods are left out, that the reasons for it may take."""
 
@@ -79,13 +87,22 @@ def solve(
         prepare(problem)
     prover = Prover(instance, params, stop)
     with timer.phase("search"):
+        wishes = PodWishes(instance) if has_pod_wishes(problem) else None
         kept_s = conflict_reserve_s(instance, stop)
+        kept_s += SETTLE_SHARE * max(0.0, stop.remaining_s()) if wishes else 0.0
         search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s)
         found = _search(instance, params, search_stop, prover, on_progress, memory)
         prover.note(found.packing)
     with timer.phase("extract"):
+        began_s = stop.elapsed_s()
         placed = extract(instance, found.packing, stop.is_cancelled)
+        cost = found.packing.cost - found.packing.charge
         unschedulable = explain(instance, placed.left_out)
+    if wishes is not None:
+        with timer.phase("settle"):
+            as_found = Settled(placed, cost)
+            settled = _settled(instance, found, as_found, wishes, stop, prover.reserve_s(), began_s)
+            placed, cost = settled.placed, settled.cost
     if unschedulable:
         with timer.phase("conflicts"):
             conflicts = conflicts_of(problem, placed.left_out, Reserved(stop, prover.reserve_s()))
@@ -95,9 +112,8 @@ def solve(
     with timer.phase("prove"):
         proof, bound = prover.prove(found, _placed_counts(problem, placed))
     with timer.phase("verify"):
-        penalties = penalties_of(problem, placed.node_claims, placed.existing)
+        penalties = penalties_of(problem, placed.node_claims, placed.existing, wishes)
         interruptions = interruption_cost(problem, placed.node_claims, placed.existing)
-        cost = found.packing.cost - found.packing.charge
         total = cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
         decision = Decision(
             status=_status(placed),
@@ -119,7 +135,8 @@ def solve(
             findings += (f"the bound {bound} exceeds the cost {total}",)
         if findings:
             raise VerificationError(findings)
-    prover.learn(timer.seconds_of("extract") + timer.seconds_of("verify"))
+    if wishes is None:  # telling these takes time of its own, which `_settled` keeps
+        prover.learn(timer.seconds_of("extract") + timer.seconds_of("verify"))
     return timer.on(decision)
 
 
@@ -156,6 +173,30 @@ def _search(
         packing = placed_only.packing.with_demand(instance)
     is_exhausted = found.is_exhausted and placed_only.is_exhausted
     return Found(packing, placed_only.proof, is_exhausted, found.warnings or placed_only.warnings)
+
+
+def _settled(
+    instance: Instance,
+    found: Found,
+    as_found: Settled,
+    wishes: PodWishes,
+    stop: Stop,
+    reserve_s: float,
+    began_s: float,
+) -> Settled:
+    """The answer with wishes between pods weighed, or as it was found if that is no better."""
+    total = _total(instance.problem, as_found, wishes)
+    reserve_s += TIMES_TOLD * (stop.elapsed_s() - began_s)
+    better = settle(instance, found.packing, wishes, Reserved(stop, reserve_s))
+    return better if _total(instance.problem, better, wishes) < total else as_found
+
+
+def _total(problem: Problem, settled: Settled, wishes: PodWishes) -> int:
+    """What is minimised, of a placement."""
+    placed = settled.placed
+    penalties = penalties_of(problem, placed.node_claims, placed.existing, wishes)
+    interruptions = interruption_cost(problem, placed.node_claims, placed.existing)
+    return settled.cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
 
 
 def _with_conflict(entry: Unschedulable, conflict: Conflict | None) -> Unschedulable:

@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from binwright_optimizer.instance import build_instance
 from binwright_optimizer.model import (
     Alternative,
     CapacityType,
@@ -32,6 +33,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.penalties import interruption_cost, penalties_of
+from binwright_optimizer.pod_wishes import PodWishes, has_pod_wishes
 from binwright_optimizer.verify import check_placement
 from brute_force import (
     Node,
@@ -138,12 +140,13 @@ def decided(
 
 def charged(question: Problem, decision: Decision) -> Decision:
     """The decision with what it is charged beside its nodes, as the engine tells it."""
+    wishes = PodWishes(build_instance(question)) if has_pod_wishes(question) else None
     told = dataclasses.replace(
         decision,
         interruption_microusd_per_hour=interruption_cost(
             question, decision.node_claims, decision.existing_placements
         ),
-        penalties=penalties_of(question, decision.node_claims, decision.existing_placements),
+        penalties=penalties_of(question, decision.node_claims, decision.existing_placements, wishes),
     )
     is_optimal = told.total_microusd_per_hour == told.bound_microusd_per_hour
     return dataclasses.replace(told, stop_reason=StopReason.OPTIMAL) if is_optimal else told

@@ -29,6 +29,7 @@ from binwright_optimizer.model import (
     PodAffinityTerm,
     PodTemplate,
     Policies,
+    PreferredPodTerm,
     PreferredTerm,
     Problem,
     Requirement,
@@ -37,6 +38,7 @@ from binwright_optimizer.model import (
     SpotPolicy,
     TopologySpread,
     Volume,
+    WhenUnsatisfiable,
     Workload,
     labels,
 )
@@ -459,6 +461,39 @@ def enforced_problems(draw: st.DrawFn) -> Problem:
     made = dataclasses.replace(question, existing_nodes=nodes, daemon_sets=daemons, policies=policies)
     assume(not stated_rules(made) & WAIVED)
     return made
+
+
+@st.composite
+def wishing_problems(draw: st.DrawFn) -> Problem:
+    """The same, some of whose pods state wishes about other pods."""
+    question = draw(enforced_problems())
+    price = draw(st.sampled_from([7, 20_000]))
+    policies = dataclasses.replace(question.policies, microusd_per_weight_hour=price)
+    workloads = []
+    for workload in question.workloads:
+        template = workload.template
+        if draw(st.booleans()):
+            soft = [
+                dataclasses.replace(c, when_unsatisfiable=WhenUnsatisfiable.SCHEDULE_ANYWAY)
+                for c in draw(st.lists(spreads(), max_size=2))
+                if c.min_domains == 1
+            ]
+            template = dataclasses.replace(
+                template,
+                topology_spread=(*template.topology_spread, *soft),
+                pod_affinity=draw(preferring(template.pod_affinity)),
+                pod_anti_affinity=draw(preferring(template.pod_anti_affinity)),
+            )
+        workloads.append(dataclasses.replace(workload, template=template))
+    return dataclasses.replace(question, workloads=tuple(workloads), policies=policies)
+
+
+def preferring(affinity: PodAffinity) -> st.SearchStrategy[PodAffinity]:
+    """The affinity with some preferred terms."""
+    preferred = st.builds(PreferredPodTerm, weight=st.sampled_from([1, 10, 100]), term=terms())
+    return st.lists(preferred, max_size=2).map(
+        lambda some: dataclasses.replace(affinity, preferred=tuple(some))
+    )
 
 
 def _plain(pods: RunningPods) -> RunningPods:

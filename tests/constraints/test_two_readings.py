@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from binwright_optimizer.model import Alternative, CapacityType, PodRange, Problem
-from brute_force import broken_rules, cheapest
+from brute_force import broken_rules, charges, cheapest
 from decisions import findings, stated
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from kube_scheduler import can_bind
-from strategies import placements, ruled_problems
+from strategies import placements, ruled_problems, wishing_problems
 
 SETTINGS = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -26,6 +26,18 @@ def test_a_random_placement_is_refused_by_both_or_by_neither(question: Problem, 
     found = findings(question, stated(question, placement))
     event("right" if not broken else f"{len(broken)} rules broken")
     assert bool(broken) == bool(found), (broken, found)
+
+
+@given(wishing_problems(), st.data())
+@settings(SETTINGS, max_examples=200)
+def test_wishes_between_pods_are_charged_alike_anywhere(question: Problem, data: st.DataObject) -> None:
+    """Whatever else is wrong with a placement: solver, verifier and brute force charge it the same."""
+    placement = data.draw(placements(question))
+    told = stated(question, placement)
+    due = charges(question, placement.nodes, placement.pods)
+    event("nothing" if not due else "something")
+    assert told.total_microusd_per_hour - told.cost_microusd_per_hour == due
+    assert not [finding for finding in findings(question, told) if "is stated to pay" in finding]
 
 
 @given(ruled_problems())

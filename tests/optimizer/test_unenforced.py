@@ -15,12 +15,9 @@ from binwright_optimizer.model import (
     PodAffinityTerm,
     PodTemplate,
     Policies,
-    PreferencePolicy,
     PreferredPodTerm,
     Problem,
     RunningPods,
-    TopologySpread,
-    WhenUnsatisfiable,
     labels,
 )
 from binwright_optimizer.model.nodeclasses import NodeClass
@@ -42,25 +39,6 @@ def asking(**rules: object) -> Problem:
 
 
 @pytest.mark.parametrize(
-    ("warning", "rules"),
-    [
-        (
-            "topology spread with ScheduleAnyway is not weighed",
-            {"topology_spread": (TopologySpread("zone", 1, WhenUnsatisfiable.SCHEDULE_ANYWAY),)},
-        ),
-        (
-            "preferred pod affinity is not weighed",
-            {"pod_anti_affinity": WISH},
-        ),
-    ],
-)
-def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, object]) -> None:
-    [said] = unenforced(asking(**rules))
-    assert said.startswith(warning)
-    assert said.endswith("1 workload states it (w)")
-
-
-@pytest.mark.parametrize(
     ("warning", "parts"),
     [
         (
@@ -72,15 +50,6 @@ def test_rule_of_a_pod_is_said_with_its_workload(warning: str, rules: dict[str, 
 def test_rule_of_a_problem_is_said(warning: str, parts: dict[str, object]) -> None:
     [said] = unenforced(dataclasses.replace(asking(), **parts))  # type: ignore[arg-type]
     assert said.startswith(warning)
-
-
-def test_many_workloads_are_counted_after_three() -> None:
-    question = asking(pod_affinity=WISH)
-    many = [dataclasses.replace(question.workloads[0], name=f"w{n}", namespace="shop") for n in range(5)]
-    [said] = unenforced(dataclasses.replace(question, workloads=tuple(many)))
-    assert (
-        said == "preferred pod affinity is not weighed: 5 workloads state it (shop/w0, shop/w1, shop/w2, ...)"
-    )
 
 
 def test_what_is_held_is_not_mentioned() -> None:
@@ -98,13 +67,10 @@ def test_what_is_held_is_not_mentioned() -> None:
     assert unenforced(question) == ()
 
 
-def test_wishes_that_the_user_ignores_are_not_mentioned() -> None:
-    question = asking(pod_affinity=WISH)
-    for policies in (Policies(PreferencePolicy.IGNORE, 10), Policies(microusd_per_weight_hour=0)):
-        assert unenforced(dataclasses.replace(question, policies=policies)) == ()
-
-
-def test_plain_problem_brings_no_warning_and_a_ruled_one_carries_it_in_its_decision() -> None:
-    assert solve(asking()).warnings == ()
-    ruled = asking(pod_affinity=WISH)
-    assert solve(ruled).warnings == ("preferred pod affinity is not weighed: 1 workload states it (w)",)
+def test_what_is_not_taken_into_account_is_said_in_decisions() -> None:
+    """Wishes between pods are weighed, and bring no warning; a node class that nothing is sold for does."""
+    wishing = asking(pod_affinity=WISH)
+    assert solve(wishing).warnings == ()
+    pools = (dataclasses.replace(node_pool(), node_class=NodeClass(max_pods=9)),)
+    [said] = solve(dataclasses.replace(wishing, node_pools=pools)).warnings
+    assert said.startswith("EC2NodeClasses (kubelet, disks) change nothing here")

@@ -115,8 +115,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--preference-price",
     type=PRICE,
     metavar="DOLLARS",
-    help="What a weight point of a preference is worth, an hour and pod; 0 leaves preferences out of "
-    "account.  [default: 0.00001]",
+    help="What a weight point of a preference (about nodes, or about other pods) is worth, an hour and pod; "
+    "0 leaves preferences out of account.  [default: 0.00001]",
 )
 @click.option(
     "--restart-cost",

@@ -98,7 +98,11 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
     attach = AttachRoom(resources, problem.catalog.instance_types)
     preferred = [term for stated in kinds.stated for term in stated.charged.preferred]
     variants = pool_variants(
-        problem.node_pools, shelf, kinds.placements, rules.topology_keys, [p.term for p in preferred]
+        problem.node_pools,
+        shelf,
+        kinds.placements,
+        rules.topology_keys | rules.wished_keys,
+        [p.term for p in preferred],
     )
     shelved = shelved_by_variant(
         shelf, problem.catalog, problem.node_pools, variants, problem.daemon_sets, resources,

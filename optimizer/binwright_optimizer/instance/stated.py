@@ -112,6 +112,8 @@ class Rules:
         Numbers of the selections that rules about single nodes make.
     topology_keys
         Node labels whose values rules tell apart.
+    wished_keys
+        Those that wishes between pods tell apart, if they have a price.
     """
 
     selections: Selections
@@ -119,6 +121,7 @@ class Rules:
     selected: list[tuple[int, ...]]
     on_nodes: frozenset[int]
     topology_keys: frozenset[str]
+    wished_keys: frozenset[str]
 
     def node_text(self, stated: Stated, selected: tuple[int, ...]) -> str:
         """What rules about single nodes see of a pod, in words that do not depend on any order.
@@ -191,7 +194,18 @@ def rules_of(problem: Problem) -> Rules:
     for mine in seen.values():
         keys |= {s.constraint.topology_key for s in mine.spread if s.constraint.is_required}
         keys |= {n.topology_key for n in (*mine.near, *mine.away)}
-    return Rules(selections, stated, selected, frozenset(on_nodes), frozenset(keys))
+    wished = {s.constraint.topology_key for mine in seen.values() for s in mine.spread}
+    wished |= {w.topology_key for mine in seen.values() for w in mine.wishes}
+    if not problem.policies.weight_price:
+        wished = set()
+    return Rules(
+        selections,
+        stated,
+        selected,
+        frozenset(on_nodes),
+        frozenset(keys),
+        frozenset(wished - {labels.HOSTNAME}),
+    )
 
 
 def _stated(template: PodTemplate, namespace: str, selections: Selections, policies: Policies) -> Stated:

@@ -9,7 +9,9 @@ assign-pod-node/#inter-pod-affinity-and-anti-affinity, plugin InterPodAffinity):
 - A required anti-affinity term refuses the domains that hold a pod it selects. It also works the other
   way round: a pod placed already keeps away every later pod that its own terms select.
 - A node without ``topology_key`` satisfies no affinity term and violates no anti-affinity term.
-- A preferred term adds its weight to the nodes of such domains, or takes it away.
+- A preferred term adds its weight to the nodes of such domains, or takes it away, once for each pod there.
+
+Preferred terms are priced: see `PreferredPodTerm`.
 
 A decision is judged by its final state. The affinity of a placed pod holds there if every one of its
 terms finds in its domain a pod that all of its terms select and that can come before it: one that runs,
@@ -96,7 +98,15 @@ class PodAffinityTerm:
 
 @dataclass(frozen=True, slots=True)
 class PreferredPodTerm:
-    """A preferred pod affinity term with a weight of 1 to 100."""
+    """A preferred pod affinity term with a weight of 1 to 100.
+
+    What a decision is charged for it, in the final state: each placed pod that states the term pays its
+    weight where the domain of its node holds no other pod that the term selects; as anti-affinity, where
+    it does hold one. Running pods are selected, and pay nothing themselves. A node without the label
+    satisfies no affinity and violates no anti-affinity. kube-scheduler adds the weight up over the pods
+    selected, and counts the terms of the pods that are there already as well: here a term counts once,
+    and for the pod that states it.
+    """
 
     weight: int
     term: PodAffinityTerm
@@ -104,6 +114,12 @@ class PreferredPodTerm:
     def __post_init__(self) -> None:
         if not 1 <= self.weight <= 100:
             raise WrongFieldError("weight", self.weight, "must be in 1..100")
+
+    def words(self, *, is_near: bool) -> str:
+        """The wish, of affinity or of anti-affinity, in words."""
+        whom = "nobody" if self.term.selector is None else str(self.term.selector)
+        where = "near" if is_near else "away from"
+        return f"{where} pods with {whom} in {self.term.topology_key} (weight {self.weight})"
 
 
 @dataclass(frozen=True, slots=True)

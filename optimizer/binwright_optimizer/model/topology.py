@@ -12,6 +12,20 @@ topology-spread-constraints/ and its plugin PodTopologySpread). For a pod of the
 - After each placement, (count in the domain) - (smallest count over all domains) <= ``max_skew``,
   where the smallest count is taken as 0 while there are fewer than ``min_domains`` domains. So with
   more ``min_domains`` than there can be, ``max_skew`` is a plain cap per domain.
+
+With ScheduleAnyway a constraint is priced. In the final state,
+
+- a domain's excess is (count in the domain) - (smallest count over all domains) - ``max_skew``, as far as
+  it is positive. Pods are counted on nodes that carry ``topology_key`` and that the two policies admit;
+  all domains are those of such running nodes and of nodes that could be bought for the pod. A further
+  node can always be had, so that the smallest count by host name is 0.
+- Of the placed pods in a domain that state equal constraints, with equal selectors, node selection and
+  tolerations, as many pay `SPREAD_WEIGHT` points as the excess is, if there are so many: those of the
+  first workloads.
+- So does each placed pod on a node without the label.
+
+kube-scheduler gives these constraints no weight: it compares nodes by their counts, those of constraints
+with more domains weighing more, when one pod comes. Here only what is beyond ``max_skew`` counts.
 """
 
 from __future__ import annotations
@@ -22,6 +36,9 @@ from enum import StrEnum
 
 from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model.selectors import LabelSelector
+
+SPREAD_WEIGHT = 100
+"""Weight of a pod beyond ``max_skew`` of a constraint with ScheduleAnyway; Kubernetes gives these none."""
 
 
 class WhenUnsatisfiable(StrEnum):
@@ -77,6 +94,10 @@ class TopologySpread:
             raise WrongFieldError("min_domains", self.min_domains, "goes with DoNotSchedule only")
         check_label_keys(self.match_label_keys, "match_label_keys", self.selector)
         object.__setattr__(self, "match_label_keys", tuple(sorted(set(self.match_label_keys))))
+
+    def __str__(self) -> str:
+        whom = "nobody" if self.selector is None else str(self.selector)
+        return f"spread over {self.topology_key} with maxSkew {self.max_skew} of pods with {whom}"
 
     @property
     def is_required(self) -> bool:

@@ -15,6 +15,7 @@ from binwright_optimizer.verify.charges import (
     spot_rates,
 )
 from binwright_optimizer.verify.nodes import Labels, refused_requirement
+from binwright_optimizer.verify.pod_wishes import has_pod_wishes, unmet_wishes
 
 Broken = dict[tuple[int, str], tuple[int, int]]
 """Pods without their wish, and what that weighs, by workload and wish."""
@@ -46,8 +47,18 @@ def check_penalties(problem: Problem, decision: Decision) -> Iterator[str]:
 def charged(problem: Problem, decision: Decision) -> tuple[Broken, int]:
     """Wishes that are not met, and the expected cost of interruptions in micro-dollars per hour."""
     ledger = _Ledger(problem)
-    if ledger.is_idle:
-        return {}, 0
+    if not ledger.is_idle:
+        _charge_places(problem, decision, ledger)
+    if has_pod_wishes(problem):
+        for (workload, wish), (pods, points) in unmet_wishes(problem, decision).items():
+            before = ledger.broken.get((workload, wish), (0, 0))
+            microusd = points * problem.policies.weight_price
+            ledger.broken[workload, wish] = before[0] + pods, before[1] + microusd
+    return ledger.broken, ledger.interruptions
+
+
+def _charge_places(problem: Problem, decision: Decision, ledger: _Ledger) -> None:
+    """Charge pods for their nodes."""
     pools = {pool.name: pool for pool in problem.node_pools}
     rates = spot_rates(problem.catalog)
     for claim in decision.node_claims:
@@ -64,7 +75,6 @@ def charged(problem: Problem, decision: Decision) -> tuple[Broken, int]:
             own = {labels.HOSTNAME: node.name, **dict(node.labels)}
             rate = rate_of_running(node, running)
             ledger.add(placement.pods, own, node.taints, rate, is_new=False)
-    return ledger.broken, ledger.interruptions
 
 
 def _has_wishes(problem: Problem) -> bool:

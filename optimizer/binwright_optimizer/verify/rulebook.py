@@ -166,8 +166,8 @@ class Rulebook:
         if found is None:
             is_ruled = (
                 template.topology_spread
-                or template.pod_affinity.required
-                or template.pod_anti_affinity.required
+                or template.pod_affinity
+                or template.pod_anti_affinity
                 or template.node_caps
                 or template.host_ports
                 or template.volumes

@@ -32,7 +32,7 @@ BoolArray = NDArray[np.bool_]
 
 def check_spread(state: FinalState) -> Iterator[Finding]:
     """Placed pods whose topology spread constraints do not hold."""
-    eligible = _Eligible(state)
+    eligible = Eligible(state)
     reach = Reach(state.problem)
     for k in state.placed_kinds():
         template = state.book.kinds[k].template
@@ -106,7 +106,7 @@ def _uneven_domains(
 
 
 @dataclass(slots=True)
-class _Counted:
+class Counted:
     """Nodes that count for a constraint: bool (node,)."""
 
     mask: BoolArray
@@ -122,17 +122,17 @@ class _Counted:
         return found
 
 
-class _Eligible:
+class Eligible:
     """Nodes that form the domains of a constraint; equal pods share the answer."""
 
     def __init__(self, state: FinalState) -> None:
         self._state = state
-        self._counted: dict[tuple[object, ...], _Counted] = {}
+        self._counted: dict[tuple[object, ...], Counted] = {}
         self._admitted: dict[tuple[object, ...], BoolArray] = {}
         self._tolerated: dict[tuple[object, ...], BoolArray] = {}
         self._keyed: dict[tuple[str, ...], BoolArray] = {}
 
-    def nodes(self, template: PodTemplate, constraint: TopologySpread, keys: tuple[str, ...]) -> _Counted:
+    def nodes(self, template: PodTemplate, constraint: TopologySpread, keys: tuple[str, ...]) -> Counted:
         """Nodes that count for a constraint of this pod."""
         honors_affinity = constraint.node_affinity_policy is NodeInclusionPolicy.HONOR
         honors_taints = constraint.node_taints_policy is NodeInclusionPolicy.HONOR
@@ -148,7 +148,7 @@ class _Eligible:
                 mask = mask & self._admitting(template)
             if honors_taints:
                 mask = mask & self._tolerating(template)
-            found = self._counted[asked] = _Counted(mask)
+            found = self._counted[asked] = Counted(mask)
         return found
 
     def _with_keys(self, keys: tuple[str, ...]) -> BoolArray:

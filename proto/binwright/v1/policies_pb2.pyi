@@ -99,8 +99,8 @@ class Policies(_message.Message):
     microusd_per_weight_hour: _builtins.int
     """Millionths of a dollar an hour that one weight point of one pod's broken preference is worth
     (weights are 1 to 100; a PreferNoSchedule taint weighs 100). Unset means 10: a wish of weight 100 may
-    cost 0.001 dollars an hour and pod, some 2 % of a vCPU. 0: preferences are not weighed. Preferred pod
-    affinity and ScheduleAnyway have no price yet; decisions on problems that state them say so.
+    cost 0.001 dollars an hour and pod, some 2 % of a vCPU. 0: preferences are not weighed. A pod beyond
+    maxSkew of ScheduleAnyway weighs 100, a preferred pod affinity term its weight.
     """
     min_values_policy: _builtins.str
     """Whether minValues of NodePools must be met: Strict or BestEffort; empty means Strict."""
