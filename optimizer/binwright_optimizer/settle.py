@@ -33,6 +33,8 @@ Step = list[tuple["Node", Unit, int]]
 
 MOST_STEPS = 200_000
 """Steps that are tried, whatever time is left: the answer does not depend on a clock where they are few."""
+STEP_UNITS = 40.0
+"""Units of work of a step, measured on 10,000 pods of 300 workloads."""
 MOST_TARGETS = 40
 """Nodes that a pod tries to go to, or to change places on."""
 MOST_DEALT = 8
@@ -109,10 +111,19 @@ class Settled:
     cost: int
 
 
-def settle(instance: Instance, packing: Packing, wishes: PodWishes, stop: Stop) -> Settled:
-    """A placement of the same pods that costs no more, wishes between pods counted."""
+def settle(
+    instance: Instance, packing: Packing, wishes: PodWishes, stop: Stop, most_units: float | None = None
+) -> Settled:
+    """A placement of the same pods that costs no more, wishes between pods counted.
+
+    Parameters
+    ----------
+    most_units
+        Units of `work` that may be done; None leaves it to ``stop`` and `MOST_STEPS`.
+    """
     nodes = _Nodes(instance, packing, wishes)
-    moves = _Moves(instance, nodes, wishes, stop)
+    most_steps = MOST_STEPS if most_units is None else min(MOST_STEPS, int(most_units / STEP_UNITS))
+    moves = _Moves(instance, nodes, wishes, stop, most_steps)
     moves.run()
     return Settled(nodes.placed(), packing.cost - packing.charge + moves.dollars)
 
@@ -240,12 +251,15 @@ class _Nodes:
 class _Moves:
     """Steps that lower dollars and penalties together."""
 
-    def __init__(self, instance: Instance, nodes: _Nodes, wishes: PodWishes, stop: Stop) -> None:
+    def __init__(
+        self, instance: Instance, nodes: _Nodes, wishes: PodWishes, stop: Stop, most_steps: int
+    ) -> None:
         self._instance = instance
         self._nodes = nodes
         self._stop = stop
         self._point = instance.problem.policies.weight_price
         self._steps = 0
+        self._most_steps = most_steps
         self._twins: dict[Bought, list[_Twin]] = {}
         self._openable = _openable(instance)
         self.dollars = 0
@@ -261,7 +275,7 @@ class _Moves:
             pass
 
     def _is_over(self) -> bool:
-        return self._steps >= MOST_STEPS or self._stop.is_cancelled() or self._stop.remaining_s() <= 0
+        return self._steps >= self._most_steps or self._stop.is_cancelled() or self._stop.remaining_s() <= 0
 
     def _put(self, sort: int, place: Place, count: int) -> int:
         """Micro-dollars per hour more."""

@@ -44,7 +44,8 @@ CUT_OFF = "pods on spot nodes are given longer to end than the notice before an 
 MOST_NAMED = 3
 """Workloads that a warning names before it stops."""
 SETTLE_SHARE = 0.2
-"""Share of the time left that moving pods for wishes between pods may take, if there are any."""
+"""Share of the time left, or of a work limit beside it, that moving pods for wishes between pods may take,
+if there are any."""
 TIMES_TOLD = 4.0
 """How often a placement is made and its penalties are told, or checked, after pods have moved for them."""
 CONFLICT_SHARE = 0.3
@@ -101,7 +102,7 @@ def solve(
     if wishes is not None:
         with timer.phase("settle"):
             as_found = Settled(placed, cost)
-            settled = _settled(instance, found, as_found, wishes, stop, prover.reserve_s(), began_s)
+            settled = _settled(instance, found, as_found, wishes, params, stop, prover.reserve_s(), began_s)
             placed, cost = settled.placed, settled.cost
     if unschedulable:
         with timer.phase("conflicts"):
@@ -180,6 +181,7 @@ def _settled(
     found: Found,
     as_found: Settled,
     wishes: PodWishes,
+    params: SolveParams,
     stop: Stop,
     reserve_s: float,
     began_s: float,
@@ -187,7 +189,8 @@ def _settled(
     """The answer with wishes between pods weighed, or as it was found if that is no better."""
     total = _total(instance.problem, as_found, wishes)
     reserve_s += TIMES_TOLD * (stop.elapsed_s() - began_s)
-    better = settle(instance, found.packing, wishes, Reserved(stop, reserve_s))
+    most_units = None if params.work_limit is None else SETTLE_SHARE * params.work_limit
+    better = settle(instance, found.packing, wishes, Reserved(stop, reserve_s), most_units)
     return better if _total(instance.problem, better, wishes) < total else as_found
 
 

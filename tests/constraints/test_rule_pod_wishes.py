@@ -21,6 +21,8 @@ from binwright_optimizer.model import (
     Problem,
     Workload,
 )
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import check_placement, verify
 from builders import instance_type, microusd, node_pool, offering, problem, requires
 from conformance import answered, conforms
@@ -229,3 +231,12 @@ def test_a_moved_pod_is_charged_where_it_is(name: str) -> None:
     decision = answered(asked(web, existing=nodes))
     assert [p.pods for p in decision.penalties] == [2]
     assert check_placement(asked(web, existing=nodes), dataclasses.replace(decision, penalties=())) != ()
+
+
+def test_under_a_work_limit_the_same_question_has_the_same_answer() -> None:
+    """Six workloads of four pods that would be on other nodes than their like, on six nodes of four."""
+    many = [ruled(f"w{n}", replicas=4, pod_anti_affinity=wish(10, HOSTNAME, f"w{n}")) for n in range(6)]
+    limit = SolveParams(deadline_s=60.0, work_limit=200_000)
+    first, second = (solve(asked(*many), limit) for _ in range(2))
+    assert first.node_claims == second.node_claims
+    assert first.penalties == ()
