@@ -65,6 +65,8 @@ class Planner:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._number = 0
+        self._planned_for = 0
+        """`ClusterState.changes` that the latest plan takes in; 0 where there is none, or it failed."""
 
     def start(self) -> None:
         """Begin to plan."""
@@ -77,20 +79,24 @@ class Planner:
             await asyncio.wait((self._task,))
 
     def note_change(self) -> None:
-        """The state has changed."""
-        self._changed.set()
+        """The state may have changed; updates that change nothing (the feed's heartbeats) cost no plan."""
+        if self._state.changes != self._planned_for:
+            self._changed.set()
 
     async def _run(self) -> None:
         while True:
             await self._changed.wait()
             await asyncio.sleep(self._params.settle_s)
             self._changed.clear()
+            self._planned_for = self._state.changes
             try:
                 await self._plan_once()
             except BinwrightError as error:
+                self._planned_for = 0  # the next update tries again
                 _log.error("no plan for the cluster", reason=str(error))
             except Exception:
                 # The plan in force stays; scores go on. A bug in one plan must not end all planning.
+                self._planned_for = 0
                 _log.exception("planning failed")
             await asyncio.sleep(self._params.rest_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from binwright_optimizer.model import Resources
 from binwright_optimizer.model.resources import PODS
@@ -22,7 +23,7 @@ class ClusterState:
         self.nodes: dict[str, NodeRecord] = {}
         self.pods: dict[PodKey, PodRecord] = {}
         self.changes = 0
-        """Counts up with every update that changed something."""
+        """Counts up with every snapshot and with everything that matters to plans."""
         self._pods_on: dict[str, dict[PodKey, PodRecord]] = {}
         self._epoch: str | None = None
         self._wants_snapshot = False
@@ -52,13 +53,13 @@ class ClusterState:
         """
         if update.is_snapshot:
             fresh = ClusterState()
-            fresh.changes = self.changes
             # Views and plans hold on to the table by its clock; a new one must not look older.
             fresh.table.clock = self.table.clock + 1
             self.table, self.nodes, self.pods = fresh.table, fresh.nodes, fresh.pods
             self._pods_on = fresh._pods_on
             self._epoch = update.epoch
             self._wants_snapshot = False
+            self.changes += 1
         elif update.epoch != self._epoch or self._wants_snapshot:
             held = "none" if self._epoch is None or self._wants_snapshot else f"{self._epoch!r}"
             raise NoStateError(
@@ -71,7 +72,6 @@ class ClusterState:
         ignored = self._put_nodes(update.nodes)
         for pod in update.pods:
             ignored += not self._put_pod(pod)
-        self.changes += 1
         return ignored
 
     def _put_nodes(self, nodes: Iterable[NodeRecord]) -> int:
@@ -81,7 +81,9 @@ class ClusterState:
             held = self.nodes.get(node.name)
             if held is not None and _is_stale(node.version, held.version):
                 ignored += 1
-            elif node != held:
+            elif held is not None and replace(node, version=held.version) == held:
+                self.nodes[node.name] = node  # a heartbeat of the kubelet
+            else:
                 self.nodes[node.name] = node
                 self.table.put(node, _sum(self._pods_on.get(node.name, {}).values()))
                 self.changes += 1
@@ -135,6 +137,7 @@ class ClusterState:
                     self._pods_on[pod.node][pod.key] = pod
                 return True
             self._remove_pod(pod.key)
+        self.changes += 1
         self.pods[pod.key] = pod
         if pod.node:
             self._pods_on.setdefault(pod.node, {})[pod.key] = pod
@@ -145,7 +148,10 @@ class ClusterState:
 
     def _remove_pod(self, key: PodKey) -> None:
         pod = self.pods.pop(key, None)
-        if pod is None or not pod.node:
+        if pod is None:
+            return
+        self.changes += 1
+        if not pod.node:
             return
         on_node = self._pods_on[pod.node]
         del on_node[key]
@@ -158,6 +164,7 @@ class ClusterState:
     def _remove_node(self, name: str) -> None:
         if self.nodes.pop(name, None) is not None:
             self.table.remove(name)
+            self.changes += 1
 
 
 def request_of(pod: PodRecord) -> Resources:
