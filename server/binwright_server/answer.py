@@ -17,6 +17,7 @@ from binwright_optimizer.catalog.staleness import (
 )
 from binwright_optimizer.model.decision import Decision
 from binwright_optimizer.model.problem import Problem
+from binwright_optimizer.model.unsold import unsold_pool_warnings
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.stopping import Deadline, Stop
 
@@ -143,4 +144,5 @@ def answer(
         given.max_price_age_days if given.HasField("max_price_age_days") else MAX_AGE_DAYS,
         given.max_spot_price_age_days if given.HasField("max_spot_price_age_days") else MAX_SPOT_AGE_DAYS,
     )
-    return problem, replace(decision, warnings=decision.warnings + stale) if stale else decision
+    unsold = unsold_pool_warnings(problem.node_pools, problem.catalog, len(request.problem.catalog.sold_out))
+    return problem, replace(decision, warnings=decision.warnings + unsold + stale)

@@ -17,6 +17,7 @@ from binwright_clients.controller.observation import (
     NOMINATED_ANNOTATION,
     ClaimView,
     Observation,
+    Offered,
     PendingPod,
     observe,
 )
@@ -60,7 +61,7 @@ class World:
     refuse: bool = False
     unreachable: bool = False
     plans: list[list[str]] = field(default_factory=list)
-    without: list[list[str]] = field(default_factory=list)
+    without: list[list[Offered]] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
     on_their_way: list[tuple[str, str]] = field(default_factory=list)
@@ -113,7 +114,7 @@ class World:
 
     # the planner: nodes for `pods_each` pods
 
-    def plan(self, seen: Observation, pods: Iterable[PendingPod], without: Iterable[str]) -> Plan:
+    def plan(self, seen: Observation, pods: Iterable[PendingPod], without: Iterable[Offered]) -> Plan:
         wanted = [pod for pod in pods if pod.uid not in self.hopeless]
         self.plans.append([pod.uid for pod in wanted])
         self.without.append(list(without))

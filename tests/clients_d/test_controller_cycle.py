@@ -9,6 +9,7 @@ from binwright_clients.controller.cycle import Outcome
 from binwright_clients.controller.nomination import is_on_its_way
 from binwright_clients.controller.observation import (
     ClaimView,
+    Offered,
     PendingPod,
 )
 from binwright_clients.controller.window import Window
@@ -49,7 +50,7 @@ def test_nominated_pods_are_not_solved_again_after_a_restart() -> None:
     assert world.created == ["general-a-b"]
 
 
-def test_pods_of_a_claim_that_fails_are_solved_again_without_its_type() -> None:
+def test_pods_of_a_claim_that_fails_are_solved_again_without_what_it_asked_for() -> None:
     world = World()
     world.add("a", "b")
     cycle = cycle_of(world)
@@ -58,7 +59,7 @@ def test_pods_of_a_claim_that_fails_are_solved_again_without_its_type() -> None:
     del world.claims["general-a-b"]
     let_pass(world, cycle, 12)
     assert world.plans == [["a", "b"], ["a", "b"]]
-    assert world.without == [[], ["c5.2xlarge"]]
+    assert world.without == [[], [Offered("c5.2xlarge")]]
     assert world.created == ["general-a-b", "general-a-b"]
 
 

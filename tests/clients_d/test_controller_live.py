@@ -67,8 +67,8 @@ def controller(api: ClusterApi, *, apply: bool = True, name: str = "one") -> Ite
     records: list[dict[str, Any]] = []
     stop = threading.Event()
 
-    def ask_for(source: Any, without: Any) -> Asked:
-        question = build_question((), snapshot=source, exclude=without, deadline_s=2.0)
+    def ask_for(source: Any) -> Asked:
+        question = build_question((), snapshot=source, deadline_s=2.0)
         return Asked(
             question.request, dict(question.node_classes), cloud_of(question.request.problem.catalog)
         )

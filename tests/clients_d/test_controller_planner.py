@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from binwright.v1 import decision_pb2, provisioning_service_pb2
 from binwright_clients.cli.main import main
 from binwright_clients.cli.question import build_question
 from binwright_clients.cluster.errors import UnreachableError
-from binwright_clients.controller.observation import Observation, observe
+from binwright_clients.controller.observation import Observation, Offered, observe
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.errors import InputError
 from binwright_clients.sources import Source
@@ -21,8 +21,8 @@ from click.testing import CliRunner
 from kube_double import node, node_pool, pod
 
 
-def ask_for(source: Source, without: Sequence[str]) -> Asked:
-    question = build_question((), snapshot=source, exclude=without)
+def ask_for(source: Source) -> Asked:
+    question = build_question((), snapshot=source)
     return Asked(question.request, dict(question.node_classes), "aws")
 
 
@@ -53,19 +53,56 @@ def test_a_decision_becomes_claims_reasons_and_placements() -> None:
     assert [(each.name, where) for each, where in plan.on_existing] == [("c", "n1")]
 
 
-def test_a_pool_of_which_nothing_else_is_sold_gets_its_type_all_the_same() -> None:
-    """The NodePool allows c5.2xlarge only, and c5.2xlarge is to be left out."""
-    asked: list[list[str]] = []
+TOLERATED = [{"key": "team", "operator": "Exists"}]
 
-    def solve(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
-        asked.append(list(request.problem.catalog.embedded.exclude))
-        if request.problem.catalog.embedded.exclude:
-            raise InvalidProblemError.of("node_pools[0]", "general", "asks for what nobody sells")
-        return decision_pb2.Decision()
 
-    seen = cluster("a")
-    OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ["c5.2xlarge"])
-    assert asked == [["c5.2xlarge"], []]
+def pool_of(name: str, *types: str, zones: tuple[str, ...] = ("us-east-1a",)) -> dict[str, Any]:
+    pool = node_pool(name)
+    pool["spec"]["template"]["spec"]["requirements"] = [
+        {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": list(types)},
+        {"key": "topology.kubernetes.io/zone", "operator": "In", "values": list(zones)},
+        {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]},
+    ]
+    return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **pool}
+
+
+def waiting_beside(*pools: dict[str, Any]) -> Observation:
+    """A pod of 6 CPU that tolerates every NodePool."""
+    large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=TOLERATED)}
+    return observe([large, *pools])
+
+
+def test_what_is_sold_out_stays_so_though_a_pool_allows_nothing_else() -> None:
+    """c5.2xlarge (8 CPU, 0.34 $/h) is cheaper than m5.2xlarge (0.384 $/h), and sold out in us-east-1a.
+
+    NodePool "one" allows nothing else; NodePool "two" must take m5.2xlarge all the same.
+    """
+    sold_out = [Offered("c5.2xlarge", "us-east-1a", "on-demand")]
+    seen = waiting_beside(pool_of("one", "c5.2xlarge"), pool_of("two", "c5.2xlarge", "m5.2xlarge"))
+    plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), sold_out)
+    assert [claim.instance_type for claim in plan.claims] == ["m5.2xlarge"]
+    assert [warning.split(":")[0] for warning in plan.warnings if "NodePool" in warning] == [
+        "NodePool one can buy nothing"
+    ]
+
+
+def test_a_type_that_is_sold_out_in_one_zone_is_bought_in_another() -> None:
+    """The claim that failed was for us-east-1a; us-east-1b sells the same type at the same price."""
+    sold_out = [Offered("c5.2xlarge", "us-east-1a", "on-demand")]
+    seen = waiting_beside(pool_of("one", "c5.2xlarge", zones=("us-east-1a", "us-east-1b")))
+    (claim,) = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), sold_out).claims
+    assert claim.offered == {Offered("c5.2xlarge", "us-east-1b", "on-demand")}
+
+
+def test_pods_wait_with_a_reason_while_all_that_may_be_bought_is_sold_out() -> None:
+    sold_out = [Offered("c5.2xlarge", "us-east-1a", "on-demand")]
+    seen = waiting_beside(pool_of("one", "c5.2xlarge"))
+    plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), sold_out)
+    assert plan.claims == ()
+    ((waits, why),) = plan.unplaced
+    assert waits.name == "a"
+    assert why
+    assert any("NodePool one can buy nothing" in warning for warning in plan.warnings)
 
 
 def test_a_problem_that_is_wrong_without_exclusions_is_an_error() -> None:
@@ -90,15 +127,17 @@ def solve_here(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.D
     return solve_locally(request, lambda _progress: None, threading.Event())
 
 
-@pytest.mark.parametrize("without", [[], ["m5.large"]])
-def test_a_node_pool_that_no_type_satisfies_is_told_and_the_others_go_on(without: list[str]) -> None:
+@pytest.mark.parametrize("sold_out", [[], [Offered("m5.large")]])
+def test_a_node_pool_that_no_type_satisfies_is_told_and_the_others_go_on(
+    sold_out: list[Offered],
+) -> None:
     """Of three NodePools two ask for types that nobody sells; a pod of 6 CPU gets its node from the third."""
     good = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **node_pool()}
     tolerated = [{"key": "team", "operator": "Exists"}]
     large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=tolerated)}
     seen = observe([good, large, unsold_pool("wrong"), unsold_pool("worse")])
     remarks: list[str] = []
-    plan = OptimizingPlanner(ask_for, solve_here, remarks.append)(seen, seen.pending.values(), without)
+    plan = OptimizingPlanner(ask_for, solve_here, remarks.append)(seen, seen.pending.values(), sold_out)
     assert [claim.manifest["metadata"]["labels"]["karpenter.sh/nodepool"] for claim in plan.claims] == [
         "general"
     ]

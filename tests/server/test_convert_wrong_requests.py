@@ -39,6 +39,17 @@ I = "catalog.inline.instance_types[0]"  # noqa: E741 - short on purpose: it pref
 
 
 WRONG_FIELDS: list[tuple[str, str, Change]] = [
+    # what is sold out
+    (
+        "catalog.sold_out[0].instance_type",
+        "must not be empty",
+        lambda r: r.problem.catalog.sold_out.add(zone="z"),
+    ),
+    (
+        "catalog.sold_out[0].capacity_type",
+        "must be empty or one of on-demand, spot, reserved",
+        lambda r: r.problem.catalog.sold_out.add(instance_type="m", capacity_type="cheap"),
+    ),
     # quantities
     (f'{C}.requests["cpu"]', "is not a quantity", lambda r: first_container(r).requests.update(cpu="two")),
     (f'{C}.requests["cpu"]', "is not a quantity", lambda r: first_container(r).requests.update(cpu="")),

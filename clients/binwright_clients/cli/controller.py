@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -123,14 +123,14 @@ def controller(
             noted.add(message)
             record({"event": "remark", "reason": message})
 
-    def ask_for(source: Source, without_types: Sequence[str]) -> Asked:
+    def ask_for(source: Source) -> Asked:
         question = build_question(
             (),
             snapshot=source,
             catalog=catalog,
             regions=regions,
             instance_types=instance_types,
-            exclude=(*exclude, *without_types),
+            exclude=exclude,
             deadline_s=deadline,
             gap=gap,
             capacity_types=capacity_types,

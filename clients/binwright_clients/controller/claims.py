@@ -21,8 +21,10 @@ from binwright_clients.controller.observation import (
     MANAGER,
     NOMINATED_ANNOTATION,
     ClaimView,
+    Offered,
     PendingPod,
     instance_type_of,
+    offered_by,
 )
 from binwright_clients.karpenter.lifetimes import lifetime_of
 from binwright_clients.karpenter.nodeclaims import digest_name, node_claim_manifests
@@ -60,6 +62,11 @@ class PlannedClaim:
     def instance_type(self) -> str:
         """The chosen type, which is named first."""
         return instance_type_of(self.manifest)
+
+    @property
+    def offered(self) -> frozenset[Offered]:
+        """All that it may be launched as."""
+        return offered_by(self.manifest)
 
 
 def planned_claims(

@@ -19,11 +19,11 @@ from typing import Protocol
 from binwright_clients.cluster.errors import ConflictError, InvalidError
 from binwright_clients.controller.claims import PlannedClaim
 from binwright_clients.controller.nomination import Patience, is_launching, is_on_its_way, nominated
-from binwright_clients.controller.observation import Observation, PendingPod
+from binwright_clients.controller.observation import Observation, Offered, PendingPod
 from binwright_clients.controller.window import Window
 
 SOLD_OUT_S = 180.0
-"""How long a type that could not be launched is left out, as Karpenter keeps insufficient capacity."""
+"""How long what could not be launched is left out, as Karpenter keeps insufficient capacity."""
 
 RESYNC_S = 10.0
 """Pods that wait for a claim are looked at again this often, in case it failed."""
@@ -105,8 +105,8 @@ class Reporter(Protocol):
         ...
 
 
-Planner = Callable[[Observation, Iterable[PendingPod], Iterable[str]], Plan]
-"""Plans for pods in an observed cluster, without some instance types; raises BinwrightError."""
+Planner = Callable[[Observation, Iterable[PendingPod], Iterable[Offered]], Plan]
+"""Plans for pods in an observed cluster, without what is sold out; raises BinwrightError."""
 
 
 @dataclass(slots=True)
@@ -134,10 +134,10 @@ class Cycle:
     """Pods that no claim is made for, and until when."""
     _told: dict[str, str] = field(default_factory=dict)
     """What was said last of a pod without a node; not said again."""
-    _sold_out: dict[str, float] = field(default_factory=dict)
-    """Types that are left out, and until when."""
-    _unlaunched: dict[str, str] = field(default_factory=dict)
-    """Types of our claims that had no machine when last seen, by name."""
+    _sold_out: dict[Offered, float] = field(default_factory=dict)
+    """What is left out, and until when."""
+    _unlaunched: dict[str, frozenset[Offered]] = field(default_factory=dict)
+    """What our claims that had no machine when last seen ask for, by name."""
     _warned: tuple[str, ...] = ()
     """Warnings of the last plan; not said again while they stay the same."""
     _awaited: dict[str, str] = field(default_factory=dict)
@@ -213,7 +213,7 @@ class Cycle:
             outcome = Outcome.EXISTED
         else:
             outcome = Outcome.CREATED
-            self._unlaunched[claim.name] = claim.instance_type
+            self._unlaunched[claim.name] = claim.offered
         self._covered |= uids
         self.reporter.claim(claim, outcome, uid=uid)
 
@@ -236,18 +236,18 @@ class Cycle:
         self._awaited = awaited
 
     def _note_failures(self, seen: Observation, now: float) -> None:
-        """Leave out types whose claims went away before there was a machine."""
+        """Leave out what claims asked for that went away before there was a machine."""
         alive = {claim.name for claim in seen.claims if not claim.is_deleting}
-        for name, instance_type in self._unlaunched.items():
-            if name not in alive and instance_type:
-                self._sold_out[instance_type] = now + SOLD_OUT_S
+        for name, offered in self._unlaunched.items():
+            if name not in alive and offered:
+                self._sold_out |= dict.fromkeys(offered, now + SOLD_OUT_S)
                 self.reporter.remark(
                     f"NodeClaim {name} was given up before it launched: "
-                    f"{instance_type} is left out for {SOLD_OUT_S:.0f} s"
+                    f"{'; '.join(map(str, sorted(offered)))} left out for {SOLD_OUT_S:.0f} s"
                 )
-        self._sold_out = {name: until for name, until in self._sold_out.items() if until > now}
+        self._sold_out = {offered: until for offered, until in self._sold_out.items() if until > now}
         self._unlaunched = {
-            claim.name: claim.instance_type
+            claim.name: claim.offered
             for claim in seen.claims
             if claim.name in alive and claim.is_ours and not claim.is_launched
         }

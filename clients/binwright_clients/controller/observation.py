@@ -6,7 +6,8 @@ import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
@@ -36,6 +37,19 @@ class PendingPod:
         return self.name if self.namespace == "default" else f"{self.namespace}/{self.name}"
 
 
+class Offered(NamedTuple):
+    """What a NodeClaim may be launched as; an empty zone or capacity type leaves it open."""
+
+    instance_type: str
+    zone: str = ""
+    capacity_type: str = ""
+
+    def __str__(self) -> str:
+        """For people."""
+        where = f" in {self.zone}" if self.zone else ""
+        return f"{self.instance_type}{where}{', ' if self.capacity_type else ''}{self.capacity_type}"
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimView:
     """A NodeClaim.
@@ -54,6 +68,8 @@ class ClaimView:
         Since when its node is initialised; None before.
     instance_type
         The one chosen.
+    offered
+        All that it may be launched as.
     node_name
         Its Node; empty before that has registered.
     is_ours
@@ -67,6 +83,7 @@ class ClaimView:
     is_launched: bool = False
     ready_s: float | None = None
     instance_type: str = ""
+    offered: frozenset[Offered] = frozenset()
     node_name: str = ""
     is_ours: bool = True
 
@@ -145,6 +162,7 @@ def claim_view(claim: Json) -> ClaimView:
         is_launched=bool(status.get("providerID")),
         ready_s=_true_since(status, "Initialized"),
         instance_type=instance_type_of(claim),
+        offered=offered_by(claim),
         node_name=str(status.get("nodeName") or ""),
         is_ours=is_ours,
     )
@@ -239,10 +257,22 @@ def _nominated(metadata: Mapping[str, Any]) -> list[str]:
 
 def instance_type_of(claim: Json) -> str:
     """The first instance type that a NodeClaim names; empty if it names none."""
+    return next(iter(_named(claim, labels.INSTANCE_TYPE)), "")
+
+
+def offered_by(claim: Json) -> frozenset[Offered]:
+    """All that a NodeClaim may be launched as; nothing if it names no instance type."""
+    zones = _named(claim, labels.ZONE) or ("",)
+    bought = _named(claim, labels.CAPACITY_TYPE) or ("",)
+    return frozenset(map(Offered._make, product(_named(claim, labels.INSTANCE_TYPE), zones, bought)))
+
+
+def _named(claim: Json, key: str) -> tuple[str, ...]:
+    """Values of a label that a NodeClaim allows."""
     for requirement in _at(claim, "spec", "requirements") or []:
-        if _mapping(requirement).get("key") == labels.INSTANCE_TYPE:
-            return str((requirement.get("values") or [""])[0])
-    return ""
+        if _mapping(requirement).get("key") == key:
+            return tuple(map(str, requirement.get("values") or ()))
+    return ()
 
 
 def _true_since(status: Mapping[str, Any], condition_type: str) -> float | None:

@@ -13,7 +13,7 @@ from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import planned_claims
 from binwright_clients.controller.cycle import Plan
-from binwright_clients.controller.observation import Observation, PendingPod, problem_objects
+from binwright_clients.controller.observation import Observation, Offered, PendingPod, problem_objects
 from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.sources import Format, Source
@@ -51,8 +51,8 @@ class UnusablePoolsError(BinwrightError):
         super().__init__("; ".join(remarks))
 
 
-AskFor = Callable[[Source, Sequence[str]], Asked]
-"""The request for a cluster's objects without some instance types; raises InputError."""
+AskFor = Callable[[Source], Asked]
+"""The request for a cluster's objects; raises InputError."""
 
 Solve = Callable[[provisioning_service_pb2.SolveRequest], decision_pb2.Decision]
 """The decision; raises BinwrightError."""
@@ -75,9 +75,12 @@ class OptimizingPlanner:
     on_remark: Callable[[str], None]
     most_types: int = 1
 
-    def __call__(self, seen: Observation, pods: Iterable[PendingPod], without_types: Iterable[str]) -> Plan:
-        """The plan for some pods; raises BinwrightError."""
-        wanted = list(pods)
+    def __call__(self, seen: Observation, pods: Iterable[PendingPod], sold_out: Iterable[Offered]) -> Plan:
+        """The plan for some pods; raises BinwrightError.
+
+        A NodePool of which only what is sold out could be bought takes no part; the decision warns of it.
+        """
+        wanted, left_out = list(pods), list(sold_out)
         objects = list(problem_objects(seen, (pod.uid for pod in wanted)))
         unusable: list[str] = []
         while True:
@@ -85,7 +88,7 @@ class OptimizingPlanner:
                 why = "; ".join(("there is no NodePool that nodes are made from", *unusable))
                 return Plan((), tuple((pod, why) for pod in wanted))
             try:
-                asked, decision = self._decided(objects, list(without_types))
+                asked, decision = self._decided(objects, left_out)
                 break
             except UnusablePoolsError as error:
                 unusable += error.remarks
@@ -111,7 +114,7 @@ class OptimizingPlanner:
         )
 
     def _decided(
-        self, objects: list[Json], without_types: Sequence[str]
+        self, objects: list[Json], sold_out: Iterable[Offered]
     ) -> tuple[Asked, decision_pb2.Decision]:
         """The request that was answered, and its decision.
 
@@ -122,26 +125,20 @@ class OptimizingPlanner:
         InvalidProblemError
             If it refuses anything else.
         """
-        if without_types:
-            asked = self._request(objects, without_types)
-            try:
-                return asked, self.solve(asked.request)
-            except InvalidProblemError:
-                pass  # a NodePool has nothing left to buy; better a type that may be sold out than none
-        asked = self._request(objects, [])
+        asked = self._request(objects)
+        for offered in sold_out:
+            asked.request.problem.catalog.sold_out.add(**offered._asdict())
         try:
             return asked, self.solve(asked.request)
         except InvalidProblemError as error:
             raise _about_pools(error, asked.request.problem.node_pools) or error from error
 
-    def _request(self, objects: list[Json], without_types: Sequence[str]) -> Asked:
+    def _request(self, objects: list[Json]) -> Asked:
         """The request, without objects that cannot be read: one bad pod must not stop the others."""
         for _ in range(_ROUNDS):
             manifest = {"apiVersion": "v1", "kind": "List", "items": objects}
             try:
-                return self.ask_for(
-                    Source(_SOURCE, Format.JSON, json.dumps(manifest).encode()), without_types
-                )
+                return self.ask_for(Source(_SOURCE, Format.JSON, json.dumps(manifest).encode()))
             except InputError as error:
                 bad = {int(match[1]) - 1 for p in error.problems if (match := _ITEM.search(p.place))}
                 if not bad:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62inwright/v1/catalog.proto\x12\x0c\x62inwright.v1\"{\n\rCatalogSource\x12\x31\n\x08\x65mbedded\x18\x01 \x01(\x0b\x32\x1d.binwright.v1.EmbeddedCatalogH\x00\x12-\n\x06inline\x18\x02 \x01(\x0b\x32\x1b.binwright.v1.InlineCatalogH\x00\x42\x08\n\x06source\"Z\n\x0f\x45mbeddedCatalog\x12\r\n\x05\x63loud\x18\x01 \x01(\t\x12\x0f\n\x07regions\x18\x02 \x03(\t\x12\x16\n\x0einstance_types\x18\x03 \x03(\t\x12\x0f\n\x07\x65xclude\x18\x04 \x03(\t\"Q\n\rInlineCatalog\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x0einstance_types\x18\x02 \x03(\x0b\x32\x1a.binwright.v1.InstanceType\"\x8c\x04\n\x0cInstanceType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63loud\x18\x02 \x01(\t\x12\x0c\n\x04\x61rch\x18\x03 \x01(\t\x12\n\n\x02os\x18\x04 \x01(\t\x12:\n\x08\x63\x61pacity\x18\x05 \x03(\x0b\x32(.binwright.v1.InstanceType.CapacityEntry\x12@\n\x0b\x61llocatable\x18\x06 \x03(\x0b\x32+.binwright.v1.InstanceType.AllocatableEntry\x12\x36\n\x06labels\x18\x07 \x03(\x0b\x32&.binwright.v1.InstanceType.LabelsEntry\x12\x1e\n\x03gpu\x18\x08 \x01(\x0b\x32\x11.binwright.v1.Gpu\x12)\n\tofferings\x18\t \x03(\x0b\x32\x16.binwright.v1.Offering\x12\x30\n\rattach_limits\x18\n \x03(\x0b\x32\x19.binwright.v1.AttachLimit\x1a/\n\rCapacityEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41llocatableEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\",\n\x0b\x41ttachLimit\x12\x0e\n\x06\x64river\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"9\n\x03Gpu\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\"\xff\x01\n\x08Offering\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x15\n\rcapacity_type\x18\x03 \x01(\t\x12\x1f\n\x17price_microusd_per_hour\x18\x04 \x01(\x03\x12\x16\n\tavailable\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12/\n\x0cprice_source\x18\x06 \x01(\x0b\x32\x19.binwright.v1.PriceSource\x12\'\n\x1ainterruption_ppm_per_month\x18\x07 \x01(\x05H\x01\x88\x01\x01\x42\x0c\n\n_availableB\x1d\n\x1b_interruption_ppm_per_month\">\n\x0bPriceSource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\x12\x13\n\x0bis_estimate\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62inwright/v1/catalog.proto\x12\x0c\x62inwright.v1\"\xa4\x01\n\rCatalogSource\x12\x31\n\x08\x65mbedded\x18\x01 \x01(\x0b\x32\x1d.binwright.v1.EmbeddedCatalogH\x00\x12-\n\x06inline\x18\x02 \x01(\x0b\x32\x1b.binwright.v1.InlineCatalogH\x00\x12\'\n\x08sold_out\x18\x03 \x03(\x0b\x32\x15.binwright.v1.SoldOutB\x08\n\x06source\"E\n\x07SoldOut\x12\x15\n\rinstance_type\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x15\n\rcapacity_type\x18\x03 \x01(\t\"Z\n\x0f\x45mbeddedCatalog\x12\r\n\x05\x63loud\x18\x01 \x01(\t\x12\x0f\n\x07regions\x18\x02 \x03(\t\x12\x16\n\x0einstance_types\x18\x03 \x03(\t\x12\x0f\n\x07\x65xclude\x18\x04 \x03(\t\"Q\n\rInlineCatalog\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x0einstance_types\x18\x02 \x03(\x0b\x32\x1a.binwright.v1.InstanceType\"\x8c\x04\n\x0cInstanceType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63loud\x18\x02 \x01(\t\x12\x0c\n\x04\x61rch\x18\x03 \x01(\t\x12\n\n\x02os\x18\x04 \x01(\t\x12:\n\x08\x63\x61pacity\x18\x05 \x03(\x0b\x32(.binwright.v1.InstanceType.CapacityEntry\x12@\n\x0b\x61llocatable\x18\x06 \x03(\x0b\x32+.binwright.v1.InstanceType.AllocatableEntry\x12\x36\n\x06labels\x18\x07 \x03(\x0b\x32&.binwright.v1.InstanceType.LabelsEntry\x12\x1e\n\x03gpu\x18\x08 \x01(\x0b\x32\x11.binwright.v1.Gpu\x12)\n\tofferings\x18\t \x03(\x0b\x32\x16.binwright.v1.Offering\x12\x30\n\rattach_limits\x18\n \x03(\x0b\x32\x19.binwright.v1.AttachLimit\x1a/\n\rCapacityEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41llocatableEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\",\n\x0b\x41ttachLimit\x12\x0e\n\x06\x64river\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"9\n\x03Gpu\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\"\xff\x01\n\x08Offering\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x15\n\rcapacity_type\x18\x03 \x01(\t\x12\x1f\n\x17price_microusd_per_hour\x18\x04 \x01(\x03\x12\x16\n\tavailable\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12/\n\x0cprice_source\x18\x06 \x01(\x0b\x32\x19.binwright.v1.PriceSource\x12\'\n\x1ainterruption_ppm_per_month\x18\x07 \x01(\x05H\x01\x88\x01\x01\x42\x0c\n\n_availableB\x1d\n\x1b_interruption_ppm_per_month\">\n\x0bPriceSource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\x12\x13\n\x0bis_estimate\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,26 +37,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSTANCETYPE_ALLOCATABLEENTRY']._serialized_options = b'8\001'
   _globals['_INSTANCETYPE_LABELSENTRY']._loaded_options = None
   _globals['_INSTANCETYPE_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CATALOGSOURCE']._serialized_start=44
-  _globals['_CATALOGSOURCE']._serialized_end=167
-  _globals['_EMBEDDEDCATALOG']._serialized_start=169
-  _globals['_EMBEDDEDCATALOG']._serialized_end=259
-  _globals['_INLINECATALOG']._serialized_start=261
-  _globals['_INLINECATALOG']._serialized_end=342
-  _globals['_INSTANCETYPE']._serialized_start=345
-  _globals['_INSTANCETYPE']._serialized_end=869
-  _globals['_INSTANCETYPE_CAPACITYENTRY']._serialized_start=723
-  _globals['_INSTANCETYPE_CAPACITYENTRY']._serialized_end=770
-  _globals['_INSTANCETYPE_ALLOCATABLEENTRY']._serialized_start=772
-  _globals['_INSTANCETYPE_ALLOCATABLEENTRY']._serialized_end=822
-  _globals['_INSTANCETYPE_LABELSENTRY']._serialized_start=824
-  _globals['_INSTANCETYPE_LABELSENTRY']._serialized_end=869
-  _globals['_ATTACHLIMIT']._serialized_start=871
-  _globals['_ATTACHLIMIT']._serialized_end=915
-  _globals['_GPU']._serialized_start=917
-  _globals['_GPU']._serialized_end=974
-  _globals['_OFFERING']._serialized_start=977
-  _globals['_OFFERING']._serialized_end=1232
-  _globals['_PRICESOURCE']._serialized_start=1234
-  _globals['_PRICESOURCE']._serialized_end=1296
+  _globals['_CATALOGSOURCE']._serialized_start=45
+  _globals['_CATALOGSOURCE']._serialized_end=209
+  _globals['_SOLDOUT']._serialized_start=211
+  _globals['_SOLDOUT']._serialized_end=280
+  _globals['_EMBEDDEDCATALOG']._serialized_start=282
+  _globals['_EMBEDDEDCATALOG']._serialized_end=372
+  _globals['_INLINECATALOG']._serialized_start=374
+  _globals['_INLINECATALOG']._serialized_end=455
+  _globals['_INSTANCETYPE']._serialized_start=458
+  _globals['_INSTANCETYPE']._serialized_end=982
+  _globals['_INSTANCETYPE_CAPACITYENTRY']._serialized_start=836
+  _globals['_INSTANCETYPE_CAPACITYENTRY']._serialized_end=883
+  _globals['_INSTANCETYPE_ALLOCATABLEENTRY']._serialized_start=885
+  _globals['_INSTANCETYPE_ALLOCATABLEENTRY']._serialized_end=935
+  _globals['_INSTANCETYPE_LABELSENTRY']._serialized_start=937
+  _globals['_INSTANCETYPE_LABELSENTRY']._serialized_end=982
+  _globals['_ATTACHLIMIT']._serialized_start=984
+  _globals['_ATTACHLIMIT']._serialized_end=1028
+  _globals['_GPU']._serialized_start=1030
+  _globals['_GPU']._serialized_end=1087
+  _globals['_OFFERING']._serialized_start=1090
+  _globals['_OFFERING']._serialized_end=1345
+  _globals['_PRICESOURCE']._serialized_start=1347
+  _globals['_PRICESOURCE']._serialized_end=1409
 # @@protoc_insertion_point(module_scope)

@@ -26,6 +26,7 @@ class CatalogSource(_message.Message):
 
     EMBEDDED_FIELD_NUMBER: _builtins.int
     INLINE_FIELD_NUMBER: _builtins.int
+    SOLD_OUT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def embedded(self) -> Global___EmbeddedCatalog:
         """An embedded catalogue."""
@@ -34,21 +35,58 @@ class CatalogSource(_message.Message):
     def inline(self) -> Global___InlineCatalog:
         """A catalogue sent with the request."""
 
+    @_builtins.property
+    def sold_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoldOut]:
+        """What cannot be bought at the moment, because the cloud refused it for instance. What the catalogue does
+        not sell anyway is passed over; NodePools that are left with nothing buy nothing, which is warned of.
+        """
+
     def __init__(
         self,
         *,
         embedded: Global___EmbeddedCatalog | None = ...,
         inline: Global___InlineCatalog | None = ...,
+        sold_out: _abc.Iterable[Global___SoldOut] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "inline", b"inline", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "inline", b"inline", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "inline", b"inline", "sold_out", b"sold_out", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["embedded", "inline"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
 Global___CatalogSource: _TypeAlias = CatalogSource  # noqa: Y015
+
+@_typing.final
+class SoldOut(_message.Message):
+    """An instance type that cannot be bought in a zone under a capacity type."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_TYPE_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    CAPACITY_TYPE_FIELD_NUMBER: _builtins.int
+    instance_type: _builtins.str
+    """Instance type."""
+    zone: _builtins.str
+    """Zone; empty means all."""
+    capacity_type: _builtins.str
+    """"on-demand", "spot" or "reserved"; empty means all."""
+    def __init__(
+        self,
+        *,
+        instance_type: _builtins.str = ...,
+        zone: _builtins.str = ...,
+        capacity_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_type", b"capacity_type", "instance_type", b"instance_type", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoldOut: _TypeAlias = SoldOut  # noqa: Y015
 
 @_typing.final
 class EmbeddedCatalog(_message.Message):

@@ -19,6 +19,7 @@ from binwright_optimizer.model.offerings import (
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
 from binwright_optimizer.model.resources import PODS, Resources
 from binwright_optimizer.model.spot import PPM
+from binwright_optimizer.model.unsold import SoldOut
 
 from binwright_server.convert.amounts import amounts_from_map, resources_from_map, resources_to_map
 from binwright_server.convert.selection import labels_from_map
@@ -46,6 +47,23 @@ def catalog_from_message(message: catalog_pb2.CatalogSource, path: str, out: Vio
         return catalog
     out.add(path, "", "must name an embedded catalogue or carry an inline one")
     return None
+
+
+def sold_out_from_messages(
+    messages: Iterable[catalog_pb2.SoldOut], path: str, out: Violations
+) -> frozenset[SoldOut]:
+    """What cannot be bought; wrong ones are recorded and left out."""
+    found = set()
+    for k, message in enumerate(messages):
+        if not message.instance_type:
+            out.add(f"{path}[{k}].instance_type", "", "must not be empty")
+        elif message.capacity_type and message.capacity_type not in CAPACITY_TYPES:
+            known = ", ".join(CAPACITY_TYPES)
+            out.add(f"{path}[{k}].capacity_type", message.capacity_type, f"must be empty or one of {known}")
+        else:
+            bought = CAPACITY_TYPES.get(message.capacity_type)
+            found.add(SoldOut(message.instance_type, message.zone, bought))
+    return frozenset(found)
 
 
 def embedded_from_message(message: catalog_pb2.EmbeddedCatalog, path: str, out: Violations) -> Catalog | None:

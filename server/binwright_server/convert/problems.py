@@ -17,10 +17,11 @@ from binwright_optimizer.model.offerings import CapacityType, Catalog
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.model.requirements import Operator, Requirement
 from binwright_optimizer.model.resources import Resources
+from binwright_optimizer.model.unsold import without_sold_out
 from binwright_optimizer.params import SolveParams
 
 from binwright_server.convert.amounts import amounts_from_map, requests_from_map
-from binwright_server.convert.catalogs import catalog_from_message
+from binwright_server.convert.catalogs import catalog_from_message, sold_out_from_messages
 from binwright_server.convert.commitments import (
     reservations_from_messages,
     savings_plans_from_messages,
@@ -111,6 +112,7 @@ def _problem(
     reserved = [reservation.name for reservation in message.reservations]
     savings_plans = savings_plans_from_messages(message.savings_plans, reserved, out)
     policies = policies_from_message(message.policies, "policies", out)
+    sold_out = sold_out_from_messages(message.catalog.sold_out, "catalog.sold_out", out)
     if catalog is None:
         return None
     reservations = reservations_from_messages(catalog, message.reservations, out)
@@ -118,6 +120,7 @@ def _problem(
     refuse_unknown_profiles(message.workloads, workloads, catalog, existing_nodes, out)
     if message.node_pools:
         _refuse_unsold_values(node_pools, catalog, out)
+    catalog = without_sold_out(catalog, sold_out)
     return Problem(
         workloads=workloads,
         node_pools=tuple(_selling_only(pool, capacity_types) for pool in node_pools),
