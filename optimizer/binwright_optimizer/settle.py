@@ -458,7 +458,7 @@ def _shift(instance: Instance, step: Step) -> None:
 def _staying(instance: Instance) -> NDArray[np.bool_]:
     """Classes whose pods stay on their nodes: bool array (i,).
 
-    They are placed together with others, or must be on a node with others.
+    They are placed together with others, must be on a node with others, or are counted by spot pool.
     """
     kinds, localized = instance.origin.kinds, instance.origin.localized
     needed = {n.selection for s in kinds.stated for n in s.near if n.topology_key == labels.HOSTNAME}
@@ -468,10 +468,21 @@ def _staying(instance: Instance) -> NDArray[np.bool_]:
             result[i] |= sum(pods for _, pods in content) > 1 or any(
                 kinds.shared[k]
                 or kinds.stated[k].gang[1]
+                or kinds.stated[k].spot[0].counts_pools
                 or needed & set(kinds.selected[k])
                 or any(n.topology_key == labels.HOSTNAME for n in kinds.stated[k].near)
                 for k, _ in content
             )
+    return result
+
+
+def _counted_by_pool(instance: Instance) -> NDArray[np.bool_]:
+    """Classes whose pods are counted by spot pool, as another zone is another: bool array (i,)."""
+    kinds, localized = instance.origin.kinds, instance.origin.localized
+    result = np.zeros(instance.n_classes, dtype=bool)
+    for i, content in zip(instance.origin.class_of_local.tolist(), localized.contents, strict=True):
+        if i >= 0:
+            result[i] |= any(kinds.stated[k].spot[0].counts_pools for k, _ in content)
     return result
 
 
@@ -496,6 +507,7 @@ def _twins(instance: Instance, bought: Bought) -> list[_Twin]:
     own = shelved[variant]
     room = own.allocatable[np.searchsorted(own.rows, row)]
     local = np.flatnonzero(instance.origin.class_of_local >= 0)
+    is_counted = _counted_by_pool(instance)
     first, found = 0, []
     for v, part in enumerate(shelved):
         rows = part.rows
@@ -506,7 +518,7 @@ def _twins(instance: Instance, bought: Bought) -> list[_Twin]:
             alike &= (part.allocatable == room).all(axis=1)
             alike &= ~localized.unreachable[first : first + len(rows)]
             for at in np.flatnonzero(alike).tolist():
-                admits = np.ones(instance.n_classes, dtype=bool)
+                admits = ~is_counted
                 may_run = localized.admitted[localized.placement_of[local], first + at]
                 np.logical_and.at(admits, instance.origin.class_of_local[local], may_run)
                 found.append(_Twin((v, int(rows[at])), int(shelf.price[rows[at]]), admits))
