@@ -17,7 +17,7 @@ from binwright_server.errors import NoStateError
 from binwright_server.scheduling.feeders import LEASE_S, FeederLease
 from binwright_server.scheduling.service import SchedulingService
 from binwright_server.scheduling.state import ClusterState
-from extender_harness import node_json
+from extender_harness import node_json, pod_json
 from grpc import StatusCode
 
 
@@ -106,6 +106,44 @@ def test_one_of_two_feeds_counts_and_the_other_takes_over_when_it_falls_silent()
 
     world = asyncio.run(told())
     assert world.snapshots == ["first", "second"]
+
+
+def test_objects_that_become_unreadable_are_deleted_instead_of_staying_as_they_were(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def told() -> World:
+        world = World()
+        async with feeding(world, "first", "a", "b") as feed:
+            feed.put(Changed("pods", pod_json("p"), False))
+            await until(lambda: ("default", "p") in world.state.pods)
+            feed.put(Changed("nodes", node_json("a", cpu="lots"), False))
+            feed.put(Changed("pods", pod_json("p", cpu="lots"), False))
+            await until(lambda: "a" not in world.state.nodes and not world.state.pods)
+        return world
+
+    world = asyncio.run(told())
+    assert list(world.state.nodes) == ["b"]
+    assert len(world.snapshots) == 1, "a deletion is enough"
+    assert [record.getMessage().split(" is left out")[0] for record in caplog.records] == [
+        "nodes default/a",
+        "pods default/p",
+    ]
+
+
+def test_rules_that_plans_pass_over_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    anti = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}
+
+    async def told() -> None:
+        world = World()
+        async with feeding(world, "first", "a") as feed:
+            for name in ("p", "q"):
+                feed.put(Changed("pods", pod_json(name, affinity=anti), False))
+            feed.put(Changed("pods", pod_json("plain"), False))
+            await until(lambda: len(world.state.pods) == 3)
+
+    asyncio.run(told())
+    (record,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert "(pod default/p for one) carry affinity.podAntiAffinity" in record.getMessage()
 
 
 def test_feed_that_comes_back_stands_by() -> None:

@@ -18,7 +18,7 @@ from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 from binwright_clients.errors import InputError
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.cluster import Changed, Event
-from binwright_clients.extender.objects import has_ended, read_node, read_pod
+from binwright_clients.extender.objects import has_ended, read_node, read_pod, rules_unplanned
 from binwright_clients.rpc_errors import SnapshotNeededError
 
 GATHER_S = 0.02
@@ -84,6 +84,8 @@ class Feed:
         self._name = secrets.token_hex(8)
         self._stands_by = False
         self._told: set[str] = set()
+        self._unplanned: set[str] = set()
+        """Rules that pods carry and that plans pass over; told once each."""
 
     def put(self, event: Event) -> None:
         """Take an event, from any thread."""
@@ -199,8 +201,28 @@ class Feed:
                     self._pods.pop((namespace, name), None)
                 else:
                     self._pods[namespace, name] = pod
+                    self._tell_unplanned(f"{namespace}/{name}", item)
         except InputError as error:
+            # What it was before is not what it is now.
+            if kind == "nodes":
+                self._pending.nodes[name] = None
+                self._nodes.pop(name, None)
+            else:
+                self._pending.pods[namespace, name] = None
+                self._pods.pop((namespace, name), None)
             self._tell_once(f"{kind} {namespace}/{name}", error)
+
+    def _tell_unplanned(self, pod: str, item: dict[str, Any]) -> None:
+        """Say that scores follow a plan that does not know some rules of the cluster's pods."""
+        for rule in rules_unplanned(item):
+            if rule not in self._unplanned:
+                self._unplanned.add(rule)
+                _log.warning(
+                    "pods of this cluster (pod %s for one) carry %s: kube-scheduler holds them to it, but the"
+                    " plan that scores follow does not know it, and may keep fewer nodes than they need",
+                    pod,
+                    rule,
+                )
 
     def _tell_once(self, what: str, reason: object) -> None:
         if what not in self._told:

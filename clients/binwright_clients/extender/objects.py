@@ -203,6 +203,24 @@ def read_node(body: Any) -> scheduling_service_pb2.ClusterNode:
     return message
 
 
+def rules_unplanned(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Rules of a pod that filter and plan pass over, by field of its spec; kube-scheduler holds it to them.
+
+    Examples
+    --------
+    >>> rules_unplanned({"spec": {"topologySpreadConstraints": [{"maxSkew": 1}]}})
+    ('topologySpreadConstraints',)
+    """
+    spec = body.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    affinity = spec.get("affinity")
+    affinity = affinity if isinstance(affinity, dict) else {}
+    found = [f"affinity.{kind}" for kind in ("podAffinity", "podAntiAffinity") if affinity.get(kind)]
+    if spec.get("topologySpreadConstraints"):
+        found.append("topologySpreadConstraints")
+    return tuple(found)
+
+
 def has_ended(body: Mapping[str, Any]) -> bool:
     """Whether a pod no longer takes room."""
     status = body.get("status")

@@ -116,7 +116,9 @@ class SchedulingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Prioritize(self, request, context):
-        """Scores nodes for a pod.
+        """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
+        neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
+        keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,10 @@ class SchedulingServiceStub:
     Filter: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterRequest, _scheduling_service_pb2.FilterResponse]
     """Tells which nodes may take a pod."""
     Prioritize: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeRequest, _scheduling_service_pb2.PrioritizeResponse]
-    """Scores nodes for a pod."""
+    """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
+    neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
+    keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+    """
     FilterBatch: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterBatchRequest, _scheduling_service_pb2.FilterBatchResponse]
     """Filters for several pods, each as if it were alone."""
     PrioritizeBatch: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeBatchRequest, _scheduling_service_pb2.PrioritizeBatchResponse]
@@ -87,7 +90,10 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     Filter: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterRequest, _scheduling_service_pb2.FilterResponse]  # type: ignore[assignment]
     """Tells which nodes may take a pod."""
     Prioritize: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeRequest, _scheduling_service_pb2.PrioritizeResponse]  # type: ignore[assignment]
-    """Scores nodes for a pod."""
+    """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
+    neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
+    keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+    """
     FilterBatch: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterBatchRequest, _scheduling_service_pb2.FilterBatchResponse]  # type: ignore[assignment]
     """Filters for several pods, each as if it were alone."""
     PrioritizeBatch: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeBatchRequest, _scheduling_service_pb2.PrioritizeBatchResponse]  # type: ignore[assignment]
@@ -140,7 +146,10 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.PrioritizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.PrioritizeResponse, _abc.Awaitable[_scheduling_service_pb2.PrioritizeResponse]]:
-        """Scores nodes for a pod."""
+        """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
+        neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
+        keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+        """
 
     @_abc_1.abstractmethod
     def FilterBatch(
