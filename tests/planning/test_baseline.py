@@ -77,6 +77,15 @@ def test_rule_is_left_out_where_its_nodes_cannot_serve_the_demand() -> None:
         assert said in found.why_not
 
 
+def test_rule_is_left_out_where_the_forecast_allows_no_node_as_large_as_its_own() -> None:
+    found = rule(asked(Band.exactly(2), max_node_cpu_milli=4_000))
+    assert found.microusd is None
+    assert (
+        found.why_not
+        == "its node r5.2xlarge is larger than the 4 CPU that nodes of this forecast have at most"
+    )
+
+
 def test_text_says_how_the_rule_counts() -> None:
     plan = make_plan(asked(Band.exactly(10)), PlanParams(20.0))
     assert "nodes for the peak, 730 h a month" in sizing_text(plan)

@@ -69,10 +69,22 @@ def _hourly(
     values: dict[int, int] = {}
     spot = 0
     for (region, _), mix in zip(wanted, size(wanted).mixes, strict=True):
+        _check_bought(forecast, region, mix, scopes)
         for group, value in scopes.values(region, mix.purchases).items():
             values[group] = values.get(group, 0) + value
         spot += _spot(mix)
     return sum(values.values()) - sum(covered(scopes.market.instruments, held, values), Fraction(0)) + spot
+
+
+def _check_bought(forecast: Forecast, region: str, mix: Mix, scopes: Scopes) -> None:
+    """Raise PlanningError if the rule wants a node that plans for the forecast do not buy."""
+    sold = {name for where, name, _ in scopes.group_of if where == region}
+    for purchase in mix.purchases:
+        if purchase.instance_type not in sold:
+            raise PlanningError(
+                f"its node {purchase.instance_type} is larger than the {forecast.max_node_cpu_milli // 1000} "
+                "CPU that nodes of this forecast have at most"
+            )
 
 
 def _workload(forecast: Forecast, demand: Demand, future: Scenario) -> Workload:
