@@ -22,7 +22,8 @@ from binwright_optimizer.model.offers import CommitmentOffer, Upfront
 from binwright_optimizer.planning.plan import Plan
 from binwright_optimizer.planning.planner import PlanParams, make_plan
 from binwright_optimizer.planning.shares import Cut, Question, split
-from binwright_optimizer.planning.sites import Item, Site
+from binwright_optimizer.planning.sites import Item, Site, is_coupled
+from binwright_optimizer.verify.plan.places import is_placed_together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_cases import forecast, sold
@@ -66,13 +67,13 @@ def test_pods_run_where_nodes_and_data_cost_least(
 def test_latency_limit_keeps_pods_at_home() -> None:
     near = movable(TEN, most_latency_ms=50)
     found = planned(near, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06))
-    assert nodes(found)[AWAY, ""] == 0
+    assert nodes(found) == {(HOME, ""): 10}  # as if it could not move at all
     none = replace(
         near, links=(Link(HOME, AWAY, 0),), workloads=(replace(near.workloads[0], most_latency_ms=0),)
     )
     assert nodes(planned(none, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06)))[AWAY, ""] == 10
     unknown = replace(near, links=())
-    assert nodes(planned(unknown, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06)))[AWAY, ""] == 0
+    assert nodes(planned(unknown, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06))) == {(HOME, ""): 10}
     nowhere = replace(near, workloads=(replace(near.workloads[0], regions=(AWAY,)),))
     with pytest.raises(PlanningError, match="none of its regions is within 50 ms"):
         planned(nowhere, sold(HOME, 1, c4=0.10), sold(AWAY, 1, c4=0.06))
@@ -88,6 +89,44 @@ def test_quota_of_a_region_sends_the_rest_home() -> None:
     tight = replace(TEN, limits=(RegionLimit(HOME, 14_000),))
     with pytest.raises(PlanningError, match="no room"):
         planned(tight, sold(HOME, 1, c4=0.10))
+
+
+@pytest.mark.parametrize("quota", [9_000, 8_999])
+def test_quota_that_no_future_reaches_leaves_the_bound_of_the_engine(quota: int) -> None:
+    """Three pods of 3 vCPU; nodes for one cost 0.10 and for two 0.19 $/h: 0.29. Cuts prove 0.285 only."""
+    asked = replace(forecast([Band.exactly(3)], profile="flat"), limits=(RegionLimit(HOME, quota),))
+    assert is_coupled(asked) is is_placed_together(asked) is (quota < 9_000)
+    if quota == 9_000:
+        found = planned(asked, sold(HOME, 1, c4=0.10, c8=0.19))
+        assert found.total == 290_000 * HOURS
+        assert found.bound >= found.total - 1
+    else:
+        with pytest.raises(PlanningError, match="no room"):
+            planned(asked, sold(HOME, 1, c4=0.10, c8=0.19))
+
+
+@given(
+    pods=st.integers(0, 5),
+    headroom=st.integers(0, PPM),
+    utilisation=st.integers(PPM // 2, PPM),
+    quota=st.integers(1, 40_000),
+    may_move=st.booleans(),
+    latency=st.integers(0, 100),
+    zones=st.integers(0, 1),
+)
+def test_verifier_and_planner_agree_on_where_a_choice_is(
+    pods: int, headroom: int, utilisation: int, quota: int, may_move: bool, latency: int, zones: int
+) -> None:
+    asked = movable(TEN, most_latency_ms=latency) if may_move else TEN
+    asked = replace(
+        asked,
+        demands=(replace(asked.demands[0], band=Band.exactly(pods)),),
+        headroom_ppm=headroom,
+        utilisation_ppm=utilisation,
+        limits=(RegionLimit(HOME, quota),),
+        resilience=Resilience(zones=zones),
+    )
+    assert is_coupled(asked) is is_placed_together(asked)
 
 
 def test_loss_of_any_zone_leaves_room_for_all_pods() -> None:

@@ -74,11 +74,48 @@ def resilience_of(forecast: Forecast, workload: ForecastWorkload) -> Resilience:
 
 
 def is_coupled(forecast: Forecast) -> bool:
-    """Whether any demand is decided over several sites, or any region has a quota."""
-    return bool(forecast.limits) or any(
-        workload.regions or not resilience_of(forecast, workload).asks_nothing
-        for workload in forecast.workloads
+    """Whether where pods run is to be decided: some may move or must survive a loss, or a quota may bind.
+
+    Where no pod has a choice, a quota that holds whatever the future decides nothing, and leaving it out
+    keeps the engine's own bounds of whole regions, which are stronger than those of any split.
+
+    Raises
+    ------
+    UnservedError
+        If some demand has no region near enough.
+    """
+    return any(_has_choice(forecast, demand) for demand in forecast.demands) or _may_bind(forecast)
+
+
+def _has_choice(forecast: Forecast, demand: Demand) -> bool:
+    """Whether pods of a demand may run in another region, or must be spread over zones or regions."""
+    workload = forecast.workloads[demand.workload]
+    asked = resilience_of(forecast, workload)
+    return (
+        bool(asked.zones or (asked.spot_pools and kind_of(workload) is CapacityType.SPOT))
+        or allowed_regions(forecast, workload, demand.region) != (demand.region,)
+        or bool(failover_share(forecast, workload, demand.region))
     )
+
+
+def _may_bind(forecast: Forecast) -> bool:
+    """Whether all that some region and period may want at once, in any hour, exceeds the region's quota."""
+    wanted: dict[tuple[str, int], int] = {}
+    for demand in forecast.demands:
+        share = max(forecast.profile_of(demand.workload).ppm)
+        pods = _with_headroom(forecast, forecast.most_served(demand), share)
+        key = demand.region, demand.period
+        wanted[key] = wanted.get(key, 0) + pods * quota_milli(forecast, forecast.workloads[demand.workload])
+    return any(
+        wanted.get((limit.region, period), 0) > limit.cpu_milli
+        for limit in forecast.limits
+        for period in range(len(forecast.periods))
+    )
+
+
+def quota_milli(forecast: Forecast, workload: ForecastWorkload) -> int:
+    """Milli-CPU that a pod takes of a quota: its request at the nodes' target utilisation."""
+    return -(-workload.template.requests[CPU] * PPM // forecast.fill_ppm)
 
 
 def sites_of(forecast: Forecast, catalogs: Mapping[str, Catalog]) -> tuple[Site, ...]:
@@ -234,7 +271,7 @@ def items_of(
                 demand.workload,
                 demand.region,
                 pods,
-                -(-workload.template.requests[CPU] * PPM // forecast.fill_ppm),
+                quota_milli(forecast, workload),
                 mine,
                 tuple(egress_microusd(forecast, workload, demand.region, sites[at].region) for at in mine),
                 tuple((lost, kept) for _, lost, kept in losses),
@@ -249,7 +286,11 @@ def replicas(forecast: Forecast, demand: Demand, scenario: Scenario, block: Hour
     names = [profile.name for profile in forecast.profiles]
     share = block.ppm[names.index(forecast.workloads[demand.workload].profile)]
     served = min(scenario.replicas(demand), forecast.most_served(demand))
-    return -(-served * share * (PPM + forecast.headroom_ppm) // PPM**2)
+    return _with_headroom(forecast, served, share)
+
+
+def _with_headroom(forecast: Forecast, served: int, share_ppm: int) -> int:
+    return -(-served * share_ppm * (PPM + forecast.headroom_ppm) // PPM**2)
 
 
 def _losses(

@@ -70,13 +70,63 @@ def is_spot(workload: ForecastWorkload) -> bool:
 
 
 def is_placed_together(forecast: Forecast) -> bool:
-    """Whether where pods run is part of the plan: some may move, must survive a loss, or share a quota."""
-    promises = [forecast.resilience if w.resilience is None else w.resilience for w in forecast.workloads]
-    return (
-        bool(forecast.limits)
-        or any(w.regions for w in forecast.workloads)
-        or any(p.zones or p.spot_pools or p.failover_ppm for p in promises)
-    )
+    """Whether where pods run is part of the plan.
+
+    It is where pods may run in another region than their home, must survive the loss of a zone or region, or
+    where the most that a region may want at once in some period is beyond its quota. A quota that no future
+    reaches limits nothing, and all pods are packed at home.
+    """
+    for demand in forecast.demands:
+        workload = forecast.workloads[demand.workload]
+        if _needs_zones(forecast, workload) or _near(forecast, demand) != (demand.region,):
+            return True
+    quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
+    wanted: dict[tuple[str, int], int] = {}
+    for demand in forecast.demands:
+        if demand.region in quotas:
+            key = demand.region, demand.period
+            wanted[key] = wanted.get(key, 0) + _most_cpu(forecast, demand)
+    return any(cpu > quotas[region] for (region, _), cpu in wanted.items())
+
+
+def _most_cpu(forecast: Forecast, demand: Demand) -> int:
+    """Milli-CPU that a demand takes of a quota in its busiest hour, served to its service level."""
+    workload = forecast.workloads[demand.workload]
+    busiest = max(max(p.ppm) for p in forecast.profiles if p.name == workload.profile)
+    level = forecast.service_ppm if workload.service_ppm is None else workload.service_ppm
+    served = -(-demand.band.p99 * level // PPM)
+    pods = -(-served * busiest * (PPM + forecast.headroom_ppm) // (PPM * PPM))
+    return pods * _pod_cpu(forecast, workload)
+
+
+def _pod_cpu(forecast: Forecast, workload: ForecastWorkload) -> int:
+    """Milli-CPU that a pod takes of a quota."""
+    fill = min(PPM, forecast.utilisation_ppm * (PPM + forecast.headroom_ppm) // PPM)
+    return -(-workload.template.requests[CPU] * PPM // fill)
+
+
+def _promise(forecast: Forecast, workload: ForecastWorkload) -> Resilience:
+    return forecast.resilience if workload.resilience is None else workload.resilience
+
+
+def _needs_zones(forecast: Forecast, workload: ForecastWorkload) -> bool:
+    """Whether the loss of a zone, or of a spot pool, which lies in one, must be survived."""
+    promise = _promise(forecast, workload)
+    return bool(promise.zones or (promise.spot_pools and is_spot(workload)))
+
+
+def _near(forecast: Forecast, demand: Demand) -> tuple[str, ...]:
+    """Regions where the pods may run: at home, or where the way is short enough."""
+    workload, home = forecast.workloads[demand.workload], demand.region
+    if not workload.regions:
+        return (home,)
+    most = workload.most_latency_ms
+    found = []
+    for region in workload.regions:
+        latency = next((x.latency_ms for x in forecast.links if x.joins(home, region)), None)
+        if region == home or most is None or (latency is not None and latency <= most):
+            found.append(region)
+    return tuple(found)
 
 
 class Placement:
@@ -87,8 +137,8 @@ class Placement:
         zoned = {
             region
             for demand in forecast.demands
-            if self._needs_zones(forecast.workloads[demand.workload])
-            for region in self._near(demand)
+            if _needs_zones(forecast, forecast.workloads[demand.workload])
+            for region in _near(forecast, demand)
         }
         regions = [*forecast.regions, *(r for w in forecast.workloads for r in w.regions)]
         self.sites = tuple(
@@ -96,9 +146,8 @@ class Placement:
             for region in dict.fromkeys(regions)
             for site in _sites(catalogs[region], region, is_zoned=region in zoned)
         )
-        self._fill = min(PPM, forecast.utilisation_ppm * (PPM + forecast.headroom_ppm) // PPM)
         self._mine = [
-            tuple(site for site in self.sites if site.region in self._near(demand))
+            tuple(site for site in self.sites if site.region in _near(forecast, demand))
             for demand in forecast.demands
         ]
 
@@ -114,32 +163,11 @@ class Placement:
             number,
             demand.workload,
             pods,
-            -(-workload.template.requests[CPU] * PPM // self._fill),
+            _pod_cpu(self._forecast, workload),
             sites,
             {site: self._egress(workload, demand.region, site.region) for site in sites},
             self._losses(demand, pods, sites),
         )
-
-    def _promise(self, workload: ForecastWorkload) -> Resilience:
-        return self._forecast.resilience if workload.resilience is None else workload.resilience
-
-    def _needs_zones(self, workload: ForecastWorkload) -> bool:
-        """Whether the loss of a zone, or of a spot pool, which lies in one, must be survived."""
-        promise = self._promise(workload)
-        return bool(promise.zones or (promise.spot_pools and is_spot(workload)))
-
-    def _near(self, demand: Demand) -> tuple[str, ...]:
-        """Regions where the pods may run: at home, or where the way is short enough."""
-        workload, home = self._forecast.workloads[demand.workload], demand.region
-        if not workload.regions:
-            return (home,)
-        most = workload.most_latency_ms
-        found = []
-        for region in workload.regions:
-            latency = next((x.latency_ms for x in self._forecast.links if x.joins(home, region)), None)
-            if region == home or most is None or (latency is not None and latency <= most):
-                found.append(region)
-        return tuple(found)
 
     def _egress(self, workload: ForecastWorkload, home: str, region: str) -> int:
         if region == home:
@@ -151,14 +179,14 @@ class Placement:
         self, demand: Demand, pods: int, sites: tuple[Site, ...]
     ) -> dict[str, tuple[frozenset[Site], int]]:
         workload = self._forecast.workloads[demand.workload]
-        promise = self._promise(workload)
+        promise = _promise(self._forecast, workload)
         found: dict[str, tuple[frozenset[Site], int]] = {}
         protected = -(-pods * promise.protected_ppm // PPM)
-        if self._needs_zones(workload) and protected:
+        if _needs_zones(self._forecast, workload) and protected:
             for site in sites:
                 if site.zone:
                     found[site.zone] = frozenset({site}), protected
-        kept = -(-pods * promise.failover_ppm // PPM) if len(self._near(demand)) > 1 else 0
+        kept = -(-pods * promise.failover_ppm // PPM) if len(_near(self._forecast, demand)) > 1 else 0
         if kept:
             for region in dict.fromkeys(site.region for site in sites):
                 found[region] = frozenset(site for site in sites if site.region == region), kept
