@@ -176,6 +176,24 @@ def test_a_pool_of_unknown_rate_counts_as_lost() -> None:
     assert decision.cost_microusd_per_hour == microusd(6)
 
 
+def test_running_spot_nodes_without_a_type_are_pools_that_count_as_lost() -> None:
+    """Of three pods one may be lost. A free node on spot in zone a, of no known type, is lost for sure: with
+    a pod on it the other two need on demand (5 + 7). One in spot a (1), one in spot b (3), hardly ever lost
+    together, and one on demand (5) are cheaper: 9."""
+    calm = [
+        dataclasses.replace(
+            offering(price, zone=zone, capacity_type="spot"), interruption_ppm_per_month=200_000
+        )
+        for price, zone in ((1, "a"), (3, "b"))
+    ]
+    scarce = [offering(price, zone=zone, available=1) for price, zone in ((5, "a"), (7, "b"))]
+    old = node("old", cpu=2, zone="a", node_labels={labels.CAPACITY_TYPE: "spot"})
+    policy = SpotPolicy(loss=LossBound(Share(count=1), 1, 3_600))
+    small = instance_type("small", cpu=1, offerings=[*scarce, *calm])
+    question = problem([ruled("web", 3, spot=policy)], [small], existing=[old])
+    assert answered(question).cost_microusd_per_hour == microusd(9)
+
+
 def test_a_bound_that_all_pools_keep_changes_nothing() -> None:
     """Nobody is ever reclaimed: four on the cheapest spot."""
     safe = dataclasses.replace(

@@ -399,7 +399,9 @@ def _with_spot_pools(
             mine = mask & (types == kind) & (zones == zone)
             if mine.any():
                 own = dict(scope)
-                own[labels.INSTANCE_TYPE] = table.values(labels.INSTANCE_TYPE)[kind]
+                own[labels.INSTANCE_TYPE] = (
+                    table.values(labels.INSTANCE_TYPE)[kind] if kind != NO_DOMAIN else None
+                )
                 own[labels.ZONE] = table.values(labels.ZONE)[zone] if zone != NO_DOMAIN else None
                 result.append((tuple(sorted(own.items())), mine))
                 rest &= ~mine

@@ -9,11 +9,11 @@ from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.counting import Counting
 from binwright_optimizer.instance.domains.localize import Localized
 from binwright_optimizer.instance.domains.spot_loss import Pool, largest_boxes, plans, reclaim_rates
-from binwright_optimizer.model import CapacityType, labels
+from binwright_optimizer.model import CapacityType, Problem, labels
 from binwright_optimizer.model.spot import LossBound
 
-UNNAMED: Pool = (None, None)
-"""All pools that are not told apart."""
+UNNAMED: Pool = ("*", None)
+"""All pools that are not told apart. Running nodes without a type or a zone are pools of their own."""
 
 
 def alone_on_spot(kinds: Kinds, localized: Localized, n_placements: int) -> NDArray[np.bool_]:
@@ -45,8 +45,9 @@ def add_spot(counting: Counting) -> None:
             counting.builder.row({**others, some: -float(least)}, lower=0.0)
         pools: dict[Pool, dict[int, float]] = {}
         for v, count, scope in spot if policy.counts_pools else ():  # those not told apart count as one
-            named = scope.get(labels.INSTANCE_TYPE)
-            pool = (named, scope.get(labels.ZONE)) if named is not None else UNNAMED
+            pool = UNNAMED
+            if labels.INSTANCE_TYPE in scope:
+                pool = scope[labels.INSTANCE_TYPE], scope.get(labels.ZONE)
             pools.setdefault(pool, {})[v] = float(count)
         if policy.max_per_pool is not None:
             most = policy.max_per_pool.at_most(replicas)
@@ -56,13 +57,23 @@ def add_spot(counting: Counting) -> None:
             _add_loss(counting, policy.loss, replicas, pools)
 
 
+def _running_pools(problem: Problem) -> list[Pool]:
+    """Pools of the running spot nodes, of which the catalogue may know nothing."""
+    stated = (dict(node.labels) for node in problem.existing_nodes)
+    return [
+        (own.get(labels.INSTANCE_TYPE), own.get(labels.ZONE))
+        for own in stated
+        if own.get(labels.CAPACITY_TYPE) == CapacityType.SPOT.value
+    ]
+
+
 def _add_loss(
     counting: Counting, bound: LossBound, replicas: int, pools: dict[Pool, dict[int, float]]
 ) -> None:
     """Rows of the chance bound on what is lost."""
     builder = counting.builder
     known = reclaim_rates(counting.problem.catalog, bound.window_s)
-    worst = max(known.values(), default=1.0)
+    worst = max((known.get(pool, 1.0) for pool in (*known, *_running_pools(counting.problem))), default=1.0)
     named = sorted((pool for pool in pools if pool != UNNAMED), key=str)
     rates = [known.get(pool, 1.0) for pool in named]
     boxes = None if UNNAMED in pools else largest_boxes(bound, replicas, rates)
