@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from binwright.v1 import problem_pb2
@@ -39,6 +39,8 @@ class Inputs:
         Node class by NodePool name, where the manifest names one.
     node_lifetimes
         How long its nodes live, by NodePool name.
+    live_node_pools
+        NodePools that were taken from a cluster, rather than written for this question.
     """
 
     problem: problem_pb2.Problem
@@ -46,6 +48,7 @@ class Inputs:
     origins: Origins
     node_classes: Mapping[str, NodeClassRef]
     node_lifetimes: Mapping[str, NodeLifetime]
+    live_node_pools: frozenset[str] = frozenset()
 
     def locate(self, field_path: str) -> str:
         """The place in the files that a field path such as ``workloads[3].replicas`` means."""
@@ -53,7 +56,11 @@ class Inputs:
 
 
 def read_inputs(
-    paths: Sequence[str], *, nodepools: Sequence[str] = (), snapshot: Source | None = None
+    paths: Sequence[str],
+    *,
+    nodepools: Sequence[str] = (),
+    snapshot: Source | None = None,
+    without_node_pools: Container[str] = (),
 ) -> Inputs:
     """Everything that manifests and tables ask for.
 
@@ -66,6 +73,8 @@ def read_inputs(
         Manifests of which only the NodePools are taken; each path must hold one at least.
     snapshot
         Manifests of a live cluster, read as if they were another file.
+    without_node_pools
+        Names of NodePools that are passed over.
 
     Raises
     ------
@@ -74,7 +83,7 @@ def read_inputs(
         that was found.
     """
     assembly = Assembly()
-    manifests = ManifestReader(assembly)
+    manifests = ManifestReader(assembly, without_node_pools)
     files: dict[str, str] = {}
     if snapshot is not None:
         manifests.read(snapshot)
@@ -101,6 +110,7 @@ def read_inputs(
         assembly.origins,
         assembly.node_classes,
         assembly.node_lifetimes,
+        manifests.live_node_pools(),
     )
 
 

@@ -22,9 +22,10 @@ from binwright_clients.cluster.errors import (
 )
 from binwright_clients.errors import InputError
 from binwright_clients.inputs import read_inputs
-from binwright_clients.snapshot.files import snapshot_source, write_snapshot
+from binwright_clients.snapshot.files import snapshot_bytes, write_snapshot
 from binwright_clients.snapshot.permissions import snapshot_permissions
 from binwright_clients.snapshot.take import take_snapshot
+from binwright_clients.sources import Format, Source
 from click.testing import CliRunner
 from kube_double import KARPENTER, KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
 from published_schemas import expect_kubernetes
@@ -167,7 +168,7 @@ def test_a_live_cluster_is_solved_with_its_node_classes_and_machines_on_the_way(
     )
     taken = take_snapshot(cluster)
     assert "hunter2" not in json.dumps(taken.manifest())
-    problem = read_inputs((), snapshot=snapshot_source(taken)).problem
+    problem = read_inputs((), snapshot=Source("cluster", Format.JSON, snapshot_bytes(taken))).problem
     [pool] = problem.node_pools
     assert pool.node_class.max_pods == 110
     assert list(pool.requirements[-1].values) == ["us-east-1a"]
@@ -252,7 +253,7 @@ def test_the_file_says_what_the_cluster_says(cluster: ClusterApi, tmp_path: Path
     folder.mkdir()
     write_snapshot(taken, file)
     write_snapshot(taken, folder)
-    live = read_inputs((), snapshot=snapshot_source(taken)).problem
+    live = read_inputs((), snapshot=Source("cluster", Format.JSON, snapshot_bytes(taken))).problem
     assert read_inputs([str(file)]).problem == live
     parts = read_inputs([str(folder)]).problem
     assert sorted(w.name for w in parts.workloads) == sorted(w.name for w in live.workloads)
@@ -291,6 +292,46 @@ def test_a_live_cluster_and_its_snapshot_give_the_same_answer(double: KubeDouble
     assert [(claim["instance_type"], claim["region"]) for claim in claims] == [
         ("c5.2xlarge", "eu-west-1")
     ] * 2
+
+
+def test_one_bad_node_and_one_bad_node_pool_do_not_stop_a_live_cluster(
+    double: KubeDouble, tmp_path: Path
+) -> None:
+    """Two pods of 6 CPU get two c5.2xlarge of NodePool general; the others are named and left out."""
+    bad_node = node("bad", region="us-east-1")
+    bad_node["status"]["allocatable"]["cpu"] = "x"
+    double.put("nodes", bad_node)
+    bad_pool = node_pool("misspelt")
+    bad_pool["spec"]["template"]["spec"]["requirements"][0]["values"] = ["c5.gigantic"]
+    double.put("nodepools", bad_pool)
+    arguments = ["--kubeconfig", str(write_kubeconfig(double, tmp_path / "kubeconfig"))]
+    command = ["solve", "--cluster", *arguments, "-o", "json", "--deadline", "2s"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    claims = json.loads(result.stdout)["node_claims"]
+    assert [claim["instance_type"] for claim in claims] == ["c5.2xlarge"] * 2
+    told = " ".join(result.stderr.split())
+    assert "warning: left out: cluster" in told
+    assert "(Node bad): status.allocatable" in told
+    assert "warning: NodePool misspelt is left out" in told
+    assert "c5.gigantic" in told
+    file = tmp_path / "cluster.json"
+    double.remove("nodes", "bad")
+    assert CliRunner().invoke(main, ["snapshot", *arguments, "--save", str(file), "-q"]).exit_code == 0
+    again = CliRunner().invoke(main, ["solve", "-f", str(file), "-o", "json", "--deadline", "2s"])
+    assert again.exit_code == 0, again.output
+    assert "warning: NodePool misspelt is left out" in again.stderr
+
+
+def test_a_cluster_whose_only_node_pool_is_wrong_is_an_error(double: KubeDouble, tmp_path: Path) -> None:
+    """Without it, nodes would be bought without any NodePool's limits."""
+    pool = node_pool()
+    pool["spec"]["template"]["spec"]["requirements"][0]["values"] = ["c5.gigantic"]
+    double.put("nodepools", pool)
+    kubeconfig = str(write_kubeconfig(double, tmp_path / "kubeconfig"))
+    result = CliRunner().invoke(main, ["solve", "--cluster", "--kubeconfig", kubeconfig])
+    assert result.exit_code == 2
+    assert "NodePool general: catalogue" in " ".join(result.stderr.split())
 
 
 def test_the_command_prints_manifests_or_counts(double: KubeDouble, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -55,6 +55,8 @@ class Question:
         Node class by NodePool, where the manifests name one.
     node_lifetimes
         How long nodes live, by NodePool.
+    live_node_pools
+        NodePools that were taken from a cluster, rather than written for this question.
     """
 
     request: provisioning_service_pb2.SolveRequest
@@ -62,6 +64,7 @@ class Question:
     locate: Callable[[str], str]
     node_classes: Mapping[str, NodeClassRef]
     node_lifetimes: Mapping[str, NodeLifetime]
+    live_node_pools: frozenset[str] = frozenset()
 
 
 def build_question(
@@ -82,6 +85,7 @@ def build_question(
     preference_price: int | None = None,
     restart_cost: int | None = None,
     snapshot: Source | None = None,
+    without_node_pools: Container[str] = (),
 ) -> Question:
     """The request that files and options ask for.
 
@@ -93,6 +97,8 @@ def build_question(
         Micro-dollars of an interruption of pods that do not say, instead of what manifests say.
     snapshot
         A live cluster's objects, beside the files.
+    without_node_pools
+        Names of NodePools that are passed over.
 
     Raises
     ------
@@ -101,7 +107,7 @@ def build_question(
     """
     # A catalogue file that is wrong is told before anything else is read.
     sold, catalog_note = _catalog_source(catalog, regions, instance_types, exclude)
-    inputs = read_inputs(paths, nodepools=nodepools, snapshot=snapshot)
+    inputs = read_inputs(paths, nodepools=nodepools, snapshot=snapshot, without_node_pools=without_node_pools)
     if not catalog and not regions:
         home = _home_of(inputs.problem)
         if home is not None:
@@ -142,7 +148,9 @@ def build_question(
             return f"{catalog}: {field.removeprefix('catalog.inline').lstrip('.')}"
         return inputs.locate(field)
 
-    return Question(request, notes, locate, inputs.node_classes, inputs.node_lifetimes)
+    return Question(
+        request, notes, locate, inputs.node_classes, inputs.node_lifetimes, inputs.live_node_pools
+    )
 
 
 def check_catalog(catalog: str | None) -> None:

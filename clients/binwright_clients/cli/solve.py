@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 from binwright.v1 import catalog_pb2, decision_pb2
-from binwright_optimizer.errors import BinwrightError
+from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.cli.clusters import cluster_options, open_api
 from binwright_clients.cli.connection import Connection, server_options
@@ -44,8 +45,9 @@ from binwright_clients.cli.render.decision import decision_view, price_lines
 from binwright_clients.cli.render.text import counted
 from binwright_clients.cli.values import DURATION, PRICE, RATIO
 from binwright_clients.errors import InputError
-from binwright_clients.snapshot.files import snapshot_source
+from binwright_clients.snapshot.files import source_name
 from binwright_clients.snapshot.take import take_snapshot
+from binwright_clients.usable import about_pools, read_around
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -206,10 +208,10 @@ def solve(
     for path in (save_problem, save_decision):
         if path is not None:
             check_writable(path)
-    snapshot = snapshot_source(take_snapshot(open_api(kubeconfig, context))) if from_cluster else None
-    question = build_question(
+    snapshot = take_snapshot(open_api(kubeconfig, context)) if from_cluster else None
+    ask_of = partial(
+        build_question,
         paths,
-        snapshot=snapshot,
         nodepools=nodepools,
         catalog=catalog,
         regions=regions,
@@ -225,15 +227,28 @@ def solve(
         max_price_age_days=max_price_age,
         max_spot_price_age_days=max_spot_price_age,
     )
-    check_export(output, question)
-    if save_problem is not None:
-        write_message(save_problem, question.request, with_defaults=False)
+    left_out: list[str] = []
+    objects = list(snapshot.objects) if snapshot is not None else []
+
+    def ask(without_node_pools: frozenset[str]) -> Question:
+        ask_about = partial(ask_of, without_node_pools=without_node_pools)
+        if snapshot is None:
+            question = ask_about()
+        else:
+            name = source_name(snapshot)
+            question = read_around(name, objects, lambda source: ask_about(snapshot=source), left_out.append)
+        check_export(output, question)
+        if save_problem is not None:
+            write_message(save_problem, question.request, with_defaults=False)
+        return question
+
+    question = ask(frozenset())  # mistakes in the files come before those in the connection
     with open_engine(connection) as engine:
-        decision = _search(engine, question, quiet=quiet)
+        question, decision = _decided(engine, question, ask, left_out, quiet=quiet)
         sources, complaint = _price_sources(engine, question, decision)
     # A disk that is full by now must not cost the answer: print first, fail afterwards.
     unsaved = _save(save_decision, decision)
-    notes = (*question.notes, *complaint)
+    notes = (*(f"warning: {line}" for line in left_out), *question.notes, *complaint)
     _print(decision, sources, notes, output=output, quiet=quiet)
     if output in FORMATS:
         print_export(output, decision, question, cluster_name=cluster_name, expander_url=expander_url)
@@ -290,8 +305,37 @@ def _price_sources(
         return [], (f"the sources of the prices are unknown: {error}",)
 
 
+def _decided(
+    engine: Engine,
+    question: Question,
+    ask: Callable[[frozenset[str]], Question],
+    left_out: list[str],
+    *,
+    quiet: bool,
+) -> tuple[Question, decision_pb2.Decision]:
+    """The question that was answered and its decision, mistakes traced to where the user wrote them.
+
+    NodePools of a cluster that no node can be made from are left out, with a line in ``left_out`` for each,
+    as long as others are there; those written for this question are an error.
+    """
+    unusable: frozenset[str] = frozenset()
+    while True:
+        try:
+            return question, _search(engine, question, quiet=quiet)
+        except InvalidProblemError as error:
+            pools = question.request.problem.node_pools
+            told = about_pools(error, pools)
+            others = {pool.name for pool in pools} - (told.pools if told is not None else frozenset())
+            if told is None or not others or not told.pools <= question.live_node_pools:
+                with located(question.locate):
+                    raise
+            left_out.extend(told.remarks)
+            unusable |= told.pools
+            question = ask(unusable)
+
+
 def _search(engine: Engine, question: Question, *, quiet: bool) -> decision_pb2.Decision:
-    """The decision, with progress shown and mistakes traced to where the user wrote them."""
+    """The decision, with progress shown; raises InvalidProblemError with paths of the request."""
     console = stderr_console()
     display = progress_display(console, quiet=quiet)
 
@@ -304,5 +348,5 @@ def _search(engine: Engine, question: Question, *, quiet: bool) -> decision_pb2.
         else:
             console.print(f"interrupted at: {display.latest}", markup=False)
 
-    with located(question.locate), display:
+    with display:
         return run_cancellable(work, say, can_cancel=engine.can_cancel)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from binwright.v1 import decision_pb2, problem_pb2, provisioning_service_pb2
-from binwright_optimizer.errors import BinwrightError, InvalidProblemError
+from binwright.v1 import decision_pb2, provisioning_service_pb2
+from binwright_optimizer.errors import InvalidProblemError
 
 from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import planned_claims
 from binwright_clients.controller.cycle import Plan
 from binwright_clients.controller.observation import Observation, Offered, PendingPod, problem_objects
-from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
-from binwright_clients.sources import Format, Source
+from binwright_clients.sources import Source
+from binwright_clients.usable import UnusablePoolsError, about_pools, read_around
 
-_ITEM = re.compile(r"item (\d+)")
-_POOL = re.compile(r"node_pools\[(\d+)\]")
 _SOURCE = "cluster"
-_ROUNDS = 20
-"""Times that malformed objects are dropped; each round drops every one that is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +26,6 @@ class Asked:
     request: provisioning_service_pb2.SolveRequest
     node_classes: dict[str, NodeClassRef]
     cloud: str
-
-
-class UnusablePoolsError(BinwrightError):
-    """NodePools that no node can be made from, one that asks for types that nobody sells for instance.
-
-    Parameters
-    ----------
-    pools
-        Their names.
-    remarks
-        What is wrong, one line a NodePool.
-    """
-
-    def __init__(self, pools: frozenset[str], remarks: tuple[str, ...]) -> None:
-        self.pools = pools
-        self.remarks = remarks
-        super().__init__("; ".join(remarks))
 
 
 AskFor = Callable[[Source], Asked]
@@ -125,44 +102,13 @@ class OptimizingPlanner:
         InvalidProblemError
             If it refuses anything else.
         """
-        asked = self._request(objects)
+        asked = read_around(_SOURCE, objects, self.ask_for, self.on_remark)
         for offered in sold_out:
             asked.request.problem.catalog.sold_out.add(**offered._asdict())
         try:
             return asked, self.solve(asked.request)
         except InvalidProblemError as error:
-            raise _about_pools(error, asked.request.problem.node_pools) or error from error
-
-    def _request(self, objects: list[Json]) -> Asked:
-        """The request, without objects that cannot be read: one bad pod must not stop the others."""
-        for _ in range(_ROUNDS):
-            manifest = {"apiVersion": "v1", "kind": "List", "items": objects}
-            try:
-                return self.ask_for(Source(_SOURCE, Format.JSON, json.dumps(manifest).encode()))
-            except InputError as error:
-                bad = {int(match[1]) - 1 for p in error.problems if (match := _ITEM.search(p.place))}
-                if not bad:
-                    raise
-                for problem in error.problems:
-                    self.on_remark(f"left out: {problem}")
-                objects[:] = [item for k, item in enumerate(objects) if k not in bad]
-        raise InputError.of(_SOURCE, "holds too many objects that cannot be read")
-
-
-def _about_pools(
-    error: InvalidProblemError, pools: Sequence[problem_pb2.NodePool]
-) -> UnusablePoolsError | None:
-    """The same error told by NodePools; None if it is about anything beside."""
-    remarks: dict[str, list[str]] = {}
-    for violation in error.violations:
-        match = _POOL.match(violation.field)
-        if match is None or int(match[1]) >= len(pools):
-            return None
-        remarks.setdefault(pools[int(match[1])].name, []).append(str(violation))
-    return UnusablePoolsError(
-        frozenset(remarks),
-        tuple(f"NodePool {name} is left out: {'; '.join(told)}" for name, told in remarks.items()),
-    )
+            raise about_pools(error, asked.request.problem.node_pools) or error from error
 
 
 def _unplaced(

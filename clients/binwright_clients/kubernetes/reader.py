@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from binwright.v1 import problem_pb2
@@ -38,9 +38,15 @@ class ManifestReader:
 
     The meaning of an object depends on others (bound pods on their node, pods on their owner,
     priorities on their class), which may come later or in another file.
+
+    Parameters
+    ----------
+    without_node_pools
+        Names of NodePools that are passed over.
     """
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, without_node_pools: Container[str] = ()) -> None:
+        self._without_node_pools = without_node_pools
         self._assembly = assembly
         self._objects: list[ManifestObject] = []
         self._unnamed: dict[str, int] = {}
@@ -49,6 +55,10 @@ class ManifestReader:
     def has_node_pool(self, file: str) -> bool:
         """Whether a file read before holds a NodePool, sound or not."""
         return file in self._files_with_node_pools
+
+    def live_node_pools(self) -> frozenset[str]:
+        """Names of the NodePools that were taken from a cluster: its API server gave them a uid."""
+        return frozenset(pool.name for pool in self._of_kind("NodePool") if pool.metadata.get("uid"))
 
     def read(self, source: Source, *, only_node_pools: bool = False) -> None:
         """Take the objects of a YAML or JSON file; mistakes go to the assembly.
@@ -160,7 +170,8 @@ class ManifestReader:
             priorities.add(priority_class)
         for kind, add in _ADDED_ALONE.items():
             for thing in self._of_kind(kind):
-                add(thing)
+                if kind != "NodePool" or thing.name not in self._without_node_pools:
+                    add(thing)
         self._set_policies()
         known = Known(priorities, Storage(self._objects), Claims(self._objects))
         gangs = Gangs(self._of_kind("PodGroup"), self._assembly)

@@ -8,7 +8,7 @@ from pathlib import Path
 from binwright_clients.cluster.api import Json
 from binwright_clients.errors import InputError
 from binwright_clients.snapshot.take import Snapshot
-from binwright_clients.sources import MAX_BYTES, Format, Source
+from binwright_clients.sources import MAX_BYTES
 
 OBJECTS_PER_FILE = 5_000
 """Of a folder: some 10 MB of pods, where readers take `MAX_BYTES`."""
@@ -47,9 +47,9 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
         raise InputError.of(str(path), f"cannot be written: {error.strerror}") from error
 
 
-def snapshot_source(snapshot: Snapshot) -> Source:
-    """The snapshot as an input file that was never on disk."""
-    return Source(f"cluster {snapshot.cluster}", Format.JSON, snapshot_bytes(snapshot))
+def source_name(snapshot: Snapshot) -> str:
+    """What messages call a snapshot that was never on disk."""
+    return f"cluster {snapshot.cluster}"
 
 
 def snapshot_bytes(snapshot: Snapshot) -> bytes:
