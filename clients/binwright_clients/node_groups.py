@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from binwright.v1 import decision_pb2, node_class_pb2, problem_pb2
@@ -23,12 +23,16 @@ from binwright_clients.errors import InputError
 
 GROWTH = 2
 """A group may grow to this many times the nodes of the decision, so that an autoscaler has room;
-a NodePool's own largest number of nodes comes first."""
+all groups of a NodePool together keep to its largest number of nodes. Its limits on resources do not bind
+them: what they mean for a machine depends on its capacity, which decisions do not tell."""
 
 _SET_BY_CLOUD = frozenset(
     {labels.ARCH, labels.OS, labels.HOSTNAME, labels.INSTANCE_TYPE, labels.REGION, labels.ZONE}
 )
 """Labels that the kubelet or the cloud controller sets; a node group must not."""
+
+_Key = tuple[str, str, str, str, str]
+"""NodePool, instance type, region, zone and capacity type."""
 
 _ZONELESS = "zoneless"
 _HASH_DIGITS = 6
@@ -112,10 +116,12 @@ def node_groups(decision: decision_pb2.Decision, problem: problem_pb2.Problem) -
         standing[pool_name] = standing.get(pool_name, 0) + 1
     missing = {name: max(0, pool.min_nodes - standing.get(name, 0)) for name, pool in pools.items()}
     asked = asked_labels(problem)
-    by_key: dict[tuple[str, str, str, str, str], list[decision_pb2.NodeClaim]] = {}
+    by_key: dict[_Key, list[decision_pb2.NodeClaim]] = {}
     for claim in decision.node_claims:
         key = (claim.node_pool, claim.instance_type, claim.region, claim.zone, claim.capacity_type)
         by_key.setdefault(key, []).append(claim)
+    counts = {key: len(claims) for key, claims in by_key.items()}
+    largest = _largest_sizes(counts, pools, standing)
     groups = []
     names: set[str] = set()
     for key, claims in by_key.items():
@@ -127,8 +133,40 @@ def node_groups(decision: decision_pb2.Decision, problem: problem_pb2.Problem) -
         if name in names:  # NodePools "a.b" and "a-b" are two
             name = f"{name}-{_digest(repr(key))}"
         names.add(name)
-        groups.append(_group(name, first, len(claims), least, pool, asked))
+        groups.append(_group(name, first, len(claims), least, largest[key], pool, asked))
     return tuple(groups)
+
+
+def _largest_sizes(
+    counts: Mapping[_Key, int], pools: Mapping[str, problem_pb2.NodePool], standing: Mapping[str, int]
+) -> dict[_Key, int]:
+    """Largest number of nodes of each group: `GROWTH` times its own, within what its NodePool allows.
+
+    What a NodePool allows beyond the decision goes to its groups in turn, a node at a time.
+
+    Parameters
+    ----------
+    standing
+        Nodes of each NodePool that are there already and count, too.
+    """
+    largest = dict(counts)
+    spare = {}
+    for name, pool in pools.items():
+        if pool.HasField("max_nodes"):
+            taken = standing.get(name, 0) + sum(count for key, count in counts.items() if key[0] == name)
+            spare[name] = max(0, pool.max_nodes - taken)
+    growing = list(counts)
+    while growing:
+        still = []
+        for key in growing:
+            if largest[key] >= counts[key] * GROWTH or not spare.get(key[0], 1):
+                continue
+            largest[key] += 1
+            if key[0] in spare:
+                spare[key[0]] -= 1
+            still.append(key)
+        growing = still
+    return largest
 
 
 def _group(
@@ -136,12 +174,10 @@ def _group(
     claim: decision_pb2.NodeClaim,
     count: int,
     least: int,
+    most: int,
     pool: problem_pb2.NodePool | None,
     asked: frozenset[str],
 ) -> NodeGroup:
-    most = count * GROWTH
-    if pool is not None and pool.HasField("max_nodes"):
-        most = max(count, min(most, pool.max_nodes))
     own = dict(pool.labels) if pool is not None else {}
     found = {
         **own,

@@ -40,9 +40,10 @@ class Certificates:
         self._paths = {name: Path(path) for name in _MARKS if (path := getattr(config, name))}
         self._stamp: Stamp = stamp_of(*self._paths.values())
         self._told = ""
+        found = self._read()
         fetch: Any = self._fetch  # the stubs do not know that it may return None
         self.credentials = grpc.dynamic_ssl_server_credentials(
-            self._read(), fetch, require_client_authentication=bool(config.tls_client_ca)
+            found, fetch, require_client_authentication=bool(config.tls_client_ca)
         )
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
@@ -52,11 +53,7 @@ class Certificates:
             return None
         try:
             changed = self._read()
-            # gRPC would take a key that is not the certificate's, and fail every handshake.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                self._config.tls_cert, self._config.tls_key
-            )
-        except (ConfigError, ssl.SSLError, OSError) as error:
+        except ConfigError as error:
             if str(error) != self._told:
                 _log.error("certificates cannot be read; those before stay", reason=str(error))
             self._told = str(error)
@@ -64,6 +61,21 @@ class Certificates:
         self._stamp, self._told = now, ""
         _log.info("certificates read again", file=self._config.tls_cert)
         return changed
+
+    def _check(self) -> None:
+        """Raise ConfigError for what gRPC would fail every handshake with, or blame on the address."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        cert, key, authorities = self._config.tls_cert, self._config.tls_key, self._config.tls_client_ca
+        try:
+            # A password that is wrong, too, lest OpenSSL ask for one on the terminal.
+            context.load_cert_chain(cert, key, password="")
+        except (ssl.SSLError, OSError, ValueError) as error:
+            raise ConfigError(f"tls_key: {key} and the certificate in {cert} do not fit: {error}") from error
+        if authorities:
+            try:
+                context.load_verify_locations(authorities)
+            except (ssl.SSLError, OSError) as error:
+                raise ConfigError(f"tls_client_ca: {authorities} holds no certificate: {error}") from error
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         files = {}
@@ -75,6 +87,7 @@ class Certificates:
             mark = _MARKS[name]
             if b"-----BEGIN " not in files[name] or mark not in files[name]:
                 raise ConfigError(f"{name}: {path} holds no PEM {mark.decode().lower()}")
+        self._check()
         # ServerConfig lets none of the three stand without certificate and key.
         pair = files["tls_key"], files["tls_cert"]
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=files.get("tls_client_ca"))

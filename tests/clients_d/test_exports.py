@@ -89,6 +89,28 @@ def test_equal_nodes_become_one_group_with_its_pool_s_bounds() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("most", "standing", "largest"),
+    [
+        (None, 0, [4, 2, 2]),  # all double
+        (6, 0, [3, 2, 1]),  # 4 nodes and 2 to spare: one each for the first two groups
+        (6, 1, [3, 1, 1]),
+        (4, 0, [2, 1, 1]),
+        (100, 0, [4, 2, 2]),
+    ],
+)
+def test_groups_of_a_node_pool_keep_to_its_limit_together(
+    most: int | None, standing: int, largest: list[int]
+) -> None:
+    problem = problem_pb2.Problem()
+    problem.node_pools.add(name="web", max_nodes=most)
+    for number in range(standing):
+        problem.existing_nodes.add(name=f"n{number}", node_pool="web")
+    zones = ("us-east-1a", "us-east-1a", "us-east-1b", "us-east-1c")
+    groups = node_groups(decided(*(("web", "c5.2xlarge", zone, "on-demand") for zone in zones)), problem)
+    assert [group.max_size for group in groups] == largest
+
+
 def test_a_minimum_that_standing_nodes_meet_binds_no_group() -> None:
     problem = gpu_problem()
     problem.existing_nodes.add(name="n1", node_pool="gpu")

@@ -243,6 +243,21 @@ def test_file_that_holds_no_certificate_is_refused(certificates: Path) -> None:
         pytest.fail("it serves without a key")
 
 
+def test_key_of_another_certificate_is_refused_by_name(certificates: Path) -> None:
+    config = ServerConfig(
+        address="localhost:0",
+        tls_cert=str(certificates / "server.pem"),
+        tls_key=str(certificates / "client.key"),
+    )
+    with (
+        pytest.raises(
+            ConfigError, match=r"tls_key: .*client\.key and the certificate in .*server\.pem do not fit"
+        ),
+        serving(config=config),
+    ):
+        pytest.fail("it serves with a key that does not fit")
+
+
 def test_client_certificate_needs_its_key(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs its key"):
         TlsOptions(cert_file=tmp_path / "client.pem")
