@@ -47,6 +47,8 @@ class NodePrice:
     ----------
     origin
         The same as text.
+    refusal
+        Why a price stated on the node was not taken, empty if it was or none is stated.
     is_known
         False where it was derived from the node's resources.
     capacity_type, source
@@ -58,6 +60,7 @@ class NodePrice:
     is_known: bool = True
     capacity_type: CapacityType = CapacityType.ON_DEMAND
     source: PriceSource | None = None
+    refusal: str = ""
 
 
 def node_price(
@@ -80,15 +83,16 @@ def node_price(
         try:
             return NodePrice(parse_price(stated), HOURLY_PRICE)
         except ValueError as error:
-            refusal = f"; {HOURLY_PRICE}={stated!r} {error}"
+            refusal = f"{HOURLY_PRICE}={stated!r} {error}"
     instance_type = node_labels.get(labels.INSTANCE_TYPE, "")
     region, zone = node_labels.get(labels.REGION, ""), node_labels.get(labels.ZONE, "")
     wanted = capacity_type_of(node_labels)
     found = _catalogue_price(instance_type, region, zone, wanted) if instance_type else None
     if found is not None:
-        return replace(found, origin=found.origin + refusal)
+        return replace(found, refusal=refusal)
     about = f"no catalogue sells {instance_type}" if instance_type else "no instance type is told"
-    return NodePrice(estimated_price(capacity), f"estimated from its resources: {about}{refusal}", False)
+    origin = f"estimated from its resources: {about}"
+    return NodePrice(estimated_price(capacity), origin, is_known=False, refusal=refusal)
 
 
 def capacity_type_of(node_labels: Mapping[str, str]) -> CapacityType:

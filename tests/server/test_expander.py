@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import grpc
 import pytest
 from autoscaler import C5_LARGE, G4DN_12XLARGE, G4DN_XLARGE, Options, k8s_node, k8s_pod, scale_up
 from binwright.vendor.autoscaler import expander_pb2, expander_pb2_grpc
+from binwright.vendor.kubernetes import core_v1_pb2
 from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.model import Decision
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_server.convert.expansion import scale_up_question
-from binwright_server.expansion.choose import Choice, choose
+from binwright_server.errors import TooLateError
+from binwright_server.expansion.choose import MOST_SOLVED, Choice, choose
+from binwright_server.expansion.demand import demand_of
 from binwright_server.expansion.question import ScaleUpQuestion
 from binwright_server.expansion.scanned import ScannedRequest
+from binwright_server.expansion.service import ExpanderService
 from harness import ServerThread, SlowSolver, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,6 +129,158 @@ def test_unknown_types_are_weighed_by_their_resources_and_said_to_be() -> None:
     assert choice is not None
     assert choice.option.node_group == "small"
     assert "no catalogue sells appliance" in choice.reason
+
+
+FOUR_CPUS = {"cpu": "4", "memory": "16Gi", "pods": "110"}
+CHEAP, DEAR = (k8s_node("own", FOUR_CPUS, price=price) for price in ("0.10", "0.20"))
+
+
+@pytest.mark.parametrize("gpu_pods", [0, 1, 100, 2000])
+def test_waste_on_few_pods_is_not_hidden_by_the_cost_of_many(gpu_pods: int) -> None:
+    """20 pods of 1 CPU: 5 nodes of 4 CPUs at 0.10 $/h. ``cheap`` may grow by 4 now, ``dear`` at 0.20 by 5.
+
+    Each GPU pod of 3 CPUs takes a node at 0.526 $/h of its own, and three CPU pods another one.
+    """
+    on_gpus = [k8s_pod(f"gpu-{k}", "3", "4Gi", gpus=1) for k in range(gpu_pods)]
+    on_cpus = [k8s_pod(f"cpu-{k}") for k in range(20)]
+    options: Options = {
+        "gpu": (gpu_pods + 7, k8s_node("g4dn.xlarge", G4DN_XLARGE), [*on_gpus, *on_cpus]),
+        "cheap": (4, CHEAP, on_cpus[:16]),
+        "dear": (5, DEAR, on_cpus),
+    }
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert choice.option.node_group == "cheap"
+    assert "growing cheap by 4 now costs 0.4000 $/h, 0.0000 $/h more than its pods cost" in choice.reason
+
+
+def test_one_small_pod_goes_to_a_node_of_its_own_before_the_gpu_nodes_are_bought() -> None:
+    """It fills a fortieth of a node at 0.10 $/h, which is cheaper than one more GPU node at 0.526 $/h."""
+    on_gpus = [k8s_pod(f"gpu-{k}", "3900m", "4Gi", gpus=1) for k in range(100)]
+    small = [k8s_pod("small", "100m")]
+    options: Options = {
+        "gpu": (101, k8s_node("g4dn.xlarge", G4DN_XLARGE), [*on_gpus, *small]),
+        "cheap": (1, CHEAP, small),
+    }
+    assert group_of(options) == "cheap"
+
+
+def test_growth_that_would_hold_everything_waits_for_one_that_spares_more_than_it_costs() -> None:
+    """The mix puts 1-CPU pods beside 10 GPU pods of 2 CPUs, 20 of 40 at no cost; a growth holds all it helps.
+
+    ``gpu`` for all is 20 nodes (60 CPUs of 3 a node): 10.52 $/h. ``cheap`` for the CPU pods is 10 nodes at
+    0.10 $/h, and ``gpu`` by 10 for the rest 5.26 $/h: 6.26 $/h.
+    """
+    on_gpus = [k8s_pod(f"gpu-{k}", "2", "1Gi", gpus=1) for k in range(10)]
+    on_cpus = [k8s_pod(f"cpu-{k}", "1", "1Gi") for k in range(40)]
+    options: Options = {
+        "gpu": (20, k8s_node("g4dn.xlarge", G4DN_XLARGE), [*on_gpus, *on_cpus]),
+        "cheap": (10, CHEAP, on_cpus),
+    }
+    assert group_of(options) == "cheap"
+
+
+def test_growth_that_costs_less_than_its_pods_is_said_to() -> None:
+    """A pod of 2 CPUs fits beside another one on 4 CPUs; the autoscaler says one node for all three."""
+    pods = [k8s_pod(f"web-{k}", "2") for k in range(3)]
+    choice = chosen(scale_up({"a": (1, CHEAP, pods), "b": (2, DEAR, pods)}))
+    assert choice is not None
+    assert "growing a by 1 now costs 0.1000 $/h, 0.1000 $/h less than its pods cost" in choice.reason
+
+
+def test_only_helpful_option_has_its_cost_and_bound_told() -> None:
+    choice = chosen(
+        scale_up({"only": (2, CHEAP, [k8s_pod(f"web-{k}", "3") for k in range(2)]), "none": (1, CHEAP, [])})
+    )
+    assert choice is not None
+    assert choice.reason == (
+        "binwright: cheapest mix for 2 pods over the only option that helps a pod: 2 x only at 0.2000 $/h,"
+        " bound 0.2000 $/h (gap 0.00%); growing only by 2 now costs 0.2000 $/h, 0.0000 $/h more than its"
+        " pods cost in the mix; price: binwright.dev/hourly-price"
+    )
+
+
+def test_wrong_price_on_an_option_that_is_not_chosen_is_told() -> None:
+    pods = [k8s_pod("web")]
+    options: Options = {
+        "typo": (1, k8s_node("m5.xlarge", price="12,5"), pods),
+        "good": (1, k8s_node("m5.large"), pods),
+    }
+    choice = chosen(scale_up(options))
+    assert choice is not None
+    assert choice.option.node_group == "good"
+    assert "typo: binwright.dev/hourly-price='12,5' is not a price in dollars such as 0.526" in choice.reason
+
+
+def distinct_pods(count: int) -> list[core_v1_pb2.Pod]:
+    """Pods of 1 CPU and a little more each, no two alike."""
+    return [k8s_pod(f"web-{k}", f"{1000 + k}m", f"{1000 + k}Mi") for k in range(count)]
+
+
+def test_many_distinct_pods_are_grouped_and_said_to_be() -> None:
+    """800 pods of 1.4 CPUs in the mean: 2 to 3 a node of 4 CPUs. ``dear`` is twice the price."""
+    pods = distinct_pods(800)
+    choice = chosen(scale_up({"dear": (400, DEAR, pods), "cheap": (400, CHEAP, pods)}))
+    assert choice is not None
+    assert choice.option.node_group == "cheap"
+    said = re.search(
+        r"800 kinds of pods taken for (\d+), each of the mean of requests that differ by 5% at", choice.reason
+    )
+    assert said is not None
+    # A grid of 5 % has log(2000 / 1000) / log(1.05) = 14.2 cells from 1 to 2 CPUs, and memory lies like CPU.
+    assert int(said[1]) <= 2 * 15
+
+
+def test_grouped_pods_ask_for_as_much_in_all_and_fit_where_each_of_them_does() -> None:
+    pods = distinct_pods(100)
+    request = scale_up({"all": (50, CHEAP, pods), "half": (25, CHEAP, pods[:50])})
+    question = scale_up_question_from_bytes(request.SerializeToString())
+    demand = demand_of(question, question.options, most=10)
+    assert len(demand.requests) < 10
+    assert (demand.distinct, demand.n_pods) == (100, 100)
+    assert demand.helps.sum(axis=1).tolist() == [100, 50]
+    wanted = sum(1000 + k for k in range(100))
+    total = sum(r["cpu"] * int(n) for r, n in zip(demand.requests, demand.counts, strict=True))
+    assert wanted <= total < wanted + 100
+    for requests, helps in zip(demand.requests, demand.helps.T, strict=True):
+        assert helps[1] in (0, helps[0]), "pods that other options help are never made one"
+        assert 1000 <= requests["cpu"] < 1100
+
+
+def test_gpus_are_never_averaged() -> None:
+    pods = [k8s_pod(f"web-{k}", f"{1000 + k}m", "1Gi", gpus=1 + k % 2) for k in range(20)]
+    question = scale_up_question_from_bytes(
+        scale_up({"gpu": (20, k8s_node("g4dn.12xlarge", G4DN_12XLARGE), pods)}).SerializeToString()
+    )
+    demand = demand_of(question, question.options, most=3)
+    assert sorted(r["nvidia.com/gpu"] for r in demand.requests) == [1, 2]
+
+
+def test_without_time_for_a_mix_pods_are_valued_alone_and_that_is_said() -> None:
+    """A 2-CPU T4 pod fills a GPU: 0.526 $/h on small nodes, and 0.978 $/h on those that ``large`` adds."""
+    question = scale_up_question_from_bytes(scale_up(t4_options()).SerializeToString())
+    choice = choose(question, solve, 0.01, Deadline(0.01), PRICED)
+    assert choice is not None
+    assert choice.option.node_group == "small"
+    assert choice.reason.startswith("binwright: no cheapest mix and no bound for 2 pods over 2 options: 0.0")
+    assert "0.0000 $/h more than its pods are worth" in choice.reason
+
+
+def test_too_many_kinds_to_solve_for_are_valued_alone() -> None:
+    """No two pods are helped by the same options, so that none can be made one."""
+    pods = [k8s_pod(f"web-{k}", f"{2000 + k}m") for k in range(MOST_SOLVED + 1)]
+    options: Options = {
+        "all": (len(pods), CHEAP, pods),
+        **{f"part-{k}": (1, DEAR, [p for i, p in enumerate(pods) if i >> k & 1]) for k in range(10)},
+    }
+
+    def never(*_arguments: object) -> Decision:
+        raise AssertionError("no solve is begun")
+
+    question = scale_up_question_from_bytes(scale_up(options).SerializeToString())
+    choice = choose(question, never, 5.0, Deadline(5.0), PRICED)
+    assert choice is not None
+    assert "kinds of pods are too many in time" in choice.reason
 
 
 def test_reason_tells_mix_cost_bound_and_price() -> None:
@@ -323,11 +483,34 @@ def test_server_says_what_is_wrong_and_goes_on(server: ServerThread) -> None:
         assert stub.BestOptions(scale_up(t4_options()), timeout=30).options
 
 
-def test_deadline_that_leaves_no_time_is_an_error_not_an_empty_answer(server: ServerThread) -> None:
+def test_short_deadline_is_answered_without_a_mix(server: ServerThread) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        grpc.channel_ready_future(channel).result(30)
+        answer = expander_pb2_grpc.ExpanderStub(channel).BestOptions(scale_up(t4_options()), timeout=0.1)
+    assert [o.nodeGroupId for o in answer.options] == ["small"]
+    assert answer.options[0].debug.startswith("binwright: no cheapest mix and no bound for 2 pods")
+
+
+class Inline:
+    """Workers that work at once."""
+
+    async def run(self, work: Callable[[threading.Event], expander_pb2.BestOptionsResponse]) -> object:
+        return work(threading.Event())
+
+
+class Late:
+    """The context of a call whose caller has just ceased to wait."""
+
+    def time_remaining(self) -> float:
+        return 0.0
+
+
+def test_deadline_that_has_passed_is_an_error_not_an_empty_answer() -> None:
     """An empty answer would mean that nothing is to be scaled up."""
-    with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
-        expander_pb2_grpc.ExpanderStub(channel).BestOptions(scale_up(t4_options()), timeout=0.05)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    service = ExpanderService(solve, cast("Any", Inline()))
+    request = ScannedRequest.of(scale_up(t4_options()).SerializeToString())
+    with pytest.raises(TooLateError, match="the deadline has passed"):
+        asyncio.run(service.best_options(request, cast("Any", Late())))
 
 
 def test_expander_does_not_wait_behind_batch_solves() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from binwright.vendor.autoscaler import expander_pb2
+from binwright.vendor.kubernetes import core_v1_pb2
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model import labels as label_keys
@@ -55,18 +56,22 @@ def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
             remarks.append(f"{option.nodeGroupId} is left out: {reason}")
             left_out.add(f"options[{index}]", option.nodeGroupId, f"cannot be judged: {reason}")
             continue
+        price = node_price(dict(node.labels), node.capacity or node.allocatable, node.annotations)
+        if price.refusal:
+            remarks.append(f"{option.nodeGroupId}: {price.refusal}; its price is taken from {price.origin}")
         is_helped = np.zeros(len(kind_of), dtype=bool)
         is_helped[request.pods_of(index)] = True
         helped = kind_of[is_helped]
         counts = np.bincount(helped[helped != _NOT_JUDGED], minlength=len(kinds.templates))
+        some = np.flatnonzero(counts)
         options.append(
             ScaleUpOption(
                 node_group=option.nodeGroupId,
                 node_count=option.nodeCount,
                 instance_type=dict(node.labels).get(label_keys.INSTANCE_TYPE, ""),
                 allocatable=node.allocatable,
-                price=node_price(dict(node.labels), node.capacity or node.allocatable, node.annotations),
-                helps=tuple((kind, int(counts[kind])) for kind in np.flatnonzero(counts).tolist()),
+                price=price,
+                helps=tuple(zip(some.tolist(), counts[some].tolist(), strict=True)),
             )
         )
     if not options:
@@ -95,25 +100,25 @@ class _Kinds:
         data = request.pod_bytes(pod)
         try:
             decoded = decode_pod(data)
-            shown = decoded.metadata
+            namespace, name = decoded.metadata.namespace, decoded.metadata.name
             decoded.ClearField("metadata")
             decoded.spec.ClearField("nodeName")
             key = decoded.SerializeToString(deterministic=True)
             known = self._known.get(key)
             if known is None:
-                known = self._known[key] = self._add(key, shown.namespace, shown.name)
+                known = self._known[key] = self._add(decoded, f"{namespace or 'default'}/{name}")
         except UndecodableError as error:
             raise InvalidProblemError.of(request.path_of(pod), f"{len(data)} bytes", str(error)) from error
         return known
 
-    def _add(self, key: bytes, namespace: str, name: str) -> int:
+    def _add(self, pod: core_v1_pb2.Pod, shown: str) -> int:
         out = Violations()
-        message = pod_template_to_message(decode_pod(key))
+        message = pod_template_to_message(pod)
         if not message.containers and not message.resources:
             message.containers.add()  # the autoscaler says it is a pod; it asks for a slot and no more
         template = template_from_message(message, out)
         if out.found:
-            self.remarks.append(f"pods like {namespace or 'default'}/{name} are left out: {out.found[0]}")
+            self.remarks.append(f"pods like {shown} are left out: {out.found[0]}")
             return _NOT_JUDGED
         self.templates.append(template)
         return len(self.templates) - 1

@@ -1,15 +1,8 @@
-r"""The node group to grow, by the joint optimum over all options and pods.
+"""The node group to grow, by the joint optimum over all options and pods.
 
 Cluster Autoscaler grows one group at a time, by a number of nodes of its own, and asks again for the pods
 that are left. The group to grow first is therefore not the one that the cheapest mix buys most of, but the
-one whose whole purchase fits the mix best. With :math:`\pi_i` the dual price of a pod of kind ``i`` in
-the joint problem (what it costs to hold one more), growing group ``g`` by its ``n_g`` nodes at price
-``c_g``, which helps ``h_gi`` pods of each kind, ends in a total of about
-
-    regret_g = n_g c_g - sum_i h_gi pi_i
-
-dollars above the optimum: it is the reduced cost of the purchase. Of the options without noticeable
-regret, the one that holds the most of the optimum's value goes first, so that few rounds are needed.
+one whose whole purchase fits the mix best, as `order` tells.
 """
 
 from __future__ import annotations
@@ -19,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from binwright_optimizer.catalog.staleness import stale_source_warnings
 from binwright_optimizer.model import (
     CapacityType,
@@ -39,17 +33,22 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.stopping import Stop
 
 from binwright_server.answer import Solver
-from binwright_server.duals import pod_worths
+from binwright_server.expansion.demand import Demand, demand_of
+from binwright_server.expansion.order import First, first_to_grow
 from binwright_server.expansion.question import ScaleUpOption, ScaleUpQuestion
+from binwright_server.expansion.worth import worth_alone, worth_in_mix
 
 NODE_GROUP = "binwright.dev/node-group"
 """Label by which a pod kind is kept to the groups that Cluster Autoscaler found it to fit."""
 
-NOTICEABLE = 0.01
-"""Regret below this share of the whole optimum counts as none: the duals are not exact to the cent."""
-
 GAP = 0.005
 """Gap at which the solve stops; far below what tells two node groups apart."""
+
+LEAST_SOLVE_S = 0.05
+"""Below this time left a solve is not begun: it would end before it has a mix."""
+
+MOST_SOLVED = 600
+"""Kinds beyond which no solve is begun, as its first steps alone would take longer than there is time."""
 
 _SHOWN_GROUPS = 4
 
@@ -95,35 +94,43 @@ def _choose(question: ScaleUpQuestion, solver: Solver, seconds: float, stop: Sto
     helpful = [option for option in question.options if option.helps]
     if not helpful:
         return _cheapest(question)
-    if len(helpful) == 1:
-        return Choice(helpful[0], "the only option that helps a pod")
-    problem = joint_problem(question, helpful)
-    decision = solver(problem, SolveParams(deadline_s=seconds, gap=GAP), stop)
-    return _best(question, helpful, decision)
+    demand = demand_of(question, helpful)
+    left = min(seconds, stop.remaining_s())
+    if left < LEAST_SOLVE_S:
+        return _without_mix(demand, helpful, f"{max(0.0, left):.2f} s are left")
+    if len(demand.requests) > MOST_SOLVED:
+        return _without_mix(demand, helpful, f"{len(demand.requests)} kinds of pods are too many in time")
+    problem = joint_problem(demand, helpful)
+    decision = solver(problem, SolveParams(deadline_s=left, gap=GAP), stop)
+    if not decision.node_claims:
+        return _without_mix(demand, helpful, "the search found none in time")
+    return _by_mix(demand, helpful, decision)
 
 
-def joint_problem(question: ScaleUpQuestion, options: Sequence[ScaleUpOption]) -> Problem:
+def joint_problem(demand: Demand, options: Sequence[ScaleUpOption]) -> Problem:
     """All pods on nodes of all groups, without limits on their number.
 
     The autoscaler has checked taints, selectors and affinity itself, with what it knows of the
     cluster; only resources are left to us. A kind may use every group that holds one of its pods,
     even where a group's maximum keeps the others out for now.
     """
-    groups: dict[int, list[str]] = {}
-    for option in options:
-        for kind, _ in option.helps:
-            groups.setdefault(kind, []).append(option.node_group)
+    groups = [option.node_group for option in options]
     workloads = tuple(
         Workload(
-            name=f"kind-{index}",
+            name=f"kind-{kind}",
             template=PodTemplate(
-                requests=kind.template.requests,
-                node_selector=(Requirement(NODE_GROUP, Operator.IN, tuple(groups[index])),),
+                requests=requests,
+                node_selector=(
+                    Requirement(
+                        NODE_GROUP,
+                        Operator.IN,
+                        tuple(groups[option] for option in np.flatnonzero(demand.helps[:, kind]).tolist()),
+                    ),
+                ),
             ),
-            replicas=kind.count,
+            replicas=int(demand.counts[kind]),
         )
-        for index, kind in enumerate(question.kinds)
-        if index in groups
+        for kind, requests in enumerate(demand.requests)
     )
     return Problem(workloads, (NodePool("node-groups"),), Catalog("node groups", _types(options)))
 
@@ -151,53 +158,71 @@ def _types(options: Sequence[ScaleUpOption]) -> tuple[InstanceType, ...]:
     )
 
 
-def _best(question: ScaleUpQuestion, options: Sequence[ScaleUpOption], decision: Decision) -> Choice:
-    worth = _pod_worth(question, options, decision)
-    held = {option.node_group: sum(worth[kind] * pods for kind, pods in option.helps) for option in options}
-    regret = {
-        option.node_group: option.cost_microusd_per_hour - held[option.node_group] for option in options
-    }
-    least = min(regret.values())
-    noticeable = max(0.0, least) + NOTICEABLE * decision.cost_microusd_per_hour
-    fitting = [option for option in options if regret[option.node_group] <= noticeable]
-    best = min(
-        fitting,
-        key=lambda option: (-held[option.node_group], option.cost_microusd_per_hour, option.node_group),
-    )
+def _by_mix(demand: Demand, options: Sequence[ScaleUpOption], decision: Decision) -> Choice:
+    first = first_to_grow(demand, options, worth_in_mix(demand, options, decision), decision.gap)
     bought = Counter(claim.instance_type for claim in decision.node_claims)
-    pods = sum(kind.count for kind in question.kinds)
     unplaced = sum(entry.pods.count for entry in decision.unschedulable)
     reasons = [
         (
-            f"cheapest mix for {pods - unplaced} pods over {len(options)} options: {_mix(bought)}"
+            f"cheapest mix for {demand.n_pods - unplaced} pods over {_counted(options)}: {_mix(bought)}"
             f" at {_dollars(decision.cost_microusd_per_hour)}/h, bound"
             f" {_dollars(decision.bound_microusd_per_hour)}/h (gap {decision.gap:.2%})"
         ),
-        (
-            f"growing {best.node_group} by {best.node_count} now costs"
-            f" {_dollars(best.cost_microusd_per_hour)}/h, {_dollars(max(0.0, regret[best.node_group]))}/h"
-            " more than its pods cost in the mix"
-        ),
-        f"price: {best.price.origin}",
+        *_grouped(demand),
+        *_growing(first, "its pods cost in the mix"),
     ]
     if unplaced:
         reasons.append(f"{unplaced} pods fit on no template node")
+    return Choice(first.option, "; ".join((*reasons, *_priced(first.option, options))))
+
+
+def _without_mix(demand: Demand, options: Sequence[ScaleUpOption], why: str) -> Choice:
+    first = first_to_grow(demand, options, worth_alone(demand, options), 0.0)
+    reasons = (
+        f"no cheapest mix and no bound for {demand.n_pods} pods over {_counted(options)}: {why}",
+        *_grouped(demand),
+        "pods are valued by the least price of the share of a node that they fill",
+        *_growing(first, "its pods are worth"),
+        *_priced(first.option, options),
+    )
+    return Choice(first.option, "; ".join(reasons))
+
+
+def _counted(options: Sequence[ScaleUpOption]) -> str:
+    return f"{len(options)} options" if len(options) > 1 else "the only option that helps a pod"
+
+
+def _grouped(demand: Demand) -> tuple[str, ...]:
+    if demand.ratio <= 1:
+        return ()
+    return (
+        (
+            f"{demand.distinct} kinds of pods taken for {len(demand.requests)}, each of the mean of requests"
+            f" that differ by {demand.ratio - 1:.0%} at most"
+        ),
+    )
+
+
+def _growing(first: First, measure: str) -> tuple[str, ...]:
+    option, before = first.option, first.before
+    than = "less" if round(first.regret) < 0 else "more"
+    cost = (
+        f"growing {option.node_group} by {option.node_count} now costs"
+        f" {_dollars(option.cost_microusd_per_hour)}/h, {_dollars(abs(first.regret))}/h {than} than {measure}"
+    )
+    if before is None:
+        return (cost,)
+    return cost, (
+        f"it goes before {before.node_group}, whose {_dollars(before.cost_microusd_per_hour)}/h for all of"
+        f" its pods become about {_dollars(first.in_two)}/h together"
+    )
+
+
+def _priced(best: ScaleUpOption, options: Sequence[ScaleUpOption]) -> tuple[str, ...]:
     unknown = sum(not option.price.is_known for option in options)
     if unknown and best.price.is_known:
-        reasons.append(f"{unknown} of the options have an estimated price")
-    return Choice(best, "; ".join(reasons))
-
-
-def _pod_worth(
-    question: ScaleUpQuestion, options: Sequence[ScaleUpOption], decision: Decision
-) -> list[float]:
-    """Dual price of a pod of each kind, micro-dollars an hour; 0 for kinds that no option helps."""
-    reached = sorted({kind for option in options for kind, _ in option.helps})
-    worth = [0.0] * len(question.kinds)
-    counts = [question.kinds[kind].count for kind in reached]
-    for kind, price in zip(reached, pod_worths(decision, counts), strict=True):
-        worth[kind] = price
-    return worth
+        return f"price: {best.price.origin}", f"{unknown} of the options have an estimated price"
+    return (f"price: {best.price.origin}",)
 
 
 def _cheapest(question: ScaleUpQuestion) -> Choice | None:

@@ -86,9 +86,10 @@ class ExpanderService:
         question = scale_up_question(request)
         seconds = SOLVE_S
         if ends_at is not None:
-            seconds = min(seconds, ends_at - time.monotonic() - REPLY_S)
-            if seconds <= 0:
-                raise TooLateError("the deadline leaves no time to weigh the options")
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                raise TooLateError("the deadline has passed before the options could be weighed")
+            seconds = max(0.0, min(seconds, left - REPLY_S))
         choice = choose(question, self._solver, seconds, UntilAbandoned(seconds, cancel))
         answer = expander_pb2.BestOptionsResponse()
         if choice is not None:
