@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,30 @@ class TlsOptions:
             raise ValueError("a client certificate needs its key and a key its certificate")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Credentials of a channel; raises OSError if a file cannot be read."""
+        """Credentials of a channel.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be read.
+        InputError
+            If one holds no certificate, or the key is not that of the certificate: gRPC would take them,
+            and fail every handshake.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca_file is not None:
+            _read(self.ca_file)
+            try:
+                context.load_verify_locations(self.ca_file)
+            except ssl.SSLError as error:
+                raise InputError.of(str(self.ca_file), f"holds no certificate: {error}") from error
+        if self.cert_file is not None and self.key_file is not None:
+            try:
+                # A password that is wrong, too, lest OpenSSL ask for one on the terminal.
+                context.load_cert_chain(self.cert_file, self.key_file, password="")
+            except (ssl.SSLError, ValueError) as error:
+                fault = f"is not the key of the certificate in {self.cert_file}: {error}"
+                raise InputError.of(str(self.key_file), fault) from error
         return grpc.ssl_channel_credentials(
             root_certificates=_read(self.ca_file),
             private_key=_read(self.key_file),

@@ -179,6 +179,10 @@ def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: 
         assert trusted.url.startswith("https://")
         assert ask(trusted) == ""
         assert "no bearer token" in ask(stranger)
+        other = tmp_path / "other"
+        other.mkdir()
+        wrong = ("--server", server.address, "--tls-ca", str(made_certificates(other) / "ca.pem"))
+        assert "CERTIFICATE_VERIFY_FAILED" in ask(start(*wrong, "--budget", "0.5", *https))
 
 
 def test_certificates_are_read_again_on_both_sides(start: Callable[..., Extender], tmp_path: Path) -> None:
@@ -300,6 +304,21 @@ def test_printed_configuration_leads_kube_scheduler_to_its_api_server(
     """kube-scheduler ignores --kubeconfig beside --config."""
     configuration = yaml.safe_load(run("--print-config", *options).stdout)
     assert configuration.get("clientConnection") == connection
+
+
+def test_tls_files_that_cannot_work_are_refused_at_the_start(tmp_path: Path) -> None:
+    files = made_certificates(tmp_path)
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("no certificate")
+    pair = ("--tls-cert", str(files / "client.pem"), "--tls-key", str(files / "server.key"))
+    for options, message in (
+        (("--tls-ca", str(garbage)), "garbage.pem: holds no certificate"),
+        (pair, "server.key: is not the key of the certificate in"),
+    ):
+        finished = run(*options, "--server", "localhost:1", "--address", "127.0.0.1:0")
+        assert finished.returncode == 2
+        assert message in " ".join(finished.stderr.split())
+        assert "Traceback" not in finished.stderr
 
 
 @pytest.mark.parametrize(

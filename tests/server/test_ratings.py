@@ -44,6 +44,9 @@ class Server:
         update = self.service._update_reader.update(cluster.update)
         self.service.state.apply(update)
 
+    async def no_connection(self) -> str:
+        return ""
+
     async def rate(
         self, request: scheduling_service_pb2.RateNodesRequest
     ) -> scheduling_service_pb2.RateNodesResponse:

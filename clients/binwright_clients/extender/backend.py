@@ -31,6 +31,9 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 0.5
 """Between two tries: a server needs a second to start, and kube-scheduler waits five."""
 
+CAUSE_S = 0.2
+"""Longest time to find out why a call has waited in vain; kube-scheduler waits a second beyond our budget."""
+
 _AGAIN = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.FAILED_PRECONDITION}
 )
@@ -107,7 +110,7 @@ class Backend:
             await asyncio.wait(self._closing)
 
     def _connected(self) -> grpc.aio.Channel:
-        """A channel with the certificates that are there now; raises OSError if one cannot be read."""
+        """A channel with the certificates that are there now; raises OSError or InputError."""
         options = [
             *channel_options(MAX_MESSAGE_BYTES, RetryPolicy(max_attempts=1), self._tls),
             ("grpc.initial_reconnect_backoff_ms", 50),
@@ -127,7 +130,7 @@ class Backend:
         if stamp != self._tls_stamp:
             try:
                 renewed = self._connected()
-            except OSError as error:
+            except (OSError, InputError) as error:
                 if self._tls_stamp:
                     _log.error("certificates cannot be read; those before stay: %s", error)
                 self._tls_stamp = ()  # told once, and tried again with every call
@@ -172,8 +175,29 @@ class Backend:
                 request, timeout=timeout_s, metadata=self._token.metadata(), wait_for_ready=True
             )
         except grpc.aio.AioRpcError as error:
-            raise _mapped(error) from error
+            raise _mapped(await self._explained(error, timeout_s)) from error
         return response
+
+    async def no_connection(self) -> str:
+        """Why there is no connection to the server: a wrong address or authority; empty if there is one.
+
+        A call that waits for a connection is never told.
+        """
+        try:
+            await self._method("RateNodes")(
+                api.RateNodesRequest(), timeout=CAUSE_S, metadata=self._token.metadata()
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                return error.details() or ""
+        return ""
+
+    async def _explained(self, error: grpc.aio.AioRpcError, waited_s: float) -> grpc.aio.AioRpcError:
+        """The error, with the cause where it says only that time has run out."""
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            return error
+        told = unanswered(waited_s, await self.no_connection())
+        return grpc.aio.AioRpcError(error.code(), error.initial_metadata(), error.trailing_metadata(), told)
 
     async def _probe(self, seconds: float) -> None:
         request = api.RateNodesRequest()
@@ -197,11 +221,17 @@ class Backend:
                 )
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _AGAIN or self._clock() + pause >= ends_at:
+                    told = await self._explained(error, self.budget_s)
                     for breaker in breakers:
-                        breaker.note(error)
-                    raise _mapped(error) from error
+                        breaker.note(told)
+                    raise _mapped(told) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def unanswered(waited_s: float, cause: str) -> str:
+    """What to say of a call whose time has run out."""
+    return f"the server has not answered within {waited_s:g} s{': ' if cause else ''}{cause}"
 
 
 def _files(tls: TlsOptions | None) -> tuple[Path, ...]:

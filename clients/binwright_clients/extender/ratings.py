@@ -20,7 +20,7 @@ from binwright.v1 import problem_pb2
 from binwright.v1 import scheduling_service_pb2 as api
 from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
-from binwright_clients.extender.backend import Backend
+from binwright_clients.extender.backend import Backend, unanswered
 from binwright_clients.rpc_errors import DeadlineExceededError
 
 MOST_KINDS = 256
@@ -134,7 +134,7 @@ class RatingsSource:
         try:
             return await asyncio.wait_for(answer, self._budget_s)
         except TimeoutError:
-            message = f"the server has not answered within {self._budget_s:g} s"
+            message = unanswered(self._budget_s, await self._backend.no_connection())
             raise DeadlineExceededError(message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
 
     async def close(self) -> None:
