@@ -11,13 +11,14 @@ that use a whole number of reserved nodes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from binwright_optimizer.model import CapacityType, Certificate
 from binwright_optimizer.model.forecast import PPM, Period
-from binwright_optimizer.model.mixes import Packed, PackedMix
+from binwright_optimizer.model.mixes import NodePattern, Packed, PackedMix
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.commit import (
     Choices,
@@ -45,6 +46,8 @@ MOST_ROUNDS = 8
 """Rounds of new prices; small plans are proven after three to six."""
 MOST_REPAIRS = 3
 """Rounds of recombination, each for the commitments that the last one chose."""
+MOST_COMBINATIONS, FEW = 600, 24
+"""Recombinations, and different packing problems, of plans small enough to try all that could be reserved."""
 CLOSING = 1 + MOST_REPAIRS
 """What follows the last round takes about as long as so many choices of commitments."""
 ENOUGH = 0.002
@@ -90,6 +93,8 @@ class Ledger:
         For each question at list prices, the bounds proven at these and at other prices.
     proven
         For each of these proofs, the question and the mix that it came with.
+    all_nodes
+        For a question of few pods all nodes worth considering, and one of each bought; else none.
     recombined
         Questions and reserved units by instrument for which mixes were put together.
     """
@@ -105,6 +110,7 @@ class Ledger:
     known: dict[Question, list[Mix]] = field(default_factory=dict)
     proofs: dict[Question, list[Proof]] = field(default_factory=dict)
     proven: dict[Question, list[tuple[Question, Mix]]] = field(default_factory=dict)
+    all_nodes: Callable[[Question], Sequence[tuple[NodePattern, Purchase]]] = lambda _: ()
     recombined: set[tuple[Question, tuple[int, ...]]] = field(default_factory=set)
 
     def learn(self, answers: Mapping[Question, Mix]) -> None:
@@ -215,27 +221,66 @@ class Ledger:
                     found.append(at)
         return found
 
+    @property
+    def is_small(self) -> bool:
+        """Whether different packing problems are so few that all nodes of each may be looked at."""
+        return len({question for question, _ in self.questions.values()}) <= FEW
+
     def recombine(self, units: Sequence[int]) -> bool:
         """Mixes for so many units of each purchasable; whether any is new."""
+        pieces = self._known_pieces()
+        is_new = False
+        for key, (question, _) in self.questions.items():
+            reserved = [int(n) for n in units_in(self.scopes.market, units, key[2])]
+            is_new |= self._recombine(question, reserved, pieces)
+        return is_new
+
+    def recombine_all(self) -> None:
+        """Where the plan is small, mixes for all numbers of reserved nodes that could be of use."""
+        market = self.scopes.market
+        asked = {(question, key[2]) for key, (question, _) in self.questions.items() if question.asked}
+        most = max((sum(pods for _, pods in question.asked) for question, _ in asked), default=0)
+        bought = sorted({p.instrument for p in market.purchasables if self.scopes.counts_nodes(p.instrument)})
+        numbers = (most + 1) ** len(bought)
+        if not bought or numbers * len(asked) > MOST_COMBINATIONS or not self.is_small:
+            return
+        pieces = self._known_pieces()
+        for question, period in sorted(asked):
+            held = [int(n) for n in market.held_units(period)]
+            here = [at for at in bought if self._is_reservation(at, question.region)]
+            enough = sum(pods for _, pods in question.asked)
+            for counts in itertools.product(range(enough + 1), repeat=len(here)):
+                if sum(counts) <= enough:
+                    more = dict(zip(here, counts, strict=True))
+                    reserved = [n + more.get(at, 0) for at, n in enumerate(held)]
+                    self._recombine(question, reserved, pieces)
+
+    def _known_pieces(self) -> dict[tuple[str, str], list[Piece]]:
+        """The patterns of all mixes known, by region and zone."""
         pieces: dict[tuple[str, str], list[Piece]] = {}
         for question, mixes in self.known.items():
             if question.kind is CapacityType.ON_DEMAND:
                 found = pieces.setdefault((question.region, question.zone), [])
                 found += [piece for mix in mixes for piece in self._pieces(question.region, mix)]
-        is_new = False
-        for key, (question, _) in self.questions.items():
-            reserved = [int(n) for n in units_in(self.scopes.market, units, key[2])]
-            here = tuple(
-                n if self._is_reservation(at, question.region) else 0 for at, n in enumerate(reserved)
-            )
-            if not question.asked or not any(here) or (question, here) in self.recombined:
-                continue
-            self.recombined.add((question, here))
-            supply = [(self.scopes.market.instruments[at], n) for at, n in enumerate(here) if n]
-            chosen = recombined(dict(question.asked), pieces[question.region, question.zone], supply)
-            if chosen is not None:
-                is_new |= self.add(question, self._mix(question, chosen))
-        return is_new
+        return pieces
+
+    def _recombine(
+        self, question: Question, reserved: Sequence[int], pieces: Mapping[tuple[str, str], list[Piece]]
+    ) -> bool:
+        """A mix for so many units of each instrument; whether it is new."""
+        here = tuple(n if self._is_reservation(at, question.region) else 0 for at, n in enumerate(reserved))
+        if not question.asked or not any(here) or (question, here) in self.recombined:
+            return False
+        self.recombined.add((question, here))
+        supply = [(self.scopes.market.instruments[at], n) for at, n in enumerate(here) if n]
+        places = tuple(workload for workload, _ in question.asked)
+        full = [
+            self._piece(question.region, pattern, places, purchase.price_microusd_per_hour)
+            for pattern, purchase in self.all_nodes(question)
+        ]
+        known = full or pieces[question.region, question.zone]
+        chosen = recombined(dict(question.asked), known, supply, is_exact=bool(full))
+        return chosen is not None and self.add(question, self._mix(question, chosen))
 
     def _is_reservation(self, instrument: int, region: str) -> bool:
         """Whether an instrument reserves nodes of a region."""
@@ -249,10 +294,13 @@ class Ledger:
             return
         prices = {(p.instance_type, p.zone): p.price_microusd_per_hour for p in mix.purchases}
         for pattern, _ in mix.packed.mix.nodes:
-            pods = tuple((mix.packed.places[at], n) for at, n in pattern.pods)
             price = prices[pattern.instance_type, pattern.zone]
-            group = self.scopes.group_of[region, pattern.instance_type, pattern.zone]
-            yield Piece(replace(pattern, price_microusd_per_hour=price), pods, price, group)
+            yield self._piece(region, pattern, mix.packed.places, price)
+
+    def _piece(self, region: str, pattern: NodePattern, places: Sequence[int], price: int) -> Piece:
+        pods = tuple((places[at], n) for at, n in pattern.pods)
+        group = self.scopes.group_of[region, pattern.instance_type, pattern.zone]
+        return Piece(replace(pattern, price_microusd_per_hour=price), pods, price, group)
 
     def _mix(self, question: Question, chosen: Mapping[Piece, int]) -> Mix:
         """A mix of patterns, as if it had been solved for the question."""
@@ -263,7 +311,7 @@ class Ledger:
             for mix in mixes
             for p in mix.purchases
             if p.capacity_type is CapacityType.ON_DEMAND
-        }
+        } | {(p.instance_type, p.zone): p for _, p in self.all_nodes(question)}
         places = tuple(workload for workload, _ in question.asked)
         bought: dict[tuple[str, str], int] = {}
         nodes = []
@@ -316,6 +364,7 @@ def improve(
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
         return best
     bound, prices, units = _priced(ledger, ask, best, pace)
+    ledger.recombine_all()
     for _ in range(MOST_REPAIRS):
         is_new = ledger.recombine(units)
         found = choose(ledger.cells(), market, chances, risk)

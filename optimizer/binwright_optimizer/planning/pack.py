@@ -201,7 +201,7 @@ def _named(instance: Instance, packing: Packing, wanted: Wanted) -> Iterator[tup
         used = [(int(i), int(pattern[i])) for i in np.flatnonzero(pattern)]
         while nodes:
             pods, alike = _handed_out(used, members, left, nodes)
-            named = _pattern(instance, j, pods)
+            named = pattern_of(instance, j, pods)
             merged[named] = merged.get(named, 0) + alike
             nodes -= alike
     yield from merged.items()
@@ -232,7 +232,8 @@ def _handed_out(
     return tuple(sorted(pods.items())), alike
 
 
-def _pattern(instance: Instance, j: int, pods: tuple[tuple[int, int], ...]) -> NodePattern:
+def pattern_of(instance: Instance, j: int, pods: tuple[tuple[int, int], ...]) -> NodePattern:
+    """A node of a candidate with its names, for pods by workload."""
     row = instance.row_of[j]
     kind = instance.problem.catalog.instance_types[instance.shelf.type_of[row]]
     offering = kind.offerings[instance.shelf.offering_of[row]]

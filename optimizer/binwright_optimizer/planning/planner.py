@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache, partial
 
 from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.model import CapacityType, Catalog
@@ -25,6 +26,7 @@ from binwright_optimizer.planning.commit import Commitments, Risk, prove, risk_w
 from binwright_optimizer.planning.engine import Check, Engine, LocalEngine
 from binwright_optimizer.planning.evidence import evidence_of
 from binwright_optimizer.planning.fanout import Answers
+from binwright_optimizer.planning.full_nodes import full_nodes
 from binwright_optimizer.planning.largest import most_node_cpu
 from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
 from binwright_optimizer.planning.mix import Mix, without_giants
@@ -125,6 +127,8 @@ def make_plan(
     def keep(question: Question, nodes: Nodes) -> Mix | None:
         return shop.keep(question, nodes, SolveParams(deadline_s=KEEP_S, gap=KEEP_GAP, seed=params.seed))
 
+    if ledger.is_small:
+        ledger.all_nodes = cache(partial(full_nodes, shop))
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
     # The rule knows the machines of the embedded price lists only.
     rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)

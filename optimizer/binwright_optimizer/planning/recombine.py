@@ -8,7 +8,8 @@ ten of them and something else beside. So the node patterns that the engine foun
     group     sum_c r_cg <= sum_{p in g} n_p        for every group g
     reserved  sum_g r_cg <= units_c                 for every reservation c
 
-which is small, for patterns are few. What comes out is a mix like any other; it proves nothing.
+which is small, for patterns are few. Where few pods are wanted, all patterns are known (`full_nodes`), and
+the combination is the best there is. What comes out is a mix like any other; it proves nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MOST_PATTERNS = 120
 TREE_NODES = 20
 GAP = 1e-3
 """Gap at which a combination is good enough: the mixes that it is made of are no better."""
+EXACT_TREE_NODES, EXACT_GAP = 500, 1e-7
+"""The same where all patterns are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ def recombined(
     asked: Mapping[int, int],
     pieces: Sequence[Piece],
     reservations: Sequence[tuple[Instrument, int]],
+    *,
+    is_exact: bool = False,
 ) -> dict[Piece, int] | None:
     """Numbers of each pattern that hold the pods for the least money beside reservations; None if none do.
 
@@ -52,6 +57,8 @@ def recombined(
         Pods by workload.
     reservations
         Instruments that count nodes, with the whole nodes reserved.
+    is_exact
+        Look for the best combination; there are few.
     """
     useful = _useful(asked, pieces)
     costs = [piece.price / 1e6 for piece in useful]
@@ -76,7 +83,8 @@ def recombined(
     for group, entries in by_group.items():
         nodes = [(at, -1.0) for at, piece in enumerate(useful) if piece.group == group]
         rows.add([*entries, *nodes], -highspy.kHighsInf, 0.0)
-    found, _ = optimum(costs, [0.0] * len(costs), rows, list(range(len(useful))), TREE_NODES, GAP)
+    effort = (EXACT_TREE_NODES, EXACT_GAP) if is_exact else (TREE_NODES, GAP)
+    found, _ = optimum(costs, [0.0] * len(costs), rows, list(range(len(useful))), *effort)
     return {piece: round(n) for piece, n in zip(useful, found, strict=False) if round(n)}
 
 
