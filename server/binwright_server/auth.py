@@ -32,8 +32,8 @@ _log = structlog.get_logger(__name__)
 class TokenFile:
     """The tokens of a file, as they stand in it now.
 
-    A file that cannot be read later, while it is being replaced for instance, leaves the tokens as they
-    were; one that is there but holds none revokes them all.
+    A file that cannot be read later, or that holds no token, while it is being replaced for instance, leaves
+    the tokens as they were, with an error in the log.
 
     Raises
     ------
@@ -69,12 +69,16 @@ class TokenFile:
         if stamp == self._stamp:
             return
         try:
-            self._digests = _digests(self._path)
+            digests = _digests(self._path)
+            wrong = "" if digests else "holds no token"
         except (OSError, UnicodeDecodeError) as error:
+            digests, wrong = (), _reason(error)
+        if wrong:
             if self._stamp:
-                _log.error("token file cannot be read", file=str(self._path), reason=_reason(error))
+                _log.error("tokens stay as they were", file=str(self._path), reason=wrong)
             self._stamp = ()  # told once, and tried again with every call
             return
+        self._digests = digests
         self._stamp = stamp
         _log.info("tokens read again", file=str(self._path), tokens=len(self._digests))
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from binwright.v1 import decision_pb2, problem_pb2
 from binwright_clients.cli.main import main
+from binwright_clients.cli.output import print_yaml
 from binwright_clients.clusterautoscaler.deployment import autoscaler_manifests
 from binwright_clients.eksctl import cluster_config
 from binwright_clients.errors import InputError
@@ -233,6 +234,15 @@ def test_autoscaler_manifests_are_valid_and_set_up_as_the_reference() -> None:
     assert "--balance-similar-node-groups" in command
     assert "--startup-taint=node.cilium.io/agent-not-ready" in command
     assert any(flag.endswith("k8s.io/cluster-autoscaler/prod") for flag in command)
+
+
+def test_printed_yaml_has_no_anchors(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same list in two places; permissions have such."""
+    verbs = ["get", "list"]
+    print_yaml({"rules": [{"verbs": verbs}, {"verbs": verbs}]})
+    printed = capsys.readouterr().out
+    assert yaml.safe_load(printed) == {"rules": [{"verbs": verbs}, {"verbs": verbs}]}
+    assert "id001" not in printed
 
 
 def test_autoscaler_asks_our_expander_first_over_tls() -> None:

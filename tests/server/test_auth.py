@@ -27,6 +27,7 @@ from certificates import made_certificates
 from google.protobuf.descriptor import MethodDescriptor
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from harness import serving, solve_request
+from structlog.testing import capture_logs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ONCE = RetryPolicy(max_attempts=1)
@@ -123,11 +124,16 @@ def test_file_that_vanishes_leaves_its_tokens_and_comes_back(tokens: Path) -> No
     assert (known.admits("first"), known.admits("fifth")) == (False, True)
 
 
-def test_file_that_is_emptied_revokes_every_token(tokens: Path) -> None:
+def test_file_that_is_emptied_leaves_its_tokens_until_there_are_others(tokens: Path) -> None:
+    """A write that was cut short must not lock everybody out; a token is revoked by another in its place."""
     known = TokenFile(tokens)
-    replace(tokens, "\n")
-    assert not known.admits("first")
-    assert not known.admits("")
+    with capture_logs() as logs:
+        replace(tokens, "\n")
+        assert known.admits("first")
+        assert not known.admits("")
+    assert [(entry["log_level"], entry["reason"]) for entry in logs] == [("error", "holds no token")]
+    replace(tokens, "sixth\n")
+    assert (known.admits("first"), known.admits("sixth")) == (False, True)
 
 
 def test_file_without_a_token_is_refused_at_start(tmp_path: Path) -> None:

@@ -18,6 +18,15 @@ try:
 except ImportError:  # PyYAML built without libyaml: same output, slower
     from yaml import SafeDumper as _Dumper  # type: ignore[assignment]
 
+
+class _PlainDumper(_Dumper):
+    """Writes a list that stands in two places twice: people read anchors no better than some tools."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - named by PyYAML
+        """Always."""
+        return True
+
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -48,7 +57,7 @@ def print_yaml(*documents: object, comments: Sequence[str] = ()) -> None:
     click.echo(
         yaml.dump_all(
             documents,
-            Dumper=_Dumper,
+            Dumper=_PlainDumper,
             sort_keys=False,
             allow_unicode=True,
             explicit_start=len(documents) > 1,

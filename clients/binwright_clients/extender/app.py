@@ -116,11 +116,12 @@ class Extender:
     async def preempt(self, body: bytes) -> bytes:
         """ExtenderPreemptionResult: the nodes where evictions lose least and serve the plan best."""
         arguments = read_preemption(body)
+        pod = read_template(arguments.pod)
         # Nodes without victims are an error to kube-scheduler, which never asks about them.
         asked = {node: found for node, found in arguments.victims.items() if found.uids}
         if not asked:
             return preemption_result({})
-        request = api.PreemptRequest(pod=read_template(arguments.pod), name=_name_of(arguments.pod))
+        request = api.PreemptRequest(pod=pod, name=_name_of(arguments.pod))
         for node, found in asked.items():
             eviction = request.evictions.add(node=node, broken_budgets=found.broken_budgets)
             for position, uid in enumerate(found.uids):

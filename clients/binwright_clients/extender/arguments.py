@@ -153,9 +153,11 @@ def read_preemption(body: bytes) -> PreemptionArguments:
     """Arguments of preempt; raises MalformedArgumentsError."""
     fields = _fields(body)
     pod = _mapping(fields, "pod")
-    by_node = fields.get("nodenametometavictims") or fields.get("nodenametovictims") or {}
-    if not isinstance(by_node, dict):
-        raise MalformedArgumentsError("NodeNameToMetaVictims must be a mapping")
+    given = (fields.get(key) for key in ("nodenametometavictims", "nodenametovictims"))
+    by_kind = [each for each in given if each is not None]
+    if not all(isinstance(each, dict) for each in by_kind):
+        raise MalformedArgumentsError("NodeNameToMetaVictims and NodeNameToVictims must be mappings")
+    by_node: dict[str, Any] = next(filter(None, by_kind), {})
     victims = {}
     for node, value in by_node.items():
         entry = _lower(value, f"victims on {node}")

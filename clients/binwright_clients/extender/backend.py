@@ -241,4 +241,7 @@ def _files(tls: TlsOptions | None) -> tuple[Path, ...]:
 
 
 def _mapped(error: grpc.aio.AioRpcError) -> Exception:
-    return exception_of(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))
+    said = error.details() or ""
+    if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+        said += " (binwright extender --watch does that)"
+    return exception_of(error.code(), said, tuple(error.trailing_metadata() or ()))
