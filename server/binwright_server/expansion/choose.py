@@ -2,7 +2,7 @@
 
 Cluster Autoscaler grows one group at a time, by a number of nodes of its own, and asks again for the pods
 that are left. The group to grow first is therefore not the one that the cheapest mix buys most of, but the
-one whose whole purchase fits the mix best, as `order` tells.
+first of a sequence of whole growths that costs least in all, as `order` tells.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def _types(options: Sequence[ScaleUpOption]) -> tuple[InstanceType, ...]:
 
 
 def _by_mix(demand: Demand, options: Sequence[ScaleUpOption], decision: Decision) -> Choice:
-    first = first_to_grow(demand, options, worth_in_mix(demand, options, decision), decision.gap)
     bought = Counter(claim.instance_type for claim in decision.node_claims)
+    first = first_to_grow(demand, options, worth_in_mix(demand, options, decision), bought)
     unplaced = sum(entry.pods.count for entry in decision.unschedulable)
     reasons = [
         (
@@ -177,7 +177,7 @@ def _by_mix(demand: Demand, options: Sequence[ScaleUpOption], decision: Decision
 
 
 def _without_mix(demand: Demand, options: Sequence[ScaleUpOption], why: str) -> Choice:
-    first = first_to_grow(demand, options, worth_alone(demand, options), 0.0)
+    first = first_to_grow(demand, options, worth_alone(demand, options), ())
     reasons = (
         f"no cheapest mix and no bound for {demand.n_pods} pods over {_counted(options)}: {why}",
         *_grouped(demand),
@@ -204,18 +204,18 @@ def _grouped(demand: Demand) -> tuple[str, ...]:
 
 
 def _growing(first: First, measure: str) -> tuple[str, ...]:
-    option, before = first.option, first.before
+    option = first.option
     than = "less" if round(first.regret) < 0 else "more"
     cost = (
         f"growing {option.node_group} by {option.node_count} now costs"
         f" {_dollars(option.cost_microusd_per_hour)}/h, {_dollars(abs(first.regret))}/h {than} than {measure}"
     )
-    if before is None:
+    if not first.then:
         return (cost,)
-    return cost, (
-        f"it goes before {before.node_group}, whose {_dollars(before.cost_microusd_per_hour)}/h for all of"
-        f" its pods become about {_dollars(first.in_two)}/h together"
-    )
+    then = ", ".join(other.node_group for other in first.then[:_SHOWN_GROUPS])
+    hidden = len(first.then) - _SHOWN_GROUPS
+    then += f" and {hidden} more groups" if hidden > 0 else ""
+    return cost, f"with {then} for the pods it leaves about {_dollars(first.total)}/h in all"
 
 
 def _priced(best: ScaleUpOption, options: Sequence[ScaleUpOption]) -> tuple[str, ...]:
