@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import http.client
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,7 @@ def test_compressed_questions_are_read(webhook: Webhook) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"{}" * 99)[:-12], b""])
 def test_a_body_that_cannot_be_unpacked_is_told_in_the_protocols_form(
-    webhook: Webhook, encoding: str, body: bytes
+    webhook: Webhook, caplog: pytest.LogCaptureFixture, encoding: str, body: bytes
 ) -> None:
     status, answer = webhook.post("filter", body, encoding)
     assert (status, answer["NodeNames"]) == (200, None)
@@ -99,6 +101,18 @@ def test_a_body_that_cannot_be_unpacked_is_told_in_the_protocols_form(
     assert status == 400
     assert answer["Error"].startswith("binwright: ")
     assert webhook.filter(pod_json(), ["a"])["NodeNames"] == ["a"], "the next question is answered"
+    assert not [record for record in caplog.records if record.exc_info], "a line, no traceback"
+
+
+def test_a_caller_that_stays_is_answered_after_a_body_that_cannot_be_unpacked(webhook: Webhook) -> None:
+    """kube-scheduler keeps its connections; the broken one is closed, and its next question opens another."""
+    good = json.dumps({"Pod": pod_json(), "NodeNames": ["a"]})
+    connection = http.client.HTTPConnection("127.0.0.1", webhook.port, timeout=30)
+    with closing(connection):
+        for body, headers in (("no gzip at all", {"Content-Encoding": "gzip"}), (good, {}), (good, {})):
+            connection.request("POST", "/filter", body, headers)
+            answer = json.loads(connection.getresponse().read())
+            assert (answer["NodeNames"] == ["a"]) == (body == good)
 
 
 def test_a_body_that_is_too_large_is_told_in_the_protocols_form(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +121,13 @@ def test_a_body_that_is_too_large_is_told_in_the_protocols_form(monkeypatch: pyt
         body = json.dumps({"Pod": pod_json(), "NodeNames": ["a"], "Note": "x" * 2**20}).encode()
         assert webhook.post("filter", body)[1]["Error"] == "binwright: the body is larger than 1 MiB"
         assert webhook.post("filter", gzip.compress(body), "gzip")[1]["Error"].endswith("larger than 1 MiB")
+
+
+def test_unknown_nodes_are_told_once(webhook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
+    for names in (["a", "gone"], ["gone", "b"], ["a", "gone", "lost"]):
+        webhook.filter(pod_json(), names)
+    told = [r.getMessage() for r in caplog.records if "does not know" in r.getMessage()]
+    assert told == ["the server does not know node gone", "the server does not know node lost"]
 
 
 def test_no_candidates_is_an_empty_answer(webhook: Webhook) -> None:

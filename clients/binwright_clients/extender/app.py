@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
@@ -47,6 +47,12 @@ MAX_BODY_BYTES = 256 * 2**20
 MOST_ANSWERS = 64
 """Answers kept; one on 5,000 nodes is 200 to 300 KB."""
 
+MOST_UNKNOWN = 10_000
+"""Names of unknown nodes that are remembered as told."""
+
+SHOWN_UNKNOWN = 5
+"""Names of unknown nodes in a line of the log."""
+
 HEALTH = "/healthz"
 
 _JSON = "application/json"
@@ -74,6 +80,7 @@ class Extender:
         self._binder = binder
         self._ratings = RatingsSource(backend, backend.budget_s)
         self._arguments = ArgumentsReader()
+        self._unknown: set[str] = set()
         self._answers: OrderedDict[tuple[object, Candidates, Ratings], bytes] = OrderedDict()
 
     def app(self) -> web.Application:
@@ -149,12 +156,24 @@ class Extender:
         key = (write, candidates, ratings)
         answer = self._answers.get(key)
         if answer is None:
+            self._tell_unknown(candidates.unknown(ratings.names))
             answer = self._answers[key] = write(candidates, ratings)
             if len(self._answers) > MOST_ANSWERS:
                 self._answers.popitem(last=False)
         else:
             self._answers.move_to_end(key)
         return answer
+
+    def _tell_unknown(self, names: Iterable[str]) -> None:
+        """Log nodes that kube-scheduler knows and the server does not, each once; some are only new."""
+        new = sorted(set(names) - self._unknown)
+        if not new:
+            return
+        if len(self._unknown) > MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown.update(new)
+        more = f" and {len(new) - SHOWN_UNKNOWN} more" if len(new) > SHOWN_UNKNOWN else ""
+        _log.warning("the server does not know node %s%s", ", ".join(new[:SHOWN_UNKNOWN]), more)
 
     def _answering(
         self, verb: Callable[[bytes], Awaitable[bytes]], spelled: Callable[[str], bytes], status: int
@@ -167,7 +186,10 @@ class Extender:
             except (MalformedArgumentsError, InputError, InvalidProblemError, UnicodeEncodeError) as error:
                 # The last is a text that JSON can spell and UTF-8 cannot: half of a surrogate pair.
                 _log.warning("%s: refused: %s", name, error)
-                return web.Response(body=spelled(f"binwright: {error}"), status=status, content_type=_JSON)
+                answer = web.Response(body=spelled(f"binwright: {error}"), status=status, content_type=_JSON)
+                if request.content.exception() is not None:
+                    answer.force_close()  # nobody can tell where the next question would begin
+                return answer
             except BinwrightError as error:
                 _log.error("%s: no answer: %s", name, error)
                 code = status if status == web.HTTPOk.status_code else web.HTTPServiceUnavailable.status_code
@@ -182,6 +204,8 @@ async def _body(request: web.Request) -> bytes:
     try:
         return await request.read()
     except web.RequestPayloadError as error:
+        # Nothing of it is left to be read; else aiohttp would try, and log its failure with a traceback.
+        request.content.feed_eof()
         raise MalformedArgumentsError(f"the body cannot be read: {' '.join(str(error).split())}") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise MalformedArgumentsError(f"the body is larger than {MAX_BODY_BYTES >> 20} MiB") from error

@@ -26,3 +26,14 @@ class Candidates:
             self._positions = tuple(map(nodes.position_of.__getitem__, self.names))
             self._nodes = nodes
         return self._positions
+
+    def unknown(self, nodes: NodeNames) -> tuple[str, ...]:
+        """The candidates that the server does not know.
+
+        >>> Candidates(("b", "nowhere", "a")).unknown(NodeNames(b"", ("a", "b")))
+        ('nowhere',)
+        """
+        positions = self.positions(nodes)
+        if -1 not in positions:
+            return ()
+        return tuple(name for name, position in zip(self.names, positions, strict=True) if position < 0)
