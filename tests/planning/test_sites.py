@@ -138,6 +138,14 @@ def test_loss_of_any_zone_leaves_room_for_all_pods() -> None:
     assert found.bound >= found.total - 1
 
 
+def test_pods_that_zones_hold_are_whole() -> None:
+    """Eleven pods on any two of three zones: 5.5 in each would do, 6, 6 and 5 must be held, 17 nodes."""
+    asked = replace(forecast([Band.exactly(11)], profile="flat"), resilience=Resilience(zones=1))
+    found = planned(asked, sold(HOME, 3, c4=0.10))
+    assert found.total == 1_700_000 * HOURS
+    assert found.bound >= found.total - 1
+
+
 def test_protected_share_costs_less_than_all() -> None:
     """Six of ten must survive: ten nodes will do, no zone with more than four of them."""
     asked = replace(TEN, resilience=Resilience(zones=1, protected_ppm=600_000))
@@ -191,9 +199,13 @@ def test_commitments_pay_for_nodes_of_all_sites() -> None:
     assert found.bound >= found.total - 1
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_extensive_form_confirms_split_plans(seed: int) -> None:
-    """One integer programme over all patterns of all sites, splits and losses together."""
+@pytest.mark.parametrize(("seed", "dearer", "proven"), [(0, 0.0, 0.836), (1, 0.054, 0.845), (2, 0.02, 0.879)])
+def test_extensive_form_confirms_split_plans(seed: int, dearer: float, proven: float) -> None:
+    """One integer programme over all patterns of all sites, splits and losses together.
+
+    So few pods fill their nodes badly, which cuts know nothing of: splits are up to 5.4 % dearer than the
+    optimum, and 84 % of it are proven.
+    """
     sizes = (1500, 2600)
     prices = {
         HOME: {"c4": 0.11, "c8": 0.19 + 0.01 * seed},
@@ -204,8 +216,8 @@ def test_extensive_form_confirms_split_plans(seed: int) -> None:
     catalogs = [sold(region, 2, **prices[region]) for region in (HOME, AWAY)]
     found = planned(asked, *catalogs)
     optimum = extensive_form(5 + seed, sizes, prices, 0.01 * seed) * HOURS * 1e6
-    assert found.bound <= optimum + 1
-    assert optimum - 1 <= found.total <= optimum * 1.06
+    assert optimum * proven <= found.bound <= optimum + 1
+    assert optimum - 1 <= found.total <= optimum * (1 + dearer) + 1
 
 
 def extensive_form(

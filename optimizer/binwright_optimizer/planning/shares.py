@@ -20,7 +20,9 @@ is left, sigma_ij, is the least worth of running a pod there, and
 
     cost >= sum_i d_i min_j (g_ij + sigma_ij) + sum_if phi_if P_if - sum_r kappa_r K_r
 
-in exact arithmetic. At other prices a cut carries over by the least ratio of prices, as in `programme.Proof`.
+in exact arithmetic. Where an item may lose any one of its k sites and keeps P pods, (k - 1) sum_j s_ij >= k P
+with whole s_ij, so that (k - 1) ceil(k P / (k - 1)) - k P times the least phi comes on top (`rounding`). At
+other prices a cut carries over by the least ratio of prices, as in `programme.Proof`.
 """
 
 from __future__ import annotations
@@ -172,10 +174,37 @@ class SplitProof:
             (self.losses.get((i, f), Fraction(0)) * pods for f, (_, pods) in enumerate(item.losses)),
             Fraction(0),
         )
+        if item.losses:
+            least_phi = min(self.losses.get((i, f), Fraction(0)) for f in range(len(item.losses)))
+            kept += least_phi * rounding(item)
         running = min(
             full * egress + w - scale * t for egress, w, t in zip(item.egress, worth, taken, strict=True)
         )
         return scale * kept + running * item.pods
+
+
+def rounding(item: Item) -> int:
+    """What whole pods add to the sum of an item's losses if any one site may fail and the rest keep the same.
+
+    Examples
+    --------
+    Five of six sites keep 12 pods: 14.4 would do, so 15 are held, and each is kept by five of six losses.
+
+    >>> losses = tuple((frozenset({site}), 12) for site in range(6))
+    >>> rounding(Item(0, "home", 12, 1000, tuple(range(6)), (0,) * 6, losses))
+    3
+    """
+    sites, kept = len(item.sites), {pods for _, pods in item.losses}
+    lost = {lost for lost, _ in item.losses}
+    if (
+        sites < 2
+        or len(kept) != 1
+        or len(item.losses) != sites
+        or lost != {frozenset({s}) for s in item.sites}
+    ):
+        return 0
+    (pods,) = kept
+    return -(-sites * pods // (sites - 1)) * (sites - 1) - sites * pods
 
 
 @dataclass(frozen=True, slots=True)

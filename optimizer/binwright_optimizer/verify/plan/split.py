@@ -11,6 +11,9 @@ alpha y_i + kappa_r c_i. Where sum_{f without j} phi_if <= Y_ij, weak duality gi
     cost >= sum_i d_i min_j (egress_ij + Y_ij - sum_{f without j} phi_if)
             + sum_if phi_if P_if - sum_r kappa_r K_r.
 
+Where any one of an item's k sites may fail and the same P must be left, the k losses added up leave (k - 1)
+times whole pods, which is more than k P by `_whole_pods`; so much more counts at the least phi of the k.
+
 At other prices a cut is worth the least ratio of prices of its site; phi is scaled down item by item until
 the condition holds, and kappa by the least ratio of all, which any factor may be.
 """
@@ -154,4 +157,21 @@ def _proven_of(item: Item, own: Mapping[Site, Fraction], record: SplitRecord, fu
     scale = min(scale, full)
     running = min(full * item.egress[site] + own[site] - scale * taken[site] for site in item.sites)
     kept = sum((phi[name] * pods for name, (_, pods) in item.losses.items()), Fraction(0))
+    kept += min(phi.values(), default=Fraction(0)) * _whole_pods(item)
     return item.pods * running + scale * kept
+
+
+def _whole_pods(item: Item) -> int:
+    """By how much the losses of an item, added up, leave more than they ask, for pods are whole.
+
+    If any one of k sites fails and the others hold P, all k hold ceil(k P / (k - 1)) or more together, and
+    each pod is left by k - 1 of the k losses.
+    """
+    k = len(item.sites)
+    asked = {pods for _, pods in item.losses.values()}
+    each_alone = sorted(tuple(lost) for lost, _ in item.losses.values()) == [(s,) for s in sorted(item.sites)]
+    if k < 2 or not each_alone or len(asked) > 1:
+        return 0
+    pods = next(iter(asked))
+    together = (k * pods + k - 2) // (k - 1)
+    return together * (k - 1) - k * pods
