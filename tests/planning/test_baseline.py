@@ -88,4 +88,4 @@ def test_rule_is_left_out_where_the_forecast_allows_no_node_as_large_as_its_own(
 
 def test_text_says_how_the_rule_counts() -> None:
     plan = make_plan(asked(Band.exactly(10)), PlanParams(20.0))
-    assert "nodes for the peak, 730 h a month" in sizing_text(plan)
+    assert "nodes for the peak, all hours" in sizing_text(plan)

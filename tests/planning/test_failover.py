@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from binwright_optimizer.model.forecast import (
 from binwright_optimizer.planning.failover import Failover, Loss, LossKind, Outcome, bought_by, bought_in
 from binwright_optimizer.planning.mix import STEADY
 from binwright_optimizer.planning.planner import PlanParams, make_plan
+from binwright_optimizer.planning.promises import unbound_promises
 from binwright_optimizer.verify.plan import verify_plan
 from click.testing import CliRunner
 from plan_cases import forecast, sold
@@ -90,6 +92,44 @@ def test_promise_for_all_binds_what_may_run_elsewhere_and_no_workload_promises_w
     own = tuple(replace(w, resilience=Resilience(failover_ppm=500_000)) for w in TEN.workloads)
     with pytest.raises(PlanningError, match="50% of it must survive the loss of a region, but it may run"):
         outcomes(replace(TEN, workloads=own), sold(HOME, 2, c4=0.10))
+
+
+def test_promise_for_all_that_binds_no_pod_of_a_workload_is_told() -> None:
+    """w0 may run at home only; with a second region 10 ms away it is bound, with none known it is not."""
+    asked = replace(TEN, resilience=Resilience(failover_ppm=1_000_000))
+    (said,) = unbound_promises(asked)
+    assert said.startswith("100% of all pods are to survive the loss of any region, but nothing is promised")
+    assert f"w0 wanted in {HOME}: no second region" in said
+    near = replace(
+        asked,
+        links=(Link(HOME, AWAY, 10),),
+        workloads=(replace(asked.workloads[0], regions=(HOME, AWAY), most_latency_ms=10),),
+    )
+    assert unbound_promises(near) == ()
+    assert unbound_promises(replace(near, links=())) == (said,)
+    own = replace(TEN.workloads[0], resilience=Resilience(failover_ppm=0))
+    assert unbound_promises(replace(asked, workloads=(own,))) == ()
+    found = make_plan(asked, PlanParams(60.0), catalogs={HOME: sold(HOME, 1, c4=0.10)})
+    assert said in found.warnings(date(2027, 1, 1))
+
+
+def test_command_does_not_say_that_nothing_is_promised_where_a_promise_binds_no_pod(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(
+        """apiVersion: binwright.dev/v1
+kind: Forecast
+periods: [2027-Q1]
+resilience: {zones: 0, regionFailoverShare: 1}
+workloads:
+  - {name: api, requests: {cpu: "3"}, demand: {us-east-1: {2027-Q1: 2}}}
+""",
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(main, ["plan", "failover", str(file), "-q", "--deadline", "1s"])
+    said = " ".join(result.stdout.split())
+    assert "warning: 100% of all pods are to survive the loss of any region" in said
+    assert "what the forecast promises binds no pod" in said
+    assert "promises nothing" not in said
 
 
 def test_pods_of_a_lost_region_that_may_run_nowhere_else_cannot_be_replaced() -> None:

@@ -8,7 +8,6 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
-from binwright_clients.cli.plan_forecast_view import gap_warning
 from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model.forecast import Band
 from binwright_optimizer.model.offers import (
@@ -112,6 +111,21 @@ def test_spend_on_one_type_pays_for_that_type_only() -> None:
     assert found.bound >= found.total - 1
 
 
+def test_payment_at_once_that_the_total_leaves_out_is_told() -> None:
+    """Ten e4 at 0.06 $/h paid upfront for a year: 5,256 $ at once, 1,296 $ of it in the quarter."""
+    offer = CommitmentOffer("e4 plan", 1, Upfront.ALL, 500_000, scope=Scope(("e4",)), is_estimate=True)
+    found = planned(forecast([Band.exactly(10)], (offer,), profile="flat"), c4=0.10, e4=0.12)
+    assert found.upfront_microusd == 600_000 * 24 * 365
+    said = (
+        "commitments are to be paid upfront, $5,256 on 2027-01-01; the total counts $1,296 of their cost; "
+        "their discounts are estimates"
+    )
+    assert said in found.warnings(date(2027, 1, 1))
+    monthly = replace(found.commitments[0], offer=replace(offer, upfront=Upfront.NONE))
+    later = replace(found, commitments=(monthly,)).warnings(date(2027, 1, 1))
+    assert not any("upfront" in warning for warning in later)
+
+
 def test_without_any_time_the_bound_is_that_of_the_largest_discount() -> None:
     """Ten e4 at 0.12 or c4 at 0.10 $/h: whatever is bought, half of c4's list price is paid at least."""
     offers = (
@@ -121,8 +135,9 @@ def test_without_any_time_the_bound_is_that_of_the_largest_discount() -> None:
     asked = forecast([Band.exactly(10)], offers, profile="flat")
     found = make_plan(asked, PlanParams(0.0), catalogs=market(c4=0.10, e4=0.12))
     assert 10 * 50_000 * 2160 - 1 <= found.bound <= found.total
-    assert "a longer --deadline may narrow it" in gap_warning(found)
-    assert gap_warning(replace(found, bound=found.total)) == ""
+    said = "the gap exceeds 1%: the deadline stopped the search, and a longer one may narrow it"
+    assert said in found.warnings(date(2027, 1, 1))
+    assert said not in replace(found, bound=found.total).warnings(date(2027, 1, 1))
 
 
 def test_without_any_time_what_is_held_lowers_the_bound_by_no_more_than_it_pays_for() -> None:

@@ -228,6 +228,17 @@ def test_end_of_usage_outside_the_plan_is_refused(saved: Path, tmp_path: Path, d
     )
 
 
+def test_usage_of_a_period_that_begins_after_its_end_is_refused(saved: Path, tmp_path: Path) -> None:
+    file = usage(saved, tmp_path, USAGE + "2027-Q2,us-east-1,x1.16xlarge,10,5\n")
+    arguments = ["plan", "actuals", str(saved / "plan.json"), file, "--until"]
+    early = CliRunner().invoke(main, [*arguments, "2027-04-01"])
+    assert early.exit_code == 2
+    said = "line 5: period: begins on 2027-04-01, but the usage ends before 2027-04-01 (--until)"
+    assert said in " ".join(early.stderr.split())
+    assert "(got '2027-Q2')" in early.stderr
+    assert CliRunner().invoke(main, [*arguments, "2027-04-02"]).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 
 import highspy
@@ -86,6 +87,9 @@ def test_quota_of_a_region_sends_the_rest_home() -> None:
     assert nodes(found) == {(HOME, ""): 6, (AWAY, ""): 4}
     assert found.total == 840_000 * HOURS
     assert found.bound >= found.total * 0.96  # the quota would hold two thirds of a fifth pod
+    assert not found.was_stopped
+    said = "the gap exceeds 1%: the search ended by itself, and a longer deadline does not narrow it"
+    assert said in found.warnings(date(2027, 1, 1))
     tight = replace(TEN, limits=(RegionLimit(HOME, 14_000),))
     with pytest.raises(PlanningError, match="no room"):
         planned(tight, sold(HOME, 1, c4=0.10))

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from binwright_clients.cli.main import main
+from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.errors import UnservedError
 from binwright_optimizer.model import CapacityType, Requirement, labels
 from binwright_optimizer.model.forecast import Band, RegionLimit, Resilience
+from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.planning.planner import PlanParams, make_plan
+from binwright_optimizer.planning.servable import free_of
 from click.testing import CliRunner
 from plan_cases import forecast, sold
 
@@ -47,6 +50,32 @@ def test_pod_larger_than_any_node_is_told_with_its_request_and_demand_as_written
     assert "3 to 9 pods of huge are wanted in eu-west-1 in 2027-Q2" in said
     assert "(workloads[1].demand.eu-west-1.2027-Q2: {" in said
     assert said.endswith("(got '500')\n")
+
+
+def test_largest_node_named_is_the_largest_sold_however_large_nodes_a_plan_buys(tmp_path: Path) -> None:
+    """Plans buy nodes of at most 32 vCPU unless a pod needs more; eu-west-1 sells far larger ones."""
+    said = complaint(
+        tmp_path,
+        """workloads:
+  - name: huge
+    requests: {cpu: "1000"}
+    demand: {eu-west-1: {2027-Q1: 1, 2027-Q2: 1}}
+  - name: many
+    requests: {cpu: "1", nvidia.com/gpu: 64}
+    demand: {eu-west-1: {2027-Q1: 1, 2027-Q2: 1}}
+""",
+    )
+    bare = {labels.BARE_METAL, labels.BURSTABLE}
+    kinds = [
+        kind
+        for kind in embedded_catalog("aws", ["eu-west-1"]).instance_types
+        if bare.isdisjoint(dict(kind.labels))
+    ]
+    cpu, gpus = (max(free_of(kind)[name] for kind in kinds) for name in ("cpu", "nvidia.com/gpu"))
+    assert cpu > 100_000
+    assert f"has {format_quantity(cpu, 'cpu')}, but" in said
+    assert gpus == 8
+    assert "has 8, but" in said
 
 
 def test_every_workload_that_fits_nothing_is_named_at_once(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def actuals(path: str, usage: str, until: datetime | None, output: str) -> None:
     plan = read_plan(path)
     if until is not None:
         _check_within(plan, until.date())
-    found = read_usage(usage, plan)
-    document = compared(plan, found, None if until is None else until.date())
+    day = None if until is None else until.date()
+    document = compared(plan, read_usage(usage, plan, day), day)
     if output == "json":
         click.echo(json.dumps(document, indent=2))
     elif output == "yaml":

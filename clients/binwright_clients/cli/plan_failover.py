@@ -19,7 +19,7 @@ from binwright_clients.cli.exit_codes import FAILED
 from binwright_clients.cli.failures import BadInput, Failure
 from binwright_clients.cli.output import output_option, print_table, print_yaml, stderr_console
 from binwright_clients.cli.plan_progress import plan_progress
-from binwright_clients.cli.plan_reference_view import plain_table
+from binwright_clients.cli.plan_reference_view import plain_table, warning_lines
 from binwright_clients.cli.render.text import dollars, literal, percent, some
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
@@ -101,6 +101,7 @@ def failover(
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.failover import Failover, bought_by
     from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists
+    from binwright_optimizer.planning.promises import unbound_promises
     from binwright_optimizer.planning.scenarios import scenarios
 
     names = [known.name or str(known.start) for known in asked.periods]
@@ -140,8 +141,10 @@ def failover(
     except PlanningError as error:
         raise BadInput(f"{path}: {error}") from error
     broken = sum(outcome.protected_lost for one in simulated for outcome in one.outcomes)
+    unbound = unbound_promises(asked)
     document = {
         "protected_pods_lost": broken,
+        "warnings": list(unbound),
         "periods": [
             {
                 "name": one.period,
@@ -158,7 +161,7 @@ def failover(
     elif output == "yaml":
         print_yaml(document)
     else:
-        print_table(_view(simulated, broken))
+        print_table(_view(simulated, broken, unbound))
     if broken:
         raise SystemExit(FAILED)
 
@@ -213,7 +216,7 @@ def _moved_document(moved: Moved) -> dict[str, Any]:
     return {"workload": moved.workload, "wanted_in": moved.home, "pods": moved.pods, "zone": moved.zone}
 
 
-def _view(simulated: list[_Simulated], broken: int) -> Group:
+def _view(simulated: list[_Simulated], broken: int, unbound: tuple[str, ...]) -> Group:
     parts: list[Any] = []
     for one in simulated:
         table = plain_table(
@@ -243,9 +246,11 @@ def _view(simulated: list[_Simulated], broken: int) -> Group:
         said = f"{broken} protected pods are lost: a promise is broken"
     elif any(outcome.is_promised for one in simulated for outcome in one.outcomes):
         said = "every promise holds"
+    elif unbound:
+        said = "what the forecast promises binds no pod"
     else:
         said = "the forecast promises nothing: see `resilience:` in examples/resilient.yaml"
-    return Group(*parts, Text(said, style="bold"))
+    return Group(*parts, *warning_lines(unbound), Text(said, style="bold"))
 
 
 def _promise(outcome: Outcome) -> str:

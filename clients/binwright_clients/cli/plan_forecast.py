@@ -131,6 +131,11 @@ def forecast(
     forecast's serviceLevel says less, and its bound is proven: no plan of this form is cheaper. Nodes have
     at most 32 vCPU (the forecast's maxNodeCpu; a pod that needs more raises it), burstable types are not
     bought, and 200m CPU and 256Mi of every node are left to daemons.
+
+    A table (examples/forecast.csv) has a row for each workload, region and period. Columns: workload, region,
+    period (2027-Q1; or period_start and period_end, the first day after it), cpu_milli, memory_mib, replicas
+    at the busiest hour (or p50 and, where known, p90 and p99); optional gpu_count, gpu_models (alternatives
+    between |), capacity_type (on-demand, spot), profile (flat, office, evening, night), currency (USD).
     """
     began_s = time.monotonic()
     if report is not None:
@@ -244,6 +249,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
         "expected_cost_usd": found.expected / 1e6,
         "without_commitments_usd": found.without_commitments / 1e6,
         "churn_usd": found.churn / 1e6,
+        "upfront_usd": found.upfront_microusd / 1e6,
         "service_level": service_level(found.forecast),
         "sizing_rule_usd": None if found.sizing_rule is None else found.sizing_rule / 1e6,
         "warnings": list(found.warnings(today())),

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _MICRO = 1_000_000
 MOST_SCENARIOS_SHOWN = 5
-MOST_GAP = 0.01
-"""Gap above which a plan says so."""
 
 
 def plan_view(found: Plan) -> RenderableType:
@@ -64,17 +62,8 @@ def _summary(found: Plan) -> Text:
     )
     if rule := sizing_text(found):
         text.append(f"\n{rule}")
-    if warning := gap_warning(found):
-        text.append(f"\n{warning}", style="yellow")
     text.append(f"\nscenarios: {scenario_text(found)}\n{service_text(found.forecast)}")
     return text
-
-
-def gap_warning(found: Plan) -> str:
-    """What to say of a gap that is wider than plans aim at; empty if it is not."""
-    if found.gap <= MOST_GAP:
-        return ""
-    return f"the gap exceeds {percent(MOST_GAP)}: a longer --deadline may narrow it"
 
 
 def sizing_text(found: Plan) -> str:
@@ -82,7 +71,7 @@ def sizing_text(found: Plan) -> str:
     if found.sizing_rule:
         saves = percent(1 - found.expected / found.sizing_rule)
         return (
-            f"sizing rule ${usd(found.sizing_rule)} expected (nodes for the peak, 730 h a month, held "
+            f"sizing rule ${usd(found.sizing_rule)} expected (nodes for the peak, all hours, held "
             f"commitments applied): the plan saves {saves}"
         )
     return f"no sizing rule to compare with: {found.sizing_note}" if found.sizing_note else ""

@@ -11,7 +11,6 @@ from binwright_clients.cli.plan_forecast_view import (
     backtest_lines,
     busiest_mixes,
     commitment_rows,
-    gap_warning,
     plan_notes,
     plan_regions,
     scenario_text,
@@ -107,8 +106,6 @@ def _lead(found: Plan) -> str:
         f"<strong>${usd(found.total)}</strong> {span}; {bound}.",
         f"Without commitments ${usd(found.without_commitments)}; the plan saves {percent(saving)}.",
     ]
-    if warning := gap_warning(found):
-        lines.append(f"{warning[0].upper() + warning[1:]}.")
     if rule := sizing_text(found):
         lines.append(f"{escape(rule[0].upper() + rule[1:])}.")
     lines += [f"Warning: {escape(remark)}." for remark in found.warnings(today())]

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 MICRO = 1_000_000
 HOURS_OF_MONTH = 730
-MOST_GAP = 0.01
-"""Gap above which a plan says so."""
 
 
 def plan_request(
@@ -93,6 +91,7 @@ def document_of(plan: planning_service_pb2.CapacityPlan, asked: Forecast) -> dic
         "expected_cost_usd": plan.expected_microusd / MICRO,
         "without_commitments_usd": plan.without_commitments_microusd / MICRO,
         "churn_usd": 0.0,
+        "upfront_usd": sum(bought.upfront_microusd for bought in plan.commitments) / MICRO,
         "service_level": level,
         "sizing_rule_usd": plan.sizing_rule_microusd / MICRO if has_rule else None,
         # Of the forecast the server warns by the paths of its message.
@@ -281,9 +280,6 @@ def _summary(document: Mapping[str, Any]) -> Text:
         text.append(f"\nsizing rule ${document['sizing_rule_usd']:,.0f} expected")
     elif document["sizing_rule_note"]:
         text.append(f"\nno sizing rule to compare with: {document['sizing_rule_note']}")
-    if document["gap"] > MOST_GAP:
-        said = f"\nthe gap exceeds {percent(MOST_GAP)}: a longer --deadline may narrow it"
-        text.append(said, style="yellow")
     return text
 
 

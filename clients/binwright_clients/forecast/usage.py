@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from typing import TypeVar
 
@@ -41,8 +42,13 @@ class Usage:
     cost_usd: dict[str, float]
 
 
-def read_usage(path: str, plan: SavedPlan) -> Usage:
+def read_usage(path: str, plan: SavedPlan, until: date | None = None) -> Usage:
     """The usage of a CSV or Parquet file.
+
+    Parameters
+    ----------
+    until
+        The day before which it ends: of periods that begin later there can be none.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
     table = read_table(source, problems)
     known = frozenset({"capacity_type", "cost_usd", "currency"})
     columns = required_columns(table, NEEDED, known, path)
-    periods = [period.name for period in plan.periods]
+    periods = {period.name: period.start for period in plan.periods}
     regions = sorted({mix.region for period in plan.periods for mix in period.mixes})
     hours: dict[Pool, float] = {}
     costs: dict[str, float] = {}
@@ -85,6 +91,9 @@ def read_usage(path: str, plan: SavedPlan) -> Usage:
         before = len(problems)
         if texts["period"] not in periods:
             fail("period", f"is no period of the plan{suggestion(texts['period'], periods)}")
+        elif until is not None and periods[texts["period"]] >= until:
+            begins = periods[texts["period"]]
+            fail("period", f"begins on {begins}, but the usage ends before {until} (--until)")
         if texts["region"] not in regions:
             fail("region", f"is no region of the plan{suggestion(texts['region'], regions)}")
         if not texts["instance_type"]:

@@ -27,11 +27,14 @@ class Pace:
     >>> pace = Pace(10.0, lambda: next(times))
     >>> [pace.another() for _ in range(3)]
     [True, True, False]
+    >>> pace.has_stopped
+    True
     """
 
     def __init__(self, seconds: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
         self.now = clock
         self.closing_s = 0.0
+        self.has_stopped = False
         self._ends_at = clock() + seconds
         self._began_at: float | None = None
         self._longest_s = 0.0
@@ -42,4 +45,7 @@ class Pace:
         if self._began_at is not None:
             self._longest_s = max(self._longest_s, now - self._began_at)
         self._began_at = now
-        return now + self._longest_s + self.closing_s < self._ends_at
+        fits = now + self._longest_s + self.closing_s < self._ends_at
+        # Rounds that end by themselves ask for no other.
+        self.has_stopped |= not fits
+        return fits

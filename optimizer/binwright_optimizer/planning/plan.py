@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -13,9 +13,14 @@ from binwright_optimizer.planning.accounts import Account
 from binwright_optimizer.planning.blocks import HourBlock
 from binwright_optimizer.planning.evidence import Evidence
 from binwright_optimizer.planning.mix import Mix, sources_of, stale_prices
+from binwright_optimizer.planning.promises import unbound_promises
 from binwright_optimizer.planning.scenarios import Scenario
 from binwright_optimizer.planning.sites import Site
 from binwright_optimizer.planning.spread import SpreadCell
+
+MOST_GAP = 0.01
+"""Gap above which a plan says so."""
+_MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Plan:
         Why it has none.
     churn
         Expected cost of nodes that the plan held did not have, part of the total.
+    was_stopped
+        Whether the deadline left out rounds that would have made it better or its bound tighter.
     spread, sites
         Where demand is split over sites: how, by (period, scenario, block) and kind, items and sites by
         their index.
@@ -114,6 +121,7 @@ class Plan:
     sites: tuple[Site, ...] = ()
     churn: int = 0
     evidence: Evidence | None = None
+    was_stopped: bool = False
 
     @property
     def by_period(self) -> tuple[int, ...]:
@@ -130,10 +138,53 @@ class Plan:
         """Sources of all prices paid, latest first."""
         return sources_of(self._all_mixes)
 
+    @property
+    def upfront_microusd(self) -> int:
+        """What its commitments ask to be paid on their first days."""
+        return sum(bought.upfront_microusd for bought in self.commitments)
+
     def warnings(self, today: date) -> tuple[str, ...]:
-        """What to know about it: remarks on the forecast, and prices that are old by then."""
-        return (*self.forecast.remarks, *stale_prices(self._all_mixes, today))
+        """What to know about it: remarks on the forecast, its gap, payments, prices that are old."""
+        return (
+            *self.forecast.remarks,
+            *unbound_promises(self.forecast),
+            *self._wide_gap(),
+            *self._payments(),
+            *stale_prices(self._all_mixes, today),
+        )
+
+    def _wide_gap(self) -> Iterator[str]:
+        if self.gap > MOST_GAP:
+            why = (
+                "the deadline stopped the search, and a longer one may narrow it"
+                if self.was_stopped
+                else "the search ended by itself, and a longer deadline does not narrow it"
+            )
+            yield f"the gap exceeds {MOST_GAP:.0%}: {why}"
+
+    def _payments(self) -> Iterator[str]:
+        """Payments upfront that are more than what the total counts of their commitments."""
+        paid: dict[date, int] = {}
+        for bought in self.commitments:
+            if bought.upfront_microusd:
+                paid[bought.start] = paid.get(bought.start, 0) + bought.upfront_microusd
+        concerned = [bought for bought in self.commitments if bought.upfront_microusd]
+        counted = sum(bought.cost_microusd for bought in concerned)
+        if self.upfront_microusd <= counted:
+            return
+        due = ", ".join(f"{_dollars(amount)} on {day}" for day, amount in sorted(paid.items()))
+        said = (
+            f"commitments are to be paid upfront, {due}; the total counts {_dollars(counted)} of their cost"
+        )
+        if any(bought.offer.is_estimate for bought in concerned):
+            said += "; their discounts are estimates"
+        yield said
 
     @property
     def _all_mixes(self) -> tuple[Mix, ...]:
         return tuple(mix for block in self.mixes for mix in (block.on_demand, block.spot))
+
+
+def _dollars(microusd: int) -> str:
+    """Whole dollars, rounded half up."""
+    return f"${(microusd + _MICRO // 2) // _MICRO:,}"

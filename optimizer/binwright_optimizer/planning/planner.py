@@ -105,7 +105,8 @@ def make_plan(
     futures = scenarios(forecast)
     blocks = hour_blocks(tuple(forecast.profiles))
     lists = catalogs or price_lists(forecast)
-    check_servable(forecast, lists)
+    # Of all that is sold: a pod that needs a larger node raises the limit, so that both hold the same pods.
+    check_servable(forecast, catalogs or all_sold(forecast))
     scopes = scopes_of(forecast, lists, charges_whole_term=params.charges_whole_term)
     shop = Shop(forecast, lists, scopes)
     pace = Pace(params.deadline_s)
@@ -132,7 +133,8 @@ def make_plan(
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
     # The rule knows the machines of the embedded price lists only.
     rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)
-    return _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
+    found = _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
+    return replace(found, was_stopped=pace.has_stopped)
 
 
 def _held_nodes(
@@ -214,16 +216,20 @@ def _spread_ledger(
     return ledger
 
 
-def price_lists(forecast: Forecast) -> dict[str, Catalog]:
-    """What is sold wherever pods may run, up to the largest node that plans buy."""
+def all_sold(forecast: Forecast) -> dict[str, Catalog]:
+    """What is sold wherever pods may run."""
     regions = dict.fromkeys(
         (*forecast.regions, *(region for w in forecast.workloads for region in w.regions))
     )
-    found = {}
-    for region in regions:
-        catalog = embedded_catalog(forecast.cloud, [region])
-        found[region] = without_giants(catalog, most_node_cpu(forecast, catalog))
-    return found
+    return {region: embedded_catalog(forecast.cloud, [region]) for region in regions}
+
+
+def price_lists(forecast: Forecast) -> dict[str, Catalog]:
+    """What is sold wherever pods may run, up to the largest node that plans buy."""
+    return {
+        region: without_giants(catalog, most_node_cpu(forecast, catalog))
+        for region, catalog in all_sold(forecast).items()
+    }
 
 
 def _questions(

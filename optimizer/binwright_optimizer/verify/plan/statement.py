@@ -98,6 +98,7 @@ class Statement:
             "expected_cost_usd": found.expected / MICRO,
             "without_commitments_usd": found.without_commitments / MICRO,
             "churn_usd": 0.0,
+            "upfront_usd": sum(self._upfront(*units) for units in self.record.units) / MICRO,
             "service_level": served / wanted if wanted else 1.0,
             "scenarios": [
                 {"name": future.name, "probability": future.permille / 1000, "cost_usd": cost / MICRO}
@@ -148,23 +149,27 @@ class Statement:
                 ],
             )  # fmt: skip
 
-    def _commitments(self) -> list[dict[str, Any]]:
-        offers: tuple[CommitmentOffer | ReservationOffer, ...] = (
-            *self.forecast.offers,
-            *self.forecast.reservations,
+    @property
+    def _offers(self) -> tuple[CommitmentOffer | ReservationOffer, ...]:
+        return *self.forecast.offers, *self.forecast.reservations
+
+    def _upfront(self, instrument: int, bought: int, units: int) -> int:
+        """Micro-dollars that a commitment asks for on its first day."""
+        offer, start = self._offers[instrument], self.forecast.periods[bought].start
+        if isinstance(offer, ReservationOffer) and offer.discount_ppm is None:
+            return units * offer.upfront_microusd
+        hours = 24 * (offer.end_of(start) - start).days
+        return (
+            units * self.instruments.all[instrument].unit_price * hours * _UPFRONT_HALVES[offer.upfront] // 2
         )
+
+    def _commitments(self) -> list[dict[str, Any]]:
         found = []
         for instrument, bought, units in self.record.units:
-            offer, start = offers[instrument], self.forecast.periods[bought].start
+            offer, start = self._offers[instrument], self.forecast.periods[bought].start
             end = offer.end_of(start)
             hourly = units * self.instruments.all[instrument].unit_price
             obligation = hourly * 24 * (end - start).days
-            is_quoted = isinstance(offer, ReservationOffer) and offer.discount_ppm is None
-            upfront = (
-                units * offer.upfront_microusd
-                if isinstance(offer, ReservationOffer) and is_quoted
-                else obligation * _UPFRONT_HALVES[offer.upfront] // 2
-            )
             found.append(
                 {
                     "offer": offer.name,
@@ -183,7 +188,7 @@ class Statement:
                     "usd_per_hour": hourly / MICRO,
                     "counted_cost_usd": units * self.instruments.cost(instrument, bought) / MICRO,
                     "obligation_usd": obligation / MICRO,
-                    "upfront_usd": upfront / MICRO,
+                    "upfront_usd": self._upfront(instrument, bought, units) / MICRO,
                 }
             )
         return found
