@@ -334,6 +334,19 @@ def test_a_scheduler_that_is_not_there_is_one_error(monkeypatch: pytest.MonkeyPa
         dask.DaskEngine("tcp://127.0.0.1:9")
 
 
+def test_an_address_without_a_port_is_refused_before_a_client_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    from binwright_optimizer.planning.engine import dask
+
+    made: list[object] = []
+    monkeypatch.setattr(distributed, "Client", lambda *given, **_: made.append(given))
+    with pytest.raises(EngineError, match="no Dask scheduler at foo: missing port number in address 'foo'"):
+        dask.DaskEngine("foo")
+    assert made == []
+
+
 def _children(driver: int | None = None) -> list[psutil.Process]:
     """Worker processes of a driver, by default this one."""
     return [

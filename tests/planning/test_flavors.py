@@ -240,6 +240,10 @@ def test_commands_print_json() -> None:
         (["recommend", "--weight", "prize=3"], "unknown criterion"),
         (["recommend", "--weight", "cost=-3"], "from 0 to 1000"),
         (["recommend", "--weight", "cost=nan"], "from 0 to 1000"),
+        (
+            ["recommend", *(word for name in CRITERIA for word in ("--weight", f"{name}=0"))],
+            "--weight: one criterion at least must count (got 'cost=0, ",
+        ),
         (["recommend", "--nodes", "3", "--budget", "1"], "no flavour meets every requirement"),
     ],
 )
@@ -248,3 +252,8 @@ def test_bad_input_is_one_message_and_exit_code_two(arguments: list[str], messag
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_only_flavour_left_has_the_full_score() -> None:
+    """It is the best by every criterion."""
+    assert normalise({"a": {"cost": 100.0, "scale": 3.0}}) == {"a": {"cost": 1.0, "scale": 1.0}}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
+from binwright_clients.cli.main import main
 from binwright_clients.errors import InputError
 from binwright_clients.forecast import read_forecast
+from binwright_clients.forecast.history import SHAPE
+from binwright_clients.forecast.table import KNOWN_COLUMNS
 from binwright_optimizer.model.forecast import (
     PPM,
     Band,
@@ -19,6 +23,7 @@ from binwright_optimizer.model.forecast import (
     quarter,
 )
 from binwright_optimizer.planning.reference import REGIONS, reference_workloads
+from click.testing import CliRunner
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "forecast.yaml"
 
@@ -112,7 +117,7 @@ def test_document_and_table_of_the_same_demand_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("2027-Q2,500,768,,,,office,120,,", "2027-Q3,500,768,,,,office,120,,", "line 3: period:"),
+        ("2027-Q2,500,768,,,,office,120,,", "2027-Q3,500,768,,,,office,120,,", "line 3: region: api in"),
         ("api,us-east-1,2027-Q2,500,768,,,,office,120,,\n", "", "api in us-east-1 lacks 2027-Q2"),
         ("office,100,110,130", "office,-100,110,130", "line 2: p50: must not be negative (got '-100')"),
         ("office,100,110,130", "office,100,90,130", "line 2: p90: must satisfy 0 <= p50 <= p90 <= p99"),
@@ -255,6 +260,19 @@ HELD = (
         (DOCUMENT + "commitments: {heldReservations: [{name: old, instanceType: m5.large, region: us-east-1, "
          "count: 1, start: 2025-01-01, end: 2026-01-01}]}\n",
          "commitments.heldReservations[0].end: commitment old is past its end"),
+        (DOCUMENT + "commitments: {held: [{name: old, instanceType: m5.large, region: us-east-1, count: 1, "
+         "start: 2025-01-01, end: 2028-01-01}]}\n",
+         "held[0].instanceType: is of reserved nodes: those are listed in commitments.heldReservations"),
+        (DOCUMENT + "commitments: {offers: [{name: a, years: 1, discount: 0.3}, {name: a, years: 3, "
+         "discount: 0.5}]}\n",
+         "commitments.offers[1].name: is the name of commitments.offers[0], too (got 'a')"),
+        (DOCUMENT + "commitments: {offers: [{years: 1, discount: 0.3}, {years: 1, upfront: all, "
+         "discount: 0.4}]}\n",
+         "commitments.offers[1].name: is the name of commitments.offers[0], too (got '1 years')"),
+        (DOCUMENT.replace("{2027-Q1: 100, 2027-Q2: {p50: 100, p90: 110}}", "{2027-Q1: 100}"),
+         "workloads[0].demand.us-east-1: api in us-east-1 lacks 2027-Q2; write 0 where nothing is wanted"),
+        (DOCUMENT + "  - {name: b, requests: {cpu: 1}, history: {file: none.csv}}\n",
+         "workloads[1].history.file: there is no file "),
         (DOCUMENT + "resilience: {zones: 2}\n",
          "resilience.zones: must be 0 or 1: how many may be lost at once (got '2')"),
         (DOCUMENT + "resilience: {zone: 1}\n", "resilience.zone: unknown field; did you mean"),
@@ -384,3 +402,32 @@ def test_commitments_that_count_for_nothing_and_regions_without_demand_are_remar
         f"{at}[1].start: commitment late begins on 2027-08-01, after the last period, {nothing}",
     )
     assert read_forecast(write(tmp_path, DOCUMENT, "g.yaml")).remarks == ()
+
+
+def test_shipped_table_has_every_kind_of_column_and_is_read() -> None:
+    """Two quarters of api in two regions, of inference and of batch; a p50 alone is certain."""
+    found = read_forecast(str(EXAMPLE.with_suffix(".csv")))
+    assert [workload.name for workload in found.workloads] == ["api", "inference", "batch"]
+    assert found.regions == ("us-east-1", "eu-west-1")
+    assert len(found.demands) == 8
+    assert found.demands[-1].band == Band.exactly(32)
+
+
+@pytest.mark.parametrize(
+    ("command", "columns"),
+    [("forecast", sorted(KNOWN_COLUMNS)), ("history", ["workload", "region", "date", "replicas", *SHAPE])],
+)
+def test_help_names_every_column_of_a_table(command: str, columns: list[str]) -> None:
+    said = CliRunner().invoke(main, ["plan", command, "--help"]).stdout
+    assert [name for name in columns if not re.search(rf"\b{name}\b", said)] == []
+
+
+def test_units_in_numeric_columns_are_two_mistakes_and_no_third(tmp_path: Path) -> None:
+    file = tmp_path / "f.csv"
+    file.write_text(
+        "workload,period,region,cpu_milli,memory_mib,p50\napi,2027-Q1,us-east-1,500m,768Mi,20\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as caught:
+        read_forecast(str(file))
+    assert [problem.field for problem in caught.value.problems] == ["cpu_milli", "memory_mib"]

@@ -87,6 +87,9 @@ def test_file_that_holds_no_plan_is_bad_input(tmp_path: Path, text: str) -> None
     assert code == 2
     assert "a.json" in error
     assert "Traceback" not in error
+    assert "KeyError" not in error
+    if text == "{}":
+        assert "is no plan of `binwright plan -o json`: total_cost_usd is missing" in " ".join(error.split())
 
 
 @pytest.mark.parametrize("figure", [float("nan"), float("inf")])

@@ -93,7 +93,8 @@ def test_history_becomes_bands_and_says_how_such_bands_held(tmp_path: Path) -> N
     [
         (LOADED.replace("name: api}", "name: apu}"), steady(8),
          "workloads[0].hpa.name: hpa.yaml holds no such autoscaler; did you mean 'api'"),
-        (LOADED.replace("load.csv", "none.csv"), steady(8), "none.csv: cannot be read"),
+        (LOADED.replace("load.csv", "none.csv"), steady(8),
+         "workloads[0].load.us-east-1.file: there is no file "),
         (LOADED.replace("    hpa: {file: hpa.yaml, name: api}\n", ""), steady(8),
          "workloads[0].hpa.file: must be given"),
         (LOADED.replace('cpu: "1", ', ""), steady(8), "workloads[0].requests[cpu]: is needed"),

@@ -535,6 +535,11 @@ def test_the_command_says_what_holds_and_what_is_refuted(tmp_path: Path) -> None
     answer = json.loads(refuted.stdout)
     assert not answer["holds"]
     assert any(finding.startswith("total_cost_usd is") for finding in answer["findings"])
+    plan.write_text("{}")
+    empty = runner.invoke(main, ["plan", "verify", str(plan), str(forecast)])
+    assert empty.exit_code == 2
+    said = " ".join(empty.output.split())
+    assert "is no plan of `binwright plan -o json`: total_cost_usd is missing" in said
     plan.write_text("[]")
     wrong = runner.invoke(main, ["plan", "verify", str(plan), str(forecast)])
     assert wrong.exit_code == 2

@@ -254,6 +254,8 @@ def _weights(texts: Sequence[str], known: Any) -> dict[str, float]:
         if not 0 <= weight <= 1000:
             raise BadInput(f"--weight: must be a number from 0 to 1000 (got {text!r})")
         weights[name] = weight
+    if not any(weights.get(name, default) for name, (default, _) in known.items()):
+        raise BadInput(f"--weight: one criterion at least must count (got {', '.join(texts)!r})")
     return weights
 
 

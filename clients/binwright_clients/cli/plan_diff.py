@@ -91,7 +91,11 @@ def read_figures(path: str) -> PlanFigures:
         return _figures(json.loads(text))
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}, line {error.lineno}: is not JSON: {error.msg}") from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except KeyError as error:
+        raise BadInput(
+            f"{path}: is no plan of `binwright plan -o json`: {error.args[0]} is missing"
+        ) from None
+    except (TypeError, AttributeError, ValueError) as error:
         raise BadInput(f"{path}: is no plan of `binwright plan -o json`: {error!r}") from None
 
 

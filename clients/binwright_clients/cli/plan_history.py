@@ -58,6 +58,10 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
 
     Seasonal exponential smoothing gives the middle; the errors that forecasts of the same distance would
     have made within the history give the bands. A quarter's band is that of its busiest point.
+
+    Columns: workload, region, date (2026-05-01), replicas (at the busiest hour of the day or week that begins
+    then); optional ones are carried over to the forecast: cpu_milli, memory_mib, gpu_count, gpu_models,
+    capacity_type, profile.
     """
     # Imported on first use: the statistics take more than a second.
     from binwright_optimizer.planning.history import backtest, pooled

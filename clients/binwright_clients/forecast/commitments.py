@@ -36,7 +36,19 @@ _SALE: dict[str, Schema] = {
 _NODES: dict[str, Schema] = {"instanceType": STRING, "region": STRING, "zone": STRING}
 COMMITMENTS = Record(
     {
-        "held": ListOf(Record({**_TERM, **_SCOPE, "usdPerHour": _QUANTITY, "discount": _NUMBER})),
+        # Fields of a reservation are known here for the answer that it belongs elsewhere.
+        "held": ListOf(
+            Record(
+                {
+                    **_TERM,
+                    **_SCOPE,
+                    **_NODES,
+                    "usdPerHour": _QUANTITY,
+                    "discount": _NUMBER,
+                    "count": Scalar("integer"),
+                }
+            )
+        ),
         "offers": ListOf(Record({**_SALE, **_SCOPE})),
         "heldReservations": ListOf(Record({**_TERM, **_NODES, "count": Scalar("integer")})),
         "reservations": ListOf(
@@ -67,6 +79,18 @@ class CommitmentReader:
             self._draft.offers = tuple(offer for offer in offers if offer is not None)
         for at, entry in enumerate(body.get("reservations") or ()):
             self._reservation(f"commitments.reservations[{at}]", entry or {})
+        self._check_names(body)
+
+    def _check_names(self, body: Mapping[str, Any]) -> None:
+        """Plans name what they buy: no two offers may have the same name."""
+        seen: dict[str, str] = {}
+        for kind in ("offers", "reservations"):
+            for at, entry in enumerate(body.get(kind) or ()):
+                path = f"commitments.{kind}[{at}]"
+                name = (entry or {}).get("name") or _usual_name(entry or {})
+                if first := seen.get(name):
+                    self._report(f"{path}.name", name, f"is the name of {first}, too")
+                seen.setdefault(name, path)
 
     def _currency(self, path: str, entry: Mapping[str, Any]) -> None:
         if entry.get("currency"):
@@ -118,6 +142,11 @@ class CommitmentReader:
         return scope
 
     def _held(self, path: str, entry: Mapping[str, Any]) -> None:
+        for field in ("instanceType", "count"):
+            if entry.get(field) is not None:
+                said = "is of reserved nodes: those are listed in commitments.heldReservations"
+                self._report(f"{path}.{field}", shown(entry[field]), said)
+                return
         self._currency(path, entry)
         price = parsed(entry.get("usdPerHour"), parse_price, f"{path}.usdPerHour", self._report)
         discount = self._discount(f"{path}.discount", entry.get("discount"))
@@ -151,7 +180,7 @@ class CommitmentReader:
         sale, scope = self._sale(path, entry), self._scope(path, entry)
         if discount is None or sale is None or scope is None:
             return None
-        return CommitmentOffer(entry.get("name") or f"{sale[0]} years", *sale, discount, scope=scope)
+        return CommitmentOffer(entry.get("name") or _usual_name(entry), *sale, discount, scope=scope)
 
     def _reservation(self, path: str, entry: Mapping[str, Any]) -> None:
         self._currency(path, entry)
@@ -179,7 +208,7 @@ class CommitmentReader:
                 return
         if sale is None or scope is None:
             return
-        name = entry.get("name") or f"{scope.instance_types[0]}, {sale[0]} years"
+        name = entry.get("name") or _usual_name(entry)
         self._draft.reservations.append(
             ReservationOffer(
                 name,
@@ -198,6 +227,12 @@ class CommitmentReader:
             self._report(path, shown(value), "must be above 0 and below 1")
             return None
         return round(value * PPM)
+
+
+def _usual_name(entry: Mapping[str, Any]) -> str:
+    """What an offer without a name is called."""
+    years = f"{entry.get('years')} years"
+    return f"{entry['instanceType']}, {years}" if entry.get("instanceType") else years
 
 
 def _upfront(text: str) -> Upfront:

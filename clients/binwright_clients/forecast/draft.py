@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from binwright_optimizer.model import CapacityType
@@ -252,8 +252,10 @@ class Draft:
                         for cell in reversed(self.cells)
                         if (cell.workload, cell.region) == (name, region)
                     )
+                    # What is missing has no place of its own: of a document, the region that lacks it.
+                    field_name = last.region_place.field.removesuffix(f".{last.period_place.value}")
                     report.at(
-                        last.period_place,
+                        replace(last.region_place, field=field_name, value=""),
                         f"{name} in {region} lacks {_named(period)}; write 0 where nothing is wanted",
                     )
         return tuple(

@@ -59,7 +59,11 @@ class SeriesReader:
         if not name:
             self._report(path, "", "must be given")
             return None
-        return str(self._folder / str(name))
+        file = self._folder / str(name)
+        if not file.is_file():
+            self._report(path, str(name), f"there is no file {file}")
+            return None
+        return str(file)
 
     def history(
         self, path: str, workload: str, entry: Mapping[str, Any], periods: Sequence[Period]

@@ -37,7 +37,7 @@ _D = TypeVar("_D")
 _PERIOD = frozenset({"period", "period_start", "period_end"})
 _AMOUNT = frozenset({"replicas", "p50", "p90", "p99"})
 _SHAPE = frozenset({"cpu_milli", "memory_mib", "gpu_count", "gpu_models", "capacity_type", "profile"})
-_KNOWN = _PERIOD | _AMOUNT | _SHAPE | {"workload", "region", "currency"}
+KNOWN_COLUMNS = _PERIOD | _AMOUNT | _SHAPE | {"workload", "region", "currency"}
 REQUESTS = {CPU: "cpu_milli", MEMORY: "memory_mib", NVIDIA_GPU: "gpu_count"}
 CAPACITY_TYPES = ("on-demand", "spot")
 
@@ -50,7 +50,7 @@ def draft_of_table(table: Table, cloud: str, problems: Problems) -> Draft:
     InputError
         If columns are missing, unknown or contradict each other, or there is no row.
     """
-    columns = find_columns(table, _KNOWN, {}, frozenset())
+    columns = find_columns(table, KNOWN_COLUMNS, {}, frozenset())
     _check_columns(table, columns)
     draft = Draft(table.file, cloud, Place("", "--cloud", cloud))
     for line, row in table.rows:
@@ -150,6 +150,7 @@ class _Row:
         }
 
     def _shape(self, name: str) -> ForecastWorkload:
+        before = len(self._problems)
         gpus = self._parse("gpu_count", cells.parse_count, 0)
         requests = Resources.of(
             {
@@ -158,7 +159,7 @@ class _Row:
                 NVIDIA_GPU: gpus,
             }
         )
-        if not requests:
+        if not requests and len(self._problems) == before:
             self._fail("cpu_milli", "the pod requests nothing")
         capacity_type = self._parse("capacity_type", parse_capacity_type, "on-demand")
         selector = [Requirement(labels.CAPACITY_TYPE, Operator.IN, (capacity_type,))]

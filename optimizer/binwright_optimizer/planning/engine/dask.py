@@ -38,6 +38,7 @@ class DaskEngine:
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         try:
             from distributed import Client, LocalCluster
+            from distributed.comm.addressing import parse_address, parse_host_port
         except ImportError as error:
             raise EngineError("Dask is not installed: pip install 'binwright[dask]'") from error
         self._cluster: Any = None
@@ -47,6 +48,9 @@ class DaskEngine:
                 self._cluster = LocalCluster(
                     n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
                 )
+            else:
+                # A client of an address that is none is left half made, and complains at the exit.
+                parse_host_port(parse_address(address)[1])
             target = address if self._cluster is None else self._cluster
             self._client: Client = Client(target, timeout=CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:

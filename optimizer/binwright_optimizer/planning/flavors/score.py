@@ -135,7 +135,8 @@ def normalise(values: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, 
         column = {name: row[criterion] for name, row in values.items()}
         least, most = min(column.values()), max(column.values())
         for name, value in column.items():
-            share = (value - least) / (most - least) if most > least else 0.0
+            # Where all are the same, all are the best.
+            share = (value - least) / (most - least) if most > least else 1.0
             is_cost = criterion in LESS_IS_BETTER and most > least
             found[name][criterion] = 1.0 - share if is_cost else share
     return found

@@ -89,6 +89,8 @@ def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
         If there is none, or it cannot be read.
     """
     record = document.get("certificate")
+    if record is None and "total_cost_usd" not in document:
+        raise UnverifiableError("is no plan of `binwright plan -o json`: total_cost_usd is missing")
     if record is None:
         raise UnverifiableError(
             "the plan holds no certificate: plans that keep nodes held (--churn-cost) have none"
