@@ -17,6 +17,7 @@ from binwright_optimizer.model import (
     NodePool,
     Operator,
     PodTemplate,
+    Policies,
     Problem,
     Requirement,
     Resources,
@@ -60,7 +61,10 @@ def question(market: Market) -> Json:
         Where the problem cannot be put exactly.
     """
     problem = market.instance.problem
-    _refuse_other_fields(problem, Problem((), (), problem.catalog), _PROBLEM, "the problem")
+    # Pods that state preferences are refused one by one; what a preference is worth then says nothing.
+    policies = Policies(microusd_per_weight_hour=problem.policies.microusd_per_weight_hour)
+    plain = Problem((), (), problem.catalog, policies=policies)
+    _refuse_other_fields(problem, plain, _PROBLEM, "the problem")
     return {
         "nodePools": [_node_pool(pool) for pool in problem.node_pools],
         "instanceTypes": [_instance_type(kind) for kind in _in_some_pool(market)],
