@@ -25,7 +25,7 @@ from binwright_clients.cli.plan_forecast_view import plan_view, service_level
 from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
-from binwright_clients.cli.plan_served import document_view, plan_request, served
+from binwright_clients.cli.plan_served import backtest_documents, document_view, plan_request, served
 from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
@@ -313,17 +313,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
             }
             for bought in found.commitments
         ],
-        "backtests": [
-            {
-                "workload": test.workload,
-                "region": test.region,
-                "points": test.points,
-                "p50": test.p50,
-                "p90": test.p90,
-                "p99": test.p99,
-            }
-            for test in found.forecast.backtests
-        ],
+        "backtests": backtest_documents(found.forecast),
         "price_sources": [source_document(source) for source in found.price_sources],
         "certificate": certificate_document(found),
     }

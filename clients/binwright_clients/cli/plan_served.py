@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from binwright.v1 import planning_service_pb2
 from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.model import HOURS_PER_MONTH
 from binwright_optimizer.model.forecast import PPM
+from binwright_optimizer.model.quantity import MICROUSD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
@@ -21,6 +23,7 @@ from binwright_clients.cli.connection import Connection
 from binwright_clients.cli.engines import CALL_TIMEOUT_S, open_client
 from binwright_clients.cli.failures import Failure
 from binwright_clients.cli.output import stderr_console
+from binwright_clients.cli.plan_forecast_view import service_level
 from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference_view import plain_table
 from binwright_clients.cli.render.text import literal, percent, some
@@ -31,9 +34,6 @@ if TYPE_CHECKING:
     from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer
 
     from binwright_clients.forecast.places import Places
-
-MICRO = 1_000_000
-HOURS_OF_MONTH = 730
 
 
 def plan_request(
@@ -81,44 +81,47 @@ def served(
 
 def document_of(plan: planning_service_pb2.CapacityPlan, asked: Forecast) -> dict[str, Any]:
     """The plan as plain values; dollars over the horizon unless the key says otherwise."""
-    wanted = sum(demand.band.p99 for demand in asked.demands)
-    level = sum(asked.most_served(demand) for demand in asked.demands) / wanted if wanted else 1.0
     has_rule = plan.HasField("sizing_rule_microusd")
     return {
-        "total_cost_usd": plan.total_microusd / MICRO,
-        "lower_bound_usd": plan.lower_bound_microusd / MICRO,
+        "total_cost_usd": plan.total_microusd / MICROUSD,
+        "lower_bound_usd": plan.lower_bound_microusd / MICROUSD,
         "gap": plan.gap,
-        "expected_cost_usd": plan.expected_microusd / MICRO,
-        "without_commitments_usd": plan.without_commitments_microusd / MICRO,
+        "expected_cost_usd": plan.expected_microusd / MICROUSD,
+        "without_commitments_usd": plan.without_commitments_microusd / MICROUSD,
         "churn_usd": 0.0,
-        "upfront_usd": sum(bought.upfront_microusd for bought in plan.commitments) / MICRO,
-        "service_level": level,
-        "sizing_rule_usd": plan.sizing_rule_microusd / MICRO if has_rule else None,
+        "upfront_usd": sum(bought.upfront_microusd for bought in plan.commitments) / MICROUSD,
+        "service_level": service_level(asked),
+        "sizing_rule_usd": plan.sizing_rule_microusd / MICROUSD if has_rule else None,
         # Of the forecast the server warns by the paths of its message.
         "warnings": [*asked.remarks, *(said for said in plan.warnings if not said.startswith("held_"))],
         "sizing_rule_note": plan.sizing_rule_note or None,
         "scenarios": [
-            {"name": s.name, "probability": s.permille / 1000, "cost_usd": s.cost_microusd / MICRO}
+            {"name": s.name, "probability": s.permille / 1000, "cost_usd": s.cost_microusd / MICROUSD}
             for s in plan.scenarios
         ],
         "periods": [_period(plan, asked, at) for at in range(len(asked.periods))],
         "commitments": [_commitment(bought, asked) for bought in plan.commitments],
-        "backtests": [
-            {
-                "workload": test.workload,
-                "region": test.region,
-                "points": test.points,
-                "p50": test.p50,
-                "p90": test.p90,
-                "p99": test.p99,
-            }
-            for test in asked.backtests
-        ],
+        "backtests": backtest_documents(asked),
         "price_sources": [
             {"name": s.name, "date": s.date, "is_estimate": s.is_estimate} for s in plan.price_sources
         ],
         "certificate": json.loads(plan.certificate_json) if plan.certificate_json else None,
     }
+
+
+def backtest_documents(asked: Forecast) -> list[dict[str, Any]]:
+    """How well the forecasts made of histories would have held."""
+    return [
+        {
+            "workload": test.workload,
+            "region": test.region,
+            "points": test.points,
+            "p50": test.p50,
+            "p90": test.p90,
+            "p99": test.p99,
+        }
+        for test in asked.backtests
+    ]
 
 
 def _period(plan: planning_service_pb2.CapacityPlan, asked: Forecast, at: int) -> dict[str, Any]:
@@ -131,17 +134,17 @@ def _period(plan: planning_service_pb2.CapacityPlan, asked: Forecast, at: int) -
         "name": name,
         "start": str(period.start),
         "end": str(period.end),
-        "expected_cost_usd": total / MICRO,
+        "expected_cost_usd": total / MICROUSD,
         "paid": {
-            "commitments_usd": own.committed_microusd / MICRO,
-            "on_demand_usd": own.on_demand_microusd / MICRO,
-            "other_usd": own.other_microusd / MICRO,
+            "commitments_usd": own.committed_microusd / MICROUSD,
+            "on_demand_usd": own.on_demand_microusd / MICROUSD,
+            "other_usd": own.other_microusd / MICROUSD,
         },
         "coverage": [
             {
                 "commitment": use.name,
-                "worth_usd": use.worth_microusd / MICRO,
-                "used_usd": use.used_microusd / MICRO,
+                "worth_usd": use.worth_microusd / MICROUSD,
+                "used_usd": use.used_microusd / MICROUSD,
             }
             for use in own.uses
         ],
@@ -195,9 +198,9 @@ def _mix(nodes: list[planning_service_pb2.PlannedNodes], bound: int | None) -> d
     cost = sum(n.count * n.price_microusd_per_hour for n in nodes)
     return {
         "nodes": sum(n.count for n in nodes),
-        "hourly_cost_usd": cost / MICRO,
-        "monthly_cost_usd": HOURS_OF_MONTH * cost / MICRO,
-        "lower_bound_usd": None if bound is None else bound / MICRO,
+        "hourly_cost_usd": cost / MICROUSD,
+        "monthly_cost_usd": HOURS_PER_MONTH * cost / MICROUSD,
+        "lower_bound_usd": None if bound is None else bound / MICROUSD,
         "gap": None if bound is None else (cost - bound) / cost if cost else 0.0,
         "purchases": [
             {
@@ -205,7 +208,7 @@ def _mix(nodes: list[planning_service_pb2.PlannedNodes], bound: int | None) -> d
                 "capacity_type": n.capacity_type,
                 "zone": n.zone,
                 "nodes": n.count,
-                "hourly_price_usd": n.price_microusd_per_hour / MICRO,
+                "hourly_price_usd": n.price_microusd_per_hour / MICROUSD,
                 "price_source": n.source.name,
                 "price_date": n.source.date,
                 "is_estimate": n.source.is_estimate,
@@ -232,10 +235,10 @@ def _commitment(bought: planning_service_pb2.PlannedCommitment, asked: Forecast)
         "discount_is_estimate": bought.is_estimate,
         "start": bought.start,
         "end": bought.end,
-        "usd_per_hour": bought.microusd_per_hour / MICRO,
-        "counted_cost_usd": bought.counted_microusd / MICRO,
-        "obligation_usd": bought.obligation_microusd / MICRO,
-        "upfront_usd": bought.upfront_microusd / MICRO,
+        "usd_per_hour": bought.microusd_per_hour / MICROUSD,
+        "counted_cost_usd": bought.counted_microusd / MICROUSD,
+        "obligation_usd": bought.obligation_microusd / MICROUSD,
+        "upfront_usd": bought.upfront_microusd / MICROUSD,
     }
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import grpc
 from binwright.v1 import scheduling_service_pb2 as api
 from binwright.v1 import scheduling_service_pb2_grpc
+from binwright_server.stamps import Stamp, stamp_of
 
 from binwright_clients.errors import InputError
 from binwright_clients.extender.breaker import AWAY, STATELESS, Breaker
 from binwright_clients.rpc_errors import exception_of
-from binwright_clients.stamps import Stamp, stamp_of
 from binwright_clients.transport import (
     MAX_MESSAGE_BYTES,
     RetryPolicy,

@@ -11,8 +11,9 @@ import logging
 import ssl
 from pathlib import Path
 
+from binwright_server.stamps import Stamp, stamp_of
+
 from binwright_clients.errors import InputError
-from binwright_clients.stamps import Stamp, stamp_of
 
 _log = logging.getLogger(__name__)
 
