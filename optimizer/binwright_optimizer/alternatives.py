@@ -55,22 +55,16 @@ class Alternatives:
         shared = {labels.REGION, labels.ZONE, labels.CAPACITY_TYPE}
         shared |= _topology_keys(instance.problem) & columns.keys()
         self._where = np.stack([columns[key].codes for key in sorted(shared)])
-        self._is_bounded = np.zeros(instance.n_classes, dtype=bool)
+        self._is_bounded = counted_by_spot_pool(instance)
         self._neighbours: dict[tuple[int, bytes], _Neighbours] = {}
         self._named: dict[int, Alternative] = {}
         self._devices: dict[int, DeviceColumns] = {}
         widths = [len(part.rows) for part in instance.origin.shelved]
         self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
-        localized, stated = instance.origin.localized, instance.origin.kinds.stated
-        for i, placement, content in zip(
-            instance.origin.class_of_local.tolist(),
-            localized.placement_of.tolist(),
-            localized.contents,
-            strict=True,
-        ):
+        placement_of = instance.origin.localized.placement_of.tolist()
+        for i, placement in zip(instance.origin.class_of_local.tolist(), placement_of, strict=True):
             if i >= 0:
                 self._placements[i].add(placement)
-                self._is_bounded[i] |= any(stated[k].spot[0].counts_pools for k, _ in content)
         self._first = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
 
     def of(
@@ -229,3 +223,13 @@ def _topology_keys(problem: Problem) -> set[str]:
     for gang in problem.gangs:
         keys |= {rule.topology_key for rule in gang.topology if rule.is_required}
     return keys
+
+
+def counted_by_spot_pool(instance: Instance) -> NDArray[np.bool_]:
+    """Classes whose pods are counted by spot pool, as another zone is another: bool array (i,)."""
+    kinds, localized = instance.origin.kinds, instance.origin.localized
+    result = np.zeros(instance.n_classes, dtype=bool)
+    for i, content in zip(instance.origin.class_of_local.tolist(), localized.contents, strict=True):
+        if i >= 0:
+            result[i] |= any(kinds.stated[k].spot[0].counts_pools for k, _ in content)
+    return result

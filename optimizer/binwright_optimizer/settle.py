@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.alternatives import counted_by_spot_pool
 from binwright_optimizer.coverage import Priced, priced
 from binwright_optimizer.device_plan import DevicePlans
 from binwright_optimizer.extract import Bought, ClaimTemplates, Placed, labels_of
@@ -462,27 +463,16 @@ def _staying(instance: Instance) -> NDArray[np.bool_]:
     """
     kinds, localized = instance.origin.kinds, instance.origin.localized
     needed = {n.selection for s in kinds.stated for n in s.near if n.topology_key == labels.HOSTNAME}
-    result = np.zeros(instance.n_classes, dtype=bool)
+    result = counted_by_spot_pool(instance)
     for i, content in zip(instance.origin.class_of_local.tolist(), localized.contents, strict=True):
         if i >= 0:
             result[i] |= sum(pods for _, pods in content) > 1 or any(
                 kinds.shared[k]
                 or kinds.stated[k].gang[1]
-                or kinds.stated[k].spot[0].counts_pools
                 or needed & set(kinds.selected[k])
                 or any(n.topology_key == labels.HOSTNAME for n in kinds.stated[k].near)
                 for k, _ in content
             )
-    return result
-
-
-def _counted_by_pool(instance: Instance) -> NDArray[np.bool_]:
-    """Classes whose pods are counted by spot pool, as another zone is another: bool array (i,)."""
-    kinds, localized = instance.origin.kinds, instance.origin.localized
-    result = np.zeros(instance.n_classes, dtype=bool)
-    for i, content in zip(instance.origin.class_of_local.tolist(), localized.contents, strict=True):
-        if i >= 0:
-            result[i] |= any(kinds.stated[k].spot[0].counts_pools for k, _ in content)
     return result
 
 
@@ -507,7 +497,7 @@ def _twins(instance: Instance, bought: Bought) -> list[_Twin]:
     own = shelved[variant]
     room = own.allocatable[np.searchsorted(own.rows, row)]
     local = np.flatnonzero(instance.origin.class_of_local >= 0)
-    is_counted = _counted_by_pool(instance)
+    is_counted = counted_by_spot_pool(instance)
     first, found = 0, []
     for v, part in enumerate(shelved):
         rows = part.rows

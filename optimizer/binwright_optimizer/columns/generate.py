@@ -24,8 +24,9 @@ from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.pricing import TOLERANCE, Pricing
+from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
+from binwright_optimizer.work import UNITS_PER_SECOND
 
 CENTRE_SHARE = 0.5
 """Share of the stabilisation centre in the duals that are priced."""
@@ -54,8 +55,6 @@ FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
 FERTILE_TURNS = 3
 """Master solves after each sweep that price only the candidates which gave it columns."""
-BRANCH_S = 40e-6
-"""Seconds that a branch takes: a sweep gets no more of them than there is time for."""
 MOST_BRANCHES = 200_000
 """Branches per candidate after which a search stays truncated: some seconds."""
 
@@ -170,7 +169,6 @@ class Generation:
         self._most_branches = most_branches
         self._affordable = most_branches
         self._fertile = np.zeros(0, dtype=np.intp)
-        self._is_truncated = False
         self._n_truncated = 0
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
@@ -208,7 +206,8 @@ class Generation:
         self._average = self._average.blended(solution.duals, CENTRE_STEP)
         if self.rounds % self._complement_every == 0:
             self._add_complement(between)
-        self._affordable = max(FIRST_BRANCHES, int(stop.remaining_s() / (BRANCH_S * (1 + self._n_truncated))))
+        branches = stop.remaining_s() * UNITS_PER_SECOND / BRANCH_WORK  # that there is time for
+        self._affordable = max(FIRST_BRANCHES, int(branches / (1 + self._n_truncated)))
         added = self.sweep(between, lift=self.rounds % self._lift_every == 0)
         if not added and not self.sweep(solution.duals):
             self._search_longer()
@@ -277,6 +276,11 @@ class Generation:
         else:
             self._complement_every = max(1, self._complement_every // 2)
 
+    @property
+    def _is_truncated(self) -> bool:
+        """Whether the last sweep left candidates open for which it found no pattern."""
+        return self._n_truncated > len(self._fertile)
+
     def _is_stalled(self) -> bool:
         """Whether the last rounds closed next to nothing of the distance to the master."""
         if self.rounds % STALL_ROUNDS or self.solution is None:
@@ -313,7 +317,6 @@ class Generation:
         self._fertile = priced.candidates
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
         self._n_truncated = int(np.count_nonzero(bounds > reached))
-        self._is_truncated = self._n_truncated > len(priced.candidates)
         added = self.add(priced.candidates, priced.patterns)
         return added + self._improve_bound(duals, bounds, lift)
 
