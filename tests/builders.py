@@ -280,3 +280,16 @@ def problem(
         existing_nodes=tuple(existing),
         daemon_sets=tuple(daemons),
     )
+
+
+def lumpy() -> Problem:
+    """Twelve classes and ten types that do not divide evenly: no search of a second ends with a proof."""
+    pods = [
+        pod(f"w{k}", cpu=1 + (7 * k % 12) / 5, memory_gib=1 + (5 * k % 12) / 3, replicas=3 + k)
+        for k in range(12)
+    ]
+    kinds = [
+        instance_type(f"t{k}", cpu=7 + 3.3 * k, memory_gib=9 + 5.7 * k, price=1.000001 + 0.9 * k)
+        for k in range(10)
+    ]
+    return problem(pods, kinds)

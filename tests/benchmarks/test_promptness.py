@@ -18,8 +18,7 @@ from binwright_benchmarks.promptness import (
     rows,
     stage_rows,
 )
-from binwright_optimizer.model import Problem
-from builders import instance_type, pod, problem
+from builders import lumpy
 
 MEASURED = Promptness(
     "some",
@@ -28,19 +27,6 @@ MEASURED = Promptness(
     (Lateness(0.1, 0.02, 0.5), Lateness(0.1, -0.01, 0.4), Lateness(1.0, -0.1, 0.1)),
     (Cancelled(0.01, "dives", 0.004), Cancelled(0.5, "dives", 0.002), Cancelled(1.5, "proof", 0.011)),
 )
-
-
-def stubborn() -> Problem:
-    """Prices without a common divisor and room that no pods fill: no search of a second ends with a proof."""
-    pods = [
-        pod(f"w{k}", cpu=1 + (7 * k % 12) / 5, memory_gib=1 + (5 * k % 12) / 3, replicas=3 + k)
-        for k in range(12)
-    ]
-    kinds = [
-        instance_type(f"t{k}", cpu=7 + 3.3 * k, memory_gib=9 + 5.7 * k, price=1.000001 + 0.9 * k)
-        for k in range(10)
-    ]
-    return problem(pods, kinds)
 
 
 def test_a_row_tells_medians_and_worst_cases() -> None:
@@ -64,7 +50,7 @@ def test_cancellations_come_early_and_late_and_are_the_same_for_a_seed() -> None
 
 
 def test_a_first_answer_a_deadline_and_a_cancelled_solve_are_timed_by_the_clock_given() -> None:
-    question = stubborn()
+    question = lumpy()
     ticks = itertools.count()
     assert first_answer_s(question, lambda: float(next(ticks))) == 1.0
     late = lateness(question, 0.05, 0, time.perf_counter)

@@ -25,12 +25,11 @@ from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
 from binwright_optimizer.work import Work, WorkLimit
-from builders import instance_type, microusd, node_pool, offering, pod, problem
+from builders import instance_type, lumpy, microusd, node_pool, offering, pod, problem
 from hypothesis import HealthCheck, assume, given, settings
 from mixed_problems import mixed_problems
 from solver_parts import candidate, candidate_names, greedy_of
 from test_solve_random import is_solvable
-from test_work_limit import lumpy
 
 NODE = instance_type("node", cpu=8, memory_gib=32, price=1)
 LARGE = instance_type("large", cpu=16, memory_gib=64, price=1.9)

@@ -13,7 +13,7 @@ from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
 from binwright_optimizer.work import Work, WorkLimit
-from builders import instance_type, pod, problem
+from builders import lumpy
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from mixed_problems import mixed_problems
@@ -30,19 +30,6 @@ class RestlessClock:
     def __call__(self) -> float:
         self.now += self._random.expovariate(1.0) * self._random.choice((0.0001, 0.01, 3.0))
         return self.now
-
-
-def lumpy() -> Problem:
-    """Twelve classes and ten types that do not divide evenly: no search of a second ends with a proof."""
-    pods = [
-        pod(f"w{k}", cpu=1 + (7 * k % 12) / 5, memory_gib=1 + (5 * k % 12) / 3, replicas=3 + k)
-        for k in range(12)
-    ]
-    kinds = [
-        instance_type(f"t{k}", cpu=7 + 3.3 * k, memory_gib=9 + 5.7 * k, price=1.000001 + 0.9 * k)
-        for k in range(10)
-    ]
-    return problem(pods, kinds)
 
 
 def solved(question: Problem, limit: int, clock: RestlessClock) -> Decision:
