@@ -90,7 +90,7 @@ def test_compressed_questions_are_read(webhook: Webhook) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"{}" * 99)[:-12], b""])
+@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"{}" * 99, mtime=0)[:-12], b""])
 def test_a_body_that_cannot_be_unpacked_is_told_in_the_protocols_form(
     webhook: Webhook, caplog: pytest.LogCaptureFixture, encoding: str, body: bytes
 ) -> None:
