@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from binwright_optimizer import search
 from binwright_optimizer.columns.fluid import fluid_duals
 from binwright_optimizer.heuristics.parts import Parts, wary_prices
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
+from binwright_optimizer.search import parts as packing_parts
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
@@ -109,9 +109,9 @@ def test_pods_that_keep_others_away_are_worth_more() -> None:
 
 def test_many_classes_are_packed_in_parts_and_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten classes count as thousands here; the answer passes the verifier, with a bound."""
-    monkeypatch.setattr(search, "MOST_CLASSES", 5)
-    monkeypatch.setattr(search, "PARTS_TURN_S", 0.05)
-    monkeypatch.setattr(search, "MOST_FRUITLESS_TURNS", 2)
+    monkeypatch.setattr(packing_parts, "MOST_CLASSES", 5)
+    monkeypatch.setattr(packing_parts, "PARTS_TURN_S", 0.05)
+    monkeypatch.setattr(packing_parts, "MOST_FRUITLESS_TURNS", 2)
     pods = [pod(f"p{n}", cpu=0.3 + 0.17 * n, memory_gib=1 + n % 3, replicas=3) for n in range(10)]
     question = problem(
         pods,

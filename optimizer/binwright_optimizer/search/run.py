@@ -1,0 +1,146 @@
+"""Who runs when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.columns.domains import Component, Patterns
+from binwright_optimizer.columns.generate import Bound, Generation
+from binwright_optimizer.columns.known import Head, Known
+from binwright_optimizer.columns.tree import Part, Tree
+from binwright_optimizer.heuristics.greedy import fluid_prices
+from binwright_optimizer.incumbent import Incumbent, Progress
+from binwright_optimizer.instance import Instance
+from binwright_optimizer.packing import Packing
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.search.domains import pack_domains
+from binwright_optimizer.search.found import MOST_PARTS, Found
+from binwright_optimizer.search.parts import has_thousands_of_classes, pack_parts
+from binwright_optimizer.search.splits import split
+from binwright_optimizer.search.start import first_answers, first_columns, fluid_start
+from binwright_optimizer.search.state import State
+from binwright_optimizer.search.turns import Turns
+from binwright_optimizer.stopping import Stop
+from binwright_optimizer.work import Work
+
+LP_FAILED = "a linear programme failed to solve: the answer and the bound are the best found before it"
+WATCHED_SIZE = 100
+"""Classes times candidates from which a thread watches the clock for kernels: smaller sweeps take less time
+than starting it."""
+
+
+class Search:
+    """One search over one instance.
+
+    Parameters
+    ----------
+    most_parts
+        Tells from the bound of the whole into how many parts the solutions may be split, so that
+        a proof of each is affordable.
+    work
+        Counts what is done. Where it stands for time, ``stop`` has to be a clock of it.
+    known
+        What a search of a like instance found, to begin with.
+    most_pods
+        int64 array (i,): pods of each class for which prices have to hold on one node; its demand by
+        default.
+    head
+        An answer and prices to begin with.
+    on_packing
+        Called with every packing that becomes the incumbent.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        params: SolveParams,
+        stop: Stop,
+        on_progress: Callable[[Progress], None] | None = None,
+        most_parts: Callable[[Bound], int] = lambda _: MOST_PARTS,
+        work: Work | None = None,
+        known: Known | None = None,
+        most_pods: NDArray[np.int64] | None = None,
+        head: Head | None = None,
+        on_packing: Callable[[Packing], None] | None = None,
+    ) -> None:
+        self.instance = instance
+        self.params = params
+        self._known = known
+        self._head = head
+        self._most_parts = most_parts
+        self.work = work or Work()
+        has_columns = known is not None and known.is_close
+        self.state = State(
+            instance, params, stop, self.work, on_progress, most_pods, on_packing, has_columns=has_columns
+        )
+        if known is not None:
+            self.generation.look_as_closely_as(known.branches)
+        self._tree: Tree | None = None
+
+    @property
+    def generation(self) -> Generation:
+        """Columns, the relaxation and the best bound of the whole."""
+        return self.state.generation
+
+    @property
+    def incumbent(self) -> Incumbent:
+        """The best packing and bound so far."""
+        return self.state.incumbent
+
+    def run(self, columns: Patterns | None = None) -> Found:
+        """Search until the gap, the deadline, cancellation or exhaustion.
+
+        Parameters
+        ----------
+        columns
+            Candidates (p,) and patterns (p, i) known beforehand.
+        """
+        if self.instance.n_classes * self.instance.n_candidates >= WATCHED_SIZE:
+            self.state.halt.watch()
+        try:
+            return self._run(columns)
+        finally:
+            self.state.halt.close()
+
+    def known(self) -> Known:
+        """What the next search of a like instance should know."""
+        generation, packing = self.generation, self.incumbent.packing
+        assert packing is not None
+        root = generation.bound if self._tree is None else self._tree.root.bound
+        return Known.of(generation.rows, generation.pool.arrays(), root, packing, generation.branches)
+
+    def _run(self, columns: Patterns | None) -> Found:
+        state = self.state
+        is_by_parts = has_thousands_of_classes(self.instance)
+        prices = fluid_prices(self.instance)
+        first = first_answers(state, prices, self._known, self._head)
+        if is_by_parts and not state.is_done:
+            fluid_start(state, prices)
+        elif not state.is_done and not first_columns(state, first, prices, self._known, self._head, columns):
+            pack_domains(state, self._pack_domain)  # whose prices are better than those, and found sooner
+        if is_by_parts:
+            pack_parts(state, self._pack_part)
+        else:
+            turns = Turns(state)
+            turns.run()
+            self._tree = split(state, turns, self._most_parts)
+        is_exhausted = state.stop.remaining_s() > 0
+        packing = self.incumbent.packing
+        assert packing is not None
+        warnings = (LP_FAILED,) if self.generation.has_failed else ()
+        proof = Part(self.generation.bound, {}, {}) if self._tree is None else self._tree.root
+        return Found(packing, proof, is_exhausted, warnings)
+
+    def _pack_domain(
+        self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns
+    ) -> tuple[Packing, Generation]:
+        search = Search(domain.instance, self.params, stop, work=self.work, most_pods=most_pods)
+        return search.run(columns).packing, search.generation
+
+    def _pack_part(self, part: Instance, stop: Stop, seconds: float) -> Packing:
+        params = replace(self.params, deadline_s=seconds)
+        return Search(part, params, stop, work=self.work).run().packing

@@ -1,0 +1,121 @@
+"""The first incumbent, from prices that need no linear programme, and the first columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.bounds import volume_prices
+from binwright_optimizer.columns.fluid import fluid_duals
+from binwright_optimizer.columns.known import Head, Known
+from binwright_optimizer.columns.start import single_class_columns
+from binwright_optimizer.heuristics.greedy import Columns, Remainder
+from binwright_optimizer.heuristics.parts import wary_prices
+from binwright_optimizer.search.state import LEAST_VALUE, State
+from binwright_optimizer.stopping import Reserved
+
+Float = NDArray[np.float64]
+FIRST_ALLOCATION_SHARE = 0.5
+"""Share of the time that the first allocation of pods to domains may take: without it there is no answer."""
+FLUID_SHARE = 0.2
+"""Share of the time that the fluid relaxation of thousands of classes may take."""
+MOST_NODES = 200
+"""Depth-first nodes per knapsack of a cover."""
+
+
+def first_answers(state: State, prices: Float, known: Known | None, head: Head | None) -> Columns:
+    """Offer answers and bounds that need no linear programme; the greedy answer's columns.
+
+    Parameters
+    ----------
+    prices
+        float64 array (i,): dollars that pods are worth to the greedy cover.
+    """
+    instance, generation, greedy = state.instance, state.generation, state.greedy
+    if generation.allocator is not None:
+        limit = FIRST_ALLOCATION_SHARE * state.stop.remaining_s()
+        state.allocate(generation.allocator.cheapest(prices, limit))
+    columns = greedy.cover(prices, Remainder.whole(state.target), MOST_NODES)
+    state.offer(columns, "greedy")
+    if known is not None and instance.linking is None:
+        values = np.maximum(known.prices, LEAST_VALUE * state.penalty)
+        state.offer(known.answer(instance, greedy, values), "warm start")
+    if state.incumbent.packing is not None and state.incumbent.packing.short:
+        careful = greedy.minimums_first(prices, MOST_NODES)
+        if careful is not None:
+            columns = careful
+            state.offer(columns, "greedy")
+    if head is not None:
+        state.allocate(head.allocation)
+        state.offer((head.candidates, head.counts, head.patterns), "without charges")
+    rows, nothing = generation.rows, generation.rows.zero_duals()
+    if head is not None and rows.has_only_pods:  # then prices that hold without charges hold here
+        generation.offer_bound(generation.worth(head.prices), replace(nothing, pods=head.prices))
+    volume = volume_prices(instance)
+    generation.offer_bound(generation.worth(volume), replace(nothing, pods=volume))
+    floor = rows.cheapest_nodes()
+    generation.offer_bound(float(rows.missing @ floor), replace(nothing, minimums=floor))
+    state.incumbent.raise_bound(generation.bound.dollars, "volume")
+    return columns
+
+
+def fluid_start(state: State, prices: Float) -> None:
+    """The bound of the fluid relaxation, and a cover that minds who keeps whom away."""
+    instance, generation = state.instance, state.generation
+    stop = Reserved.within(state.stop, FLUID_SHARE * state.stop.remaining_s())
+    pods, dollars = fluid_duals(instance, state.pricing, stop)
+    generation.offer_bound(dollars, replace(generation.rows.zero_duals(), pods=pods))
+    state.incumbent.raise_bound(generation.bound.dollars, "fluid")
+    wary = state.greedy.cover(wary_prices(instance, prices), Remainder.whole(state.target), MOST_NODES)
+    state.offer(wary, "greedy")
+
+
+def first_columns(
+    state: State,
+    columns: Columns,
+    prices: Float,
+    known: Known | None,
+    head: Head | None,
+    given: tuple[NDArray[np.intp], NDArray[np.int32]] | None,
+) -> bool:
+    """Columns to begin with, and what they prove; False where the domains should be looked at first.
+
+    Parameters
+    ----------
+    columns
+        Of the first answer.
+    given
+        Candidates (p,) and patterns (p, i) known beforehand.
+    """
+    generation = state.generation
+    single = single_class_columns(state.instance)
+    if state.is_done:
+        return True
+    generation.add(*single)
+    generation.add(columns[0], columns[2])
+    if state.is_done:
+        return True
+    if known is not None:
+        generation.add(known.candidates, known.patterns)
+        _sweep(state, known.prices, "warm start")
+        if known.is_close:
+            return True
+    if head is not None:
+        generation.add(head.candidates, head.patterns)
+        _sweep(state, head.prices, "without charges")
+    elif given is not None:
+        generation.add(*given)
+    elif state.has_domains:
+        return False
+    else:
+        _sweep(state, prices, "fluid")
+    return True
+
+
+def _sweep(state: State, prices: Float, phase: str) -> None:
+    """What these prices prove, and the columns they find."""
+    generation = state.generation
+    generation.sweep(replace(generation.rows.zero_duals(), pods=prices), lift=True)
+    state.incumbent.raise_bound(generation.bound.dollars, phase)

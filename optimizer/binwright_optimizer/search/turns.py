@@ -1,0 +1,189 @@
+"""Column generation over all classes, with dives, choices and neighbourhoods in turn."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.columns.choose import Choice, choose, place_most
+from binwright_optimizer.columns.enumerate import maximal_patterns
+from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.master import Rows, Solution
+from binwright_optimizer.columns.round import WHOLE
+from binwright_optimizer.heuristics.greedy import Remainder
+from binwright_optimizer.heuristics.repack import Repack
+from binwright_optimizer.packing import Packing
+from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.search.state import TURN_SHARE, State
+from binwright_optimizer.stopping import Reserved, Stop
+
+BOUND_SHARE = 0.5
+"""Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
+the incumbent is worked on; each time around it is this much smaller."""
+NEARLY = 0.01
+"""Relative distance of bound and relaxation above which the relaxation always goes first."""
+DIVE_SHARE = 0.2
+"""Share of the time before convergence that dives may take."""
+LEAST_DIVE_S = 0.05
+"""Seconds every dive may take."""
+SPLIT_SHARE = 0.5
+"""Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
+the solutions are split into parts."""
+ATTEMPT_UNITS = 300.0
+"""Units of work of an attempt of neighbourhood search, beside what its dive takes."""
+
+
+class Turns:
+    """The stages that work on all classes together, over the state of one search."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def run(self) -> None:
+        """Stages in turn until the relaxation is solved well enough to be split, or time is up."""
+        state, share = self.state, BOUND_SHARE
+        while not state.is_done:
+            self._generate(share)
+            if self._is_worth_splitting():
+                break
+            if not state.is_done:
+                self._choose()
+            if not state.is_done:
+                self.improve(state.generation.bound, Reserved.within(state.stop, state.turn_s))
+            share *= BOUND_SHARE
+        if not state.is_done:
+            self._choose()
+
+    def dive(self, phase: str = "dive") -> None:
+        """Round the relaxation's solution to whole nodes."""
+        state, generation = self.state, self.state.generation
+        solution = generation.whole_solution(state.stop)
+        if solution is None:
+            return
+        seconds = max(LEAST_DIVE_S, DIVE_SHARE * state.elapsed_s)
+        stop = Reserved.within(state.stop, seconds)
+        first: Solution | None = solution
+        if generation.allocator is not None:
+            wanted = generation.allocator.nearest(solution.allocation, state.allocation_s)
+            if wanted is not None:
+                state.allocate(wanted)
+            if wanted is None or (np.abs(wanted - solution.allocation) > WHOLE).any():
+                first = None  # the master's nodes hold other numbers of pods
+        columns = state.diver(self._plain_rows).run(Remainder.whole(state.target), first, stop)
+        state.offer(columns, phase)
+
+    def improve(self, bound: Bound, turn: Stop) -> bool:
+        """Neighbourhood search for a turn; False once it has run out of ideas."""
+        state = self.state
+        plain = Rows(state.instance)  # without the levels of a part, or rules about domains
+        diver = state.diver(plain)
+        assert state.incumbent.packing is not None
+        allocation = state.incumbent.packing.allocation
+        if allocation is not None:
+            state.allocate(allocation)
+        repack = Repack(
+            state.target,
+            lambda remainder: diver.run(remainder, None, state.stop),
+            bound.duals.pods,
+            plain.costs(bound.duals),
+            state.rng,
+        )
+        while not state.is_done and turn.remaining_s() > 0:
+            packing = state.incumbent.packing
+            assert packing is not None
+            if state.fruitless >= state.params.patience or not packing.nodes:
+                return False
+            size = int(state.rng.integers(2, 16))
+            state.work.add(ATTEMPT_UNITS)
+            trial = state.downsize.apply(repack.attempt(packing, size))
+            is_better = state.incumbent.offer(trial, "improve")
+            state.fruitless = 0 if is_better else state.fruitless + 1
+        return True
+
+    def _generate(self, share: float) -> None:
+        """Columns until the relaxation is solved well enough, with a dive now and then."""
+        state, generation = self.state, self.state.generation
+        dived = 0.0
+        while not (generation.is_converged or self._is_bound_better(share) or state.is_done):
+            generation.round(state.stop)
+            state.incumbent.raise_bound(generation.bound.dollars, "columns")
+            elapsed = state.elapsed_s
+            due = 0.03 + dived / DIVE_SHARE
+            if elapsed >= due:
+                before = state.stop.elapsed_s()
+                self.dive()
+                dived += max(state.stop.elapsed_s() - before, 0.2 * elapsed * DIVE_SHARE)
+        if not state.is_done:
+            self.dive()
+
+    def _is_bound_better(self, share: float) -> bool:
+        """Whether the relaxation is solved so much better than the incumbent that it can wait.
+
+        The gap has two parts: from the incumbent down to the relaxation, and from there to the
+        bound. Solving the relaxation pays while the second is more than ``share`` of the first.
+        """
+        solution, packing = self.state.generation.solution, self.state.incumbent.packing
+        if solution is None or packing is None or packing.is_partial(self.state.instance):
+            return False
+        below, above = self._distances(solution, packing)
+        return below <= share * above and below <= NEARLY * solution.objective
+
+    def _is_worth_splitting(self) -> bool:
+        """Whether more of the gap is above the relaxation than below it."""
+        generation, packing = self.state.generation, self.state.incumbent.packing
+        if generation.is_converged or generation.solution is None:
+            return generation.is_converged
+        assert packing is not None
+        below, above = self._distances(generation.solution, packing)
+        return below <= SPLIT_SHARE * above
+
+    def _distances(self, solution: Solution, packing: Packing) -> tuple[float, float]:
+        """Dollars from the bound up to the relaxation, and from there up to the incumbent."""
+        below = solution.objective - self.state.generation.bound.dollars
+        return below, packing.cost * MICRO - solution.objective
+
+    @property
+    def _plain_rows(self) -> Rows:
+        """The master's rows for pods that are allocated to domains."""
+        rows = self.state.generation.rows
+        return rows if rows.linking is None else rows.without_linking()
+
+    @cached_property
+    def _every_pattern(self) -> tuple[NDArray[np.intp], NDArray[np.int32]] | None:
+        """Every maximal pattern, where they are few."""
+        return maximal_patterns(self.state.instance)
+
+    def _choose(self) -> None:
+        """The best choice among the columns known, where that is a small programme."""
+        state, generation = self.state, self.state.generation
+        packing = state.incumbent.packing
+        every = self._every_pattern
+        limit = min(TURN_SHARE * state.stop.remaining_s(), state.turn_s)
+        if every is not None:
+            generation.add(*every)
+        if packing is None or packing.is_partial(state.instance):
+            known = generation.pool.arrays()
+            fullest = None
+            if every:
+                fullest = place_most(generation.rows, known, limit, state.halt, state.work)
+            if fullest is not None:
+                self._offer_choice(fullest)
+            return
+        columns = choose(
+            generation.rows,
+            generation.pool.arrays(),
+            generation.bound,
+            packing.cost * MICRO,
+            limit,
+            state.halt,
+            state.work,
+        )
+        if columns is not None:
+            self._offer_choice(columns)
+
+    def _offer_choice(self, choice: Choice) -> None:
+        if choice.allocation is not None:
+            self.state.allocate(choice.allocation)
+        self.state.offer(choice.columns, "choose")
