@@ -27,7 +27,7 @@ from binwright_optimizer.planning.records import (
     mixes_to_record,
 )
 
-REVISION = 2
+REVISION = 3
 """Raised whenever a change of the code changes results of the same version."""
 
 
