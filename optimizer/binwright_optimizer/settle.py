@@ -506,7 +506,6 @@ def _twins(instance: Instance, bought: Bought) -> list[_Twin]:
             alike &= kinds_of_capacity[rows] == kinds_of_capacity[row]
             alike &= (shelf.held_limit[rows] < 0) & (shelf.available[rows] >= UNLIMITED)
             alike &= (part.allocatable == room).all(axis=1)
-            alike &= ~localized.unreachable[first : first + len(rows)]
             for at in np.flatnonzero(alike).tolist():
                 admits = ~is_counted
                 may_run = localized.admitted[localized.placement_of[local], first + at]

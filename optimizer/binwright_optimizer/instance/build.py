@@ -151,13 +151,19 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
             np.maximum(share, amounts[r] / np.maximum(columns[r], 1), out=share)
         return np.where(fits, price * MICRO * share, np.inf)
 
+    limits, minimums = limit_rows(problem)
+    limits += (*held, *supply_rows(shelf, row_of[bought]))
+    use = limit_use(limits, problem, shelf, pool_of, row_of)
+    is_floored = np.isin(pool_of, [row.pool for row in minimums])
     places = admitted_placements(problem, kinds.placements, shelf, shelved, claimed)
+    is_within = (use <= [row.room for row in limits]).all(axis=1)
+    places &= is_within
     bundles = bundles_of(problem, rules, kinds, kind_demand, claims, claimed, Room(sums, allocatable))
     charges = Charges(problem, shelf, shelved, kinds)
     is_bounded = kinds_with_exclusive_claims(kinds.workload_kind, len(kinds.requests), claims)
     localized = localize(
         problem, rules, kinds, places, table, eligibility, fluid, charges.of_item, bundles, is_bounded,
-        _meeting_claims(problem, shelf, shelved, claimed),
+        _meeting_claims(problem, shelf, shelved, claimed), is_floored & is_within,
     )  # fmt: skip
     poll()
     admitted = localized.admitted
@@ -170,6 +176,7 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
         allocatable, admitted, source = left.room, left.admitted, left.source
         device_room, row_of, variant_of = device_room[source], row_of[source], variant_of[source]
         pool_of, bought, price = pool_of[source], bought[source], price[source]
+        use, is_floored = use[source], is_floored[source]
     items = Items.of(localized.contents, kinds, rules, sums, kind_demand)
     is_linked = np.array([localized.is_linked[content[0][0]] for content in localized.contents], dtype=bool)
     class_of_local, local_of_class = merge_kinds(
@@ -181,13 +188,8 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
     class_requests = items.requests[local_of_class]
     class_placement = localized.placement_of[local_of_class]
     supply = np.where(bought, UNLIMITED, 1).astype(np.int64)
-
-    limits, minimums = limit_rows(problem)
-    limits += (*held, *supply_rows(shelf, row_of[bought]))
-    use = limit_use(limits, problem, shelf, pool_of, row_of)
     is_limited: NDArray[np.bool_] = np.any(use > 0, axis=1)
     check_minimums(problem, limits, minimums, pool_of, use, price)
-    is_floored = np.isin(pool_of, [row.pool for row in minimums])
 
     node_room = np.column_stack([allocatable, comparable(device_room)]) if asked.any else allocatable
     kept = _merge(problem, price, supply, node_room, admitted, pool_of, row_of, use, is_limited | is_floored)

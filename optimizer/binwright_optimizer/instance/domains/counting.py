@@ -12,6 +12,7 @@ from binwright_optimizer.instance.bundles import Content
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.linking import LinkingBuilder, Scope
+from binwright_optimizer.instance.domains.reach import SpreadDomains
 from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
 from binwright_optimizer.instance.stated import Rules, Spread
 from binwright_optimizer.model import Problem
@@ -36,8 +37,8 @@ class Counting:
         int64 array (v,): most items of each local kind; rules lower it.
     builder
         Receives rows and further variables.
-    unreachable
-        bool array (c,): candidates that nobody buys, and that so form no domain.
+    spread_over
+        Domains that spread constraints balance.
     sample
         intp array (v,): a candidate of each local kind.
     """
@@ -51,10 +52,11 @@ class Counting:
     most: NDArray[np.int64]
     builder: LinkingBuilder
     eligibility: Eligibility
-    unreachable: NDArray[np.bool_]
+    spread_over: SpreadDomains
     sample: NDArray[np.intp]
     _members: dict[int, list[int]] = field(default_factory=dict)
     _presence: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    _opened: dict[int, int | None] = field(default_factory=dict)
     _running: dict[tuple[int, str], NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -123,6 +125,25 @@ class Counting:
             mine = self.by_domain(k, key).get(domain, {})
             self.builder.row({**mine, known: -float(self.demand[k])}, upper=0.0)
         return known
+
+    def opened(self, row: int) -> int | None:
+        """A variable that is 1 if and only if some item is where it opens a domain; None if none can be.
+
+        Parameters
+        ----------
+        row
+            Of `SpreadDomains.openings`.
+        """
+        if row not in self._opened:
+            opening = self.spread_over.openings[row]
+            items = [v for v in range(len(self.most)) if self.sample[v] >= 0 and opening[self.sample[v]]]
+            self._opened[row] = None
+            if items:
+                variable = self._opened[row] = self.builder.variable(0.0, 1.0, is_integer=True)
+                for v in items:
+                    self.builder.row({v: 1.0, variable: -float(self.most[v])}, upper=0.0)
+                self.builder.row({**dict.fromkeys(items, -1.0), variable: 1.0}, upper=0.0)
+        return self._opened[row]
 
     def pods(self, kinds: list[int], key: str, domain: int) -> dict[int, float]:
         """Terms that add up the new pods of some kinds in a domain."""

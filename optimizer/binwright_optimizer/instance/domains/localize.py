@@ -13,8 +13,14 @@ from binwright_optimizer.instance.bundles import NO_BUNDLES, Bundle, Bundles, Co
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.device_claims import ClaimName
 from binwright_optimizer.instance.domains.charging import ChargeOf, Fluid, weigh
-from binwright_optimizer.instance.domains.eligibility import Eligibility, spread_keys
+from binwright_optimizer.instance.domains.eligibility import Eligibility
 from binwright_optimizer.instance.domains.linking import Scope
+from binwright_optimizer.instance.domains.reach import (
+    SpreadDomains,
+    balanced,
+    spread_domains,
+    without_needless_openings,
+)
 from binwright_optimizer.instance.domains.spot_loss import plans, reclaim_rates
 from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
 from binwright_optimizer.instance.stated import Rules, Stated
@@ -46,8 +52,8 @@ class Localized:
         bool array (kind,): rows link its numbers of pods.
     scopes
         Domain of each local kind.
-    unreachable
-        bool array (c,): candidates that would make a domain that pods are spread over and cannot reach.
+    spread_over
+        Domains that spread constraints balance.
     sample
         intp array (local kind,): one of its candidates; -1 for kinds that are not linked, or have none.
         All of them are alike to every rule about domains.
@@ -64,7 +70,7 @@ class Localized:
     admitted: NDArray[np.bool_]
     is_linked: NDArray[np.bool_]
     scopes: list[Scope]
-    unreachable: NDArray[np.bool_]
+    spread_over: SpreadDomains
     sample: NDArray[np.intp]
     charge: NDArray[np.int64]
     is_weighed: bool
@@ -82,6 +88,7 @@ def localize(
     bundles: Bundles = NO_BUNDLES,
     is_bounded: NDArray[np.bool_] | None = None,
     meeting: Mapping[ClaimName, NDArray[np.bool_]] | None = None,
+    may_stay_empty: NDArray[np.bool_] | None = None,
 ) -> Localized:
     """Local kinds of a problem.
 
@@ -95,6 +102,8 @@ def localize(
         bool array (kind,): further kinds whose numbers of pods rows bound.
     meeting
         bool arrays (c,): where device claims that pods share can be met.
+    may_stay_empty
+        bool array (c,): nodes that minimums may ask for without any pod.
 
     Raises
     ------
@@ -104,8 +113,10 @@ def localize(
     n_kinds = len(kinds.requests)
     gangs = {(gang.namespace, gang.name): gang for gang in problem.gangs}
     keys_of_selection = _keys_of_selections(problem, rules, kinds)
-    unreachable = _unreachable(kinds, eligibility, admitted, table, fluid)
-    admitted = admitted & ~unreachable
+    if may_stay_empty is None:
+        may_stay_empty = np.zeros(table.n_candidates, dtype=bool)
+    spread_over = spread_domains(kinds, eligibility, admitted, table, fluid, may_stay_empty)
+    admitted = without_needless_openings(spread_over, kinds, admitted, fluid)
     eligible = _eligible_by_selection(kinds, eligibility)
     is_bundled = np.zeros(n_kinds, dtype=bool)
     is_bundled[sorted(bundles.kinds)] = True
@@ -121,6 +132,7 @@ def localize(
         admitted = np.concatenate([admitted, np.array(own)])
     charge_of, is_weighed = weigh(charge_of, [item.content for item in items], rows, admitted, fluid)
     cutter = _Cutter(admitted, table)
+    openings_of: dict[int, list[NDArray[np.bool_]]] = {}
     samples: list[int] = []
     charges: list[int] = []
     local: list[tuple[Bundle, int, Scope]] = []  # item, row of the new matrix, scope
@@ -139,6 +151,12 @@ def localize(
         charge = charge_of(item.content)
         if charge is not None and charge[admitted[placement]].any():
             is_linked[parts] = True
+        if placement not in openings_of:
+            there = admitted[placement]
+            openings_of[placement] = [mask for mask in spread_over.openings if (mask & there).any()]
+        openings = openings_of[placement]
+        if openings:
+            is_linked[parts] = True
         if not is_linked[parts[0]]:
             local.append((item, placement, ()))
             samples.append(-1)
@@ -150,7 +168,7 @@ def localize(
             for number in kinds.selected[k]
             for mask in eligible.get(number, ())
         }
-        cells = cutter.cells(placement, sorted(keys), list(marks.values()), charge)
+        cells = cutter.cells(placement, sorted(keys), [*marks.values(), *openings], charge)
         cells = _with_counted_pools(problem, kinds, item.content, cells, table, fluid)
         for scope, mask in cells:
             local.append((item, len(admitted) + len(masks), scope))
@@ -171,7 +189,7 @@ def localize(
         admitted=wide,
         is_linked=is_linked,
         scopes=[scope for _, _, scope in local],
-        unreachable=unreachable,
+        spread_over=spread_over,
         sample=np.array(samples, dtype=np.intp),
         charge=np.array(charges, dtype=np.int64),
         is_weighed=is_weighed,
@@ -209,48 +227,13 @@ def _with_counted_pools(
     return _with_spot_pools(cells, least, table, fluid(content))
 
 
-def _unreachable(
-    kinds: Kinds,
-    eligibility: Eligibility,
-    admitted: NDArray[np.bool_],
-    table: DomainTable,
-    fluid: Fluid,
-) -> NDArray[np.bool_]:
-    """Candidates that nobody should buy: bool array (c,).
-
-    A node in a domain where some pods are spread over domains but cannot be, as no node there holds
-    one, would make a domain that stays empty, and kube-scheduler would hold those pods back. Where
-    other pods have no other place, their candidates stay.
-    """
-    result = np.zeros(admitted.shape[1], dtype=bool)
-    for k, stated in enumerate(kinds.stated):
-        if not spread_keys(stated):
-            continue
-        placement = int(kinds.placement_of[k])
-        fits = admitted[placement] & np.isfinite(fluid(((k, 1),)))
-        for spread in stated.spread:
-            key = spread.constraint.topology_key
-            if spread.constraint.is_required and key != labels.HOSTNAME:
-                eligible = eligibility.of(kinds.placements[placement], stated, spread)
-                codes = table.codes(key)
-                result |= eligible & ~np.isin(codes, np.unique(codes[fits & eligible]))
-    result &= ~table.is_existing
-    if result.any():
-        for k in range(len(kinds.stated)):
-            fits = admitted[int(kinds.placement_of[k])] & np.isfinite(fluid(((k, 1),)))
-            if not (fits & ~result).any():
-                result[fits] = False
-    return result
-
-
 def _eligible_by_selection(kinds: Kinds, eligibility: Eligibility) -> dict[int, list[NDArray[np.bool_]]]:
     """For each selection, where constraints that count it count pods at all."""
     found: dict[int, list[NDArray[np.bool_]]] = {}
     for k, stated in enumerate(kinds.stated):
-        for spread in stated.spread:
-            if spread.constraint.is_required and spread.constraint.topology_key != labels.HOSTNAME:
-                template = kinds.placements[int(kinds.placement_of[k])]
-                found.setdefault(spread.selection, []).append(eligibility.of(template, stated, spread))
+        for spread in balanced(stated):
+            template = kinds.placements[int(kinds.placement_of[k])]
+            found.setdefault(spread.selection, []).append(eligibility.of(template, stated, spread))
     return found
 
 
@@ -324,10 +307,10 @@ class _Cutter:
         levels = np.zeros(0, dtype=np.intp)
         if charge is not None and len(columns):
             levels = np.unique(charge[columns], return_inverse=True)[1].astype(np.intp)
-        if not keys and not levels.any():
-            return [((), admitted)]
-        telling = [mark[columns] for mark in marks] if keys else []
+        telling = [mark[columns] for mark in marks]
         telling = [mark for mark in telling if mark.any() and not mark.all()]
+        if not keys and not telling and not levels.any():
+            return [((), admitted)]
         further = [mark.astype(np.intp) for mark in telling] + ([levels] if levels.any() else [])
         name = placement, tuple(keys), tuple(code.tobytes() for code in further)
         if name not in self._known:

@@ -68,7 +68,7 @@ def linking_of(
     sample = localized.sample[chosen]
     counting = Counting(
         problem, rules, kinds, table, local, demand, most, builder,
-        eligibility, localized.unreachable, sample,
+        eligibility, localized.spread_over, sample,
     )  # fmt: skip
     left_out = {k: builder.left_out(q) for k, q in position.items()}
     add_affinity(counting)  # first, since it closes domains that need no row then

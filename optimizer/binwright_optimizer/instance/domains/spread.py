@@ -3,12 +3,14 @@
 For the pods of one constraint with selection S, over its domains D::
 
     T_d = running pods of S in d + new pods of S in d
-    M  <= T_d                for all d of D        (M = 0 while D has fewer domains than minDomains)
+    M  <= T_d                for all settled d
+    M  <= T_d + U (1 - o_d)  for those that a purchase opens, o_d = 1 where it does
+    M  <= U z                minDomains z <= number of settled d + sum_d o_d, z 0 or 1
     T_d <= M + maxSkew       for d of D that receive a pod of the constraint
 
-Domains are those of the nodes that exist and are eligible, and of all nodes that could be bought for
-the pod. The last row needs a variable that says whether the domain receives such a pod only where it
-could be broken without one.
+with U no less than M can be. What is settled and what opens a domain is told by `reach`; the third line is
+left out where settled domains are enough, and M is 0 where all together are too few. The last row needs a
+variable that says whether the domain receives such a pod only where it could be broken without one.
 """
 
 from __future__ import annotations
@@ -17,34 +19,35 @@ import numpy as np
 
 from binwright_optimizer.instance.domains.counting import Counting
 from binwright_optimizer.instance.domains.eligibility import spread_keys
+from binwright_optimizer.instance.domains.reach import Domains, balanced
 from binwright_optimizer.instance.domains.table import NO_DOMAIN
 from binwright_optimizer.instance.stated import Spread
-from binwright_optimizer.model import labels
+
+Name = tuple[Spread, Domains, bytes]
+"""A constraint, its domains and the nodes on which it counts pods: kinds with an equal one share rows."""
 
 
 def add_spread(counting: Counting) -> None:
     """Rows of every required spread constraint."""
-    least: dict[tuple[Spread, tuple[int, ...], bytes], int] = {}
+    least: dict[Name, int] = {}
     for k in counting.local:
         for v in {v for v, _, _ in counting.local[k]} - _on_nodes_with_keys(counting, k):
             counting.most[v] = 0
     for k in counting.local:
-        for spread in counting.kinds.stated[k].spread:
-            if spread.constraint.is_required and spread.constraint.topology_key != labels.HOSTNAME:
-                _add(counting, k, spread, least)
+        for spread in balanced(counting.kinds.stated[k]):
+            _add(counting, k, spread, least)
 
 
-def _add(
-    counting: Counting, k: int, spread: Spread, least: dict[tuple[Spread, tuple[int, ...], bytes], int]
-) -> None:
+def _add(counting: Counting, k: int, spread: Spread, least: dict[Name, int]) -> None:
     constraint, key = spread.constraint, spread.constraint.topology_key
     builder = counting.builder
-    receivable = _receivable(counting, k, key)
-    domains = _domains(counting, k, spread)
+    domains = counting.spread_over.of[k, spread]
+    opened = {d: o for d, row in domains.opened if (o := counting.opened(row)) is not None}
     members = counting.members(spread.selection)
     eligible = counting.eligible(k, spread)
     nodes = eligible[len(eligible) - counting.table.n_existing :]
     running = counting.running_on(spread.selection, key, nodes)
+    total = float(sum(counting.demand[m] for m in members))
 
     def counted(d: int) -> dict[int, float]:
         """The new pods of a domain that count."""
@@ -53,23 +56,31 @@ def _add(
 
     smallest: dict[int, float] = {}
     low = 0
-    if len(domains) >= constraint.min_domains and domains:
-        low = int(running[list(domains)].min())
+    if domains.settled and len(domains.settled) + len(opened) >= constraint.min_domains:
+        most = total + float(running[list(domains.settled)].min())
+        missing = constraint.min_domains - len(domains.settled)
+        if missing <= 0 and not opened:
+            low = int(running[list(domains.settled)].min())
         name = spread, domains, eligible.tobytes()
         if name not in least:
             least[name] = builder.variable(0.0, np.inf)
-            for d in domains:  # M - new <= running
+            for d in domains.settled:
                 terms = {v: -count for v, count in counted(d).items()}
                 builder.row({**terms, least[name]: 1.0}, upper=float(running[d]))
+            for d, is_open in opened.items():
+                terms = {v: -count for v, count in counted(d).items()}
+                builder.row({**terms, least[name]: 1.0, is_open: most}, upper=most)
+            if missing > 0:
+                are_enough = builder.variable(0.0, 1.0, is_integer=True)
+                builder.row({least[name]: 1.0, are_enough: -most}, upper=0.0)
+                builder.row({**dict.fromkeys(opened.values(), -1.0), are_enough: float(missing)}, upper=0.0)
         smallest = {least[name]: -1.0}
     is_common = k in members and all(
-        spread in counting.kinds.stated[m].spread
-        and _domains(counting, m, spread) == domains
+        counting.spread_over.of.get((m, spread)) == domains
         and (counting.eligible(m, spread) == eligible).all()
         for m in members
     )
-    total = float(sum(counting.demand[m] for m in members))
-    for d in receivable:
+    for d in _receivable(counting, k, key):
         room = float(constraint.max_skew - running[d])
         terms = {**counted(d), **smallest}
         if is_common and running[d] <= low + constraint.max_skew:
@@ -83,13 +94,6 @@ def _receivable(counting: Counting, k: int, key: str) -> list[int]:
     """Domains where pods of a kind may be placed."""
     own = counting.by_domain(k, key)
     return sorted(d for d, mine in own.items() if d != NO_DOMAIN and any(counting.most[v] for v in mine))
-
-
-def _domains(counting: Counting, k: int, spread: Spread) -> tuple[int, ...]:
-    """Domains over which the pods of a kind are spread."""
-    codes = counting.table.codes(spread.constraint.topology_key)
-    inside = counting.eligible(k, spread) & ~counting.unreachable
-    return tuple(sorted(set(np.unique(codes[inside]).tolist()) - {NO_DOMAIN}))
 
 
 def _on_nodes_with_keys(counting: Counting, k: int) -> set[int]:
