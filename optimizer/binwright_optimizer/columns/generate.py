@@ -1,12 +1,13 @@
 """Column generation with stabilised duals.
 
-Each round solves the restricted master and prices between its duals and a stabilisation centre: at
-first the best feasible duals known (W. Ben-Ameur and J. Neto, Acceleration of cutting-plane and
-column generation algorithms, 2007, doi:10.1002/net.20137), later the moving average of the master's
-duals (A. Pessoa et al., Automation and combination of linear-programming based stabilization
-techniques in column generation, 2018, doi:10.1287/ijoc.2017.0784). What the sweep finds scales the
-duals to feasible ones, which are then lifted class by class: a better bound, and columns for every
-class.
+Each round solves the restricted master and prices between its duals and a stabilisation centre, the
+moving average of the master's duals (W. Ben-Ameur and J. Neto, Acceleration of cutting-plane and column
+generation algorithms, 2007, doi:10.1002/net.20137; A. Pessoa et al., Automation and combination of
+linear-programming based stabilization techniques in column generation, 2018,
+doi:10.1287/ijoc.2017.0784). What the sweep finds scales the duals to feasible ones, which are then lifted
+class by class: a better bound, and columns for every class. Between two sweeps the master improves by
+neighbours of its own patterns, which cost next to nothing: sweeps are there to prove, and to find what
+no neighbour is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns.allocation import Allocator, penalty_levels
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
+from binwright_optimizer.columns.pool import ColumnPool
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Pricing
@@ -30,8 +32,9 @@ from binwright_optimizer.work import UNITS_PER_SECOND
 
 CENTRE_SHARE = 0.5
 """Share of the stabilisation centre in the duals that are priced."""
-FIRST_ROUNDS = 4
-"""Rounds in which the centre is the best feasible duals; then it is the average of the master's."""
+CALM_SHARE = 0.8
+"""The same in every `CALM_EVERY`-th round: nearer to the centre, fewer columns are found and more proven."""
+CALM_EVERY = 3
 CENTRE_STEP = 0.3
 """How far that average moves to the latest duals in one round."""
 EXCHANGE_GAP = 0.003
@@ -53,8 +56,14 @@ TOLERANCE_SHARE = 0.2
 """Share of the open gap below which improvements are not looked for yet."""
 FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
-FERTILE_TURNS = 3
-"""Master solves after each sweep that price only the candidates which gave it columns."""
+FAIR_SHARE = 1.0
+"""Share of the work of a round that its searches may take as well, so that the few long ones go on longer."""
+MOST_FAIR_BRANCHES = 2_000
+"""Branches per candidate that they take at most for that reason."""
+NEIGHBOUR_TURNS = 10
+"""Master solves before each sweep that add neighbours of its patterns."""
+NEIGHBOUR_SHARE = 0.1
+"""How much neighbours must gain, as a share of what patterns that a sweep looks for must."""
 MOST_BRANCHES = 200_000
 """Branches per candidate after which a search stays truncated: some seconds."""
 
@@ -82,38 +91,6 @@ class Bound:
         d = self.duals
         zeros = np.zeros_like
         return Bound(0.0, Duals(pods, zeros(d.limits), zeros(d.minimums), zeros(d.supply)))
-
-
-class ColumnPool:
-    """Columns found so far, each pattern once per candidate."""
-
-    def __init__(self, instance: Instance) -> None:
-        self._seen: set[bytes] = set()
-        self._candidates: list[int] = []
-        self._patterns: list[NDArray[np.int32]] = []
-        self._width = instance.n_classes
-
-    def __len__(self) -> int:
-        return len(self._candidates)
-
-    def add(
-        self, candidates: NDArray[np.intp], patterns: NDArray[np.int32]
-    ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-        """Remember columns; returns those not seen before."""
-        fresh = []
-        for position, (j, pattern) in enumerate(zip(candidates, patterns, strict=True)):
-            key = int(j).to_bytes(4, "little") + pattern.tobytes()
-            if key not in self._seen:
-                self._seen.add(key)
-                self._candidates.append(int(j))
-                self._patterns.append(pattern.copy())
-                fresh.append(position)
-        return candidates[fresh], patterns[fresh]
-
-    def arrays(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-        """All columns: intp array (p,) and int32 array (p, i)."""
-        patterns = np.array(self._patterns, dtype=np.int32).reshape(len(self), self._width)
-        return np.array(self._candidates, dtype=np.intp), patterns
 
 
 class Generation:
@@ -168,7 +145,9 @@ class Generation:
         self._branches = FIRST_BRANCHES
         self._most_branches = most_branches
         self._affordable = most_branches
-        self._fertile = np.zeros(0, dtype=np.intp)
+        self._fair = 0
+        self._is_hard = np.zeros(instance.n_candidates, dtype=bool)
+        self._n_found = 0
         self._n_truncated = 0
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
@@ -201,9 +180,10 @@ class Generation:
             return
         if self._average is None:
             self._average = solution.duals
-        centre = self.bound.duals if self.rounds <= FIRST_ROUNDS else self._average
-        between = solution.duals.blended(centre, CENTRE_SHARE)
+        share = CALM_SHARE if self.rounds % CALM_EVERY == 0 else CENTRE_SHARE
+        between = solution.duals.blended(self._average, share)
         self._average = self._average.blended(solution.duals, CENTRE_STEP)
+        began = self.pricing.work.units
         if self.rounds % self._complement_every == 0:
             self._add_complement(between)
         branches = stop.remaining_s() * UNITS_PER_SECOND / BRANCH_WORK  # that there is time for
@@ -213,8 +193,10 @@ class Generation:
             self._search_longer()
         elif self._is_stalled() and self._is_truncated:
             self._branches = min(4 * self._branches, self._most_branches)
-        if self.rounds >= FIRST_ROUNDS and not self.is_converged:
-            self._price_fertile(stop)
+        if not self.is_converged:
+            self._add_neighbours(stop)
+        fair = FAIR_SHARE * (self.pricing.work.units - began) / BRANCH_WORK
+        self._fair = int(min(fair / (1 + self._n_truncated), MOST_FAIR_BRANCHES))
         if self.rounds % PRUNE_EVERY == 0:
             self.master.prune(PRUNE_MARGIN)
         distance = solution.objective - self.bound.dollars
@@ -224,23 +206,22 @@ class Generation:
         if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
 
-    def _price_fertile(self, stop: Stop) -> None:
-        """Partial pricing: a few master solves that price only candidates which gave columns before.
+    def _add_neighbours(self, stop: Stop) -> None:
+        """Improve the master by neighbours of its own patterns, where a sweep's searches are long.
 
-        They cost a fraction of a sweep, and bring the duals nearer to what the next sweep can prove.
+        Each turn brings as many columns as the master has patterns there, in as many directions, and the
+        duals nearer to what the next sweep can prove.
         """
-        for turn in range(FERTILE_TURNS if len(self._fertile) else 0):
+        for _ in range(NEIGHBOUR_TURNS):
             solution = self.master.solve(stop.remaining_s())
-            if solution is None or self._average is None:
+            if solution is None or self._average is None or stop.remaining_s() <= 0:
                 return
             self.solution = solution
-            duals = solution.duals if turn % 2 else solution.duals.blended(self._average, CENTRE_SHARE)
             self._average = self._average.blended(solution.duals, CENTRE_STEP)
-            priced = self.pricing.price(
-                duals.pods, self.rows.costs(duals), np.empty(self.instance.n_candidates), self._fertile,
-                branches=min(self._branches, self._affordable), tolerance=self._tolerance(),
-            )  # fmt: skip
-            if not self.add(priced.candidates, priced.patterns) and turn % 2:
+            candidates, patterns = self.pool.chosen(np.flatnonzero(solution.nodes > 0.0), self._is_hard)
+            costs, tolerance = self.rows.costs(solution.duals), NEIGHBOUR_SHARE * self._tolerance()
+            better = self.pricing.neighbours(candidates, patterns, solution.duals.pods, costs, tolerance)
+            if not self.add(better.candidates, better.patterns):
                 return
 
     def whole_solution(self, stop: Stop) -> Solution | None:
@@ -279,7 +260,7 @@ class Generation:
     @property
     def _is_truncated(self) -> bool:
         """Whether the last sweep left candidates open for which it found no pattern."""
-        return self._n_truncated > len(self._fertile)
+        return self._n_truncated > self._n_found
 
     def _is_stalled(self) -> bool:
         """Whether the last rounds closed next to nothing of the distance to the master."""
@@ -312,11 +293,13 @@ class Generation:
         bounds = np.empty(instance.n_candidates)
         costs = self.rows.costs(duals)
         tolerance = self._tolerance()
-        branches = min(self._branches, self._affordable)
+        branches = min(max(self._branches, self._fair), self._affordable)
         priced = self.pricing.price(duals.pods, costs, bounds, branches=branches, tolerance=tolerance)
-        self._fertile = priced.candidates
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
-        self._n_truncated = int(np.count_nonzero(bounds > reached))
+        self._is_hard = bounds > reached
+        self._n_truncated = int(np.count_nonzero(self._is_hard))
+        self._n_found = len(priced.candidates)
+        self._is_hard[priced.candidates] = True
         added = self.add(priced.candidates, priced.patterns)
         return added + self._improve_bound(duals, bounds, lift)
 

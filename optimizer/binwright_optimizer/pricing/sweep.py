@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.node_rules import NodeRules
 from binwright_optimizer.pricing.kernels.lift import fits, lift
+from binwright_optimizer.pricing.kernels.neighbours import LOOKS_PER_US, best_neighbours
 from binwright_optimizer.pricing.kernels.sweep import sweep
 from binwright_optimizer.stopping import Halt
 from binwright_optimizer.work import Work
@@ -154,6 +155,35 @@ class Pricing:
         self.work.add(CALL_UNITS + float(self._work[chosen].sum()))
         improving = np.flatnonzero(patterns.any(axis=1))
         return Priced(chosen[improving], patterns[improving])
+
+    def neighbours(
+        self,
+        candidates: NDArray[np.intp],
+        patterns: NDArray[np.int32],
+        values: NDArray[np.float64],
+        costs: NDArray[np.float64],
+        tolerance: float = TOLERANCE,
+    ) -> Priced:
+        """The best neighbour of each pattern, where it improves; see `kernels.neighbours`.
+
+        Parameters
+        ----------
+        candidates, patterns
+            intp array (p,) and int32 array (p, i).
+        values, costs
+            float64 arrays (i,), (j,): dual price of one pod; dollars a pattern must exceed.
+        tolerance
+            Neighbours that beat their cost by less than this share of it are not looked for.
+        """
+        caps = np.minimum(self._most_pods, self.instance.node_cap)
+        found = np.zeros(len(candidates), dtype=bool)
+        changed = patterns.copy()
+        looks = best_neighbours(
+            candidates, changed, values, costs, caps, self.requests, self.allocatable, self.compatible,
+            max(tolerance, TOLERANCE), self.instance.rules, found,
+        )  # fmt: skip
+        self.work.add(CALL_UNITS + looks / LOOKS_PER_US)
+        return Priced(candidates[found], changed[found])
 
     def _two_shares(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Positions of two halves of like work, as the last sweep measured it; None if it was little.

@@ -25,8 +25,8 @@ SCREENING_STEPS = 6
 """Steps towards better multipliers before a relaxation is solved."""
 BRIEF_SEARCH = 1_000
 """Search nodes spent on one branch at fixed multipliers: about as long as its relaxation takes."""
-_MOST_OPEN = 256
-"""Open branches kept; each split halves the range of one count, so this is seldom reached."""
+_MOST_OPEN = 4_096
+"""Open branches kept."""
 
 
 @njit(cache=True, nogil=True)
@@ -161,7 +161,8 @@ def branch(
 
     Where items are few and large, multipliers that suit the empty node are poor once some are
     placed. Each branch restricts the counts to ``low <= x <= high``, is searched briefly at its own
-    multipliers, and if that does not settle it is split at a fractional count of its relaxation.
+    multipliers, and if that does not settle it is split at a fractional count of its relaxation. The branch
+    that may be worth most comes first.
 
     Returns an upper bound on the best value above ``threshold`` (or ``threshold``), and whether it
     is that value.
@@ -181,16 +182,23 @@ def branch(
     slope = np.empty(n_resources)
     inherited = np.zeros((_MOST_OPEN, n_resources))  # multipliers of the branch it was split from
     where = np.empty(n_items, dtype=np.int64)
+    kept = np.empty(n_items, dtype=np.int64)
     nodes = 0
     while n_open > 0:
+        widest = np.argmax(limit[:n_open])  # first, so that a search cut short leaves a good bound
+        if limit[widest] <= best:
+            return best, True
+        if nodes > node_limit or n_open == _MOST_OPEN:
+            return int(limit[widest]), False
         n_open -= 1
         at = n_open
-        if limit[at] <= best:
-            continue
-        if nodes > node_limit or n_open + 2 > _MOST_OPEN:
-            for other in range(n_open + 1):
-                best = max(best, limit[other])
-            return best, False
+        for rows in (low, high):
+            kept[:] = rows[at]
+            rows[at] = rows[widest]
+            rows[widest] = kept
+        limit[at], limit[widest] = limit[widest], limit[at]
+        for r in range(n_resources):
+            inherited[at, r], inherited[widest, r] = inherited[widest, r], inherited[at, r]
         base = 0
         left[:] = room
         for k in range(n_items):
@@ -274,7 +282,7 @@ def branch(
         low[at + 1] = low[at]
         high[at + 1] = high[at]
         high[at, item] = middle
-        low[at + 1, item] = middle + 1  # searched first: fuller nodes are worth more
+        low[at + 1, item] = middle + 1
         limit[at] = bound
         limit[at + 1] = bound
         inherited[at] = mu

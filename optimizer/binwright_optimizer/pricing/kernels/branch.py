@@ -6,11 +6,20 @@ import numpy as np
 from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
+from binwright_optimizer.pricing.kernels.halves import meet
 from binwright_optimizer.pricing.kernels.relaxation import relax
 from binwright_optimizer.pricing.kernels.rules import begin_in_sets, place, room_in_sets
 
 BRANCH_NODES = 3_000
 """Depth-first nodes tried to close a branch: about as long as its relaxation takes."""
+BRANCH_WORK = 40
+"""Microseconds that a branch takes, in round numbers."""
+MEETING_GAP = 0.0008
+"""Relative gap of a branch below which its patterns may meet in the middle."""
+HANDS_PER_BRANCH = 400
+"""Hands that may be dealt for every branch that there is time for: they take as long."""
+NARROWER = 0.6
+"""Share of a gap that left too many hands at which it is tried again."""
 
 
 @njit(cache=True, nogil=True)
@@ -116,6 +125,7 @@ def _branch(
     lows = np.empty(n, dtype=np.int32)
     highs = np.empty(n, dtype=np.int32)
     solved = 0
+    narrowest = np.inf  # gap below which meeting in the middle is tried again
     while solved < max_branches:
         if halt[0] != 0:
             break
@@ -198,6 +208,20 @@ def _branch(
                 chosen[k] = lows[k] + extra[k]
         if closed:
             continue
+        if not has_rules and upper - best - slack <= min(MEETING_GAP * upper, narrowest):
+            extra[:] = 0
+            gained, closed, taken = meet(
+                n, items, span, shares, values, requests, room, capacity, mu, best - value, slack,
+                HANDS_PER_BRANCH * max_branches, extra,
+            )  # fmt: skip
+            solved += taken // BRANCH_WORK
+            if value + gained > best + slack:
+                best = value + gained
+                for k in range(n):
+                    chosen[k] = lows[k] + extra[k]
+            if closed:
+                continue
+            narrowest = NARROWER * (upper - best - slack)
         split = -1
         widest = 0.0
         for k in range(n):

@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit
 
 from binwright_optimizer.instance.device_packing import COUNT
-from binwright_optimizer.pricing.kernels.branch import branch
+from binwright_optimizer.pricing.kernels.branch import BRANCH_WORK, branch
 from binwright_optimizer.pricing.kernels.depth_first import trim
 from binwright_optimizer.pricing.kernels.device_contents import WHOLE_WEIGHT, price_contents
 from binwright_optimizer.pricing.kernels.rules import begin
 
-BRANCH_WORK, CONTENTS_WORK = 40, 1_000
-"""Microseconds that a branch, and pricing by the contents of single GPUs, take in round numbers."""
+CONTENTS_WORK = 1_000
+"""Microseconds that pricing by the contents of single GPUs takes, in round numbers."""
 
 
 @njit(cache=True, nogil=True)

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from binwright_optimizer.instance.device_packing import COUNT
-from binwright_optimizer.pricing.kernels.branch import branch
+from binwright_optimizer.pricing.kernels.branch import BRANCH_WORK, branch
 from binwright_optimizer.pricing.kernels.depth_first import pack
-from binwright_optimizer.pricing.kernels.on_devices import BRANCH_WORK, price_on_devices
+from binwright_optimizer.pricing.kernels.on_devices import price_on_devices
 from binwright_optimizer.pricing.kernels.relaxation import relax, surplus
 from binwright_optimizer.pricing.kernels.rules import begin, room_in_sets
 
