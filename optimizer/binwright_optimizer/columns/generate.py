@@ -56,12 +56,14 @@ TOLERANCE_SHARE = 0.2
 """Share of the open gap below which improvements are not looked for yet."""
 FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
-FAIR_SHARE = 1.0
+FAIR_SHARE = 0.5
 """Share of the work of a round that its searches may take as well, so that the few long ones go on longer."""
 MOST_FAIR_BRANCHES = 2_000
 """Branches per candidate that they take at most for that reason."""
 NEIGHBOUR_TURNS = 10
 """Master solves before each sweep that add neighbours of its patterns."""
+NEIGHBOUR_PROGRESS = 0.01
+"""Share of the distance between bound and master that a turn has to close for another one."""
 NEIGHBOUR_SHARE = 0.1
 """How much neighbours must gain, as a share of what patterns that a sweep looks for must."""
 MOST_BRANCHES = 200_000
@@ -213,10 +215,14 @@ class Generation:
         duals nearer to what the next sweep can prove.
         """
         for _ in range(NEIGHBOUR_TURNS):
+            before = self.solution
             solution = self.master.solve(stop.remaining_s())
-            if solution is None or self._average is None or stop.remaining_s() <= 0:
+            if before is None or solution is None or self._average is None or stop.remaining_s() <= 0:
                 return
             self.solution = solution
+            gained = before.objective - solution.objective
+            if gained < NEIGHBOUR_PROGRESS * (solution.objective - self.bound.dollars):
+                return
             self._average = self._average.blended(solution.duals, CENTRE_STEP)
             candidates, patterns = self.pool.chosen(np.flatnonzero(solution.nodes > 0.0), self._is_hard)
             costs, tolerance = self.rows.costs(solution.duals), NEIGHBOUR_SHARE * self._tolerance()

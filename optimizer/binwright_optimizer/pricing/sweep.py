@@ -30,7 +30,7 @@ WORTH_SHARING = 1_000
 """Microseconds of work from which a sweep is shared between two threads."""
 CALL_UNITS = 20.0
 """Units of work of a call, beside what it measures."""
-LOOK_UNITS = 1.0
+LOOK_UNITS = 0.25
 """Units of work for each class that a relaxation of a lift looks at."""
 NO_RULES = NodeRules.of(0, 0)
 """For searches among patterns that obey the rules by how they are made."""

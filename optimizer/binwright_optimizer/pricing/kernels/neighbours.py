@@ -13,7 +13,7 @@ from numba import njit
 from binwright_optimizer.instance.device_packing import MOST_STEPS
 from binwright_optimizer.pricing.kernels.rules import begin, is_on_devices, place, room_in_sets
 
-MOST_LOOKS = 60_000
+MOST_LOOKS = 8_000
 """Exchanges of one pattern looked at, at most."""
 LOOKS_PER_US = 200
 """Exchanges looked at in about a microsecond."""
@@ -73,10 +73,10 @@ def best_neighbours(
         gain = max(costs[j] * (1.0 + tolerance) + 1e-12 - worth, 1e-12)
         best = (NOBODY, NOBODY, NOBODY, NOBODY)
         enough = looks + MOST_LOOKS
-        for p in range(-1, present.shape[0]):
-            x = present[p] if p >= 0 else NOBODY
-            for q in range(-1, p + 1):
-                y = present[q] if q >= 0 else NOBODY
+        for q in range(-1, present.shape[0]):  # one pod out, or none, before any two
+            y = present[q] if q >= 0 else NOBODY
+            for p in range(q, present.shape[0]):
+                x = present[p] if p >= 0 else NOBODY
                 if looks > enough or (x == y and x >= 0 and pattern[x] < 2):
                     continue
                 lost = 0.0
