@@ -24,7 +24,7 @@ from prometheus_client import generate_latest
 
 from binwright_server.answer import Solver
 from binwright_server.auth import AuthInterceptor, TokenFile
-from binwright_server.certificates import Certificates
+from binwright_server.certificates import ServerCredentials
 from binwright_server.config import ServerConfig, split_address
 from binwright_server.errors import ConfigError
 from binwright_server.expansion.service import SERVICE as EXPANDER
@@ -95,7 +95,7 @@ class Server:
         self.service_names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(self.service_names, self._grpc)
         self._side_port: SidePort | None = None
-        self._certificates: Certificates | None = None  # gRPC asks it before each handshake
+        self._certificates: ServerCredentials | None = None  # gRPC asks it before each handshake
         self._is_serving = False
         self._is_closed = False
         self.address = ""
@@ -161,7 +161,7 @@ class Server:
         config = self._config
         try:
             if config.tls_cert:
-                self._certificates = Certificates(config)
+                self._certificates = ServerCredentials(config)
                 port = self._grpc.add_secure_port(config.address, self._certificates.credentials)
             else:
                 port = self._grpc.add_insecure_port(config.address)

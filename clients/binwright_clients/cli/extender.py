@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+from binwright_server.tls import TlsFiles
 
 from binwright_clients.cli.clusters import open_api
 from binwright_clients.cli.connection import Connection, server_options
@@ -15,7 +16,7 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import print_yaml
 from binwright_clients.cluster.api import ClusterApi
-from binwright_clients.extender.certificates import Certificates
+from binwright_clients.extender.certificates import WebhookCertificates
 from binwright_clients.extender.permissions import extender_permissions
 
 DEFAULT_SERVER = "127.0.0.1:50051"
@@ -141,7 +142,7 @@ def extender(
         return
     tls = None
     if http_cert is not None and http_key is not None:
-        tls = Certificates(http_cert, http_key, http_client_ca)
+        tls = WebhookCertificates(TlsFiles(http_cert, http_key, http_client_ca))
     api = open_api(kubeconfig, context) if watch or bind else None
     watched, bound = api if watch else None, api if bind else None
     _serve(connection or Connection(DEFAULT_SERVER), host, port, tls, budget, watched, bound)

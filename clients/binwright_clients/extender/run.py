@@ -15,7 +15,7 @@ from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.extender.app import Extender
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.binding import Binder
-from binwright_clients.extender.certificates import Certificates
+from binwright_clients.extender.certificates import WebhookCertificates
 from binwright_clients.extender.cluster import ClusterWatch
 from binwright_clients.extender.feed import Feed
 
@@ -35,7 +35,7 @@ class Listening:
 
     host: str
     port: int
-    tls: Certificates | None = None
+    tls: WebhookCertificates | None = None
 
 
 async def run_extender(
