@@ -22,9 +22,11 @@ from binwright_optimizer.model.resources import EPHEMERAL_STORAGE
 from binwright_clients.errors import InputError
 
 GROWTH = 2
-"""A group may grow to this many times the nodes of the decision, so that an autoscaler has room;
-all groups of a NodePool together keep to its largest number of nodes. Its limits on resources do not bind
-them: what they mean for a machine depends on its capacity, which decisions do not tell."""
+"""A group may grow to this many times the nodes of the decision, so that an autoscaler has room; all groups
+of a NodePool together keep to its largest number of nodes and to its limits on resources."""
+
+_NODES = "nodes"
+"""Key of a NodePool's largest number of nodes, among its limits on resources."""
 
 _SET_BY_CLOUD = frozenset(
     {labels.ARCH, labels.OS, labels.HOSTNAME, labels.INSTANCE_TYPE, labels.REGION, labels.ZONE}
@@ -110,18 +112,27 @@ def node_groups(decision: decision_pb2.Decision, problem: problem_pb2.Problem) -
         What was asked, for the NodePools' labels, taints and bounds and the labels pods ask for.
     """
     pools = {pool.name: pool for pool in problem.node_pools}
-    standing: dict[str, int] = {}
+    standing: dict[str, list[problem_pb2.ExistingNode]] = {name: [] for name in pools}
     for node in problem.existing_nodes:
-        pool_name = node.node_pool or node.labels.get(labels.NODE_POOL, "")
-        standing[pool_name] = standing.get(pool_name, 0) + 1
-    missing = {name: max(0, pool.min_nodes - standing.get(name, 0)) for name, pool in pools.items()}
+        standing.setdefault(node.node_pool or node.labels.get(labels.NODE_POOL, ""), []).append(node)
+    missing = {name: max(0, pool.min_nodes - len(standing[name])) for name, pool in pools.items()}
     asked = asked_labels(problem)
     by_key: dict[_Key, list[decision_pb2.NodeClaim]] = {}
     for claim in decision.node_claims:
         key = (claim.node_pool, claim.instance_type, claim.region, claim.zone, claim.capacity_type)
         by_key.setdefault(key, []).append(claim)
+    bought: dict[str, list[decision_pb2.NodeClaim]] = {name: [] for name in pools}
+    for claim in decision.node_claims:
+        bought.setdefault(claim.node_pool, []).append(claim)
+    spare = {
+        name: _spare(
+            pool, [*(node.capacity for node in standing[name]), *(claim.capacity for claim in bought[name])]
+        )
+        for name, pool in pools.items()
+    }
     counts = {key: len(claims) for key, claims in by_key.items()}
-    largest = _largest_sizes(counts, pools, standing)
+    sizes = {key: _amounts(claims[0].capacity) for key, claims in by_key.items()}
+    largest = _largest_sizes(counts, sizes, spare)
     groups = []
     names: set[str] = set()
     for key, claims in by_key.items():
@@ -138,7 +149,7 @@ def node_groups(decision: decision_pb2.Decision, problem: problem_pb2.Problem) -
 
 
 def _largest_sizes(
-    counts: Mapping[_Key, int], pools: Mapping[str, problem_pb2.NodePool], standing: Mapping[str, int]
+    counts: Mapping[_Key, int], sizes: Mapping[_Key, Mapping[str, int]], spare: dict[str, dict[str, int]]
 ) -> dict[_Key, int]:
     """Largest number of nodes of each group: `GROWTH` times its own, within what its NodePool allows.
 
@@ -146,27 +157,44 @@ def _largest_sizes(
 
     Parameters
     ----------
-    standing
-        Nodes of each NodePool that are there already and count, too.
+    sizes
+        What a node of each group counts for, `_NODES` included.
+    spare
+        What each NodePool allows beyond the decision, by resource with a limit; used up here.
     """
     largest = dict(counts)
-    spare = {}
-    for name, pool in pools.items():
-        if pool.HasField("max_nodes"):
-            taken = standing.get(name, 0) + sum(count for key, count in counts.items() if key[0] == name)
-            spare[name] = max(0, pool.max_nodes - taken)
     growing = list(counts)
     while growing:
         still = []
         for key in growing:
-            if largest[key] >= counts[key] * GROWTH or not spare.get(key[0], 1):
+            left = spare.get(key[0], {})
+            size = sizes[key]
+            is_grown = largest[key] >= counts[key] * GROWTH
+            if is_grown or any(size.get(name, 0) > amount for name, amount in left.items()):
                 continue
             largest[key] += 1
-            if key[0] in spare:
-                spare[key[0]] -= 1
+            for name in left:
+                left[name] -= size.get(name, 0)
             still.append(key)
         growing = still
     return largest
+
+
+def _spare(pool: problem_pb2.NodePool, capacities: Iterable[Mapping[str, str]]) -> dict[str, int]:
+    """What a NodePool's limits leave beside its nodes of these capacities, by resource with a limit."""
+    left = {name: parse_quantity(text, name) for name, text in pool.limits.items()}
+    if pool.HasField("max_nodes"):
+        left[_NODES] = pool.max_nodes
+    for capacity in capacities:
+        amounts = _amounts(capacity)
+        for name in left:
+            left[name] -= amounts.get(name, 0)
+    return {name: max(0, amount) for name, amount in left.items()}
+
+
+def _amounts(capacity: Mapping[str, str]) -> dict[str, int]:
+    """Amounts of one node, and the node itself."""
+    return {_NODES: 1} | {name: parse_quantity(text, name) for name, text in capacity.items()}
 
 
 def _group(

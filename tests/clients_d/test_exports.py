@@ -50,6 +50,7 @@ def decided(
         claim.labels.update({"kubernetes.io/arch": "amd64", "team": "a", **(labels or {})})
         claim.requests.update({"cpu": "1", "pods": "1"})
         claim.allocatable.update({"cpu": "4", "ephemeral-storage": "17Gi", "pods": "58"})
+        claim.capacity.update({"cpu": "4", "memory": "16Gi", "pods": "58"})
         if instance_type.startswith("g"):
             claim.allocatable["nvidia.com/gpu"] = "1"
     return decision
@@ -107,6 +108,31 @@ def test_groups_of_a_node_pool_keep_to_its_limit_together(
     problem.node_pools.add(name="web", max_nodes=most)
     for number in range(standing):
         problem.existing_nodes.add(name=f"n{number}", node_pool="web")
+    zones = ("us-east-1a", "us-east-1a", "us-east-1b", "us-east-1c")
+    groups = node_groups(decided(*(("web", "c5.2xlarge", zone, "on-demand") for zone in zones)), problem)
+    assert [group.max_size for group in groups] == largest
+
+
+@pytest.mark.parametrize(
+    ("limits", "standing", "largest"),
+    [
+        ({"cpu": "24"}, 0, [3, 2, 1]),  # 16 of 24 CPU are bought: two nodes more
+        ({"cpu": "24"}, 1, [3, 1, 1]),
+        ({"cpu": "24", "memory": "80Gi"}, 0, [3, 1, 1]),  # the memory of one node more
+        ({"cpu": "16"}, 0, [2, 1, 1]),
+        ({"nvidia.com/gpu": "0"}, 0, [4, 2, 2]),  # they have none
+    ],
+)
+def test_groups_of_a_node_pool_keep_to_its_limits_on_resources_together(
+    limits: dict[str, str], standing: int, largest: list[int]
+) -> None:
+    """Four nodes of 4 CPU and 16 GiB in three groups."""
+    problem = problem_pb2.Problem()
+    problem.node_pools.add(name="web", limits=limits)
+    for number in range(standing):
+        problem.existing_nodes.add(
+            name=f"n{number}", node_pool="web", capacity={"cpu": "4", "memory": "16Gi"}
+        )
     zones = ("us-east-1a", "us-east-1a", "us-east-1b", "us-east-1c")
     groups = node_groups(decided(*(("web", "c5.2xlarge", zone, "on-demand") for zone in zones)), problem)
     assert [group.max_size for group in groups] == largest

@@ -122,6 +122,16 @@ def test_mistakes_inside_a_case_are_named_with_their_place() -> None:
     ]
 
 
+def test_capacity_has_to_be_that_of_the_instance_type() -> None:
+    sent = message()
+    assert dict(sent.node_claims[0].capacity)["cpu"] == "4"
+    sent.node_claims[0].capacity["cpu"] = "5"
+    with pytest.raises(InvalidProblemError, match=r"node_claims\[0\]\.capacity.*disagrees"):
+        decision_from_message(question(), sent)
+    sent.node_claims[0].ClearField("capacity")
+    assert decision_from_message(question(), sent) == held()
+
+
 def test_penalties_have_to_name_their_workload_and_to_add_up() -> None:
     sent = message()
     sent.penalties[0].workload_name = "Pod default/other"

@@ -455,6 +455,26 @@ class NodeClaim(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class CapacityEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     NODE_POOL_FIELD_NUMBER: _builtins.int
     INSTANCE_TYPE_FIELD_NUMBER: _builtins.int
@@ -471,6 +491,7 @@ class NodeClaim(_message.Message):
     INSTANCE_TYPES_FIELD_NUMBER: _builtins.int
     DEVICES_FIELD_NUMBER: _builtins.int
     COVERS_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, unique in the decision."""
     node_pool: _builtins.str
@@ -521,6 +542,10 @@ class NodeClaim(_message.Message):
     def covers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cover]:
         """Commitments that pay for it; the price above is what remains to be paid."""
 
+    @_builtins.property
+    def capacity(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Raw amounts of the node, daemons and system included; limits of its NodePool count these."""
+
     def __init__(
         self,
         *,
@@ -540,10 +565,11 @@ class NodeClaim(_message.Message):
         instance_types: _abc.Iterable[Global___RankedInstanceType] | None = ...,
         devices: _abc.Iterable[Global___DeviceUse] | None = ...,
         covers: _abc.Iterable[Global___Cover] | None = ...,
+        capacity: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity_type", b"capacity_type", "covers", b"covers", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity", b"capacity", "capacity_type", b"capacity_type", "covers", b"covers", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

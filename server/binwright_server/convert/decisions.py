@@ -111,7 +111,7 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
             for p in decision.penalties
         ],
     )
-    _add_node_claims(message, workloads, decision.node_claims)
+    _add_node_claims(message, problem, decision.node_claims)
     return message
 
 
@@ -147,15 +147,17 @@ def workload_label(workload: Workload) -> str:
     return f"{workload.kind} {workload.namespace or DEFAULT_NAMESPACE}/{workload.name}"
 
 
-def _add_node_claims(
-    message: decision_pb2.Decision, workloads: tuple[Workload, ...], claims: tuple[NodeClaim, ...]
-) -> None:
+def _add_node_claims(message: decision_pb2.Decision, problem: Problem, claims: tuple[NodeClaim, ...]) -> None:
     """Append the NodeClaims.
 
     Claims of one pattern share their resources, labels and alternatives as objects and differ in
     name and pods only; such a shape is spelled once and copied. Thousands of nodes with dozens of
     alternatives each would otherwise take longer than the deadlines of small calls.
     """
+    workloads = problem.workloads
+    pools = {pool.name: pool for pool in problem.node_pools}
+    bought = {claim.instance_type for claim in claims}
+    kinds = {kind.name: kind for kind in problem.catalog.instance_types if kind.name in bought}
     shapes: dict[tuple[object, ...], decision_pb2.NodeClaim] = {}
     for claim in claims:
         key = (
@@ -176,6 +178,8 @@ def _add_node_claims(
         shape = shapes.get(key)
         if shape is None:
             shape = shapes[key] = _shape(claim)
+            capacity = pools[claim.node_pool].capacity_of(kinds[claim.instance_type])
+            shape.capacity.update(resources_to_map(capacity))
         added = message.node_claims.add()
         added.CopyFrom(shape)
         added.name = claim.name

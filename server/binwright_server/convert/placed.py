@@ -36,7 +36,7 @@ from binwright_optimizer.model.offerings import CapacityType
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.model.quantity import MICROUSD
 
-from binwright_server.convert.amounts import resources_from_map
+from binwright_server.convert.amounts import resources_from_map, resources_to_map
 from binwright_server.convert.catalogs import CAPACITY_TYPES
 from binwright_server.convert.decisions import STATUS_TO_WIRE, STOP_REASON_TO_WIRE, dollars, workload_label
 from binwright_server.convert.violations import Violations
@@ -74,6 +74,7 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
     if stop_reason is None:
         out.add("stop_reason", message.stop_reason, "is no stop reason")
     _check_dollars(message, out)
+    _check_capacities(problem, message, out)
     decision = Decision(
         status=status or SolutionStatus.NONE,
         stop_reason=stop_reason or StopReason.EXHAUSTED,
@@ -129,6 +130,20 @@ def _check_dollars(message: decision_pb2.Decision, out: Violations) -> None:
         shown = getattr(message, field)
         if not math.isclose(shown, value, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_RELATIVE_TOLERANCE):
             out.add(field, shown, f"disagrees with the exact micro-dollars, which give {value}")
+
+
+def _check_capacities(problem: Problem, message: decision_pb2.Decision, out: Violations) -> None:
+    """Record raw amounts that are not those of the claim's instance type; files may leave them out."""
+    pools = {pool.name: pool for pool in problem.node_pools}
+    kinds = {kind.name: kind for kind in problem.catalog.instance_types}
+    for k, claim in enumerate(message.node_claims):
+        pool, kind = pools.get(claim.node_pool), kinds.get(claim.instance_type)
+        if not claim.capacity or pool is None or kind is None:
+            continue  # whether they exist, the verifier says
+        path = f"node_claims[{k}].capacity"
+        if resources_from_map(claim.capacity, path, out) != pool.capacity_of(kind):
+            shown = dict(resources_to_map(pool.capacity_of(kind)))
+            out.add(path, dict(claim.capacity), f"disagrees with the instance type's, {shown}")
 
 
 def _penalties(
