@@ -74,8 +74,13 @@ def test_each_node_pool_takes_the_node_class_it_names(read: Read) -> None:
         uses_local_disks=True,
     )
     assert b.node_class == node_class_pb2.NodeClass(ami_family="AL2023")
-    assert not c.HasField("node_class")  # it is not among the inputs
-    assert inputs.notes == ()
+    assert not c.HasField("node_class")
+    (note,) = inputs.notes
+    assert "(NodePool c): EC2NodeClass elsewhere is not there" in note
+
+
+def test_node_pools_alone_need_no_node_class(read: Read) -> None:
+    assert not read(node_pool("gpu", of="gone")).notes
 
 
 def test_kubelet_settings_of_a_beta_node_pool_are_read(read: Read) -> None:

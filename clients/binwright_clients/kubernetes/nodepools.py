@@ -229,6 +229,12 @@ def _read_node_class(
         return ()
     found = pool.assembly.ec2_node_classes.get(reference.name)
     if found is None:
+        if pool.assembly.ec2_node_classes or pool.metadata.get("uid"):
+            # Where no manifest has any, nobody expects them to be read.
+            pool.note(
+                f"EC2NodeClass {reference.name} is not there: pod slots, what nodes keep, disks and zones are"
+                " as the catalogue states them; without it Karpenter launches no node of this NodePool"
+            )
         return ()
     message.node_class.CopyFrom(found.room)
     return found.requirements()
