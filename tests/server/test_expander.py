@@ -334,7 +334,7 @@ def test_prices_that_were_told_with_the_node_have_no_age() -> None:
 def test_pods_that_differ_in_name_only_are_one_kind() -> None:
     question = scale_up_question_from_bytes(scale_up(t4_options()).SerializeToString())
     assert [kind.count for kind in question.kinds] == [2]
-    assert [option.helps for option in question.options] == [((0, 2),), ((0, 2),)]
+    assert [option.helps.tolist() for option in question.options] == [[2], [2]]
 
 
 def test_no_options_is_no_scale_up() -> None:

@@ -6,23 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from binwright.vendor.autoscaler import expander_pb2
-from binwright.vendor.kubernetes import core_v1_pb2
 from binwright_optimizer.errors import InvalidProblemError
-from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model import labels as label_keys
+from numpy.typing import NDArray
 
-from binwright_server.convert.kubernetes import (
-    TemplateNode,
-    UndecodableError,
-    decode_node,
-    decode_pod,
-    pod_template_to_message,
-)
-from binwright_server.convert.templates import template_from_message
+from binwright_server.convert.kubernetes import TemplateNode, UndecodableError, decode_node
+from binwright_server.convert.pod_requests import PodRequests
 from binwright_server.convert.violations import Violations
 from binwright_server.expansion.question import PodKind, ScaleUpOption, ScaleUpQuestion
 from binwright_server.expansion.scanned import ScannedRequest
-from binwright_server.prices import node_price
+from binwright_server.prices import NodePrice, node_price
 
 MOST_REMARKS = 5
 """Remarks kept; ``debug`` is a line in a log."""
@@ -33,8 +26,9 @@ _NOT_JUDGED = -1
 def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
     """The question of a request.
 
-    Pods are told apart by their bytes: an autoscaler writes a pod alike in every option. An option
-    whose template node is missing or wrong, and pods whose fields contradict each other, cannot be
+    Pods are told apart by their bytes: an autoscaler writes a pod alike in every option. It has checked
+    taints, selectors and affinity itself, and tells by the pods that it lists; their requests are read. An
+    option whose template node is missing or wrong, and pods whose requests contradict each other, cannot be
     judged; they are left out and remarked upon.
 
     Raises
@@ -45,10 +39,12 @@ def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
     """
     asked, nodes = request.options(), request.nodes()
     _refuse_repeated_ids(asked)
-    kinds = _Kinds()
-    kind_of = np.array([kinds.kind(request, pod) for pod in range(request.n_pods)], dtype=np.intp)
-    remarks = list(kinds.remarks)
-    options: list[ScaleUpOption] = []
+    requests = PodRequests()
+    request_of = np.array(
+        [_request_index(requests, request, pod) for pod in range(request.n_pods)], dtype=np.intp
+    )
+    remarks = list(requests.remarks)
+    judged: list[tuple[int, TemplateNode, NodePrice]] = []
     left_out = Violations()
     for index, option in enumerate(asked):
         node, reason = _template_node(nodes, option.nodeGroupId)
@@ -59,69 +55,61 @@ def scale_up_question(request: ScannedRequest) -> ScaleUpQuestion:
         price = node_price(dict(node.labels), node.capacity or node.allocatable, node.annotations)
         if price.refusal:
             remarks.append(f"{option.nodeGroupId}: {price.refusal}; its price is taken from {price.origin}")
-        is_helped = np.zeros(len(kind_of), dtype=bool)
-        is_helped[request.pods_of(index)] = True
-        helped = kind_of[is_helped]
-        counts = np.bincount(helped[helped != _NOT_JUDGED], minlength=len(kinds.templates))
-        some = np.flatnonzero(counts)
-        options.append(
+        judged.append((index, node, price))
+    if asked and not judged:
+        # No answer at all would mean that nothing is to be scaled up; on an error the autoscaler keeps them.
+        left_out.check()
+    is_helped = np.zeros((len(judged), len(request_of)), dtype=bool)
+    for row, (index, _, _) in zip(is_helped, judged, strict=True):
+        row[request.pods_of(index)] = True
+    kind_of = _kinds(is_helped, request_of)
+    n_kinds = int(kind_of.max(initial=_NOT_JUDGED)) + 1
+    is_judged = kind_of != _NOT_JUDGED
+    asked_by = np.zeros(n_kinds, dtype=np.intp)
+    asked_by[kind_of[is_judged]] = request_of[is_judged]
+    counts = np.bincount(kind_of[is_judged], minlength=n_kinds)
+    return ScaleUpQuestion(
+        options=tuple(
             ScaleUpOption(
-                node_group=option.nodeGroupId,
-                node_count=option.nodeCount,
+                node_group=asked[index].nodeGroupId,
+                node_count=asked[index].nodeCount,
                 instance_type=dict(node.labels).get(label_keys.INSTANCE_TYPE, ""),
                 allocatable=node.allocatable,
                 price=price,
-                helps=tuple(zip(some.tolist(), counts[some].tolist(), strict=True)),
+                helps=np.bincount(kind_of[row & is_judged], minlength=n_kinds),
             )
-        )
-    if not options:
-        # No answer at all would mean that nothing is to be scaled up; on an error the autoscaler keeps them.
-        left_out.check()
-    demand = np.bincount(kind_of[kind_of != _NOT_JUDGED], minlength=len(kinds.templates))
-    return ScaleUpQuestion(
-        options=tuple(options),
+            for row, (index, node, price) in zip(is_helped, judged, strict=True)
+        ),
         kinds=tuple(
-            PodKind(template, int(count)) for template, count in zip(kinds.templates, demand, strict=True)
+            PodKind(requests.distinct[request_index], int(count))
+            for request_index, count in zip(asked_by.tolist(), counts, strict=True)
         ),
         remarks=_shortened(remarks),
     )
 
 
-class _Kinds:
-    """Kinds of pods met so far, by what decides where a pod may run."""
+def _request_index(requests: PodRequests, request: ScannedRequest, pod: int) -> int:
+    """Index of a distinct pod's requests, or `_NOT_JUDGED`."""
+    data = request.pod_bytes(pod)
+    try:
+        index = requests.index(data)
+    except UndecodableError as error:
+        raise InvalidProblemError.of(request.path_of(pod), f"{len(data)} bytes", str(error)) from error
+    return _NOT_JUDGED if index is None else index
 
-    def __init__(self) -> None:
-        self.templates: list[PodTemplate] = []
-        self.remarks: list[str] = []
-        self._known: dict[bytes, int] = {}
 
-    def kind(self, request: ScannedRequest, pod: int) -> int:
-        """Index of the kind of a distinct pod, or `_NOT_JUDGED`."""
-        data = request.pod_bytes(pod)
-        try:
-            decoded = decode_pod(data)
-            namespace, name = decoded.metadata.namespace, decoded.metadata.name
-            decoded.ClearField("metadata")
-            decoded.spec.ClearField("nodeName")
-            key = decoded.SerializeToString(deterministic=True)
-            known = self._known.get(key)
-            if known is None:
-                known = self._known[key] = self._add(decoded, f"{namespace or 'default'}/{name}")
-        except UndecodableError as error:
-            raise InvalidProblemError.of(request.path_of(pod), f"{len(data)} bytes", str(error)) from error
-        return known
-
-    def _add(self, pod: core_v1_pb2.Pod, shown: str) -> int:
-        out = Violations()
-        message = pod_template_to_message(pod)
-        if not message.containers and not message.resources:
-            message.containers.add()  # the autoscaler says it is a pod; it asks for a slot and no more
-        template = template_from_message(message, out)
-        if out.found:
-            self.remarks.append(f"pods like {shown} are left out: {out.found[0]}")
-            return _NOT_JUDGED
-        self.templates.append(template)
-        return len(self.templates) - 1
+def _kinds(is_helped: NDArray[np.bool_], request_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Kind of each pod, intp array (pod,): equal requests, and helped by the same options."""
+    reach = np.packbits(is_helped, axis=0).T
+    rows = np.ascontiguousarray(np.hstack((reach, request_of[:, None].view(np.uint8))))
+    known: dict[bytes, int] = {}
+    return np.array(
+        [
+            known.setdefault(row.tobytes(), len(known)) if request != _NOT_JUDGED else _NOT_JUDGED
+            for row, request in zip(rows, request_of.tolist(), strict=True)
+        ],
+        dtype=np.intp,
+    )
 
 
 def _template_node(

@@ -43,31 +43,19 @@ class TemplateNode:
 def decode_pod(data: bytes) -> core_v1_pb2.Pod:
     """The pod; raises UndecodableError for bytes that are none."""
     try:
-        pod = core_v1_pb2.Pod.FromString(data)
-        pod.DiscardUnknownFields()
+        return core_v1_pb2.Pod.FromString(data)
     except DecodeError as error:
         raise UndecodableError("is no serialized Pod") from error
-    return pod
 
 
-def pod_template_to_message(pod: core_v1_pb2.Pod) -> problem_pb2.PodTemplate:
-    """What of a pod decides where it may run."""
+def pod_requests_to_message(pod: core_v1_pb2.Pod) -> problem_pb2.PodTemplate:
+    """What of a pod decides how much room it takes."""
     spec = pod.spec
-    message = problem_pb2.PodTemplate(priority=spec.priority)
+    message = problem_pb2.PodTemplate()
     _add_containers(spec.containers, message.containers)
     _add_containers(spec.initContainers, message.init_containers, are_initial=True)
     _add_quantities(spec.overhead, message.overhead)
     _add_quantities(spec.resources.requests, message.resources)
-    for key, value in spec.nodeSelector.items():
-        message.node_selector[key] = value
-    _add_affinity(spec.affinity.nodeAffinity, message.node_affinity)
-    for toleration in spec.tolerations:
-        message.tolerations.add(
-            key=toleration.key,
-            operator=toleration.operator,
-            value=toleration.value,
-            effect=toleration.effect,
-        )
     return message
 
 
@@ -123,19 +111,3 @@ def _add_containers(
         _add_quantities(resources.limits, message.limits)
         if are_initial and container.restartPolicy == "Always":
             message.restart_policy = "Always"
-
-
-def _add_affinity(affinity: core_v1_pb2.NodeAffinity, into: problem_pb2.NodeAffinity) -> None:
-    required = affinity.requiredDuringSchedulingIgnoredDuringExecution
-    for term in required.nodeSelectorTerms:
-        _add_term(term, into.required.add())
-    for preferred in affinity.preferredDuringSchedulingIgnoredDuringExecution:
-        message = into.preferred.add(weight=preferred.weight)
-        _add_term(preferred.preference, message.preference)
-
-
-def _add_term(term: core_v1_pb2.NodeSelectorTerm, into: problem_pb2.NodeSelectorTerm) -> None:
-    for requirement in (*term.matchExpressions, *term.matchFields):
-        into.match_expressions.add(
-            key=requirement.key, operator=requirement.operator, values=requirement.values
-        )

@@ -91,7 +91,7 @@ def choose(
 
 
 def _choose(question: ScaleUpQuestion, solver: Solver, seconds: float, stop: Stop) -> Choice | None:
-    helpful = [option for option in question.options if option.helps]
+    helpful = [option for option in question.options if option.helps.any()]
     if not helpful:
         return _cheapest(question)
     demand = demand_of(question, helpful)

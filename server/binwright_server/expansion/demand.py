@@ -73,23 +73,20 @@ class Demand:
 def demand_of(question: ScaleUpQuestion, options: Sequence[ScaleUpOption], most: int = MOST_KINDS) -> Demand:
     """What the options help, in about ``most`` kinds at most.
 
-    Pods that the same options help with the same requests are one kind, whatever else tells them apart.
-    Beyond ``most`` kinds, those whose CPU and memory lie in one cell of a grid become one, on the finest
-    grid that does, or on the coarsest. Their mean fits on every node that each of them fits on.
+    Kinds that the same options of these help, with the same requests, are one. Beyond ``most`` kinds, those
+    whose CPU and memory lie in one cell of a grid become one, on the finest grid that does, or on the
+    coarsest. Their mean fits on every node that each of them fits on.
     """
-    helps = np.zeros((len(options), len(question.kinds)), dtype=np.int64)
-    for row, option in zip(helps, options, strict=True):
-        pairs = np.array(option.helps, dtype=np.int64).reshape(-1, 2)
-        row[pairs[:, 0]] = pairs[:, 1]
+    helps = np.stack([option.helps for option in options])
     reached = np.flatnonzero(helps.any(axis=0))
     helps = helps[:, reached]
     kinds = [question.kinds[kind] for kind in reached.tolist()]
     counts = np.array([kind.count for kind in kinds], dtype=np.int64)
-    names = sorted({name for kind in kinds for name in kind.template.requests.names()})
+    names = sorted({name for kind in kinds for name in kind.requests.names()})
     column = {name: k for k, name in enumerate(names)}
     amounts = np.zeros((len(kinds), len(names)), dtype=np.int64)
     for row, kind in zip(amounts, kinds, strict=True):
-        for name, amount in kind.template.requests:
+        for name, amount in kind.requests:
             row[column[name]] = amount
     reach = np.packbits(helps > 0, axis=0).T
     group = _groups(reach, amounts)

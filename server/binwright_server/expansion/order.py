@@ -182,8 +182,8 @@ def first_to_grow(
         k
         for k, option in enumerate(options)
         if option.price.microusd_per_hour == options[first].price.microusd_per_hour
-        and (option.node_count, option.allocatable, option.helps)
-        == (options[first].node_count, options[first].allocatable, options[first].helps)
+        and (option.node_count, option.allocatable) == (options[first].node_count, options[first].allocatable)
+        and np.array_equal(option.helps, options[first].helps)
     ]
     chosen = min(same, key=names.__getitem__)
     then = tuple(options[k] for k in sequence if k not in (first, chosen))

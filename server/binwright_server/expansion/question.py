@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from binwright_optimizer.model import PodTemplate, Resources
+import numpy as np
+from binwright_optimizer.model import Resources
+from numpy.typing import NDArray
 
 from binwright_server.prices import NodePrice
 
 
 @dataclass(frozen=True, slots=True)
 class PodKind:
-    """Pending pods that are equal for scheduling.
+    """Pending pods with equal requests that the same options help.
 
     Parameters
     ----------
@@ -19,7 +21,7 @@ class PodKind:
         Pods of this kind over all options, each counted once.
     """
 
-    template: PodTemplate
+    requests: Resources
     count: int
 
 
@@ -32,7 +34,7 @@ class ScaleUpOption:
     node_count
         Nodes that Cluster Autoscaler would add: this many, whatever is answered.
     helps
-        Pairs (index of a pod kind, pods of it that the autoscaler would help), by index.
+        Pods that the autoscaler would help, int64 array (kind,).
     """
 
     node_group: str
@@ -40,7 +42,7 @@ class ScaleUpOption:
     instance_type: str
     allocatable: Resources
     price: NodePrice
-    helps: tuple[tuple[int, int], ...]
+    helps: NDArray[np.int64] = field(compare=False)
 
     @property
     def cost_microusd_per_hour(self) -> int:
