@@ -70,6 +70,40 @@ def test_filter_by_names_says_who_passes_and_who_fails_why(webhook: Webhook) -> 
     }
 
 
+RULES = {
+    "podAntiAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "db"}}}
+        ],
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": {}}],
+    }
+}
+
+
+@pytest.mark.parametrize("are_whole", [False, True], ids=["names", "whole-nodes"])
+def test_node_of_a_pod_to_keep_away_from_scores_nothing_and_is_left_to_kube_scheduler(
+    are_whole: bool,
+) -> None:
+    """Its own filter has just passed both nodes, on a picture that is ahead of ours."""
+    db = pod_json("db-1", affinity=RULES)
+    db["metadata"]["labels"] = {"app": "db"}
+    cluster = Cluster().node("a").node("b").pod("db-0", "a", read_template(db))
+    body = {"Pod": db, "NodeNames": ["a", "b"]}
+    if are_whole:
+        body = {"Pod": db, "Nodes": {"items": [node_json("a"), node_json("b")]}}
+    with serving() as server, extending(server.address) as webhook:
+        put(server.address, cluster)
+        _, passed = webhook.post("filter", body)
+        _, scored = webhook.post("prioritize", body)
+    names = (
+        [node["metadata"]["name"] for node in passed["Nodes"]["items"]] if are_whole else passed["NodeNames"]
+    )
+    assert names == ["a", "b"]
+    scores = {entry["Host"]: entry["Score"] for entry in scored}
+    assert scores["a"] == 0
+    assert scores["b"] >= 4
+
+
 @pytest.mark.parametrize("keys", [("Pod", "NodeNames"), ("pod", "nodeNames"), ("pod", "nodenames")])
 def test_keys_are_read_in_any_case(webhook: Webhook, keys: tuple[str, str]) -> None:
     status, answer = webhook.post("filter", {keys[0]: pod_json(), keys[1]: ["a", "b"]})
@@ -79,9 +113,10 @@ def test_keys_are_read_in_any_case(webhook: Webhook, keys: tuple[str, str]) -> N
 def test_prioritize_scores_from_0_to_10(webhook: Webhook) -> None:
     status, answer = webhook.post("prioritize", {"Pod": pod_json(), "NodeNames": ["a", "nowhere"]})
     assert status == 200
-    assert [entry["Host"] for entry in answer] == ["a", "nowhere"]
-    assert 4 <= answer[0]["Score"] <= 10
-    assert answer[1]["Score"] == 0
+    scores = {entry["Host"]: entry["Score"] for entry in answer}
+    assert scores.keys() == {"a", "nowhere"}
+    assert 4 <= scores["a"] <= 10
+    assert scores["nowhere"] == 0
 
 
 def test_compressed_questions_are_read(webhook: Webhook) -> None:
@@ -149,7 +184,7 @@ def test_whole_nodes_are_taken_and_those_that_pass_come_back_whole() -> None:
         assert answer["NodeNames"] is None
         assert answer["FailedAndUnresolvableNodes"].keys() == {"small", "cordoned"}
         status, scores = webhook.post("prioritize", {"Pod": pod_json(), "Nodes": {"items": nodes}})
-        assert (status, [entry["Host"] for entry in scores]) == (200, ["big", "small", "cordoned"])
+        assert (status, {entry["Host"] for entry in scores}) == (200, {"big", "small", "cordoned"})
 
 
 def test_preempt_drops_nodes_that_could_not_take_the_pod_even_when_emptied(webhook: Webhook) -> None:

@@ -131,7 +131,8 @@ def test_objects_that_become_unreadable_are_deleted_instead_of_staying_as_they_w
 
 
 def test_rules_that_plans_pass_over_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    anti = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}
+    term = {"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "shop"}}}
+    anti = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
     async def told() -> None:
         world = World()
@@ -143,7 +144,30 @@ def test_rules_that_plans_pass_over_are_told_once(caplog: pytest.LogCaptureFixtu
 
     asyncio.run(told())
     (record,) = (record for record in caplog.records if record.levelname == "WARNING")
-    assert "(pod default/p for one) carry affinity.podAntiAffinity" in record.getMessage()
+    assert (
+        "(pod default/p for one) carry affinity.podAntiAffinity with a namespaceSelector"
+        in record.getMessage()
+    )
+
+
+def test_pod_whose_rules_make_no_sense_takes_its_room_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    """The API server takes a selector that no labels can satisfy."""
+    never = [{"key": "app", "operator": operator} for operator in ("Exists", "DoesNotExist")]
+    spread = {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+    spread["labelSelector"] = {"matchExpressions": never}
+
+    async def told() -> World:
+        world = World()
+        async with feeding(world, "first", "a") as feed:
+            pod = pod_json("p", nodeName="a", topologySpreadConstraints=[spread])
+            feed.put(Changed("pods", pod, False))
+            await until(lambda: bool(world.state.pods))
+        return world
+
+    world = asyncio.run(told())
+    assert [pod.node for pod in world.state.pods.values()] == ["a"]
+    (record,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert "carry topologySpreadConstraints" in record.getMessage()
 
 
 def test_feed_that_comes_back_stands_by() -> None:

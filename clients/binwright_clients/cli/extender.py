@@ -115,8 +115,8 @@ def extender(
 
     It answers filter, prioritize and preempt by asking a Binwright server (--server, by default
     127.0.0.1:50051), whose scores follow the cheapest plan for the whole cluster; of the nodes that
-    evictions would free, those remain where least is lost and that the plan would choose. The plan does
-    not know affinity between pods nor topology spread, which kube-scheduler checks itself. While the
+    evictions would free, those remain where least is lost and that the plan would choose. Nodes that
+    break required rules between pods score nothing; kube-scheduler checks these itself. While the
     server restarts, calls are tried again; a call that cannot be answered in time says so, and with
     "ignorable: true", as --print-config writes it, kube-scheduler goes on without.
     """
@@ -152,7 +152,7 @@ def _serve(
     connection: Connection,
     host: str,
     port: int,
-    tls: Certificates | None,
+    tls: WebhookCertificates | None,
     budget: float,
     watched: ClusterApi | None,
     bound: ClusterApi | None,

@@ -15,14 +15,16 @@ from binwright.v1 import scheduling_service_pb2
 
 from binwright_clients.extender.arguments import Victims
 from binwright_clients.extender.candidates import Candidates
-from binwright_clients.extender.ratings import Ratings
+from binwright_clients.extender.ratings import BETWEEN_PODS, Ratings
 
 MAX_EXTENDER_PRIORITY = 10
 MOST_NAMES = 100_000
 
-_SCORES = range(MAX_EXTENDER_PRIORITY + 1)
 _PRIORITIES = bytes((score + 5) // 10 for score in range(101)) + bytes(155)
 """Priorities of 0 to 10 by scores of 0 to 100."""
+
+_IS_PRIORITY = tuple(bytes(byte == p for byte in range(256)) for p in range(MAX_EXTENDER_PRIORITY + 1))
+"""Tables that mark one priority among others."""
 
 
 class _Spelled(dict[str, str]):
@@ -35,35 +37,33 @@ class _Spelled(dict[str, str]):
         return spelled
 
 
-class _Scored(dict[str, tuple[str, ...]]):
-    """Host priorities as JSON, by name and score."""
-
-    def __missing__(self, name: str) -> tuple[str, ...]:
-        if len(self) >= MOST_NAMES:
-            self.clear()
-        host = json.dumps(name)
-        scored = self[name] = tuple(f'{{"Host":{host},"Score":{score}}}' for score in _SCORES)
-        return scored
-
-
 _SPELLED = _Spelled()
-_SCORED = _Scored()
 
 
 def filter_result(candidates: Candidates, ratings: Ratings) -> bytes:
     """ExtenderFilterResult for callers that sent names."""
-    names = candidates.names
-    codes = _at(ratings.reason_of, candidates.positions(ratings.names))
-    failed: dict[str, str] = {}
-    unresolvable: dict[str, str] = {}
-    passed: Iterable[str] = names
+    spelled: Sequence[str]
+    nodes, chosen = ratings.names, candidates.chosen(ratings.names)
+    if chosen is None:
+        spelled = tuple(map(_SPELLED.__getitem__, candidates.names))
+        codes = _at(ratings.reason_of, candidates.positions(nodes))
+    elif _are_all(chosen):
+        spelled, codes = nodes.spelled, ratings.reason_of[:-1]
+    else:
+        spelled, codes = tuple(compress(nodes.spelled, chosen)), tuple(compress(ratings.reason_of, chosen))
+    failed: list[str] = []
+    unresolvable: list[str] = []
+    passed: Iterable[str] = spelled
     if any(codes):
-        passed = compress(names, map(not_, codes))
-        for name, code in compress(zip(names, codes, strict=True), codes):
-            message, is_unresolvable = ratings.reasons[code - 1]
-            (unresolvable if is_unresolvable else failed)[name] = message
-    head = f'{{"Nodes":null,"NodeNames":[{",".join(map(_SPELLED.__getitem__, passed))}]'
-    return (head + _tail(failed, unresolvable)).encode()
+        passed = compress(spelled, map(not_, codes))
+        told = [
+            (json.dumps(text), unresolvable if is_never else failed) for text, is_never in ratings.reasons
+        ]
+        for name, code in compress(zip(spelled, codes, strict=True), codes):
+            message, into = told[code - 1]
+            into.append(f"{name}: {message}")
+    head = f'{{"Nodes":null,"NodeNames":[{",".join(passed)}]'
+    return (head + _ending(f"{{{', '.join(failed)}}}", f"{{{', '.join(unresolvable)}}}")).encode()
 
 
 def filter_result_of_nodes(
@@ -78,12 +78,18 @@ def filter_result_of_nodes(
     """
     failed: dict[str, str] = {}
     unresolvable: dict[str, str] = {}
+    passed = list(response.passed)
     for reason in response.refused:
+        if reason.constraint in BETWEEN_PODS:  # as in `Ratings.of`
+            passed += reason.positions
+            continue
         into = unresolvable if reason.is_unresolvable else failed
         for position in reason.positions:
             into[names[position]] = reason.message
-    items = json.dumps({"metadata": {}, "items": [nodes[position] for position in response.passed]})
-    return (f'{{"Nodes":{items},"NodeNames":null' + _tail(failed, unresolvable)).encode()
+    items = json.dumps({"metadata": {}, "items": [nodes[position] for position in sorted(passed)]})
+    return (
+        f'{{"Nodes":{items},"NodeNames":null' + _ending(json.dumps(failed), json.dumps(unresolvable))
+    ).encode()
 
 
 def filter_error(message: str) -> bytes:
@@ -93,9 +99,16 @@ def filter_error(message: str) -> bytes:
 
 
 def priorities(candidates: Candidates, ratings: Ratings) -> bytes:
-    """HostPriorityList for callers that sent names."""
-    scores = ratings.scores.translate(_PRIORITIES)
-    return _host_priorities(candidates.names, _at(scores, candidates.positions(ratings.names)))
+    """HostPriorityList for callers that sent names; they read it by name, in any order."""
+    found = ratings.scores.translate(_PRIORITIES)
+    nodes, chosen = ratings.names, candidates.chosen(ratings.names)
+    if chosen is None:
+        return _host_priorities(
+            tuple(map(_SPELLED.__getitem__, candidates.names)), bytes(_at(found, candidates.positions(nodes)))
+        )
+    if _are_all(chosen):
+        return _host_priorities(nodes.spelled, found[:-1])
+    return _host_priorities(tuple(compress(nodes.spelled, chosen)), bytes(compress(found, chosen)))
 
 
 def host_priorities(names: Sequence[str], scores: Sequence[int]) -> bytes:
@@ -104,7 +117,9 @@ def host_priorities(names: Sequence[str], scores: Sequence[int]) -> bytes:
     >>> host_priorities(["a"], [47])
     b'[{"Host":"a","Score":5}]'
     """
-    return _host_priorities(names, [_PRIORITIES[score] for score in scores])
+    return _host_priorities(
+        tuple(map(_SPELLED.__getitem__, names)), bytes(_PRIORITIES[score] for score in scores)
+    )
 
 
 def preemption_result(victims: Mapping[str, Victims]) -> bytes:
@@ -121,17 +136,24 @@ def binding_result(error: str = "") -> bytes:
     return json.dumps({"Error": error}).encode()
 
 
-def _host_priorities(names: Sequence[str], found: Sequence[int]) -> bytes:
-    scored = _SCORED
-    parts = [scored[name][priority] for name, priority in zip(names, found, strict=True)]
+def _host_priorities(spelled: Sequence[str], found: bytes) -> bytes:
+    """HostPriorityList of hosts in JSON, those of a priority together, as each then takes one go."""
+    parts = []
+    for priority in sorted(set(found)):
+        ending = f',"Score":{priority}}}'
+        hosts = compress(spelled, found.translate(_IS_PRIORITY[priority]))
+        between = ending + ',{"Host":'
+        parts.append(f'{{"Host":{between.join(hosts)}{ending}')
     return f"[{','.join(parts)}]".encode()
 
 
-def _tail(failed: Mapping[str, str], unresolvable: Mapping[str, str]) -> str:
-    return (
-        f',"FailedNodes":{json.dumps(failed)},"FailedAndUnresolvableNodes":{json.dumps(unresolvable)}'
-        ',"Error":""}'
-    )
+def _are_all(chosen: bytes) -> bool:
+    return chosen.count(1) == len(chosen)
+
+
+def _ending(failed: str, unresolvable: str) -> str:
+    """The end of an ExtenderFilterResult."""
+    return f',"FailedNodes":{failed},"FailedAndUnresolvableNodes":{unresolvable},"Error":""}}'
 
 
 def _at(values: Sequence[int], positions: Sequence[int]) -> Sequence[int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 from binwright.v1 import scheduling_service_pb2 as api
+from binwright.v1.problem_pb2 import PodTemplate
 from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.errors import InputError
@@ -29,6 +30,7 @@ from binwright_clients.extender.answers import (
     priorities,
 )
 from binwright_clients.extender.arguments import (
+    MOST_PODS,
     Arguments,
     ArgumentsReader,
     MalformedArgumentsError,
@@ -80,8 +82,9 @@ class Extender:
         self._binder = binder
         self._ratings = RatingsSource(backend, backend.budget_s)
         self._arguments = ArgumentsReader()
+        self._templates: OrderedDict[bytes, PodTemplate] = OrderedDict()
         self._unknown: set[str] = set()
-        self._answers: OrderedDict[tuple[object, Candidates, Ratings], bytes] = OrderedDict()
+        self._answers: OrderedDict[tuple[object, bytes | Candidates, Ratings], bytes] = OrderedDict()
 
     def app(self) -> web.Application:
         """The web application."""
@@ -149,11 +152,11 @@ class Extender:
         self, arguments: Arguments, candidates: Candidates, write: Callable[[Candidates, Ratings], bytes]
     ) -> bytes:
         """The answer for candidates by name, kept for the next that ask with the same ratings."""
-        pod = read_template(arguments.pod)
-        if not candidates.names:
+        pod = self._template(arguments)
+        if candidates.are_none:
             return write(candidates, NO_RATINGS)
         ratings = await self._ratings.ratings(pod, _name_of(arguments.pod))
-        key = (write, candidates, ratings)
+        key = (write, candidates.chosen(ratings.names) or candidates, ratings)
         answer = self._answers.get(key)
         if answer is None:
             self._tell_unknown(candidates.unknown(ratings.names))
@@ -163,6 +166,17 @@ class Extender:
         else:
             self._answers.move_to_end(key)
         return answer
+
+    def _template(self, arguments: Arguments) -> PodTemplate:
+        """The pod asked about, read once for all verbs; raises InputError."""
+        known = self._templates.get(arguments.text) if arguments.text else None
+        if known is None:
+            known = read_template(arguments.pod)
+            if arguments.text:
+                self._templates[arguments.text] = known
+                if len(self._templates) > MOST_PODS:
+                    self._templates.popitem(last=False)
+        return known
 
     def _tell_unknown(self, names: Iterable[str]) -> None:
         """Log nodes that kube-scheduler knows and the server does not, each once; some are only new."""

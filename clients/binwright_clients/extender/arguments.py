@@ -21,6 +21,9 @@ from binwright_clients.extender.candidates import Candidates
 MOST_LISTS = 64
 """Lists of names remembered."""
 
+MOST_PODS = 256
+"""Pods remembered between one verb and the next."""
+
 MOST_ENDINGS = 4
 """Lists that bodies are compared with before any is looked up."""
 
@@ -46,11 +49,15 @@ class Arguments:
         By name, from callers that rely on a cache here; None if they send nodes.
     nodes
         Candidates in full; None if the caller sends names.
+    text
+        The body without its candidates, which comes again when the next verb is about the same pod; empty
+        where they were not cut out.
     """
 
     pod: dict[str, Any]
     candidates: Candidates | None
     nodes: tuple[dict[str, Any], ...] | None
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +98,25 @@ class ArgumentsReader:
 
     def __init__(self) -> None:
         self._lists: OrderedDict[bytes, Candidates] = OrderedDict()
+        self._pods: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._endings: deque[tuple[bytes, bytes, Candidates]] = deque(maxlen=MOST_ENDINGS)
 
     def read(self, body: bytes) -> Arguments:
         """Arguments of filter and prioritize; raises MalformedArgumentsError."""
         rest, known = self._without_list(body)
-        fields = _fields(rest)
-        if known is not None and fields.get("nodenames", known) is not None:
-            fields, known = _fields(body), None  # the list that was cut out is not the one that counts
-        pod = _mapping(fields, "pod")
         if known is not None:
-            return Arguments(pod, known, None)
+            pod = self._pods.get(rest)
+            if pod is not None:
+                return Arguments(pod, known, None, rest)
+            fields = _fields(rest)
+            if fields.get("nodenames", known) is None:
+                pod = self._pods[rest] = _mapping(fields, "pod")
+                if len(self._pods) > MOST_PODS:
+                    self._pods.popitem(last=False)
+                return Arguments(pod, known, None, rest)
+        # There is no list to cut out, or the one that was is not the one that counts.
+        fields = _fields(body)
+        pod = _mapping(fields, "pod")
         names, nodes = fields.get("nodenames"), fields.get("nodes")
         if names is not None:
             return Arguments(pod, Candidates(_names(names)), None)
@@ -133,7 +148,7 @@ class ArgumentsReader:
             known = self._lists.get(text)
             if known is None:
                 try:
-                    known = self._lists[text] = Candidates(_names(_decoded(text)))
+                    known = self._lists[text] = _candidates(text)
                 except MalformedArgumentsError:  # a bracket in a name; whoever reads the whole will tell
                     continue
                 if len(self._lists) > MOST_LISTS:
@@ -147,6 +162,13 @@ class ArgumentsReader:
                 )
             return b"".join((body[:start], b"null", body[end + 1 :])), known
         return body, None
+
+
+def _candidates(text: bytes) -> Candidates:
+    """The candidates of a text from a bracket to the next closing one; raises MalformedArgumentsError."""
+    if text.count(b'"') % 2 == 0 and b"\\" not in text:  # the closing bracket stands in no name
+        return Candidates(text=text, decode=lambda text: _names(_decoded(text)))
+    return Candidates(_names(_decoded(text)))
 
 
 def read_preemption(body: bytes) -> PreemptionArguments:

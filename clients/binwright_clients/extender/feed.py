@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from binwright.v1 import scheduling_service_pb2 as api
@@ -201,7 +202,7 @@ class Feed:
                     self._pods.pop((namespace, name), None)
                 else:
                     self._pods[namespace, name] = pod
-                    self._tell_unplanned(f"{namespace}/{name}", item)
+                    self._tell_unplanned(f"{namespace}/{name}", rules_unplanned(item, pod.template))
         except InputError as error:
             # What it was before is not what it is now.
             if kind == "nodes":
@@ -212,9 +213,9 @@ class Feed:
                 self._pods.pop((namespace, name), None)
             self._tell_once(f"{kind} {namespace}/{name}", error)
 
-    def _tell_unplanned(self, pod: str, item: dict[str, Any]) -> None:
+    def _tell_unplanned(self, pod: str, rules: Iterable[str]) -> None:
         """Say that scores follow a plan that does not know some rules of the cluster's pods."""
-        for rule in rules_unplanned(item):
+        for rule in rules:
             if rule not in self._unplanned:
                 self._unplanned.add(rule)
                 _log.warning(

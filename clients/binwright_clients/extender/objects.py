@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from binwright.v1 import problem_pb2, scheduling_service_pb2
+from binwright_optimizer.model.topology import WhenUnsatisfiable
 
 from binwright_clients.errors import InputError, Problems
+from binwright_clients.kubernetes.constraints import read_pod_rules
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.pods import read_requests
 from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
@@ -50,6 +52,30 @@ _TERM = Record({"matchExpressions": ListOf(_REQUIREMENT), "matchFields": ListOf(
 _NODE_AFFINITY = Record(
     {"requiredDuringSchedulingIgnoredDuringExecution": Record({"nodeSelectorTerms": ListOf(_TERM)})}
 )
+_LABEL_SELECTOR = Record({"matchLabels": STRINGS, "matchExpressions": ListOf(_REQUIREMENT)})
+_POD_TERM = Record(
+    {
+        "topologyKey": STRING,
+        "labelSelector": _LABEL_SELECTOR,
+        "namespaces": ListOf(STRING),
+        "namespaceSelector": _LABEL_SELECTOR,
+        "matchLabelKeys": ListOf(STRING),
+        "mismatchLabelKeys": ListOf(STRING),
+    }
+)
+_POD_AFFINITY = Record({"requiredDuringSchedulingIgnoredDuringExecution": ListOf(_POD_TERM)})
+_SPREAD = Record(
+    {
+        "topologyKey": STRING,
+        "maxSkew": INTEGER,
+        "whenUnsatisfiable": STRING,
+        "labelSelector": _LABEL_SELECTOR,
+        "minDomains": INTEGER,
+        "nodeAffinityPolicy": STRING,
+        "nodeTaintsPolicy": STRING,
+        "matchLabelKeys": ListOf(STRING),
+    }
+)
 _TOLERATION = Record({"key": STRING, "operator": STRING, "value": STRING, "effect": STRING})
 _OWNER = Record({"kind": STRING, "controller": _BOOLEAN})
 _METADATA = Record(
@@ -74,7 +100,14 @@ _POD = Record(
                 "resources": _RESOURCES,
                 "nodeName": STRING,
                 "nodeSelector": STRINGS,
-                "affinity": Record({"nodeAffinity": _NODE_AFFINITY}),
+                "affinity": Record(
+                    {
+                        "nodeAffinity": _NODE_AFFINITY,
+                        "podAffinity": _POD_AFFINITY,
+                        "podAntiAffinity": _POD_AFFINITY,
+                    }
+                ),
+                "topologySpreadConstraints": ListOf(_SPREAD),
                 "tolerations": ListOf(_TOLERATION),
                 "priority": INTEGER,
             }
@@ -203,20 +236,36 @@ def read_node(body: Any) -> scheduling_service_pb2.ClusterNode:
     return message
 
 
-def rules_unplanned(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Rules of a pod that filter and plan pass over, by field of its spec; kube-scheduler holds it to them.
+def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) -> tuple[str, ...]:
+    """Required rules of a pod that filter and plan pass over, by field of its spec.
+
+    Parameters
+    ----------
+    template
+        What was read of the pod.
 
     Examples
     --------
-    >>> rules_unplanned({"spec": {"topologySpreadConstraints": [{"maxSkew": 1}]}})
-    ('topologySpreadConstraints',)
+    >>> term = {"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "shop"}}}
+    >>> rule = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    >>> pod = {"spec": {"affinity": {"podAffinity": rule}, "containers": [{"name": "main"}]}}
+    >>> rules_unplanned(pod, read_template(pod))
+    ('affinity.podAffinity with a namespaceSelector',)
     """
-    spec = body.get("spec")
-    spec = spec if isinstance(spec, dict) else {}
-    affinity = spec.get("affinity")
-    affinity = affinity if isinstance(affinity, dict) else {}
-    found = [f"affinity.{kind}" for kind in ("podAffinity", "podAntiAffinity") if affinity.get(kind)]
-    if spec.get("topologySpreadConstraints"):
+    spec = body.get("spec") or {}
+    affinity = spec.get("affinity") or {}
+    found = []
+    for field, read in (
+        ("podAffinity", template.pod_affinity),
+        ("podAntiAffinity", template.pod_anti_affinity),
+    ):
+        terms = (affinity.get(field) or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or []
+        if len(read.required) < len(terms):
+            found.append(f"affinity.{field}")
+        elif any(term.namespace_selector.ListFields() for term in read.required):
+            found.append(f"affinity.{field} with a namespaceSelector")
+    spread = list(filter(_is_required, spec.get("topologySpreadConstraints") or []))
+    if len(template.topology_spread_constraints) < len(spread):
         found.append("topologySpreadConstraints")
     return tuple(found)
 
@@ -238,6 +287,8 @@ def _template(pod: dict[str, Any], reader: _Reader) -> problem_pb2.PodTemplate:
     if affinity and not _has_field_terms(affinity):
         read_node_affinity(affinity, selector, message, "spec.affinity.nodeAffinity", reader.problem)
     read_tolerations(spec.get("tolerations") or [], message, "spec.tolerations", reader.problem)
+    message.labels.update(read_labels(metadata.get("labels"), "metadata.labels", reader.problem))
+    _read_rules(spec, message)
     message.do_not_disrupt = (metadata.get("annotations") or {}).get(DO_NOT_DISRUPT) == "true"
     reader.finish()
     return message
@@ -249,6 +300,28 @@ def _priority(spec: Mapping[str, Any], reader: _Reader) -> int:
         reader.problem("spec.priority", str(priority), "must fit into 32 bits")
         return 0
     return int(priority)
+
+
+def _read_rules(spec: Mapping[str, Any], message: problem_pb2.PodTemplate) -> None:
+    """Add the required rules between pods, or none where one of them makes no sense to us.
+
+    The API server has taken them, a selector that contradicts itself for one; a pod on a node takes its room
+    whatever its rules say.
+    """
+    required = list(filter(_is_required, spec.get("topologySpreadConstraints") or []))
+    wrong = []
+
+    def note(path: str, _value: str, _description: str) -> None:
+        wrong.append(path)
+
+    read_pod_rules({**spec, "topologySpreadConstraints": required}, message, "spec", note)
+    if wrong:
+        for field in ("topology_spread_constraints", "pod_affinity", "pod_anti_affinity"):
+            message.ClearField(field)
+
+
+def _is_required(constraint: Mapping[str, Any]) -> bool:
+    return constraint.get("whenUnsatisfiable") != WhenUnsatisfiable.SCHEDULE_ANYWAY
 
 
 def _has_field_terms(affinity: dict[str, Any]) -> bool:

@@ -21,6 +21,8 @@ from binwright.v1 import scheduling_service_pb2 as api
 from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.extender.backend import Backend, unanswered
+from binwright_clients.extender.node_names import NodeNames
+from binwright_clients.extender.told_labels import without_other_labels
 from binwright_clients.rpc_errors import DeadlineExceededError
 
 MOST_KINDS = 256
@@ -32,26 +34,10 @@ MOST_QUESTIONS = 32
 MOST_REQUESTS = 2
 """Requests under way at once: the server reads one while it answers the other."""
 
+BETWEEN_PODS = frozenset({"topology-spread", "pod-affinity", "pod-anti-affinity"})
+"""Constraints of the scheduling API that are rules between pods."""
+
 UNKNOWN_NODE = "this server does not know the node"
-
-
-class NodeNames:
-    """Names of the server's nodes, at the positions that its ratings refer to.
-
-    Attributes
-    ----------
-    position_of
-        Positions by name; -1, which is the last of any sequence, for names that are not there.
-    """
-
-    def __init__(self, version: bytes, names: Sequence[str]) -> None:
-        self.version = version
-        self.position_of = _Positions(zip(names, range(len(names)), strict=True))
-
-
-class _Positions(dict[str, int]):
-    def __missing__(self, name: str) -> int:
-        return -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,13 +63,19 @@ class Ratings:
 
     @staticmethod
     def of(message: api.NodeRatings, names: NodeNames) -> Ratings:
-        """Ratings as the server wrote them."""
+        """Ratings as the server wrote them.
+
+        Nodes that break a rule between pods are not refused: kube-scheduler has checked these rules a moment
+        ago, on a picture that is ahead of the server's. They score nothing.
+        """
         reason_of = array("I", bytes(4 * (len(message.scores) + 1)))
         reasons = []
-        for index, refused in enumerate(message.refused, start=1):
+        for refused in message.refused:
+            if refused.constraint in BETWEEN_PODS:
+                continue
             reasons.append((refused.message, refused.is_unresolvable))
             for position in refused.positions:
-                reason_of[position] = index
+                reason_of[position] = len(reasons)
         reasons.append((UNKNOWN_NODE, False))
         reason_of[-1] = len(reasons)
         return Ratings(names, message.version, reason_of, tuple(reasons), message.scores + b"\0")
@@ -93,9 +85,13 @@ NO_RATINGS = Ratings.of(api.NodeRatings(), NodeNames(b"", ()))
 """For questions without candidates."""
 
 
+_Kind = tuple[str, bytes]
+"""Namespace and template, as far as they tell pods apart."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    kind: bytes
+    kind: _Kind
     pod: problem_pb2.PodTemplate
     name: api.PodName
     answer: asyncio.Future[Ratings]
@@ -114,7 +110,9 @@ class RatingsSource:
         self._backend = backend
         self._budget_s = budget_s
         self._names = NodeNames(b"", ())
-        self._held: OrderedDict[bytes, Ratings] = OrderedDict()
+        self._held: OrderedDict[_Kind, Ratings] = OrderedDict()
+        self._label_keys: frozenset[str] = frozenset()
+        """Labels by which placed pods keep others away; one that is new is left out of one question."""
         self._waiting: deque[_Question] = deque()
         self._requests: set[asyncio.Task[None]] = set()
 
@@ -129,7 +127,9 @@ class RatingsSource:
             If it does not understand the pod.
         """
         answer: asyncio.Future[Ratings] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Question(pod.SerializeToString(deterministic=True), pod, name, answer))
+        pod = without_other_labels(pod, self._label_keys)
+        kind = name.namespace, pod.SerializeToString(deterministic=True)
+        self._waiting.append(_Question(kind, pod, name, answer))
         self._send()
         try:
             return await asyncio.wait_for(answer, self._budget_s)
@@ -186,6 +186,7 @@ class RatingsSource:
             version = known.version if known is not None else b""
             request.questions.add(pod=question.pod, name=question.name, version=version)
         response = await self._backend.rate(request)
+        self._label_keys = frozenset(response.label_keys)
         if response.names_version != names.version:
             names = self._names = NodeNames(response.names_version, response.node_names)
         for question, known, message in zip(questions, held, response.ratings, strict=True):
@@ -199,7 +200,7 @@ class RatingsSource:
             if not question.answer.done():
                 question.answer.set_result(found)
 
-    def _keep(self, kind: bytes, found: Ratings) -> None:
+    def _keep(self, kind: _Kind, found: Ratings) -> None:
         self._held[kind] = found
         self._held.move_to_end(kind)
         if len(self._held) > MOST_KINDS:

@@ -145,7 +145,7 @@ class ClusterPod(_message.Message):
     """Priority, by which preemption weighs its victims."""
     @_builtins.property
     def template(self) -> _problem_pb2.PodTemplate:
-        """What it looks like."""
+        """What it looks like, with the labels that rules of other pods may look at."""
 
     def __init__(
         self,
@@ -376,7 +376,9 @@ class RefusedNodes(_message.Message):
     IS_UNRESOLVABLE_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
     constraint: _builtins.str
-    """Short stable word: taint, node-affinity, unknown-node, or a resource such as cpu or nvidia.com/gpu."""
+    """Short stable word: taint, node-affinity, unknown-node, pod-affinity, pod-anti-affinity, topology-spread, or
+    a resource such as cpu or nvidia.com/gpu.
+    """
     message: _builtins.str
     """The reason in full."""
     is_unresolvable: _builtins.bool
@@ -646,6 +648,7 @@ class RateNodesResponse(_message.Message):
     NAMES_VERSION_FIELD_NUMBER: _builtins.int
     NODE_NAMES_FIELD_NUMBER: _builtins.int
     RATINGS_FIELD_NUMBER: _builtins.int
+    LABEL_KEYS_FIELD_NUMBER: _builtins.int
     names_version: _builtins.bytes
     """Version of the node names that all positions here refer to."""
     @_builtins.property
@@ -656,16 +659,23 @@ class RateNodesResponse(_message.Message):
     def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeRatings]:
         """One for each question."""
 
+    @_builtins.property
+    def label_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels by which pods of the cluster keep others away. A caller that leaves all others out, but for those
+        that the pod's own rules look at, need not tell pods apart by them.
+        """
+
     def __init__(
         self,
         *,
         names_version: _builtins.bytes = ...,
         node_names: _abc.Iterable[_builtins.str] | None = ...,
         ratings: _abc.Iterable[Global___NodeRatings] | None = ...,
+        label_keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["names_version", b"names_version", "node_names", b"node_names", "ratings", b"ratings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_keys", b"label_keys", "names_version", b"names_version", "node_names", b"node_names", "ratings", b"ratings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

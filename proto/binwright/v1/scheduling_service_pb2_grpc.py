@@ -32,8 +32,10 @@ class SchedulingServiceStub:
     keeping and where each kind of pod should go, found in the background as the cheapest way to hold all
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
-    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors and required node
-    affinity, and passes whatever else it does not model, which kube-scheduler checks itself.
+    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
+    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
+    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
+    itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -94,8 +96,10 @@ class SchedulingServiceServicer:
     keeping and where each kind of pod should go, found in the background as the cheapest way to hold all
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
-    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors and required node
-    affinity, and passes whatever else it does not model, which kube-scheduler checks itself.
+    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
+    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
+    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
+    itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -116,9 +120,8 @@ class SchedulingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Prioritize(self, request, context):
-        """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
-        neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
-        keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+        """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
+        DaemonSets count for rules between pods only on nodes that it has to keep.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,8 +223,10 @@ class SchedulingService:
     keeping and where each kind of pod should go, found in the background as the cheapest way to hold all
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
-    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors and required node
-    affinity, and passes whatever else it does not model, which kube-scheduler checks itself.
+    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
+    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
+    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
+    itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.

@@ -33,8 +33,10 @@ class SchedulingServiceStub:
     keeping and where each kind of pod should go, found in the background as the cheapest way to hold all
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
-    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors and required node
-    affinity, and passes whatever else it does not model, which kube-scheduler checks itself.
+    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
+    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
+    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
+    itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -49,9 +51,8 @@ class SchedulingServiceStub:
     Filter: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterRequest, _scheduling_service_pb2.FilterResponse]
     """Tells which nodes may take a pod."""
     Prioritize: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeRequest, _scheduling_service_pb2.PrioritizeResponse]
-    """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
-    neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
-    keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+    """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
+    DaemonSets count for rules between pods only on nodes that it has to keep.
     """
     FilterBatch: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterBatchRequest, _scheduling_service_pb2.FilterBatchResponse]
     """Filters for several pods, each as if it were alone."""
@@ -77,8 +78,10 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     keeping and where each kind of pod should go, found in the background as the cheapest way to hold all
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
-    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors and required node
-    affinity, and passes whatever else it does not model, which kube-scheduler checks itself.
+    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
+    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
+    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
+    itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -90,9 +93,8 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     Filter: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterRequest, _scheduling_service_pb2.FilterResponse]  # type: ignore[assignment]
     """Tells which nodes may take a pod."""
     Prioritize: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeRequest, _scheduling_service_pb2.PrioritizeResponse]  # type: ignore[assignment]
-    """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
-    neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
-    keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+    """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
+    DaemonSets count for rules between pods only on nodes that it has to keep.
     """
     FilterBatch: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterBatchRequest, _scheduling_service_pb2.FilterBatchResponse]  # type: ignore[assignment]
     """Filters for several pods, each as if it were alone."""
@@ -117,8 +119,10 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
     keeping and where each kind of pod should go, found in the background as the cheapest way to hold all
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
-    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors and required node
-    affinity, and passes whatever else it does not model, which kube-scheduler checks itself.
+    Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
+    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
+    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
+    itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -146,9 +150,8 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.PrioritizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.PrioritizeResponse, _abc.Awaitable[_scheduling_service_pb2.PrioritizeResponse]]:
-        """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does, and knows
-        neither affinity nor anti-affinity between pods nor topology spread: where pods carry such rules, it may
-        keep fewer nodes than they need, and mean nodes for pods that the scheduler's own filters refuse.
+        """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
+        DaemonSets count for rules between pods only on nodes that it has to keep.
         """
 
     @_abc_1.abstractmethod

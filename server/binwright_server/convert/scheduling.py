@@ -18,6 +18,7 @@ from binwright_server.convert.workloads import DEFAULT_NAMESPACE
 from binwright_server.prices import node_price
 from binwright_server.scheduling.plan import Plan, PlannedKind, PlannedNode
 from binwright_server.scheduling.records import ClusterUpdate, NodeRecord, PodKey, PodRecord
+from binwright_server.scheduling.rules import NO_RULES, Identity, Labels, PodRules, rules_of
 
 MOST_TEMPLATES = 20_000
 """Templates remembered by one reader; beyond, it starts afresh."""
@@ -32,6 +33,8 @@ class ClusterReader:
     def __init__(self) -> None:
         self._templates = TemplateReader()
         self._seen: set[bytes] = set()
+        self._labels: dict[Labels, Labels] = {}
+        self._rules: dict[PodRules, PodRules] = {}
 
     def update(self, message: scheduling_service_pb2.UpdateClusterRequest) -> ClusterUpdate:
         """The update; raises InvalidProblemError with every wrong field."""
@@ -57,22 +60,24 @@ class ClusterReader:
 
     def template(self, message: problem_pb2.PodTemplate, path: str = "pod") -> tuple[bytes, PodTemplate]:
         """What tells kinds of pods apart, and the template; raises InvalidProblemError."""
-        kind = kind_of(message)
-        template, violations = self._read(kind, message)
+        kind, template, violations = self._read(message)
         if violations:
             raise InvalidProblemError(
                 [Violation(f"{path}{v.field}", v.value, v.description) for v in violations]
             )
         return kind, template
 
-    def _read(
-        self, kind: bytes, message: problem_pb2.PodTemplate
-    ) -> tuple[PodTemplate, tuple[Violation, ...]]:
+    def _read(self, message: problem_pb2.PodTemplate) -> tuple[bytes, PodTemplate, tuple[Violation, ...]]:
+        """Kind, template and what is wrong; labels are read where the pod's own rules look at them."""
+        kind, shape = kind_of(message), message
+        if message.labels and not _carries_rules(message):
+            shape = problem_pb2.PodTemplate.FromString(kind)
         if kind not in self._seen:
             if len(self._seen) >= MOST_TEMPLATES:
                 self._templates, self._seen = TemplateReader(), set()
+                self._labels, self._rules = {}, {}
             self._seen.add(kind)
-        return self._templates.read(message)
+        return kind, *self._templates.read(shape)
 
     def _nodes(
         self, messages: Iterable[scheduling_service_pb2.ClusterNode], out: Violations
@@ -84,12 +89,15 @@ class ClusterReader:
     ) -> PodRecord | None:
         if not message.name:
             out.add(f"{path}.name", "", "must not be empty")
-        kind = kind_of(message.template)
-        template, violations = self._read(kind, message.template)
+        kind, template, violations = self._read(message.template)
         for violation in violations:
             out.add(f"{path}.template{violation.field}", violation.value, violation.description)
+        labels = labels_from_map(message.template.labels, f"{path}.template.labels", out)
+        labels = self._labels.setdefault(labels, labels)
+        namespace = message.namespace or DEFAULT_NAMESPACE
+        rules = rules_of(template, (namespace, labels))
         return PodRecord(
-            key=(message.namespace or DEFAULT_NAMESPACE, message.name),
+            key=(namespace, message.name),
             template=template,
             kind=kind,
             node=message.node,
@@ -97,12 +105,34 @@ class ClusterReader:
             uid=message.uid,
             version=_version(message.resource_version),
             priority=message.priority,
+            labels=labels,
+            rules=self._rules.setdefault(rules, rules) if rules else NO_RULES,
         )
 
 
 def kind_of(template: problem_pb2.PodTemplate) -> bytes:
-    """Equal for pods that are equal for scheduling."""
+    """Equal for pods that are equal for scheduling, but for their labels."""
+    if template.labels:
+        bare = problem_pb2.PodTemplate()
+        bare.CopyFrom(template)
+        bare.ClearField("labels")
+        template = bare
     return template.SerializeToString(deterministic=True)
+
+
+def _carries_rules(template: problem_pb2.PodTemplate) -> bool:
+    """Whether a pod carries rules that look at its own labels."""
+    return bool(
+        template.topology_spread_constraints
+        or template.HasField("pod_affinity")
+        or template.HasField("pod_anti_affinity")
+        or template.node_caps
+    )
+
+
+def identity_of(name: scheduling_service_pb2.PodName, template: problem_pb2.PodTemplate) -> Identity:
+    """What selectors see of a pod."""
+    return name.namespace or DEFAULT_NAMESPACE, tuple(sorted(template.labels.items()))
 
 
 def pod_key(name: scheduling_service_pb2.PodName) -> PodKey:

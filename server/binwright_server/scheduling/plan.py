@@ -23,11 +23,11 @@ from binwright_optimizer.model import (
     Offering,
     Operator,
     PodRange,
-    PodTemplate,
     PriceSource,
     Problem,
     Requirement,
     Resources,
+    RunningPods,
     Taint,
     Workload,
 )
@@ -35,6 +35,7 @@ from binwright_optimizer.model import labels as label_keys
 from binwright_optimizer.model.resources import PODS
 
 from binwright_server.duals import pod_worths
+from binwright_server.scheduling.classes import PodClass, PodClasses, asked_labels, selecting_labels
 from binwright_server.scheduling.records import NodeRecord, PodKey, PodRecord
 
 TAINTS = "binwright.dev/taint-set"
@@ -112,18 +113,19 @@ class PlanningProblem:
         self._daemons: dict[str, Resources] = {}
         self._pinned: dict[str, Resources] = {}
         self._used: dict[str, Resources] = {}
-        self._templates: dict[bytes, PodTemplate] = {}
-        self._counts: Counter[bytes] = Counter()
+        self._staying: dict[str, Counter[PodClass]] = {}
+        self._classes = PodClasses(pods.values())
+        self._counts: Counter[PodClass] = Counter()
         for pod in pods.values():
             self._count(pod)
-        self._kinds = sorted(self._counts)
+        self._planned = sorted(self._counts, key=lambda c: (c.kind, c.namespace, c.template.labels))
         self._groups = self._grouped()
         self._kept = [name for name in sorted(nodes) if name in self._pinned]
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to decide."""
-        return not self._kinds or not self._nodes
+        return not self._planned or not self._nodes
 
     def problem(self) -> Problem:
         """What the solver gets."""
@@ -140,8 +142,8 @@ class PlanningProblem:
             _instance_type(k, group, taint_sets.index(group.taints)) for k, group in enumerate(self._groups)
         )
         workloads = tuple(
-            Workload(f"kind-{k}", self._templates[kind], self._counts[kind])
-            for k, kind in enumerate(self._kinds)
+            Workload(f"class-{k}", each.template, self._counts[each], each.namespace)
+            for k, each in enumerate(self._planned)
         )
         return Problem(
             workloads=workloads,
@@ -164,11 +166,11 @@ class PlanningProblem:
             # The fullest stay: least has to move.
             ranked = sorted(group.nodes, key=lambda name: (-self._fullness(name), name))
             nodes += [PlannedNode(name, k < keep[index], index) for k, name in enumerate(ranked)]
-        groups: dict[int, set[int]] = {}
+        groups: dict[bytes, set[int]] = {}
 
         def note(pods: Iterable[PodRange], group: int) -> None:
             for part in pods:
-                groups.setdefault(part.workload, set()).add(group)
+                groups.setdefault(self._planned[part.workload].kind, set()).add(group)
 
         for claim in decision.node_claims:
             note(claim.pods, int(claim.instance_type))
@@ -176,19 +178,9 @@ class PlanningProblem:
         for placement in decision.existing_placements:
             note(placement.pods, positions[placement.node])
         pinned_cost = sum(self._nodes[name].price_microusd_per_hour for name in self._kept)
-        worths = pod_worths(decision, [self._counts[kind] for kind in self._kinds])
         return Plan(
             nodes=tuple(nodes),
-            kinds=tuple(
-                PlannedKind(
-                    kind=kind,
-                    requests=self._templates[kind].requests + Resources.of({PODS: 1}),
-                    count=self._counts[kind],
-                    groups=frozenset(groups.get(k, ())),
-                    worth_microusd=worths[k],
-                )
-                for k, kind in enumerate(self._kinds)
-            ),
+            kinds=tuple(self._planned_kinds(decision, groups)),
             current_cost=sum(node.price_microusd_per_hour for node in self._nodes.values()),
             cost=decision.total_microusd_per_hour + pinned_cost,
             bound=decision.bound_microusd_per_hour + pinned_cost,
@@ -199,22 +191,41 @@ class PlanningProblem:
             ),
         )
 
+    def _planned_kinds(self, decision: Decision, groups: Mapping[bytes, set[int]]) -> Iterable[PlannedKind]:
+        """Kinds with the worth of a pod, the mean over the classes of a kind."""
+        worths = pod_worths(decision, [self._counts[each] for each in self._planned])
+        pods: Counter[bytes] = Counter()
+        worth: dict[bytes, float] = {}
+        requests: dict[bytes, Resources] = {}
+        for each, one in zip(self._planned, worths, strict=True):
+            pods[each.kind] += self._counts[each]
+            worth[each.kind] = worth.get(each.kind, 0.0) + one * self._counts[each]
+            requests[each.kind] = each.template.requests
+        for kind, count in pods.items():
+            yield PlannedKind(
+                kind=kind,
+                requests=requests[kind] + Resources.of({PODS: 1}),
+                count=count,
+                groups=frozenset(groups.get(kind, ())),
+                worth_microusd=worth[kind] / count,
+            )
+
     def _count(self, pod: PodRecord) -> None:
         request = pod.template.requests + Resources.of({PODS: 1})
         if pod.node in self._nodes:
             into = self._daemons if pod.is_daemon else self._pinned if _is_pinned(pod) else self._used
             into[pod.node] = into.get(pod.node, Resources()) + request
             if into is not self._used:
+                if pod.rules or self._classes.counted(pod.identity):
+                    self._staying.setdefault(pod.node, Counter())[self._classes.of(pod)] += 1
                 return
-        elif pod.node or pod.is_daemon or _names_its_node(pod.template):
+        elif pod.node or pod.is_daemon or _names_its_node(pod):
             return  # on a node that is gone, or for one node only: no choice to plan
-        if pod.kind not in self._templates:
-            self._templates[pod.kind] = _planned(pod.template)
-        self._counts[pod.kind] += 1
+        self._counts[self._classes.of(pod)] += 1
 
     def _grouped(self) -> list[_Group]:
         """Groups of nodes that may be given up, alike in all that a pod can tell."""
-        asked = {key for template in self._templates.values() for key in _label_keys(template)}
+        asked = {key for each in self._counts for key in asked_labels(each.template, each.rules)}
         asked |= {label_keys.REGION, label_keys.ZONE, label_keys.CAPACITY_TYPE}
         groups: dict[tuple[object, ...], _Group] = {}
         for name in sorted(self._nodes):
@@ -235,7 +246,11 @@ class PlanningProblem:
     def _existing(self, name: str) -> ExistingNode:
         node = self._nodes[name]
         free = _less(_less(node.allocatable, self._daemons.get(name)), self._pinned[name])
-        return ExistingNode(name, free, node.labels, node.taints, node.allocatable)
+        staying = tuple(
+            RunningPods(each.template, count, each.namespace)
+            for each, count in self._staying.get(name, Counter[PodClass]()).items()
+        )
+        return ExistingNode(name, free, node.labels, node.taints, node.allocatable, pods=staying)
 
     def _fullness(self, name: str) -> float:
         """Largest share of a resource that movable pods use."""
@@ -244,27 +259,12 @@ class PlanningProblem:
         return max((amount / room[r] for r, amount in used if room[r]), default=0.0)
 
 
-def _planned(template: PodTemplate) -> PodTemplate:
-    """What the plan holds a pod to: the same that filtering checks."""
-    return PodTemplate(
-        requests=template.requests,
-        node_selector=template.node_selector,
-        node_affinity=template.node_affinity,
-        tolerations=template.tolerations,
-    )
-
-
 def _is_pinned(pod: PodRecord) -> bool:
-    return pod.template.do_not_disrupt or _names_its_node(pod.template)
+    return pod.template.do_not_disrupt or _names_its_node(pod)
 
 
-def _names_its_node(template: PodTemplate) -> bool:
-    return label_keys.HOSTNAME in _label_keys(template)
-
-
-def _label_keys(template: PodTemplate) -> set[str]:
-    keys = {requirement.key for requirement in template.node_selector}
-    return keys | {requirement.key for term in template.node_affinity for requirement in term}
+def _names_its_node(pod: PodRecord) -> bool:
+    return label_keys.HOSTNAME in selecting_labels(pod.template)
 
 
 def _less(room: Resources, taken: Resources | None) -> Resources:

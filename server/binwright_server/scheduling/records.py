@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from binwright_optimizer.model import CapacityType, PodTemplate, PriceSource, Resources, Taint
 
+from binwright_server.scheduling.rules import NO_RULES, Identity, Labels, PodRules
+
 PodKey = tuple[str, str]
 """Namespace and name of a pod."""
 
@@ -42,13 +44,17 @@ class PodRecord:
     Parameters
     ----------
     kind
-        Equal for pods that are equal for scheduling.
+        Equal for pods that are equal for scheduling, but for what rules between pods make of their labels.
     node
         Name of its node; empty while it is pending.
     is_daemon
         Whether it belongs to its node and goes with it.
     priority
         By which preemption weighs it; plans don't.
+    labels
+        Its labels; its template has them only where it carries rules between pods.
+    rules
+        Its required rules between pods.
     """
 
     key: PodKey
@@ -59,6 +65,13 @@ class PodRecord:
     uid: str = ""
     version: int | None = None
     priority: int = 0
+    labels: Labels = ()
+    rules: PodRules = NO_RULES
+
+    @property
+    def identity(self) -> Identity:
+        """What selectors see of it."""
+        return self.key[0], self.labels
 
 
 @dataclass(frozen=True, slots=True)

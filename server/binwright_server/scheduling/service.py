@@ -10,13 +10,16 @@ from typing import Any
 
 import grpc
 import numpy as np
-from binwright.v1 import problem_pb2, scheduling_service_pb2, scheduling_service_pb2_grpc
+from binwright.v1 import scheduling_service_pb2, scheduling_service_pb2_grpc
+from binwright_optimizer.model import PodTemplate
 
-from binwright_server.convert.scheduling import ClusterReader, plan_to_message, pod_key
+from binwright_server.convert.scheduling import ClusterReader, identity_of, plan_to_message, pod_key
+from binwright_server.scheduling.checks import RuleChecks
 from binwright_server.scheduling.feeders import FeederLease
 from binwright_server.scheduling.plan import Plan
 from binwright_server.scheduling.preemption import Eviction, worth_evicting
 from binwright_server.scheduling.ratings import Rater
+from binwright_server.scheduling.rules import Identity, rules_of
 from binwright_server.scheduling.score import PlanInForce, PodScores
 from binwright_server.scheduling.state import ClusterState
 from binwright_server.scheduling.table import UNKNOWN, NodeTable, Rows
@@ -63,7 +66,7 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         self._updating = asyncio.Lock()
         self._plan: Plan | None = None
         self._in_force = PlanInForce(state.table, None)
-        self._views: OrderedDict[bytes, tuple[PodView, PodScores]] = OrderedDict()
+        self._views: OrderedDict[tuple[bytes, Identity | None], tuple[PodView, PodScores]] = OrderedDict()
         self._new_plan = asyncio.Condition()
         self._rater = Rater()
 
@@ -144,11 +147,13 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         """Ratings of all nodes for each pod, of one state: nothing changes meanwhile."""
         self.state.check()
         named = self._rater.named(self.state.table)
-        response = scheduling_service_pb2.RateNodesResponse(names_version=named.version)
+        response = scheduling_service_pb2.RateNodesResponse(
+            names_version=named.version, label_keys=self.state.neighbours.label_keys()
+        )
         if request.names_version != named.version:
             response.node_names.extend(named.names)
         for k, question in enumerate(request.questions):
-            view, scores = self._view(question.pod, self.state.table, f"questions[{k}].pod")
+            view, scores = self._view(question, self.state.table, f"questions[{k}].pod")
             own_row = self._own_row(question, self.state.table)
             self._rater.rate(named, view, scores, question.version, own_row, response.ratings.add())
         return response
@@ -163,7 +168,7 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         nodes = [eviction.node for eviction in request.evictions]
         if not nodes:
             return scheduling_service_pb2.PreemptResponse()
-        view, scores = self._view(request.pod, self.state.table)
+        view, scores = self._view(request, self.state.table)
         rows = rows_of(self.state.table, nodes)
         hopeless = {
             nodes[position]
@@ -229,7 +234,7 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         else:
             self.state.check()
             table = self.state.table
-        view, scores = self._view(request.pod, table)
+        view, scores = self._view(request, table)
         if request.node_names:
             return (), rows_of(table, request.node_names), view, scores
         if request.nodes:
@@ -245,26 +250,45 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
         )
         return Eviction(message.node, priorities, message.broken_budgets)
 
-    def _view(
-        self, pod: problem_pb2.PodTemplate, table: NodeTable, path: str = "pod"
-    ) -> tuple[PodView, PodScores]:
-        kind, template = self._reader.template(pod, path)
+    def _view(self, question: Question, table: NodeTable, path: str = "pod") -> tuple[PodView, PodScores]:
+        kind, template = self._reader.template(question.pod, path)
+        identity = identity_of(question.name, question.pod)
+        checks = self._checks(template, identity)
         if table is not self.state.table:  # of this question only: nothing of it is worth keeping
-            view = PodView(table, template)
+            view = PodView(table, template, checks)
             return view, PodScores(view, kind, PlanInForce(table, self._plan))
         if self._in_force.table is not table:  # a snapshot replaced it
             self._in_force = PlanInForce(table, self._plan)
-        known = self._views.get(kind)
+        key = kind, identity if checks is not None else None
+        known = self._views.get(key)
         if known is None or known[0].table is not table:
-            view = PodView(table, template)
+            view = PodView(table, template, checks)
             known = view, PodScores(view, kind, self._in_force)
         elif known[1].plan is not self._in_force:
             known = known[0], PodScores(known[0], kind, self._in_force)
-        self._views[kind] = known
-        self._views.move_to_end(kind)
+        known[0].checks = checks  # which rules of others bind it may change
+        self._views[key] = known
+        self._views.move_to_end(key)
         if len(self._views) > MOST_VIEWS:
             self._views.popitem(last=False)
         return known
+
+    def _checks(self, template: PodTemplate, identity: Identity) -> RuleChecks | None:
+        """Rules between pods that bind a pod; None where none do, or where nobody tells about pods."""
+        state = self.state
+        rules, foes = rules_of(template, identity), state.neighbours.foes(identity)
+        if not (rules or foes) or not state.has_snapshot:
+            return None
+        home, neighbours = state.table, state.neighbours
+        return RuleChecks(
+            home,
+            identity,
+            rules,
+            foes,
+            selected=lambda selection: neighbours.selected(selection, home.capacity, state.placed()),
+            carriers=lambda apart: neighbours.carriers(apart, home.capacity),
+            eligible=PodView(home, template).eligible,
+        )
 
     def _own_row(self, request: Question, table: NodeTable) -> int:
         """Row on which the pod itself is counted already, if any."""

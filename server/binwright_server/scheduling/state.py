@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from binwright_optimizer.model import Resources
 from binwright_optimizer.model.resources import PODS
 
 from binwright_server.errors import NoStateError
+from binwright_server.scheduling.neighbours import Neighbours
 from binwright_server.scheduling.records import ClusterUpdate, NodeRecord, PodKey, PodRecord
 from binwright_server.scheduling.table import UNKNOWN, NodeTable
 
@@ -22,6 +23,7 @@ class ClusterState:
         self.table = NodeTable()
         self.nodes: dict[str, NodeRecord] = {}
         self.pods: dict[PodKey, PodRecord] = {}
+        self.neighbours = Neighbours()
         self.changes = 0
         """Counts up with every snapshot and with everything that matters to plans."""
         self._pods_on: dict[str, dict[PodKey, PodRecord]] = {}
@@ -56,7 +58,7 @@ class ClusterState:
             # Views and plans hold on to the table by its clock; a new one must not look older.
             fresh.table.clock = self.table.clock + 1
             self.table, self.nodes, self.pods = fresh.table, fresh.nodes, fresh.pods
-            self._pods_on = fresh._pods_on
+            self._pods_on, self.neighbours = fresh._pods_on, fresh.neighbours
             self._epoch = update.epoch
             self._wants_snapshot = False
             self.changes += 1
@@ -85,7 +87,10 @@ class ClusterState:
                 self.nodes[node.name] = node  # a heartbeat of the kubelet
             else:
                 self.nodes[node.name] = node
-                self.table.put(node, _sum(self._pods_on.get(node.name, {}).values()))
+                pods = self._pods_on.get(node.name, {}).values()
+                self.table.put(node, _sum(pods))
+                if held is None:
+                    self.neighbours.put(self.table.row_of[node.name], pods)
                 self.changes += 1
         return ignored
 
@@ -121,16 +126,25 @@ class ClusterState:
         """Pods of a node."""
         return tuple(self._pods_on.get(node, {}).values())
 
+    def placed(self) -> Iterator[tuple[int, PodRecord]]:
+        """All pods on nodes that are here, with the rows of these."""
+        for node, pods in self._pods_on.items():
+            row = self.table.row_of[node]
+            if row != UNKNOWN:
+                for pod in pods.values():
+                    yield row, pod
+
     def _put_pod(self, pod: PodRecord) -> bool:
         held = self.pods.get(pod.key)
         if held is not None and held.uid == pod.uid and _is_stale(pod.version, held.version):
             return False
         if held is not None:
-            if (held.node, held.kind, held.uid, held.is_daemon) == (
+            if (held.node, held.kind, held.uid, held.is_daemon, held.labels) == (
                 pod.node,
                 pod.kind,
                 pod.uid,
                 pod.is_daemon,
+                pod.labels,
             ):
                 self.pods[pod.key] = pod
                 if pod.node:
@@ -144,6 +158,7 @@ class ClusterState:
             row = self.table.row_of[pod.node]
             if row != UNKNOWN:  # else counted once its node is here
                 self.table.take(row, request_of(pod))
+                self.neighbours.take(row, pod)
         return True
 
     def _remove_pod(self, key: PodKey) -> None:
@@ -160,9 +175,11 @@ class ClusterState:
         row = self.table.row_of[pod.node]
         if row != UNKNOWN:
             self.table.take(row, request_of(pod), -1)
+            self.neighbours.take(row, pod, -1)
 
     def _remove_node(self, name: str) -> None:
         if self.nodes.pop(name, None) is not None:
+            self.neighbours.clear(self.table.row_of[name])
             self.table.remove(name)
             self.changes += 1
 

@@ -139,6 +139,13 @@ class NodeTable:
             self.free[row, self.resources[name]] -= times * amount
         self._stamp(row)
 
+    def label(self, key: str) -> tuple[NDArray[np.int32], list[str | None]]:
+        """Values of a label by row, as codes into a list whose first stands for nodes without it."""
+        column = self._columns.get(key)
+        if column is None:
+            return np.zeros(self.capacity, dtype=np.int32), [None]
+        return column.codes, column.values
+
     def admitted(self, requirement: Requirement, rows: Rows) -> NDArray[np.bool_]:
         """Which of the rows satisfy a requirement: bool array (row,)."""
         column = self._columns.get(requirement.key)

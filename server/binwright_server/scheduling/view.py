@@ -15,10 +15,11 @@ from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
 from numpy.typing import NDArray
 
+from binwright_server.scheduling.checks import Broken, Eligible, RuleChecks
 from binwright_server.scheduling.table import UNKNOWN, NodeTable, Rows
 
 PASSED, UNKNOWN_NODE, TAINTED, NOT_AFFINE = 0, 1, 2, 3
-"""Verdicts; those above `NOT_AFFINE` name the resource that is short."""
+"""Verdicts; those above `NOT_AFFINE` name the resource that is short, and then the rule that breaks."""
 FIRST_RESOURCE = 4
 
 
@@ -38,12 +39,16 @@ class PodView:
     ----------
     template
         Pods that are equal for scheduling share a view.
+    checks
+        Rules between pods that bind them, if any.
     """
 
-    def __init__(self, table: NodeTable, template: PodTemplate) -> None:
+    def __init__(self, table: NodeTable, template: PodTemplate, checks: RuleChecks | None = None) -> None:
         self.table = table
         self.template = template
+        self.checks = checks
         self.requests = (*template.requests, (PODS, 1))
+        self._broken: list[Broken] = []
         self._is_tainted = np.zeros(0, dtype=bool)
         self._is_affine = np.zeros(0, dtype=bool)
         self._seen = -1
@@ -62,6 +67,11 @@ class PodView:
             self._is_affine[rows] = self._affine(rows)
         return rows
 
+    def eligible(self) -> Eligible:
+        """Rows of the whole table by node affinity and taints."""
+        self.refresh()
+        return Eligible(self._is_affine, ~self._is_tainted)
+
     def verdicts(self, rows: Rows, own_row: int = UNKNOWN) -> NDArray[np.int32]:
         """Verdict on each row: int32 array (row,).
 
@@ -76,6 +86,10 @@ class PodView:
         table = self.table
         verdict = np.zeros(len(rows), dtype=np.int32)
         # From the last reason to the first, so that the first is told.
+        self._broken = self.checks.broken(table, own_row) if self.checks is not None else []
+        first_rule = FIRST_RESOURCE + len(self.requests)
+        for index, broken in reversed(list(enumerate(self._broken))):
+            verdict[broken.rows[rows]] = first_rule + index
         for index, (name, amount) in reversed(list(enumerate(self.requests))):
             column = table.resources.get(name)
             if column is None:
@@ -92,7 +106,7 @@ class PodView:
         return verdict
 
     def reasons(self, rows: Rows, verdicts: NDArray[np.int32]) -> list[tuple[Reason, NDArray[np.intp]]]:
-        """Reasons with the positions in ``rows`` that they refuse."""
+        """Reasons with the positions in ``rows`` that they refuse, of the verdicts just asked for."""
         found: list[tuple[Reason, NDArray[np.intp]]] = []
         for verdict in np.unique(verdicts[verdicts != PASSED]).tolist():
             positions = np.flatnonzero(verdicts == verdict)
@@ -103,6 +117,9 @@ class PodView:
                 found.append((Reason("node-affinity", text, True), positions))
             elif verdict == TAINTED:
                 found += self._taint_reasons(rows, positions)
+            elif verdict >= FIRST_RESOURCE + len(self.requests):
+                broken = self._broken[verdict - FIRST_RESOURCE - len(self.requests)]
+                found.append((Reason(broken.constraint, broken.message, broken.is_unresolvable), positions))
             else:
                 found += self._resource_reasons(rows, positions, verdict - FIRST_RESOURCE)
         return found

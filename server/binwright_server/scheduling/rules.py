@@ -1,0 +1,184 @@
+"""Required rules between pods, as far as a running cluster's pods and nodes can answer them.
+
+Which pods a rule speaks of is a `Selection`: a pod's terms with its own namespace and labels filled in. Terms
+that choose namespaces by their labels are passed over, as nobody tells the server about namespaces; so are
+preferences, which bind nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from binwright_optimizer.model import PodTemplate
+from binwright_optimizer.model.affinity import PodAffinity, PodAffinityTerm
+from binwright_optimizer.model.requirements import Operator
+from binwright_optimizer.model.selectors import LabelSelector
+from binwright_optimizer.model.topology import TopologySpread
+
+T = TypeVar("T")
+
+Labels = tuple[tuple[str, str], ...]
+Identity = tuple[str, Labels]
+"""Namespace and labels of a pod: all that selectors see of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Pods that all parts select.
+
+    Parameters
+    ----------
+    parts
+        Selectors with their namespaces; None for all namespaces. A selector of None selects nothing.
+    """
+
+    parts: tuple[tuple[LabelSelector | None, frozenset[str] | None], ...]
+
+    def selects(self, identity: Identity) -> bool:
+        """Whether a pod is among them.
+
+        >>> web = Selection(((LabelSelector.of_labels({"app": "web"}), frozenset({"shop"})),))
+        >>> web.selects(("shop", (("app", "web"),))), web.selects(("other", (("app", "web"),)))
+        (True, False)
+        """
+        namespace, labels = identity
+        values = dict(labels)
+        return all(
+            selector is not None
+            and (namespaces is None or namespace in namespaces)
+            and selector.matches(values)
+            for selector, namespaces in self.parts
+        )
+
+    def label_keys(self) -> set[str]:
+        """Labels that decide who is among them."""
+        return {r.key for selector, _ in self.parts if selector is not None for r in selector.requirements}
+
+
+class SelectionIndex(Generic[T]):
+    """Finds what belongs to the selections that a pod is among, without asking each of hundreds.
+
+    Nearly every selector names a value of some label: only those are asked whose value the pod has.
+    """
+
+    def __init__(self) -> None:
+        self._by_label: dict[tuple[str, str], list[tuple[Selection, T]]] = {}
+        self._others: list[tuple[Selection, T]] = []
+
+    def add(self, selection: Selection, item: T) -> None:
+        """Let an item belong to a selection."""
+        named = (
+            requirement
+            for selector, _ in selection.parts
+            if selector is not None
+            for requirement in selector.requirements
+            if requirement.operator is Operator.IN
+        )
+        first = next(named, None)
+        if first is None:
+            self._others.append((selection, item))
+            return
+        for value in set(first.values):
+            self._by_label.setdefault((first.key, value), []).append((selection, item))
+
+    def find(self, identity: Identity) -> list[T]:
+        """Items of the selections that a pod is among, in no order."""
+        near = [pair for label in identity[1] for pair in self._by_label.get(label, ())]
+        return [item for selection, item in (*near, *self._others) if selection.selects(identity)]
+
+
+Apart = tuple[str, Selection]
+"""Node label, and pods that must not be in the same domain of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodRules:
+    """Rules that one pod carries.
+
+    Parameters
+    ----------
+    near_keys, near
+        Node labels in whose domains there must be one of these pods; None without required affinity.
+    apart
+        Pods to keep away from, by node label.
+    spread
+        Constraints, with the pods that count.
+    """
+
+    near_keys: tuple[str, ...] = ()
+    near: Selection | None = None
+    apart: tuple[Apart, ...] = ()
+    spread: tuple[tuple[TopologySpread, Selection], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.near or self.apart or self.spread)
+
+    def selections(self) -> Iterable[Selection]:
+        """Of all rules."""
+        if self.near is not None:
+            yield self.near
+        yield from (selection for _, selection in self.apart)
+        yield from (selection for _, selection in self.spread)
+
+    def topology_keys(self) -> set[str]:
+        """Node labels whose domains the rules compare."""
+        return {
+            *self.near_keys,
+            *(key for key, _ in self.apart),
+            *(constraint.topology_key for constraint, _ in self.spread),
+        }
+
+
+NO_RULES = PodRules()
+
+
+def held_rules(template: PodTemplate) -> PodTemplate:
+    """The template with those rules between pods only that are held here."""
+    return replace(
+        template,
+        topology_spread=tuple(c for c in template.topology_spread if c.is_required),
+        pod_affinity=PodAffinity(_told(template.pod_affinity)),
+        pod_anti_affinity=PodAffinity(_told(template.pod_anti_affinity)),
+    )
+
+
+def rules_of(template: PodTemplate, identity: Identity) -> PodRules:
+    """The rules of a pod with this template."""
+    if not (template.topology_spread or template.pod_affinity or template.pod_anti_affinity):
+        return NO_RULES
+    namespace, labels = identity
+    own = dict(labels)
+    held = held_rules(template)
+    near = held.pod_affinity.required
+    return PodRules(
+        near_keys=tuple(sorted({term.topology_key for term in near})),
+        near=Selection(tuple(_part(term, namespace, own) for term in near)) if near else None,
+        apart=tuple(
+            (term.topology_key, Selection((_part(term, namespace, own),)))
+            for term in held.pod_anti_affinity.required
+        ),
+        spread=tuple(
+            (constraint, Selection(((constraint.effective_selector(own), frozenset({namespace})),)))
+            for constraint in held.topology_spread
+        ),
+    )
+
+
+def _told(affinity: PodAffinity) -> tuple[PodAffinityTerm, ...]:
+    """Required terms whose namespaces can be told without their labels."""
+    return tuple(
+        term
+        for term in affinity.required
+        if term.namespace_selector is None or not term.namespace_selector.requirements
+    )
+
+
+def _part(
+    term: PodAffinityTerm, namespace: str, own: dict[str, str]
+) -> tuple[LabelSelector | None, frozenset[str] | None]:
+    namespaces: frozenset[str] | None = frozenset(term.namespaces or (namespace,))
+    if term.namespace_selector is not None:  # an empty one, which selects all
+        namespaces = None
+    return term.effective_selector(own), namespaces
