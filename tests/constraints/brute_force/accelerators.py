@@ -1,0 +1,30 @@
+"""The policy on accelerated nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from binwright_optimizer.model import GpuNodePolicy, Problem, labels
+
+from brute_force.nodes import Node, Pod
+
+ACCELERATORS = ("nvidia.com/gpu", "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi")
+
+
+def gpu_nodes_hold(
+    problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod], running: Sequence[Pod]
+) -> bool:
+    """Pods that ask for no accelerator stay off nodes that have one, if the policy says never."""
+    if problem.policies.gpu_nodes is not GpuNodePolicy.NEVER:
+        return True
+    for pod in placed:
+        asks = any(pod.template.requests[name] for name in ACCELERATORS) or pod.template.device_claims
+        if pod.node.existing is not None:
+            has = any(pod.node.existing.capacity[name] for name in ACCELERATORS)
+            has |= labels.GPU_MODEL in pod.node.labels
+        else:
+            assert pod.node.option is not None
+            has = pod.node.option.kind.gpu_count > 0
+        if has and not asks:
+            return False
+    return True
