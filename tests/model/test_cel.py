@@ -9,7 +9,7 @@ import pytest
 from binwright_optimizer.instance.device_selectors import admits
 from binwright_optimizer.model import Device, DeviceSelector
 from binwright_optimizer.model.cel import Version
-from binwright_optimizer.model.cel_patterns import checked_pattern
+from binwright_optimizer.model.cel.patterns import checked_pattern
 from binwright_optimizer.verify.device_selectors import passes
 from hypothesis import given
 from hypothesis import strategies as st

@@ -14,7 +14,7 @@ from typing import Final
 
 from binwright_optimizer.model import Device, DeviceSelector
 from binwright_optimizer.model.cel import Constant, Expression, Op
-from binwright_optimizer.model.cel_patterns import checked_pattern
+from binwright_optimizer.model.cel.patterns import checked_pattern
 
 
 class _Unknown:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from binwright_optimizer.model import Device, DeviceSelector
 from binwright_optimizer.model.cel import Constant, Expression, Op, Version
-from binwright_optimizer.model.cel_patterns import checked_pattern
+from binwright_optimizer.model.cel.patterns import checked_pattern
 
 
 class _EvaluationError(Exception):

@@ -1,145 +1,14 @@
-"""The part of CEL that device selectors are read in: an expression as text, and as a tree.
-
-CEL is the Common Expression Language (https://github.com/google/cel-spec); what a selector may look at is in
-https://kubernetes.io/docs/reference/kubernetes-api/resource/resource-claim-v1/ (CELDeviceSelector). Read are
-``device.driver``, ``device.attributes["domain"].name`` and ``device.capacity["domain"].name`` (in brackets,
-too), ``has()``, ``"name" in device.attributes["domain"]``, ``cel.bind()``, ``&& || ! ?:``, comparisons,
-``in [...]``, texts (``startsWith``, ``endsWith``, ``contains``, ``matches``, ``lowerAscii``,
-``upperAscii``), ``quantity()`` and ``semver()`` (``compareTo``, ``isGreaterThan``, ``isLessThan``) and
-constants. Whatever else an expression says is an error that names it. What an expression means is read
-twice, by the solver (`instance.device_selectors`) and by the verifier (`verify.device_selectors`).
-
-No library reads it for us: the model is standard library only, none knows Kubernetes' quantities and
-versions, and one that evaluates everything could not say what a catalogue cannot answer.
-"""
+"""From text to tree, by recursive descent along CEL's grammar."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from fractions import Fraction
-from typing import NamedTuple
 
-from binwright_optimizer.model.cel_patterns import checked_pattern
-from binwright_optimizer.model.quantity import exact_quantity
-
-
-class Version(NamedTuple):
-    """A semantic version without pre-release: ``semver("8.6.0")``."""
-
-    major: int
-    minor: int
-    patch: int
-
-
-Constant = str | int | bool | Version | Fraction | tuple[str, ...] | tuple[int, ...] | tuple[bool, ...]
-"""A value in an expression; amounts of capacities are fractions of whole units."""
-
-
-class Op(StrEnum):
-    """What a node of the tree does with those below it."""
-
-    CONSTANT = "constant"
-    DRIVER = "device.driver"
-    ATTRIBUTE = "device.attributes"
-    CAPACITY = "device.capacity"
-    HAS_ATTRIBUTE = "has attribute"
-    HAS_CAPACITY = "has capacity"
-    NOT = "!"
-    AND = "&&"
-    OR = "||"
-    CHOICE = "?:"
-    EQUAL = "=="
-    NOT_EQUAL = "!="
-    LESS = "<"
-    AT_MOST = "<="
-    GREATER = ">"
-    AT_LEAST = ">="
-    IN = "in"
-    ORDER = "compareTo"
-    STARTS_WITH = "startsWith"
-    ENDS_WITH = "endsWith"
-    CONTAINS = "contains"
-    MATCHES = "matches"
-    LOWER = "lowerAscii"
-    UPPER = "upperAscii"
-
-
-class Type(StrEnum):
-    """What an expression yields; attributes may be of any type."""
-
-    BOOL = "a truth value"
-    INT = "a number"
-    TEXT = "text"
-    VERSION = "a version"
-    AMOUNT = "a quantity"
-    LIST = "a list"
-    ANY = "an attribute"
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A node of the tree.
-
-    Parameters
-    ----------
-    value
-        The constant, or the qualified name of the attribute or capacity, such as ``gpu.nvidia.com/memory``.
-    """
-
-    op: Op
-    args: tuple[Expression, ...] = ()
-    value: Constant = ""
-    type: Type = Type.BOOL
-
-    def names(self) -> frozenset[str]:
-        """Qualified names of the attributes and capacities that it looks at."""
-        inside: frozenset[str] = frozenset().union(*(arg.names() for arg in self.args))
-        return inside | {str(self.value)} if self.op in (Op.ATTRIBUTE, Op.CAPACITY) else inside
-
-    def size(self) -> int:
-        """Nodes of the tree, those that ``cel.bind`` repeats counted each time."""
-        sizes: dict[int, int] = {}
-
-        def counted(node: Expression) -> int:
-            known = sizes.get(id(node))
-            if known is None:
-                known = sizes[id(node)] = 1 + sum(map(counted, node.args))
-            return known
-
-        return counted(self)
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSelector:
-    """A CEL expression that a device must pass; compared by its text.
-
-    Raises
-    ------
-    ValueError
-        If the text is beyond what is read; it says which part.
-
-    Examples
-    --------
-    >>> DeviceSelector('device.attributes["gpu.nvidia.com"].type == "gpu"').expression.names()
-    frozenset({'gpu.nvidia.com/type'})
-    >>> DeviceSelector("device.driver.size() > 3")
-    Traceback (most recent call last):
-    ValueError: 'size' is not understood at character 15
-    """
-
-    text: str
-
-    def __post_init__(self) -> None:
-        parse(self.text)
-
-    @property
-    def expression(self) -> Expression:
-        """The tree."""
-        return parse(self.text)
-
+from binwright_optimizer.model.cel.constants import amount, number, text_of, version
+from binwright_optimizer.model.cel.patterns import checked_pattern
+from binwright_optimizer.model.cel.tokens import Token, tokens_of
+from binwright_optimizer.model.cel.tree import Expression, Op, Type
 
 LONGEST = 10 * 1024
 """Longest expression, as in Kubernetes (CELSelectorExpressionMaxLength)."""
@@ -150,26 +19,9 @@ LARGEST = 10_000
 _KEPT = 1_000
 """Parsed expressions that are kept."""
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<text>[rR]?(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
-      | (?P<number>\d+(?![\w.]))
-      | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-      | (?P<sign>&&|\|\||==|!=|<=|>=|[<>!?:.,()\[\]-])
-    )""",
-    re.VERBOSE,
-)
-_ESCAPES = {"\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?", "n": "\n", "t": "\t", "r": "\r"}
 _COMPARISONS = {op.value: op for op in (Op.EQUAL, Op.NOT_EQUAL, Op.LESS, Op.AT_MOST, Op.GREATER, Op.AT_LEAST)}
 _TEXT_TESTS = {op.value: op for op in (Op.STARTS_WITH, Op.ENDS_WITH, Op.CONTAINS, Op.MATCHES)}
 _FOLDS = {op.value: op for op in (Op.LOWER, Op.UPPER)}
-_MOST_INT = 2**63
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,31 +56,17 @@ def parse(text: str) -> Expression:
     if known is None:
         if len(text) > LONGEST:
             raise ValueError(f"is longer than {LONGEST} characters")
-        known = _Parser(_tokens(text)).whole()
+        known = _Parser(tokens_of(text)).whole()
         if len(_parsed) >= _KEPT:
             _parsed.clear()
         _parsed[text] = known
     return known
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens = []
-    at = 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            at += len(text[at:]) - len(text[at:].lstrip())
-            raise ValueError(f"{text[at : at + 10]!r} is not understood at character {at + 1}")
-        tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
-        at = match.end()
-    tokens.append(_Token("end", "", len(text)))
-    return tokens
-
-
 class _Parser:
     """Recursive descent by CEL's grammar; ``cel.bind`` is replaced as it is read."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
@@ -312,7 +150,7 @@ class _Parser:
             return result
         if self._accept("-"):
             token = self._take("number")
-            return Expression(Op.CONSTANT, value=-_number(token), type=Type.INT)
+            return Expression(Op.CONSTANT, value=-number(token), type=Type.INT)
         return self._member(names)
 
     def _member(self, names: Mapping[str, _Value]) -> _Value:
@@ -353,9 +191,9 @@ class _Parser:
         token = self._peek()
         self._next += 1
         if token.kind == "text":
-            return Expression(Op.CONSTANT, value=_text(token.text), type=Type.TEXT)
+            return Expression(Op.CONSTANT, value=text_of(token.text), type=Type.TEXT)
         if token.kind == "number":
-            return Expression(Op.CONSTANT, value=_number(token), type=Type.INT)
+            return Expression(Op.CONSTANT, value=number(token), type=Type.INT)
         if token.text == "(":
             result = self._choice(names)
             self._expect(")")
@@ -377,7 +215,7 @@ class _Parser:
         if token.text in ("quantity", "semver") and self._accept("("):
             constant = self._take("text")
             self._expect(")")
-            return _amount(constant) if token.text == "quantity" else _version(constant)
+            return amount(constant) if token.text == "quantity" else version(constant)
         raise self._not_understood(-1)
 
     def _list(self, names: Mapping[str, _Value]) -> Expression:
@@ -408,7 +246,7 @@ class _Parser:
         self._expect(")")
         return result
 
-    def _call(self, name: _Token, value: Expression, names: Mapping[str, _Value]) -> Expression:
+    def _call(self, name: Token, value: Expression, names: Mapping[str, _Value]) -> Expression:
         self._expect("(")
         if name.text in _FOLDS:
             self._expect(")")
@@ -439,7 +277,7 @@ class _Parser:
         op = Op.GREATER if name.text == "isGreaterThan" else Op.LESS
         return Expression(op, (order, Expression(Op.CONSTANT, value=0, type=Type.INT)))
 
-    def _is_text(self, name: _Token, value: Expression) -> None:
+    def _is_text(self, name: Token, value: Expression) -> None:
         if value.type not in (Type.TEXT, Type.ANY):
             raise ValueError(f"{name.text}() is for text, not for {value.type}")
 
@@ -455,7 +293,7 @@ class _Parser:
         name = value.name if isinstance(value, _Part) else f'{value.op}["{value.name}"]'
         raise ValueError(f"{name} is not understood without the name of a part of it")
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         return self._tokens[self._next]
 
     def _accept(self, sign: str) -> bool:
@@ -468,7 +306,7 @@ class _Parser:
         if not self._accept(sign):
             raise ValueError(f"lacks {sign!r} at character {self._peek().at + 1}")
 
-    def _take(self, kind: str) -> _Token:
+    def _take(self, kind: str) -> Token:
         token = self._peek()
         if token.kind != kind:
             raise self._not_understood()
@@ -492,38 +330,3 @@ def _is_of_device(value: Expression) -> bool:
 def _presence(domain: _Domain, name: str) -> Expression:
     op = Op.HAS_ATTRIBUTE if domain.op is Op.ATTRIBUTE else Op.HAS_CAPACITY
     return Expression(op, value=f"{domain.name}/{name}")
-
-
-def _number(token: _Token) -> int:
-    if len(token.text) > 19 or int(token.text) >= _MOST_INT:
-        raise ValueError(f"{token.text} is too large")
-    return int(token.text)
-
-
-def _text(quoted: str) -> str:
-    if quoted[0] in "rR":
-        return quoted[2:-1]
-
-    def escaped(match: re.Match[str]) -> str:
-        if match[1] not in _ESCAPES:
-            raise ValueError(f"the escape {match[0]} is not understood")
-        return _ESCAPES[match[1]]
-
-    return re.sub(r"\\(.)", escaped, quoted[1:-1])
-
-
-def _amount(token: _Token) -> Expression:
-    text = _text(token.text)
-    try:
-        return Expression(Op.CONSTANT, value=exact_quantity(text), type=Type.AMOUNT)
-    except ValueError as error:
-        raise ValueError(f"quantity({text!r}) {error}") from None
-
-
-def _version(token: _Token) -> Expression:
-    text = _text(token.text)
-    match = re.fullmatch(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", text, re.ASCII)
-    if match is None:
-        raise ValueError(f"semver({text!r}) is no version such as 8.6.0")
-    major, minor, patch = map(int, match.groups())
-    return Expression(Op.CONSTANT, value=Version(major, minor, patch), type=Type.VERSION)
