@@ -2,7 +2,7 @@
 
 The comparison is on equal terms: expected over the plan's scenarios, at most the demand that the plan serves,
 and held commitments pay for the rule's nodes as they do for the plan's. The rule buys for the busiest hour of
-each period, keeps these nodes all hours (730 a month), buys nothing ahead and moves nothing.
+each period, keeps these nodes in all of its hours, buys nothing ahead and moves nothing.
 """
 
 from __future__ import annotations

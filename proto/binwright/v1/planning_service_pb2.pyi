@@ -183,7 +183,7 @@ class CapacityPlan(_message.Message):
     without_commitments_microusd: _builtins.int
     """The objective if nothing is bought ahead: each period solved alone."""
     sizing_rule_microusd: _builtins.int
-    """Expected cost of the simple sizing rule: nodes for the peak, all hours (730 a month), held commitments
+    """Expected cost of the simple sizing rule: nodes for the peak in all hours of each period, held commitments
     applied; unset where its nodes are not sold or cannot serve the demand.
     """
     certificate_json: _builtins.str
