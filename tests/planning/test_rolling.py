@@ -112,7 +112,9 @@ def test_plan_made_from_another_is_verified_with_that_one(saved: Path, tmp_path:
     verified = CliRunner().invoke(main, ["plan", "verify", str(file), asked, "--from", earlier])
     assert verified.exit_code == 0, verified.output
     assert "holds" in verified.stdout
-    assert CliRunner().invoke(main, ["plan", "verify", str(file), asked]).exit_code == 1
+    forgotten = CliRunner().invoke(main, ["plan", "verify", str(file), asked])
+    assert forgotten.exit_code == 1
+    assert "was it made --from an earlier plan?" in " ".join(forgotten.stdout.split())
 
 
 def test_churn_without_a_plan_is_refused(saved: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
+from binwright_optimizer.model.forecast import Forecast
 from rich.console import Group
 from rich.text import Text
 
@@ -63,9 +66,10 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
         found = verify_plan(asked, price_lists(asked), (STEADY,), document)
     except UnverifiableError as error:
         raise BadInput(f"{plan}: {error}") from error
+    findings = [*_other_holdings(document, asked, held_path), *found.findings] if found.findings else []
     answer = {
-        "holds": not found.findings,
-        "findings": list(found.findings),
+        "holds": not findings,
+        "findings": findings,
         "total_cost_usd": None if found.total_microusd is None else found.total_microusd / 1e6,
         "lower_bound_usd": None if found.bound_microusd is None else found.bound_microusd / 1e6,
         "mixes_checked": found.mixes,
@@ -74,11 +78,11 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
         click.echo(json.dumps(answer, indent=2))
     elif output == "yaml":
         print_yaml(answer)
-    elif found.findings:
+    elif findings:
         print_table(
             Group(
-                Text(f"refuted: {counted(len(found.findings), 'finding')}", style="bold red"),
-                *(literal(finding) for finding in found.findings),
+                Text(f"refuted: {counted(len(findings), 'finding')}", style="bold red"),
+                *(literal(finding) for finding in findings),
             )
         )
     else:
@@ -92,5 +96,30 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
                 Text(f"gap {percent(gap)}; {counted(found.mixes, 'packing')} checked node by node"),
             )
         )
-    if found.findings:
+    if findings:
         raise SystemExit(FAILED)
+
+
+def _other_holdings(document: Mapping[str, Any], asked: Forecast, held_path: str | None) -> Iterator[str]:
+    """What to say first where a plan was made with other commitments held than it is verified with.
+
+    Its figures then differ everywhere, which says nothing of the plan. A certificate prices every commitment
+    that is offered or held, whatever its name.
+    """
+    certificate = document.get("certificate")
+    rows = certificate.get("commitment_prices") if isinstance(certificate, dict) else None
+    if not isinstance(rows, list) or not rows or not isinstance(rows[0], str):
+        return
+    priced, offered = len(rows[0].split()), len(asked.offers) + len(asked.reservations)
+    held = len(asked.held) + len(asked.held_reservations)
+    if priced == offered + held:
+        return
+    said = (
+        f"the plan counts {counted(priced, 'commitment')} offered or held, the forecast"
+        f"{f' with {held_path}' if held_path is not None else ''} {offered + held}"
+    )
+    if held_path is None and priced > offered + held:
+        said += ": was it made --from an earlier plan? Then verify it with the same --from"
+    elif held_path is not None and priced < offered + held:
+        said += ": was it made without --from, or from another plan? Then verify it likewise"
+    yield f"{said}; what follows may be due to this alone"

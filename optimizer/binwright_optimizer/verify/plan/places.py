@@ -78,7 +78,7 @@ def is_placed_together(forecast: Forecast) -> bool:
     """
     for demand in forecast.demands:
         workload = forecast.workloads[demand.workload]
-        if _needs_zones(forecast, workload) or _near(forecast, demand) != (demand.region,):
+        if _needs_zones(forecast, workload) or regions_near(forecast, demand) != (demand.region,):
             return True
     quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
     wanted: dict[tuple[str, int], int] = {}
@@ -115,7 +115,7 @@ def _needs_zones(forecast: Forecast, workload: ForecastWorkload) -> bool:
     return bool(promise.zones or (promise.spot_pools and is_spot(workload)))
 
 
-def _near(forecast: Forecast, demand: Demand) -> tuple[str, ...]:
+def regions_near(forecast: Forecast, demand: Demand) -> tuple[str, ...]:
     """Regions where the pods may run: at home, or where the way is short enough."""
     workload, home = forecast.workloads[demand.workload], demand.region
     if not workload.regions:
@@ -138,7 +138,7 @@ class Placement:
             region
             for demand in forecast.demands
             if _needs_zones(forecast, forecast.workloads[demand.workload])
-            for region in _near(forecast, demand)
+            for region in regions_near(forecast, demand)
         }
         regions = [*forecast.regions, *(r for w in forecast.workloads for r in w.regions)]
         self.sites = tuple(
@@ -147,7 +147,7 @@ class Placement:
             for site in _sites(catalogs[region], region, is_zoned=region in zoned)
         )
         self._mine = [
-            tuple(site for site in self.sites if site.region in _near(forecast, demand))
+            tuple(site for site in self.sites if site.region in regions_near(forecast, demand))
             for demand in forecast.demands
         ]
 
@@ -186,7 +186,7 @@ class Placement:
             for site in sites:
                 if site.zone:
                     found[site.zone] = frozenset({site}), protected
-        kept = -(-pods * promise.failover_ppm // PPM) if len(_near(self._forecast, demand)) > 1 else 0
+        kept = -(-pods * promise.failover_ppm // PPM) if len(regions_near(self._forecast, demand)) > 1 else 0
         if kept:
             for region in dict.fromkeys(site.region for site in sites):
                 found[region] = frozenset(site for site in sites if site.region == region), kept

@@ -22,6 +22,7 @@ from binwright_optimizer.verify.plan.demand import Future, Hours
 from binwright_optimizer.verify.plan.document import AnswerRecord, CertificateRecord
 from binwright_optimizer.verify.plan.places import Site
 from binwright_optimizer.verify.plan.rule import sizing_rule
+from binwright_optimizer.verify.plan.said import upfront_by_day, wrong_note, wrong_warnings
 
 MICRO = 1_000_000
 HOURS_OF_MONTH = 730
@@ -72,19 +73,33 @@ class Statement:
         if isinstance(bought, list) and all(isinstance(entry, dict) for entry in bought):
             bought = sorted(bought, key=_when)
         says += differences("commitments", bought, sorted(self._commitments(), key=_when))
-        # What is said beside them, of the age of prices, depends on the day.
-        warnings, remarks = self.document.get("warnings"), list(self.forecast.remarks)
-        if not isinstance(warnings, list) or warnings[: len(remarks)] != remarks:
-            says.append(f"the warnings do not begin with the forecast's remarks, {remarks}")
+        says += self._warnings()
         said = self.document.get("sizing_rule_usd")
+        rule = sizing_rule(self.forecast, self.catalogs, self.futures, self.instruments)
         if said is not None:
-            rule = sizing_rule(self.forecast, self.catalogs, self.futures, self.instruments)
             says += differences("sizing_rule_usd", said, None if rule is None else rule / MICRO)
+        says += wrong_note(self.document.get("sizing_rule_note"), said, self.forecast, rule)
         try:
             says += self._periods()
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             says.append(f"the periods cannot be read: {type(error).__name__}: {error}")
         return says
+
+    def _warnings(self) -> Iterator[str]:
+        upfront = [
+            (self.forecast.periods[bought].start, self._upfront(instrument, bought, units))
+            for instrument, bought, units in self.record.units
+        ]
+        paid = [units for units, (_, amount) in zip(self.record.units, upfront, strict=True) if amount]
+        return wrong_warnings(
+            self.document.get("warnings"),
+            self.forecast,
+            self.found.total,
+            self.found.bound,
+            upfront_by_day(upfront),
+            sum(units * self.instruments.cost(instrument, bought) for instrument, bought, units in paid),
+            is_estimate=any(self._offers[instrument].is_estimate for instrument, _, _ in paid),
+        )
 
     def _figures(self) -> dict[str, Any]:
         """Everything but periods and commitments."""
