@@ -9,7 +9,7 @@ The pieces, in the order in which data flow::
     questions   `subproblems`: one packing problem for each region, block and way of buying
       |
     sites       `sites`, `shares`, `spread`: what may run in several regions, or must survive the loss of a
-                zone or region, is split over them (Benders)
+                zone or region, is split over them (Benders); `whole`: few pods, in whole pods and nodes
       |
     mixes       `mix`: nodes that serve one, verified, with the engine's proven bound
       |

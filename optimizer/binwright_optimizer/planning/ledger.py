@@ -66,12 +66,13 @@ class Joint:
     ----------
     egress
         Micro-dollars an hour for data.
-    proof, spot_bound
-        Bounds on all sites together: on-demand nodes with their egress, and the same for spot nodes.
+    proof, whole_bound, spot_bound
+        Bounds on all sites together: two of on-demand nodes with their egress, and one of spot nodes.
     """
 
     egress: int = 0
     proof: SplitProof | None = None
+    whole_bound: int = 0
     spot_bound: int = 0
 
 
@@ -155,7 +156,7 @@ class Ledger:
                 rest = Block((Option({}, cost),), (), (), least)
             else:
                 groups = tuple(sorted({group for one in own for group in one.groups}))
-                proofs = () if joint.proof is None else (joint.proof,)
+                proofs = () if joint.proof is None else (joint.proof, Proof(joint.whole_bound))
                 rest = Block((Option({}, cost + joint.egress),), proofs, groups, joint.spot_bound)
                 own = [replace(one, proofs=(), estimate=_proven(one)) for one in own]
             hours = self.periods[period].hours * self.blocks[block].hours

@@ -208,7 +208,8 @@ def _spread_ledger(
         joint[cell] = Joint(
             egress=sum(found.split.egress for found in mine if found is not None),
             proof=None if mine[0] is None else mine[0].split.proof,
-            spot_bound=0 if mine[1] is None else mine[1].split.proof.bound,
+            whole_bound=0 if mine[0] is None else mine[0].whole_bound,
+            spot_bound=0 if mine[1] is None else max(mine[1].split.proof.bound, mine[1].whole_bound),
         )
     ledger = Ledger(forecast.periods, blocks, questions, spread.shop.scopes, joint)
     used = {question for both in questions.values() for question in both}

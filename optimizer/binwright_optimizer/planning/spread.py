@@ -2,7 +2,9 @@
 
 Cuts of one site hold for every period, scenario and hour, since it sells the same in all of them, so that few
 problems teach all cells. The first split is an even one; two rounds by cuts follow, and two that
-choose splits together with the nodes known, for cuts know nothing of pods that share a node badly.
+choose splits together with the nodes known, for cuts know nothing of pods that share a node badly. After the
+first round cells of few pods are split in whole pods and whole nodes (`whole`), which also proves what any
+split costs; those that cost no more are done.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from binwright_optimizer.planning.servable import band_text, unfit_sites
 from binwright_optimizer.planning.shares import Cut, Node, NoRoomError, Split
 from binwright_optimizer.planning.sites import Site, items_of, sites_of
 from binwright_optimizer.planning.subproblems import Question, Shop
+from binwright_optimizer.planning.whole import MANY_PODS, running_of, whole_cells
 from binwright_optimizer.verify.bound import worth_of_pods
 
 ROUNDS = 2
@@ -38,8 +41,6 @@ MOST_LESSONS = 6
 """Cells whose even split teaches the first cuts."""
 MOST_CUTS = 24
 """Cuts of a site and kind: those of the problems most different in size."""
-MANY_PODS = 100_000
-"""More pods of one workload than any node holds, so that cuts hold for any number."""
 PROOF_S = 3_600.0
 """Never reached; a limit that were would let the answer depend on the machine's speed."""
 
@@ -51,10 +52,14 @@ Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
 
 @dataclass(frozen=True, slots=True)
 class SpreadCell:
-    """One cell's pods of one kind: the split, and the question of each site by its index."""
+    """One cell's pods of one kind: the split, and the question of each site by its index.
+
+    ``whole_bound`` is what any split costs on whole nodes, micro-dollars an hour; 0 of cells too large.
+    """
 
     split: Split
     questions: Mapping[int, Question]
+    whole_bound: int = 0
 
 
 @dataclass(slots=True)
@@ -100,23 +105,78 @@ class Spread:
             if number and not pace.another():
                 break
             nodes = self._nodes(answers) if number >= ROUNDS else {}
-            open_cells = [key for key in self.wanted if number < ROUNDS or self._pods(key) <= FINE]
+            open_cells = [
+                key
+                for key in self.wanted
+                if (number < ROUNDS or self._pods(key) <= FINE) and not self._is_solved(key, best)
+            ]
             splits = self._splits(open_cells, nodes)
             asked = {key: self._questions(key, found.pods) for key, found in splits.items()}
             new = dict(ask({q for mine in asked.values() for q in mine.values() if q not in answers}))
             answers |= new
             for key, mine in asked.items():
                 cost = splits[key].egress + sum(answers[q].cost_microusd_per_hour for q in mine.values())
-                if key not in best or cost < best[key]:
+                if key not in best:
                     best[key] = cost
                     self.cells[key] = SpreadCell(splits[key], mine)
+                elif cost < best[key] and self._is_allowed(key, splits[key].pods):
+                    best[key] = cost
+                    self.cells[key] = replace(self.cells[key], split=splits[key], questions=mine)
             self._learn(new)
+            if number == 0:
+                answers |= self._in_whole_nodes(ask, best)
         for key, cell in self.cells.items():
             # The last cuts prove most; the split stays.
             proof = self._split(key).proof
             if proof.bound > cell.split.proof.bound:
                 self.cells[key] = replace(cell, split=replace(cell.split, proof=proof))
         return answers
+
+    def _is_solved(self, key: Key, best: Mapping[Key, int]) -> bool:
+        """Whether a split costs what any does at least; quotas are shared, and with them no cell ends."""
+        return key in best and best[key] <= self.cells[key].whole_bound and not self.wanted[key].quotas
+
+    def _in_whole_nodes(self, ask: Ask, best: dict[Key, int]) -> dict[Question, Mix]:
+        """Bounds of small cells, and their best splits where these cost less than the ones known."""
+        trials: dict[Key, SpreadCell] = {}
+        cells = whole_cells(self.shop, self.sites, self.wanted)
+        for key, cell in self.cells.items():
+            found = cells[key[1]].least(key)
+            if found is None:
+                continue
+            self.cells[key] = cell = replace(cell, whole_bound=found.bound)
+            if found.pods and found.cost < best[key] and self._is_allowed(key, found.pods):
+                running, egress = running_of(self.wanted[key], found.pods)
+                split = Split(found.pods, running, egress, cell.split.proof)
+                trials[key] = replace(cell, split=split, questions=self._questions(key, found.pods))
+        answers = dict(ask({q for cell in trials.values() for q in cell.questions.values()}))
+        for key, cell in trials.items():
+            cost = cell.split.egress + sum(answers[q].cost_microusd_per_hour for q in cell.questions.values())
+            if cost < best[key] and self._is_allowed(key, cell.split.pods):
+                best[key] = cost
+                self.cells[key] = cell
+        return answers
+
+    def _is_allowed(self, key: Key, pods: Mapping[tuple[int, int], int]) -> bool:
+        """Whether a split keeps what `verify.whole_split` leaves out: losses of several sites, and quotas."""
+        asked, (cell, kind) = self.wanted[key], key
+        for i, item in enumerate(asked.items):
+            for lost, kept in item.losses:
+                if sum(pods.get((i, at), 0) for at in item.sites if at not in lost) < kept:
+                    return False
+        for region, quota in asked.quotas.items():
+            used = self._used(key, pods, region)
+            for other, known in self.cells.items():
+                if other[0] == cell and other[1] is not kind:
+                    used += self._used(other, known.split.pods, region)
+            if used > quota:
+                return False
+        return True
+
+    def _used(self, key: Key, pods: Mapping[tuple[int, int], int], region: str) -> int:
+        """Milli-CPU that pods of a cell take of a region's quota."""
+        items = self.wanted[key].items
+        return sum(n * items[i].cpu_milli for (i, at), n in pods.items() if self.sites[at].region == region)
 
     def _splits(
         self, keys: Iterable[Key], nodes: Mapping[tuple[int, CapacityType], list[Node]]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from binwright_optimizer.model import Decision, PodRange, Problem
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
+from binwright_optimizer.verify import whole_split
 from binwright_optimizer.verify.bound import prove_bound
 from binwright_optimizer.verify.knapsacks import compile_kernels
 from binwright_optimizer.verify.market import market
@@ -70,3 +71,4 @@ def _placed_ranges(decision: Decision) -> Iterator[PodRange]:
 def warm_up() -> None:
     """Compile the kernels, or load them from numba's cache."""
     compile_kernels()
+    whole_split.compile_kernels()

@@ -25,6 +25,8 @@ from binwright_optimizer.verify.plan.split import (
     proven_cost,
     split_findings,
 )
+from binwright_optimizer.verify.whole_cells import WholeCells
+from binwright_optimizer.verify.whole_split import WholeItem, promise_of
 
 Cell = tuple[int, int, int]
 MANY_PODS = 100_000
@@ -59,6 +61,7 @@ class Together:
         self._items: dict[Cell, tuple[list[Item], list[Item]]] = {}
         self._splits: dict[Cell, tuple[SplitRecord | None, SplitRecord | None]] = {}
         self.egress: dict[Cell, int] = {}
+        self._whole: list[WholeCells[Cell]] = []
 
     def findings(self, cell: Cell, number: int, wanted: Mapping[int, int]) -> Iterator[str]:
         """What is wrong with the splits of a cell, given its pods by demand."""
@@ -134,13 +137,34 @@ class Together:
         if splits[0] is not None:
             ratio = {site: min(full, ratios[site.region]) for site in self.sites}
             cuts = self._needed(splits[0])
-            total += proven_cost(on_demand, splits[0], cuts, self._quotas, ratio, full)
+            hourly = proven_cost(on_demand, splits[0], cuts, self._quotas, ratio, full)
+            total += max(
+                hourly, min([full, *ratio.values()]) * self._in_whole_nodes(cell, is_spot_kind=False)
+            )
         if splits[1] is not None:
             ones = dict.fromkeys(self.sites, Fraction(1))
             cuts = self._needed(splits[1])
             hourly = proven_cost(spot, splits[1], cuts, self._quotas, ones, Fraction(1))
-            total += full * int(hourly)
+            total += full * max(int(hourly), self._in_whole_nodes(cell, is_spot_kind=True))
         return total
+
+    def _in_whole_nodes(self, cell: Cell, *, is_spot_kind: bool) -> int:
+        """What any split of a cell costs on whole nodes, micro-dollars an hour; 0 where it is too large."""
+        if not self._whole:
+            for kind in (0, 1):
+                cells = {key: tuple(map(self._whole_item, both[kind])) for key, both in self._items.items()}
+                self._whole.append(
+                    WholeCells(cells, lambda workloads, at: self._problem(workloads, self.sites[at]))
+                )
+        found = self._whole[is_spot_kind].least(cell)
+        return 0 if found is None else found.bound
+
+    def _whole_item(self, item: Item) -> WholeItem:
+        number = {site: at for at, site in enumerate(self.sites)}
+        losses = [(frozenset(number[s] for s in lost), kept) for lost, kept in item.losses.values()]
+        kept, alone = promise_of(losses)
+        egress = {number[site]: price for site, price in item.egress.items()}
+        return WholeItem(item.workload, item.pods, egress, kept, alone)
 
     def _needed(self, split: SplitRecord) -> dict[int, CutOf]:
         """The cuts that a proof uses, by number."""

@@ -1,0 +1,68 @@
+"""Small cells of a plan in whole pods and whole nodes; `verify.whole_split` finds their least costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from binwright_optimizer.model import CapacityType, Problem
+from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
+from binwright_optimizer.planning import shares
+from binwright_optimizer.planning.mix import STEADY
+from binwright_optimizer.planning.sites import Item, Site
+from binwright_optimizer.planning.subproblems import Question, Shop
+from binwright_optimizer.verify.whole_cells import WholeCells
+from binwright_optimizer.verify.whole_split import WholeItem, promise_of
+
+MANY_PODS = 100_000
+"""More pods of one workload than any node holds, so that what is said of nodes holds for any number."""
+Key = tuple[tuple[int, int, int], CapacityType]
+"""A cell (period, scenario, block), and how its nodes are bought."""
+
+
+def whole_cells(
+    shop: Shop, sites: Sequence[Site], wanted: Mapping[Key, shares.Question]
+) -> dict[CapacityType, WholeCells[Key]]:
+    """The cells by kind of nodes; nothing is worked out yet."""
+
+    def problem_of(kind: CapacityType, workloads: Sequence[int], at: int) -> Problem:
+        site = sites[at]
+        many = tuple((w, MANY_PODS) for w in workloads)
+        pods = shop.workloads(Question(site.region, site.zone, kind, many))
+        complete = tuple(
+            replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
+            for workload in pods
+        )
+        return Problem(complete, (STEADY,), shop.catalog(site.region, site.zone))
+
+    return {
+        kind: WholeCells(
+            {key: tuple(map(_whole_item, q.items)) for key, q in wanted.items() if key[1] is kind},
+            partial(problem_of, kind),
+        )
+        for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT)
+    }
+
+
+def running_of(
+    question: shares.Question, held: Mapping[tuple[int, int], int]
+) -> tuple[dict[tuple[int, int], int], int]:
+    """Pods that run where their data costs least, by (item, site), and what it costs an hour."""
+    running: dict[tuple[int, int], int] = {}
+    egress = 0
+    for i, item in enumerate(question.items):
+        left = item.pods
+        for price, site in sorted(zip(item.egress, item.sites, strict=True)):
+            here = min(left, held.get((i, site), 0))
+            if here:
+                running[i, site] = here
+                egress += here * price
+                left -= here
+    return running, egress
+
+
+def _whole_item(item: Item) -> WholeItem:
+    kept, alone = promise_of(item.losses)
+    egress = dict(zip(item.sites, item.egress, strict=True))
+    return WholeItem(item.workload, item.pods, egress, kept, alone)

@@ -1,0 +1,150 @@
+"""What pods cost at least for every number of them, on whole nodes.
+
+For few workloads every combination of pods is a point n of a grid. With g(x) the cheapest node that holds the
+pods x, what n costs on whole nodes is
+
+    f(0) = 0,   f(n) = min_x g(x) + f(max(0, n - x)),
+
+which no bound by prices of single pods reaches where few pods fill few nodes badly. Only patterns x count
+to which no pod can be added on a node that costs no more. Room and admission are all that is asked of a
+node, and what is sold never runs out, so that f is what any packing costs at least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from binwright_optimizer.model import Problem
+from binwright_optimizer.verify.market import Market, market
+
+Int64Array = NDArray[np.int64]
+
+MOST_POINTS = 120_000
+"""Combinations of pods up to which all are looked at."""
+NEVER = 1 << 50
+"""Micro-dollars an hour of what no nodes hold: more than anything costs."""
+
+
+def least_costs(problem: Problem, most: Sequence[int]) -> Int64Array | None:
+    """Micro-dollars an hour that pods cost at least: int64 array (pods of workload 0 + 1, of 1 + 1, ...).
+
+    Parameters
+    ----------
+    problem
+        Its workloads and what is sold; the replicas of its workloads do not count.
+    most
+        ``most[w]``: pods of workload ``w`` up to which costs are wanted.
+
+    Returns
+    -------
+    None where there are more than `MOST_POINTS` combinations. Entries are `NEVER` where no nodes hold
+    the pods.
+    """
+    return least_costs_of_all((problem,), most)
+
+
+def least_costs_of_all(problems: Sequence[Problem], most: Sequence[int]) -> Int64Array | None:
+    """The same where every node may be of any of several problems, whose workloads are the same."""
+    shape = tuple(count + 1 for count in most)
+    if math.prod(shape) > MOST_POINTS or any(problem.existing_nodes for problem in problems):
+        return None
+    cheapest = np.full(shape, NEVER, dtype=np.int64)
+    for problem in problems:
+        _cheapen(cheapest, market(problem), most)
+    patterns = _maximal(cheapest)
+    costs = np.full(math.prod(shape), NEVER, dtype=np.int64)
+    if len(patterns):
+        _fill(costs, np.array(shape, dtype=np.int64), patterns, cheapest[tuple(patterns.T)])
+    costs[0] = 0
+    return costs.reshape(shape)
+
+
+def _cheapen(found: Int64Array, shop: Market, most: Sequence[int]) -> None:
+    """Lower the price of the node for each combination to the cheapest in a market that holds it."""
+    class_of = shop.classes.class_of
+    requests = shop.requests[class_of]
+    own = shop.most[class_of]
+    for option in np.argsort(shop.price, kind="stable"):
+        admitted = shop.is_admitted[shop.row_of[option], class_of]
+        room = shop.room[option]
+        # What the node holds of each workload alone limits the part of the grid that is looked at.
+        alone = [
+            _held_alone(requests[w], room, min(int(own[w]), count)) if admitted[w] else 0
+            for w, count in enumerate(most)
+        ]
+        part = found[tuple(slice(0, held + 1) for held in alone)]
+        price = int(shop.price[option])
+        if part.reshape(-1)[-1] <= price or not any(alone):
+            continue
+        fits = np.ones(part.shape, dtype=bool)
+        for r in range(len(room)):
+            load = np.zeros(part.shape, dtype=np.int64)
+            for w, held in enumerate(alone):
+                along = [1] * len(most)
+                along[w] = held + 1
+                load = load + (np.arange(held + 1, dtype=np.int64) * int(requests[w, r])).reshape(along)
+            fits &= load <= int(room[r])
+        part[fits & (part > price)] = price
+
+
+def _held_alone(request: Int64Array, room: Int64Array, limit: int) -> int:
+    """Pods of one workload that a node holds."""
+    held = limit
+    for amount, left in zip(request.tolist(), room.tolist(), strict=True):
+        if amount > 0:
+            held = min(held, max(0, left) // amount)
+        elif left < 0:
+            return 0
+    return held
+
+
+def _maximal(cheapest: Int64Array) -> Int64Array:
+    """Combinations to which no pod can be added for nothing: int64 array (pattern, workload)."""
+    is_useful = cheapest < NEVER
+    for w in range(cheapest.ndim):
+        more = np.full(cheapest.shape, NEVER, dtype=np.int64)
+        ahead = [slice(None)] * cheapest.ndim
+        here = [slice(None)] * cheapest.ndim
+        ahead[w], here[w] = slice(1, None), slice(0, -1)
+        more[tuple(here)] = cheapest[tuple(ahead)]
+        is_useful &= more > cheapest
+    is_useful.reshape(-1)[0] = False
+    return np.ascontiguousarray(np.argwhere(is_useful), dtype=np.int64)
+
+
+def compile_kernels() -> None:
+    """Run the kernel once, for the types that it is called with."""
+    one = np.ones(1, dtype=np.int64)
+    _fill(np.zeros(2, dtype=np.int64), 2 * one, np.ones((1, 1), dtype=np.int64), one)
+
+
+@njit(cache=True, nogil=True)
+def _fill(costs: Int64Array, shape: Int64Array, patterns: Int64Array, prices: Int64Array) -> None:
+    """Costs of all points, in the order in which smaller ones come first."""
+    n_workloads = len(shape)
+    strides = np.ones(n_workloads, dtype=np.int64)
+    for w in range(n_workloads - 2, -1, -1):
+        strides[w] = strides[w + 1] * shape[w + 1]
+    costs[0] = 0
+    point = np.zeros(n_workloads, dtype=np.int64)
+    for at in range(1, len(costs)):
+        for w in range(n_workloads - 1, -1, -1):
+            point[w] += 1
+            if point[w] < shape[w]:
+                break
+            point[w] = 0
+        best = costs[at]
+        for p in range(len(prices)):
+            if prices[p] >= best:
+                continue
+            back = at
+            for w in range(n_workloads):
+                back -= strides[w] * min(point[w], patterns[p, w])
+            if back < at and prices[p] + costs[back] < best:
+                best = prices[p] + costs[back]
+        costs[at] = best
