@@ -18,6 +18,12 @@ from binwright_optimizer.stopping import Reserved, Stop
 DOMAINS_SHARE = 0.7
 """Share of the time left that packing every domain by itself may take."""
 
+LARGE_DOMAIN = 20
+"""Classes from which a domain takes long to be packed well; spot pools have fewer, and are."""
+DOMAIN_GAP = 0.01
+"""Gap at which a large domain packed by itself is left: another allocation may gain as much, and the
+relaxation of the whole, which says which, needs the time."""
+
 PackDomain = Callable[[Component, Stop, NDArray[np.int64], Patterns], tuple[Packing, Generation]]
 """Packs one domain in time: whose prices have to hold for so many pods (i,), beginning with these columns."""
 

@@ -17,7 +17,7 @@ from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.search.domains import pack_domains
+from binwright_optimizer.search.domains import DOMAIN_GAP, LARGE_DOMAIN, pack_domains
 from binwright_optimizer.search.found import MOST_PARTS, Found
 from binwright_optimizer.search.parts import has_thousands_of_classes, pack_parts
 from binwright_optimizer.search.splits import split
@@ -138,7 +138,10 @@ class Search:
     def _pack_domain(
         self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns
     ) -> tuple[Packing, Generation]:
-        search = Search(domain.instance, self.params, stop, work=self.work, most_pods=most_pods)
+        params = self.params
+        if domain.instance.n_classes >= LARGE_DOMAIN:
+            params = replace(params, gap=max(params.gap, DOMAIN_GAP))
+        search = Search(domain.instance, params, stop, work=self.work, most_pods=most_pods)
         return search.run(columns).packing, search.generation
 
     def _pack_part(self, part: Instance, stop: Stop, seconds: float) -> Packing:
