@@ -30,6 +30,10 @@ class Choice:
 
 MOST_COLUMNS = 4_000
 """Columns beyond which the programme is not tried: it would not finish in useful time."""
+SUB_PROGRAMMES = ("mip_heuristic_run_rens", "mip_heuristic_run_rins", "mip_heuristic_run_root_reduced_cost")
+"""HiGHS's heuristics that solve programmes of their own. Inside them it does not ask whether to go on: on
+1,300 columns for 60 classes up to 1.1 s passed between two questions, and 27 ms without them, and the work
+counted was a sixth of what was done. What they find there is far above a rounded relaxation."""
 FEASIBLE = 2
 """HiGHS's primal solution status when it holds a feasible point."""
 
@@ -130,6 +134,8 @@ def _programme(
     """The programme over whole numbers of these columns: the rows of the master, at their prices."""
     solver = quiet_solver()
     solver.setOptionValue("mip_rel_gap", 0.0)
+    for heuristic in SUB_PROGRAMMES:
+        solver.setOptionValue(heuristic, False)
     rows.add_to(solver, rows.instance.demand)
     rows.add_columns(solver, candidates, patterns)
     whole = np.ones(len(candidates), dtype=bool)
