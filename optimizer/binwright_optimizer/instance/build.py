@@ -41,7 +41,7 @@ from binwright_optimizer.instance.devices import Asked, devices_of
 from binwright_optimizer.instance.domains import Eligibility, linking_of, localize
 from binwright_optimizer.instance.domains.spot import alone_on_spot
 from binwright_optimizer.instance.domains.table import DomainTable
-from binwright_optimizer.instance.held import shelf_with_held
+from binwright_optimizer.instance.held import SPEND, shelf_with_held
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.items import Items
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
@@ -156,7 +156,10 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
     use = limit_use(limits, problem, shelf, pool_of, row_of)
     is_floored = np.isin(pool_of, [row.pool for row in minimums])
     places = admitted_placements(problem, kinds.placements, shelf, shelved, claimed)
-    is_within = (use <= [row.room for row in limits]).all(axis=1)
+    # What a savings plan has left may pay a part of a node: it keeps nobody away.
+    is_within = (
+        use <= [UNLIMITED if row.commitment and row.resource == SPEND else row.room for row in limits]
+    ).all(axis=1)
     places &= is_within
     bundles = bundles_of(problem, rules, kinds, kind_demand, claims, claimed, Room(sums, allocatable))
     charges = Charges(problem, shelf, shelved, kinds)
