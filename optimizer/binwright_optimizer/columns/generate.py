@@ -39,10 +39,9 @@ CENTRE_STEP = 0.3
 """How far that average moves to the latest duals in one round."""
 EXCHANGE_GAP = 0.003
 """Relative distance of bound and master from which exchanges disturb more than they help."""
-STALL_ROUNDS = 6
-"""Rounds after which the progress of the bound is looked at."""
-STALL_SHARE = 0.9
-"""Share of the distance between bound and master that may at most be left after them."""
+STALL_SHARE = 0.1
+"""Share of the distance between bound and master that a round closes at least, or searches cut short go on
+longer in the next."""
 PRUNE_EVERY = 10
 """Rounds between two looks for columns that the master can do without."""
 PRUNE_MARGIN = 0.2
@@ -62,7 +61,7 @@ MOST_FAIR_BRANCHES = 2_000
 """Branches per candidate that they take at most for that reason."""
 NEIGHBOUR_TURNS = 10
 """Master solves before each sweep that add neighbours of its patterns."""
-NEIGHBOUR_PROGRESS = 0.01
+NEIGHBOUR_PROGRESS = 0.002
 """Share of the distance between bound and master that a turn has to close for another one."""
 NEIGHBOUR_SHARE = 0.1
 """How much neighbours must gain, as a share of what patterns that a sweep looks for must."""
@@ -142,7 +141,6 @@ class Generation:
         self.rounds = 0
         self._lift_every = 1
         self._average: Duals | None = None
-        self._last_distance = np.inf
         self._complement_every = 1
         self._branches = FIRST_BRANCHES
         self._most_branches = most_branches
@@ -150,6 +148,7 @@ class Generation:
         self._fair = 0
         self._is_hard = np.zeros(instance.n_candidates, dtype=bool)
         self._n_found = 0
+        self._is_cut_short = False
         self._n_truncated = 0
         self._sharpness = 1.0
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
@@ -185,7 +184,7 @@ class Generation:
         share = CALM_SHARE if self.rounds % CALM_EVERY == 0 else CENTRE_SHARE
         between = solution.duals.blended(self._average, share)
         self._average = self._average.blended(solution.duals, CENTRE_STEP)
-        began = self.pricing.work.units
+        began, proven = self.pricing.work.units, self.bound.dollars
         if self.rounds % self._complement_every == 0:
             self._add_complement(between)
         branches = stop.remaining_s() * UNITS_PER_SECOND / BRANCH_WORK  # that there is time for
@@ -193,8 +192,8 @@ class Generation:
         added = self.sweep(between, lift=self.rounds % self._lift_every == 0)
         if not added and not self.sweep(solution.duals):
             self._search_longer()
-        elif self._is_stalled() and self._is_truncated:
-            self._branches = min(4 * self._branches, self._most_branches)
+        elif self._is_cut_short and self._is_stalled(proven, solution.objective):
+            self._branches = min(2 * self._branches, self._most_branches)
         if not self.is_converged:
             self._add_neighbours(stop)
         fair = FAIR_SHARE * (self.pricing.work.units - began) / BRANCH_WORK
@@ -268,12 +267,9 @@ class Generation:
         """Whether the last sweep left candidates open for which it found no pattern."""
         return self._n_truncated > self._n_found
 
-    def _is_stalled(self) -> bool:
-        """Whether the last rounds closed next to nothing of the distance to the master."""
-        if self.rounds % STALL_ROUNDS or self.solution is None:
-            return False
-        before, self._last_distance = self._last_distance, self.solution.objective - self.bound.dollars
-        return self._last_distance > STALL_SHARE * before
+    def _is_stalled(self, before: float, objective: float) -> bool:
+        """Whether the bound has hardly risen towards the master's objective."""
+        return self.bound.dollars - before < STALL_SHARE * (objective - self.bound.dollars)
 
     def _search_longer(self) -> None:
         """Nothing improves at the master's own duals: look closer, or longer, or stop."""
@@ -306,6 +302,12 @@ class Generation:
         self._n_truncated = int(np.count_nonzero(self._is_hard))
         self._n_found = len(priced.candidates)
         self._is_hard[priced.candidates] = True
+        found = reached.copy()
+        found[priced.candidates] = priced.patterns @ duals.pods
+        scale = np.maximum(costs, TOLERANCE)
+        self._is_cut_short = bool(
+            ((bounds - found) / scale).max(initial=0.0) > ((found - costs) / scale).max(initial=0.0)
+        )
         added = self.add(priced.candidates, priced.patterns)
         return added + self._improve_bound(duals, bounds, lift)
 
@@ -402,7 +404,6 @@ class Generation:
         self.is_converged = False
         self.rounds = 0
         self._average = None
-        self._last_distance = np.inf
 
     def offer_bound(self, dollars: float, duals: Duals) -> None:
         """Keep a bound and the dual feasible prices that give it, if it is the best so far."""
