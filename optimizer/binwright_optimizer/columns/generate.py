@@ -61,6 +61,8 @@ MOST_FAIR_BRANCHES = 2_000
 """Branches per candidate that they take at most for that reason."""
 NEIGHBOUR_TURNS = 10
 """Master solves before each sweep that add neighbours of its patterns."""
+NEIGHBOUR_WORK = 1.0
+"""Work that they may take, as a share of that of the sweep before them."""
 NEIGHBOUR_PROGRESS = 0.002
 """Share of the distance between bound and master that a turn has to close for another one."""
 NEIGHBOUR_SHARE = 0.1
@@ -195,7 +197,7 @@ class Generation:
         elif self._is_cut_short and self._is_stalled(proven, solution.objective):
             self._branches = min(2 * self._branches, self._most_branches)
         if not self.is_converged:
-            self._add_neighbours(stop)
+            self._add_neighbours(stop, NEIGHBOUR_WORK * (self.pricing.work.units - began))
         fair = FAIR_SHARE * (self.pricing.work.units - began) / BRANCH_WORK
         self._fair = int(min(fair / (1 + self._n_truncated), MOST_FAIR_BRANCHES))
         if self.rounds % PRUNE_EVERY == 0:
@@ -207,13 +209,16 @@ class Generation:
         if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
 
-    def _add_neighbours(self, stop: Stop) -> None:
+    def _add_neighbours(self, stop: Stop, most_units: float) -> None:
         """Improve the master by neighbours of its own patterns, where a sweep's searches are long.
 
         Each turn brings as many columns as the master has patterns there, in as many directions, and the
         duals nearer to what the next sweep can prove.
         """
+        began = self.pricing.work.units
         for _ in range(NEIGHBOUR_TURNS):
+            if self.pricing.work.units - began > most_units:
+                return
             before = self.solution
             solution = self.master.solve(stop.remaining_s())
             if before is None or solution is None or self._average is None or stop.remaining_s() <= 0:
