@@ -25,7 +25,7 @@ SCREENING_STEPS = 6
 """Steps towards better multipliers before a relaxation is solved."""
 BRIEF_SEARCH = 1_000
 """Search nodes spent on one branch at fixed multipliers: about as long as its relaxation takes."""
-_MOST_OPEN = 4_096
+_MOST_OPEN = 16_384
 """Open branches kept."""
 
 

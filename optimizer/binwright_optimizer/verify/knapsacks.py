@@ -14,7 +14,9 @@ from binwright_optimizer.verify.market import Int64Array, Market
 
 _SEARCH_ROUNDS = ((1_000, 32), (100_000, 8), (5_000_000, 1), (20_000_000, 1))
 """Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open are
-searched again with more, while time lasts; 10 million nodes take about 0.1 s."""
+searched again with more, while time lasts."""
+NODE_S = 1.5e-8
+"""Seconds that a search node takes: what there is no time for is not begun."""
 
 
 def competitive(shop: Market, cost: Int64Array, is_admitted: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -84,10 +86,11 @@ class Knapsacks:
         for number, (node_limit, chunk_size) in enumerate(self._rounds):
             for first in range(0, len(open_nodes), chunk_size):
                 self._poll()
-                is_late = time.monotonic() > self._deadline
-                if is_late and number:
-                    return bounds
                 chunk = open_nodes[first : first + chunk_size]
+                left = int((self._deadline - time.monotonic()) / (NODE_S * len(chunk)))
+                is_late = left <= 0
+                if number and left < _SEARCH_ROUNDS[number - 1][0]:
+                    return bounds
                 bound_pattern_values(
                     pod,
                     self._on_one_node,
@@ -97,7 +100,7 @@ class Knapsacks:
                     rows,
                     thresholds,
                     chunk,
-                    0 if is_late else node_limit,
+                    0 if is_late else node_limit if not number else min(node_limit, left),
                     start,
                     written,
                     is_final,
