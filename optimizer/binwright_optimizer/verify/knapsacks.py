@@ -15,6 +15,8 @@ from binwright_optimizer.verify.market import Int64Array, Market
 _SEARCH_ROUNDS = ((1_000, 32), (100_000, 8), (5_000_000, 1), (20_000_000, 1))
 """Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open are
 searched again with more, while time lasts."""
+_LONG_S = 3_600.0
+"""Seconds in which every round ends."""
 NODE_S = 1.5e-8
 """Seconds that a search node takes: what there is no time for is not begun."""
 
@@ -87,7 +89,8 @@ class Knapsacks:
             for first in range(0, len(open_nodes), chunk_size):
                 self._poll()
                 chunk = open_nodes[first : first + chunk_size]
-                left = int((self._deadline - time.monotonic()) / (NODE_S * len(chunk)))
+                left_s = min(self._deadline - time.monotonic(), _LONG_S)
+                left = int(left_s / (NODE_S * len(chunk)))
                 is_late = left <= 0
                 if number and left < _SEARCH_ROUNDS[number - 1][0]:
                     return bounds
