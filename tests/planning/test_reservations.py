@@ -45,6 +45,18 @@ def planned(asked: object, **prices: float) -> Plan:
     return make_plan(asked, PlanParams(60.0), catalogs=market(**prices))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (date(2026, 1, 1), date(2027, 1, 1)),
+        (date(2028, 1, 1), date(2029, 1, 1)),  # 366 days
+        (date(2028, 2, 29), date(2029, 3, 1)),
+    ],
+)
+def test_a_term_of_a_year_covers_the_quarters_of_a_year_also_of_a_leap_year(start: date, end: date) -> None:
+    assert reserved("box", 100_000).end_of(start) == end
+
+
 def test_what_is_narrow_pays_first() -> None:
     """A node of 0.10 $/h reserved in group 0; 0.02 $/h of spend at half price over what is left of both."""
     node, plan = Instrument({0: Fraction(100_000)}), spend(500_000, [0, 1], 10_000, rank=1)

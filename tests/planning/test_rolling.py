@@ -134,6 +134,9 @@ def document(saved: Path) -> dict[str, Any]:
         (("periods",), None, "periods: is no plan of `binwright plan -o json`: is missing"),
         (("periods", 0, "start"), "soon", "periods[0].start"),
         (("commitments", 0, "usd_per_hour"), "x", "commitments[0].usd_per_hour"),
+        (("commitments", 0, "usd_per_hour"), -3, "must be 0 to 1,000,000 dollars an hour"),
+        (("commitments", 0, "discount"), 1.5, "must be at least 0 and below 1"),
+        (("commitments", 0, "end"), "2020-01-01", "must be after start"),
         (("periods", 0, "mixes", 0, "on_demand", "purchases", 0, "nodes"), None, "purchases[0].nodes"),
         (("scenarios", 0, "probability"), [], "scenarios[0].probability"),
         (

@@ -17,6 +17,8 @@ from binwright_clients.sources import read_source, text_of
 
 _T = TypeVar("_T")
 MICRO = 1_000_000
+MOST_DOLLARS = 1_000_000.0
+"""Dollars an hour that a commitment of a saved plan promises at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,14 @@ class _Reader:
     def _commitment(self, path: str, item: Any) -> HeldCommitment | HeldReservation:
         name = self._get(item, path, "offer", str)
         start = self._get(item, path, "start", date.fromisoformat)
-        end = self._get(item, path, "end", date.fromisoformat)
+
+        def later(value: Any) -> date:
+            end = date.fromisoformat(value)
+            if end <= start:
+                raise ValueError(f"must be after start, {start}")
+            return end
+
+        end = self._get(item, path, "end", later)
         covers = self._get(item, path, "covers", dict)
         where = f"{path}.covers"
         types = tuple(self._get(covers, where, "instance_types", _list))
@@ -194,12 +203,26 @@ class _Reader:
             return HeldReservation(name, types[0], region, nodes, start, end, zone)
         return HeldCommitment(
             name,
-            round(self._get(item, path, "usd_per_hour", float) * MICRO),
-            round(self._get(item, path, "discount", float) * PPM),
+            round(self._get(item, path, "usd_per_hour", _dollars) * MICRO),
+            round(self._get(item, path, "discount", _share) * PPM),
             start,
             end,
             Scope(types, region, zone),
         )
+
+
+def _dollars(value: Any) -> float:
+    dollars = float(value)
+    if not 0.0 <= dollars <= MOST_DOLLARS:
+        raise ValueError(f"must be 0 to {MOST_DOLLARS:,.0f} dollars an hour")
+    return dollars
+
+
+def _share(value: Any) -> float:
+    share = float(value)
+    if not 0.0 <= share < 1.0:
+        raise ValueError("must be at least 0 and below 1")
+    return share
 
 
 def _list(value: Any) -> list[Any]:

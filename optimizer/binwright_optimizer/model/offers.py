@@ -6,7 +6,7 @@ Money is micro-dollars and discounts are parts per million, so that a plan's cos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 
 from binwright_optimizer.model.spot import PPM
@@ -61,7 +61,15 @@ def _check_years(name: str, years: int) -> None:
 
 
 def _end_of(start: date, years: int) -> date:
-    return start + timedelta(days=DAYS_OF_YEAR * years)
+    """The same day some years later: a leap day within a term is paid for like its other days.
+
+    Clouds count 365 days a year, so that such a term really ends a day earlier. A plan knows whole periods
+    and would lose the last of the term for that day.
+    """
+    try:
+        return start.replace(year=start.year + years)
+    except ValueError:  # 29 February
+        return date(start.year + years, 3, 1)
 
 
 @dataclass(frozen=True, slots=True)
