@@ -422,6 +422,22 @@ def test_help_names_every_column_of_a_table(command: str, columns: list[str]) ->
     assert [name for name in columns if not re.search(rf"\b{name}\b", said)] == []
 
 
+DEVICES = """workload,region,period,cpu_milli,memory_mib,resource:example.com/fpga,p50
+coder,us-east-1,2027-Q1,500,768,{},3
+"""
+
+
+def test_further_resources_of_a_table_are_requested(tmp_path: Path) -> None:
+    forecast = read_forecast(write(tmp_path, DEVICES.format(2)))
+    assert dict(forecast.workloads[0].template.requests)["example.com/fpga"] == 2
+
+
+def test_a_further_resource_that_is_no_amount_is_named(tmp_path: Path) -> None:
+    message = complaint(tmp_path, DEVICES.format("two"))
+    assert "resource:example.com/fpga" in message
+    assert "two" in message
+
+
 def test_units_in_numeric_columns_are_two_mistakes_and_no_third(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     file.write_text(

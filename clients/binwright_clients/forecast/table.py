@@ -22,13 +22,14 @@ from binwright_optimizer.model.forecast import (
     quarter,
 )
 from binwright_optimizer.model.gpus import canonical_gpu_models
+from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU
 
 from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.draft import DemandCell, Draft, Place, WorkloadDraft
 from binwright_clients.tables import cells
-from binwright_clients.tables.columns import Columns, find_columns
+from binwright_clients.tables.columns import RESOURCE_PREFIX, Columns, find_columns
 from binwright_clients.tables.rows import Table
 
 _T = TypeVar("_T")
@@ -152,13 +153,19 @@ class _Row:
     def _shape(self, name: str) -> ForecastWorkload:
         before = len(self._problems)
         gpus = self._parse("gpu_count", cells.parse_count, 0)
-        requests = Resources.of(
-            {
-                CPU: self._parse("cpu_milli", cells.parse_amount, 0),
-                MEMORY: self._parse("memory_mib", lambda text: cells.parse_amount(text, cells.MIB), 0),
-                NVIDIA_GPU: gpus,
-            }
-        )
+        amounts = {
+            CPU: self._parse("cpu_milli", cells.parse_amount, 0),
+            MEMORY: self._parse("memory_mib", lambda text: cells.parse_amount(text, cells.MIB), 0),
+            NVIDIA_GPU: gpus,
+        }
+        for resource, at in self._columns.resources:
+            if text := self._cells[at].strip():
+                try:
+                    amounts[resource] = parse_quantity(text, resource)
+                except ValueError as error:
+                    field = RESOURCE_PREFIX + resource
+                    self._problems.add(self._file, str(error), place=self._place, field=field, value=text)
+        requests = Resources.of(amounts)
         if not requests and len(self._problems) == before:
             self._fail("cpu_milli", "the pod requests nothing")
         capacity_type = self._parse("capacity_type", parse_capacity_type, "on-demand")
