@@ -144,6 +144,13 @@ def of_a_type_not_sold(request: Request) -> None:
     )
 
 
+def spread_over_zones(request: Request) -> None:
+    template = request.forecast.workloads[0].template
+    template.topology_spread_constraints.add(
+        topology_key=labels.ZONE, max_skew=1, when_unsatisfiable="DoNotSchedule"
+    )
+
+
 WRONG: list[tuple[Callable[[Request], object], str, str]] = [
     (lambda r: r.forecast.periods.add(name="2027-Q3"), "periods[1]", "missing before it"),
     (
@@ -170,6 +177,7 @@ WRONG: list[tuple[Callable[[Request], object], str, str]] = [
     (lambda r: setattr(r.forecast, "headroom_ppm", -1), "headroom_ppm", "must be in 0.."),
     (lambda r: setattr(r.forecast.resilience, "zones", 2), "resilience", "0 or 1 zones"),
     (lambda r: setattr(r.forecast.sampling, "count", 1), "sampling", "must be in 2.."),
+    (spread_over_zones, "workloads[0].template", "no rules between pods about domains"),
     (held_past_its_end, "held_commitments[0].end", "past its end"),
     (of_a_type_not_sold, "reservation_offers[0].instance_type", "is not sold on demand"),
 ]

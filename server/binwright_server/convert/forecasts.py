@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from binwright.v1 import forecast_pb2
 from binwright_optimizer.catalog import clouds, regions
-from binwright_optimizer.model import labels
+from binwright_optimizer.model import WhenUnsatisfiable, labels
 from binwright_optimizer.model.forecast import (
     PPM,
     STANDARD_PROFILES,
@@ -190,6 +190,8 @@ class _Reader:
             template, violations = templates.read(message.template)
             for violation in violations:
                 out.add(f"{path}.template{violation.field}", violation.value, violation.description)
+            for key in sorted(_domains_of(template) - {labels.HOSTNAME}):
+                out.add(f"{path}.template", key, "plans hold no rules between pods about domains but nodes")
             if not message.name:
                 out.add(f"{path}.name", "", "must not be empty")
             if message.profile and message.profile not in profiles:
@@ -302,6 +304,15 @@ def _remarks(bought: Commitments, periods: Sequence[Period]) -> Iterator[str]:
     ):
         for at, field, said in idle_commitments(held, periods):
             yield f"{name}[{at}].{field}: {said}"
+
+
+def _domains_of(template: PodTemplate) -> set[str]:
+    """Topology keys of the rules between pods that must hold."""
+    required = (*template.pod_affinity.required, *template.pod_anti_affinity.required)
+    spread = (
+        s for s in template.topology_spread if s.when_unsatisfiable is WhenUnsatisfiable.DO_NOT_SCHEDULE
+    )
+    return {term.topology_key for term in required} | {s.topology_key for s in spread}
 
 
 def _bought(template: PodTemplate) -> PodTemplate:
