@@ -177,9 +177,9 @@ def test_kube_scheduler_places_500_pods_by_our_scores(
     else:
         assert calls["Filter"] >= total
         assert calls["Prioritize"] >= 0.9 * total
-    # The web pods need 240 CPU: 31 nodes without GPU, less what T4 nodes have to spare. Spread, they would take
-    # all of them; while the plan is behind the pods, more than needed are begun: up to 36 on an idle machine,
-    # 39 were seen on one that did three times as much beside.
+    # The web pods need 240 CPU: 31 nodes without GPU, less what T4 nodes have to spare. Spread, they would
+    # take all of them; while the plan is behind the pods, more than needed are begun: up to 36 on an idle
+    # machine, 39 were seen on one that did three times as much beside.
     assert used["cpu"] < CPU_NODES
     assert not [line for line in extender.log.read_text().splitlines() if "Traceback" in line]
 
