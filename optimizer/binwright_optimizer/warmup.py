@@ -9,7 +9,10 @@ from __future__ import annotations
 import sys
 import time
 
+import numpy as np
+
 from binwright_optimizer import verify
+from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.model import (
     CapacityType,
     Catalog,
@@ -23,7 +26,9 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.defaults import IMPLICIT_NODE_POOL
 from binwright_optimizer.params import SolveParams
+from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.solve import solve
+from binwright_optimizer.stopping import Deadline, Halt
 
 MOST_S = 3600.0
 """Seconds that compiling may take: a search that ended before would leave kernels for the first solve."""
@@ -33,8 +38,24 @@ def warm_up() -> float:
     """Solve a small problem to exhaustion, which runs every kernel; returns the seconds it took."""
     began = time.perf_counter()
     verify.warm_up()
-    solve(_stubborn_problem(), SolveParams(deadline_s=MOST_S, patience=2))
+    problem = _stubborn_problem()
+    solve(problem, SolveParams(deadline_s=MOST_S, patience=2))
+    _look_at_neighbours(build_instance(problem))
     return time.perf_counter() - began
+
+
+def _look_at_neighbours(instance: Instance) -> None:
+    """Look for neighbours of an empty pattern: a master that is solved at once needs none."""
+    halt = Halt(Deadline(MOST_S))
+    try:
+        Pricing(instance, halt).neighbours(
+            np.zeros(1, dtype=np.intp),
+            np.zeros((1, instance.n_classes), dtype=np.int32),
+            np.zeros(instance.n_classes),
+            np.ones(instance.n_candidates),
+        )
+    finally:
+        halt.close()
 
 
 def _stubborn_problem() -> Problem:
