@@ -18,6 +18,8 @@ MEETING_GAP = 0.0008
 """Relative gap of a branch below which its patterns may meet in the middle."""
 HANDS_PER_BRANCH = 400
 """Hands that may be dealt for every branch that there is time for: they take as long."""
+MOST_HANDS = 200_000
+"""Hands dealt at most: 15 MB, and some 20 milliseconds in which nobody looks whether to stop."""
 NARROWER = 0.6
 """Share of a gap that left too many hands at which it is tried again."""
 
@@ -212,7 +214,7 @@ def _branch(
             extra[:] = 0
             gained, closed, taken = meet(
                 n, items, span, shares, values, requests, room, capacity, mu, best - value, slack,
-                HANDS_PER_BRANCH * max_branches, extra,
+                min(HANDS_PER_BRANCH * max_branches, MOST_HANDS), extra,
             )  # fmt: skip
             solved += taken // BRANCH_WORK
             if value + gained > best + slack:
