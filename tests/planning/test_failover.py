@@ -215,6 +215,28 @@ def test_command_takes_a_saved_plan_once_it_is_verified(tmp_path: Path) -> None:
     assert "the plan does not hold" in refuted.stderr
 
 
+def test_command_takes_a_plan_made_from_another_with_that_one(tmp_path: Path) -> None:
+    """What is held changes a plan's figures: without the earlier plan it does not hold."""
+    runner = CliRunner()
+    offers = 'offers: [{name: "3 years", years: 3, upfront: none, discount: 0.5}]'
+    for name, quarter, extra in (
+        ("a", "2027-Q1", ()),
+        ("b", "2027-Q2", ("--from", str(tmp_path / "a.json"))),
+    ):
+        text = DOCUMENT.replace("2027-Q1", quarter).replace("offers: []", offers)
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        arguments = [str(tmp_path / f"{name}.yaml"), *extra, "-q", "--workers", "1", "-o", "json"]
+        made = runner.invoke(main, ["plan", *arguments, "--deadline", "4s"])
+        assert made.exit_code == 0, made.output
+        (tmp_path / f"{name}.json").write_text(made.stdout, encoding="utf-8")
+    command = ["plan", "failover", str(tmp_path / "b.yaml"), "--plan", str(tmp_path / "b.json")]
+    held = runner.invoke(main, [*command, "--from", str(tmp_path / "a.json"), "-o", "json"])
+    assert held.exit_code == 0, held.output
+    forgotten = runner.invoke(main, command)
+    assert forgotten.exit_code == 1
+    assert "the plan does not hold" in forgotten.stderr
+
+
 def test_command_names_unknown_periods_and_scenarios(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(DOCUMENT, encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from binwright_clients.cli.main import main
 from binwright_clients.errors import InputError
+from binwright_clients.forecast.holdings import with_held
 from binwright_clients.forecast.saved_plan import read_plan
 from binwright_optimizer.model.forecast import PPM, Band
 from binwright_optimizer.model.offers import HeldCommitment, HeldReservation, Scope
@@ -132,8 +133,14 @@ def document(saved: Path) -> dict[str, Any]:
     ("path", "value", "message"),
     [
         (("periods",), None, "periods: is no plan of `binwright plan -o json`: is missing"),
-        (("periods", 0, "start"), "soon", "periods[0].start"),
+        (("cloud",), None, "cloud: is no plan of `binwright plan -o json`: is missing, as in plans of"),
+        (("held_commitments",), None, "is missing, as in plans of earlier versions: make the plan again"),
+        (("periods", 0, "start"), "soon", "must be a day such as 2027-01-01 (got 'soon')"),
+        (("periods", 0, "start"), 5, "must be a day such as 2027-01-01 (got '5')"),
+        (("cloud",), 5, "cloud: is no plan of `binwright plan -o json`: must be text (got '5')"),
         (("commitments", 0, "usd_per_hour"), "x", "commitments[0].usd_per_hour"),
+        (("commitments", 0, "nodes"), 2, "must name the one type and the region of reserved nodes"),
+        (("commitments", 0, "covers", "zone"), "us-east-1a", "covers.zone: is no plan"),
         (("commitments", 0, "usd_per_hour"), -3, "must be 0 to 1,000,000 dollars an hour"),
         (("commitments", 0, "discount"), 1.5, "must be at least 0 and below 1"),
         (("commitments", 0, "end"), "2020-01-01", "must be after start"),
@@ -168,10 +175,91 @@ def test_only_what_was_bought_before_and_lasts_is_held(saved: Path) -> None:
     ended = HeldReservation("b", "m5.large", "us-east-1", 3, date(2025, 1, 1), date(2026, 6, 1))
     later = HeldCommitment("c", 10, 300_000, date(2027, 1, 1), date(2028, 6, 1), Scope())
     plan = replace(read_plan(str(saved / "plan.json")), commitments=(first, ended, later))
-    assert plan.held_before(asked) == (first,)
+    assert plan.held_before(asked) == (("commitments[0]", first),)
     early = replace(asked, periods=(replace(asked.periods[0], start=date(2026, 10, 1)),))
     with pytest.raises(InputError, match="the plan begins after the forecast's first period"):
         plan.held_before(early)
+
+
+ROLLED = """apiVersion: binwright.dev/v1
+kind: Forecast
+cloud: {cloud}
+periods: [{periods}]
+commitments:
+  held: [{held}]
+  offers: [{{name: "3 years", years: 3, upfront: none, discount: 0.45}}]
+workloads:
+  - name: api
+    requests: {{cpu: 500m, memory: 768Mi}}
+    demand: {{{region}: {{{demand}}}}}
+"""
+
+
+def rolled(folder: Path, name: str, earlier: str = "", held: str = "", *quarters: str) -> dict[str, Any]:
+    """The plan for equal demand in some quarters, made from an earlier one."""
+    periods = ", ".join(f"2027-{quarter}" for quarter in quarters)
+    demand = ", ".join(f"2027-{quarter}: 40" for quarter in quarters)
+    text = ROLLED.format(cloud="aws", periods=periods, held=held, region="us-east-1", demand=demand)
+    (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    plan_from = ["--from", str(folder / f"{earlier}.json")] if earlier else []
+    arguments = ["plan", str(folder / f"{name}.yaml"), *plan_from, "-q", "--deadline", "3s", "-o", "json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    (folder / f"{name}.json").write_text(result.stdout, encoding="utf-8")
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_what_is_bought_once_is_held_however_often_a_plan_is_rolled_on(tmp_path: Path) -> None:
+    """Three years bought in the first quarter serve the third: equal demand needs nothing more."""
+    first = rolled(tmp_path, "first", "", "", "Q1", "Q2")
+    assert [one["start"] for one in first["commitments"]] == ["2027-01-01"]
+    hourly = first["commitments"][0]["usd_per_hour"]
+    second = rolled(tmp_path, "second", "first", "", "Q2", "Q3")
+    third = rolled(tmp_path, "third", "second", "", "Q3", "Q4")
+    for later in (second, third):
+        assert later["commitments"] == []
+        held = [(one["name"], one["usd_per_hour"]) for one in later["held_commitments"]]
+        assert held == [("3 years", hourly)]
+        assert later["expected_cost_usd"] < first["expected_cost_usd"] / 100
+    diffed = CliRunner().invoke(
+        main, ["plan", "diff", str(tmp_path / "second.json"), str(tmp_path / "third.json"), "-o", "json"]
+    )
+    assert json.loads(diffed.stdout)["commitments_usd_per_hour"] == []
+
+
+def test_what_a_forecast_states_and_the_plan_held_counts_once(tmp_path: Path) -> None:
+    """One dollar an hour is one dollar an hour; two dollars of the same name and days are a contradiction."""
+    stated = "{{name: old, usdPerHour: {}, discount: 0.3, start: 2026-01-01, end: 2029-01-01}}"
+    rolled(tmp_path, "first", "", stated.format(1), "Q1")
+    second = rolled(tmp_path, "second", "first", stated.format(1), "Q2")
+    assert [one["name"] for one in second["held_commitments"] if one["name"] == "old"] == ["old"]
+    with pytest.raises(AssertionError) as caught:
+        rolled(tmp_path, "third", "second", stated.format(2), "Q3")
+    said = " ".join(str(caught.value).split())
+    assert "second.json: held_commitments[0]: old from 2026-01-01 to 2029-01-01 is 1 $/h" in said
+    assert "but 2 $/h at a discount of 0.3 in" in said
+
+
+def test_plan_of_another_cloud_is_refused_with_file_field_and_values(saved: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    text = ROLLED.format(cloud="gcp", periods="2027-Q2", held="", region="us-central1", demand="2027-Q2: 5")
+    other.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(main, ["plan", str(other), "--from", str(saved / "plan.json"), "-q"])
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.split())
+    assert "plan.json: cloud: the plan is for another cloud than" in said
+    assert "other.yaml: gcp (got 'aws')" in said
+
+
+def test_commitment_held_from_a_plan_that_ends_within_a_period_is_told(saved: Path) -> None:
+    asked = forecast([Band.exactly(1)] * 2)
+    ends = HeldCommitment("a", 10, 300_000, date(2026, 1, 1), date(2027, 6, 1))
+    plan = replace(read_plan(str(saved / "plan.json")), commitments=(), held=(ends,))
+    remarks = with_held(asked, "next.yaml", plan).remarks
+    assert remarks == (
+        "--from: commitment a ends on 2027-06-01, within 2027-Q2, and counts for nothing in that period",
+    )
 
 
 USAGE = """period,region,instance_type,node_hours,cost_usd

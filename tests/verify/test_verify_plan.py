@@ -310,6 +310,9 @@ MUTATIONS: dict[str, Callable[[Document], None]] = {
     "another mix alone": first_answer(3, "0"),
     "churn for nothing": set_in("churn_usd", 5.0),
     "all demand served": set_in("service_level", 0.5),
+    "another cloud": set_in("cloud", "gcp"),
+    "nothing held": set_in("held_commitments", []),
+    "more held": set_in("held_commitments.0.usd_per_hour", 1000.0),
     "no warnings": set_in("warnings", None),
     "a wide gap that is not told": without("warnings", "the gap exceeds"),
     "a payment upfront that nobody asks for": appended(

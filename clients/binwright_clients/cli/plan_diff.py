@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 import click
+from binwright_optimizer.model.offers import HeldCommitment, Scope
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.examples import examples
-from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_reference_view import plain_table
 from binwright_clients.cli.render.text import literal
-from binwright_clients.sources import read_source, text_of
+from binwright_clients.forecast.saved_plan import MICRO, SavedPlan, read_plan
 
 _Key = tuple[str, ...]
+_TERM = ("start", "end", "offer", "covers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,16 @@ class PlanFigures:
     money
         Dollars by name of the figure.
     commitments
-        Dollars an hour by (start, end, offer).
+        Dollars an hour, bought or held, by (start, end, offer, what it covers).
+    reserved
+        Reserved nodes, bought or held, likewise.
     nodes
         Expected node-hours of a week by (period, region, instance type, capacity type).
     """
 
     money: dict[str, float]
     commitments: dict[_Key, float]
+    reserved: dict[_Key, float]
     nodes: dict[_Key, float]
 
 
@@ -53,14 +56,15 @@ class PlanFigures:
 @click.argument("after", metavar="AFTER")
 @output_option()
 def diff(before: str, after: str, output: str) -> None:
-    """Compare two plans, saved with -o json: cost, commitments, and node-hours by type."""
-    old, new = read_figures(before), read_figures(after)
+    """Compare two plans, saved with -o json: cost, commitments bought or held, and node-hours by type."""
+    old, new = figures_of(read_plan(before)), figures_of(read_plan(after))
     document = {
         "figures": _changes(old.money, new.money, lambda key: {"figure": key}),
         "commitments_usd_per_hour": _changes(
-            old.commitments,
-            new.commitments,
-            lambda key: dict(zip(("start", "end", "offer", "covers"), key, strict=True)),
+            old.commitments, new.commitments, lambda key: dict(zip(_TERM, key, strict=True))
+        ),
+        "reserved_nodes": _changes(
+            old.reserved, new.reserved, lambda key: dict(zip(_TERM, key, strict=True))
         ),
         "node_hours_per_week": _changes(
             old.nodes,
@@ -76,70 +80,31 @@ def diff(before: str, after: str, output: str) -> None:
         print_table(_view(document))
 
 
-def read_figures(path: str) -> PlanFigures:
-    """The figures of a plan that was saved as JSON.
-
-    Raises
-    ------
-    BadInput
-        If the file holds no such plan.
-    InputError
-        If it cannot be read.
-    """
-    text = text_of(read_source(path))
-    try:
-        return _figures(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path}, line {error.lineno}: is not JSON: {error.msg}") from None
-    except KeyError as error:
-        raise BadInput(
-            f"{path}: is no plan of `binwright plan -o json`: {error.args[0]} is missing"
-        ) from None
-    except (TypeError, AttributeError, ValueError) as error:
-        raise BadInput(f"{path}: is no plan of `binwright plan -o json`: {error!r}") from None
-
-
-def _figures(plan: dict[str, Any]) -> PlanFigures:
-    money = {
-        name: _finite(plan[f"{name}_usd"])
-        for name in ("total_cost", "lower_bound", "expected_cost", "without_commitments")
-    }
-    money |= {f"scenario {s['name']}": _finite(s["cost_usd"]) for s in plan["scenarios"]}
-    money |= {f"period {p['name']}": _finite(p["expected_cost_usd"]) for p in plan["periods"]}
+def figures_of(plan: SavedPlan) -> PlanFigures:
+    """The figures of a saved plan."""
+    money = dict(plan.figures_usd)
+    money |= {f"scenario {name}": cost for name, cost in plan.scenarios_usd.items()}
+    money |= {f"period {period.name}": period.expected_usd for period in plan.periods}
     commitments: defaultdict[_Key, float] = defaultdict(float)
-    for bought in plan["commitments"]:
-        commitments[bought["start"], bought["end"], bought["offer"], _covers(bought)] += _finite(
-            bought["usd_per_hour"]
-        )
-    chances = {s["name"]: _finite(s["probability"]) for s in plan["scenarios"]}
+    reserved: defaultdict[_Key, float] = defaultdict(float)
+    for one in (*plan.held, *plan.commitments):
+        key = str(one.start), str(one.end), one.name, _covers(one.scope)
+        if isinstance(one, HeldCommitment):
+            commitments[key] += one.microusd_per_hour / MICRO
+        else:
+            reserved[key] += one.count
     nodes: defaultdict[_Key, float] = defaultdict(float)
-    for period in plan["periods"]:
-        for mix in period["mixes"]:
-            weight = chances[mix["scenario"]] * _finite(mix["hours_of_week"])
-            for kind in ("on_demand", "spot"):
-                for purchase in mix[kind]["purchases"]:
-                    key = (
-                        period["name"],
-                        mix["region"],
-                        purchase["instance_type"],
-                        purchase["capacity_type"],
-                    )
-                    nodes[key] += weight * _finite(purchase["nodes"])
-    return PlanFigures(money, dict(commitments), dict(nodes))
+    for period in plan.periods:
+        for mix in period.mixes:
+            weight = plan.chances[mix.scenario] * mix.hours_of_week
+            for (name, capacity_type, _), count in mix.nodes.items():
+                nodes[period.name, mix.region, name, capacity_type] += weight * count
+    return PlanFigures(money, dict(commitments), dict(reserved), dict(nodes))
 
 
-def _finite(value: Any) -> float:
-    """A figure; raises ValueError if it is infinite or none, which would compare as equal to all."""
-    figure = float(value)
-    if not math.isfinite(figure):
-        raise ValueError(f"{value} is no finite figure")
-    return figure
-
-
-def _covers(bought: dict[str, Any]) -> str:
+def _covers(scope: Scope) -> str:
     """What a commitment pays for: two of one name may differ in it."""
-    scope = bought.get("covers") or {}
-    parts = [*scope.get("instance_types", ()), scope.get("zone") or scope.get("region") or ""]
+    parts = [*scope.instance_types, scope.zone or scope.region]
     return ", ".join(part for part in parts if part) or "everything"
 
 
@@ -160,7 +125,9 @@ def _view(document: dict[str, list[dict[str, Any]]]) -> Group:
         Text("Dollars", style="bold"),
         _table(document["figures"], ("figure",), 0),
         Text("Commitments, $/h", style="bold"),
-        _table(document["commitments_usd_per_hour"], ("start", "end", "offer", "covers"), 2),
+        _table(document["commitments_usd_per_hour"], _TERM, 2),
+        Text("Reserved nodes", style="bold"),
+        _table(document["reserved_nodes"], _TERM, 0),
         Text("Expected node-hours of a week", style="bold"),
         _table(document["node_hours_per_week"], ("period", "region", "instance_type", "capacity_type"), 0),
     )

@@ -23,7 +23,8 @@ from binwright_clients.cli.plan_reference_view import plain_table, warning_lines
 from binwright_clients.cli.render.text import dollars, literal, percent, some
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
-from binwright_clients.forecast.saved_plan import read_document
+from binwright_clients.forecast.holdings import with_held
+from binwright_clients.forecast.saved_plan import read_document, read_plan
 from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class _Simulated:
         "binwright plan failover examples/resilient.yaml",
         "binwright plan examples/resilient.yaml -o json > plan.json",
         "binwright plan failover examples/resilient.yaml --plan plan.json --scenario all",
+        "binwright plan failover next-year.yaml --plan next.json --from plan.json",
         "binwright plan failover examples/resilient.yaml --hours busiest --period 2027-Q1 -o json",
     )
 )
@@ -59,6 +61,13 @@ class _Simulated:
     "saved",
     metavar="PLAN",
     help="A plan for the forecast, saved with -o json: verified, then simulated as it is.",
+)
+@click.option(
+    "--from",
+    "held_path",
+    metavar="PLAN",
+    help="The earlier plan that is planned on from, or that PLAN was made --from: what it held and bought "
+    "before the first period is held.",
 )
 @click.option("--cloud", type=click.Choice(["aws", "gcp", "azure"]), help="Whose regions a table means.")
 @click.option(
@@ -81,6 +90,7 @@ class _Simulated:
 def failover(
     path: str,
     saved: str | None,
+    held_path: str | None,
     cloud: str | None,
     deadline: float,
     period: str | None,
@@ -98,6 +108,8 @@ def failover(
     `resilience:` is broken, or that the plan saved does not hold.
     """
     asked, places = read_with_places(path, cloud or "")
+    if held_path is not None:
+        asked = with_held(asked, path, read_plan(held_path))
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.failover import Failover, bought_by
     from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from binwright_optimizer.errors import PlanningError, UnservedError
-from binwright_optimizer.model.offers import HeldCommitment, HeldReservation
 
 from binwright_clients.cli.answer_stdout import answer_only_on_stdout
 from binwright_clients.cli.connection import Connection, server_options
@@ -29,11 +27,11 @@ from binwright_clients.cli.plan_served import backtest_documents, document_view,
 from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
+from binwright_clients.forecast.holdings import held_documents, scope_document, with_held
 from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
 
 if TYPE_CHECKING:
     from binwright_optimizer.model.forecast import Forecast
-    from binwright_optimizer.model.offers import Scope
     from binwright_optimizer.planning.mix import Mix
     from binwright_optimizer.planning.plan import Plan
     from binwright_optimizer.planning.planner import PlanParams
@@ -88,7 +86,7 @@ if TYPE_CHECKING:
     "--from",
     "held_path",
     metavar="PLAN",
-    help="A plan saved with -o json: what it bought before the first period is held.",
+    help="A plan saved with -o json: what it held, and bought before the first period, is held.",
 )
 @click.option(
     "--churn-cost",
@@ -145,7 +143,7 @@ def forecast(
         raise BadInput("--churn-cost: means nothing without --from")
     saved = None if held_path is None else read_plan(held_path)
     if saved is not None:
-        asked = with_held(asked, saved)
+        asked = with_held(asked, path, saved)
     if connection is not None:
         if engine != EngineChoice() or report is not None or churn_cost:
             raise BadInput("--server: engine options, --report and --churn-cost are not for a server")
@@ -203,19 +201,6 @@ def _planned(
         )
 
 
-def with_held(asked: Forecast, saved: SavedPlan) -> Forecast:
-    """The forecast that holds what a plan bought before it begins."""
-    bought = saved.held_before(asked)
-    return replace(
-        asked,
-        held=(*asked.held, *(one for one in bought if isinstance(one, HeldCommitment))),
-        held_reservations=(
-            *asked.held_reservations,
-            *(one for one in bought if isinstance(one, HeldReservation)),
-        ),
-    )
-
-
 def held_plan(asked: Forecast, saved: SavedPlan, churn_microusd: int) -> HeldPlan:
     """The on-demand nodes that a plan has for the forecast's periods."""
     from binwright_optimizer.planning.rolling import HeldPlan
@@ -243,6 +228,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
 
     periods = found.forecast.periods
     return {
+        "cloud": found.forecast.cloud,
         "total_cost_usd": found.total / 1e6,
         "lower_bound_usd": found.bound / 1e6,
         "gap": found.gap,
@@ -313,6 +299,7 @@ def plan_document(found: Plan) -> dict[str, Any]:
             }
             for bought in found.commitments
         ],
+        "held_commitments": held_documents(found.forecast),
         "backtests": backtest_documents(found.forecast),
         "price_sources": [source_document(source) for source in found.price_sources],
         "certificate": certificate_document(found),
@@ -325,11 +312,6 @@ def _mix_document(mix: Mix) -> dict[str, Any]:
     from binwright_optimizer.planning.certificate import is_proven
 
     return mix_document(mix) | ({} if is_proven(mix) else {"lower_bound_usd": None, "gap": None})
-
-
-def scope_document(scope: Scope) -> dict[str, Any]:
-    """What a commitment pays for; empty parts cover everything."""
-    return {"instance_types": list(scope.instance_types), "region": scope.region, "zone": scope.zone}
 
 
 def split_documents(found: Plan, period: int) -> Iterator[dict[str, Any]]:

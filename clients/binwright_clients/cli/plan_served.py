@@ -27,6 +27,7 @@ from binwright_clients.cli.plan_forecast_view import service_level
 from binwright_clients.cli.plan_progress import plan_progress
 from binwright_clients.cli.plan_reference_view import plain_table
 from binwright_clients.cli.render.text import literal, percent, some
+from binwright_clients.forecast.holdings import held_documents, scope_document
 from binwright_clients.forecast.message import demand_order, forecast_to_message, name_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def document_of(plan: planning_service_pb2.CapacityPlan, asked: Forecast) -> dic
     """The plan as plain values; dollars over the horizon unless the key says otherwise."""
     has_rule = plan.HasField("sizing_rule_microusd")
     return {
+        "cloud": asked.cloud,
         "total_cost_usd": plan.total_microusd / MICROUSD,
         "lower_bound_usd": plan.lower_bound_microusd / MICROUSD,
         "gap": plan.gap,
@@ -101,6 +103,7 @@ def document_of(plan: planning_service_pb2.CapacityPlan, asked: Forecast) -> dic
         ],
         "periods": [_period(plan, asked, at) for at in range(len(asked.periods))],
         "commitments": [_commitment(bought, asked) for bought in plan.commitments],
+        "held_commitments": held_documents(asked),
         "backtests": backtest_documents(asked),
         "price_sources": [
             {"name": s.name, "date": s.date, "is_estimate": s.is_estimate} for s in plan.price_sources
@@ -225,11 +228,7 @@ def _commitment(bought: planning_service_pb2.PlannedCommitment, asked: Forecast)
         "offer": bought.offer,
         "years": offer.years,
         "upfront": str(offer.upfront),
-        "covers": {
-            "instance_types": list(offer.scope.instance_types),
-            "region": offer.scope.region,
-            "zone": offer.scope.zone,
-        },
+        "covers": scope_document(offer.scope),
         "nodes": bought.nodes or None,
         "discount": None if offer.discount_ppm is None else offer.discount_ppm / PPM,
         "discount_is_estimate": bought.is_estimate,

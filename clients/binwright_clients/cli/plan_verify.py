@@ -15,10 +15,10 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.exit_codes import FAILED
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
-from binwright_clients.cli.plan_forecast import with_held
 from binwright_clients.cli.plan_forecast_view import usd
 from binwright_clients.cli.render.text import counted, literal, percent
 from binwright_clients.forecast import read_forecast
+from binwright_clients.forecast.holdings import with_held
 from binwright_clients.forecast.saved_plan import read_document, read_plan
 
 
@@ -40,7 +40,7 @@ from binwright_clients.forecast.saved_plan import read_document, read_plan
     "--from",
     "held_path",
     metavar="PLAN",
-    help="The plan that it was made --from: what that bought before the first period is held.",
+    help="The plan that it was made --from: what that held and bought before the first period is held.",
 )
 @output_option()
 def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, output: str) -> None:
@@ -55,7 +55,7 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
     """
     asked = read_forecast(forecast, cloud or "")
     if held_path is not None:
-        asked = with_held(asked, read_plan(held_path))
+        asked = with_held(asked, forecast, read_plan(held_path))
     document = read_document(plan)
     # What is sold, and to which pool of nodes, is part of the question; imported on first use.
     from binwright_optimizer.planning.mix import STEADY

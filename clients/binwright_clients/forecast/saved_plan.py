@@ -13,12 +13,14 @@ from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.model.offers import HeldCommitment, HeldReservation, Scope
 
 from binwright_clients.errors import InputError
+from binwright_clients.forecast import saved_values as values
 from binwright_clients.sources import read_source, text_of
 
 _T = TypeVar("_T")
+Held = HeldCommitment | HeldReservation
 MICRO = 1_000_000
-MOST_DOLLARS = 1_000_000.0
-"""Dollars an hour that a commitment of a saved plan promises at most."""
+_RECENT = ("cloud", "held_commitments")
+FIGURES = ("total_cost", "lower_bound", "expected_cost", "without_commitments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,31 @@ class SavedPlan:
 
     Parameters
     ----------
+    cloud
+        Whose nodes it buys.
     commitments
         What it bought, as if it were held.
+    held
+        What was held when it was made.
     chances
         Probability of each scenario by name.
+    figures_usd
+        Its totals by name, without the ending ``_usd``.
+    scenarios_usd
+        What it costs in each scenario.
     """
 
     file: str
+    cloud: str
     periods: tuple[SavedPeriod, ...]
-    commitments: tuple[HeldCommitment | HeldReservation, ...]
+    commitments: tuple[Held, ...]
+    held: tuple[Held, ...]
     chances: Mapping[str, float]
+    figures_usd: Mapping[str, float]
+    scenarios_usd: Mapping[str, float]
 
-    def held_before(self, forecast: Forecast) -> tuple[HeldCommitment | HeldReservation, ...]:
-        """What was bought before a forecast's first period and has not ended by then.
+    def held_before(self, forecast: Forecast) -> tuple[tuple[str, Held], ...]:
+        """What it held, and bought before a forecast's first period, that has not ended by then; with fields.
 
         Raises
         ------
@@ -77,7 +91,14 @@ class SavedPlan:
                 field="periods[0].start",
                 value=str(self.periods[0].start),
             )
-        return tuple(held for held in self.commitments if held.start < first < held.end)
+        return (
+            *((f"held_commitments[{at}]", one) for at, one in enumerate(self.held) if first < one.end),
+            *(
+                (f"commitments[{at}]", one)
+                for at, one in enumerate(self.commitments)
+                if one.start < first < one.end
+            ),
+        )
 
 
 def read_plan(path: str) -> SavedPlan:
@@ -89,8 +110,6 @@ def read_plan(path: str) -> SavedPlan:
         If the file holds no such plan; it names the field that is wrong.
     """
     body = read_document(path)
-    if not {"periods", "scenarios", "commitments"} <= body.keys():
-        raise InputError.of(path, "is no plan of `binwright plan -o json`")
     return _Reader(path).plan(body)
 
 
@@ -121,111 +140,113 @@ class _Reader:
     def _get(self, body: Any, path: str, key: str, parse: Callable[[Any], _T]) -> _T:
         where = f"{path}.{key}" if path else key
         value = body.get(key) if isinstance(body, dict) else None
+        if value is None:
+            said = "is missing"
+            if where in _RECENT:
+                said += ", as in plans of earlier versions: make the plan again"
+            raise self._wrong(where, "", said)
         try:
-            if value is None:
-                raise ValueError("is missing")
             return parse(value)
-        except (ValueError, TypeError) as error:
-            raise InputError.of(
-                self._file, f"is no plan of `binwright plan -o json`: {error}", field=where, value=value
-            ) from None
+        except ValueError as error:
+            raise self._wrong(where, value, str(error)) from None
+
+    def _wrong(self, where: str, value: object, said: str) -> InputError:
+        return InputError.of(
+            self._file, f"is no plan of `binwright plan -o json`: {said}", field=where, value=value
+        )
 
     def _each(self, body: Any, path: str, key: str) -> Iterator[tuple[str, Any]]:
-        items = self._get(body, path, key, _list)
+        items = self._get(body, path, key, values.items)
         for at, item in enumerate(items):
             yield (f"{path}.{key}[{at}]" if path else f"{key}[{at}]"), item
 
     def plan(self, body: dict[str, Any]) -> SavedPlan:
         chances = {
-            self._get(item, path, "name", str): self._get(item, path, "probability", float)
+            self._get(item, path, "name", values.text): self._get(item, path, "probability", values.number)
             for path, item in self._each(body, "", "scenarios")
         }
+        costs = {
+            self._get(item, path, "name", values.text): self._get(item, path, "cost_usd", values.number)
+            for path, item in self._each(body, "", "scenarios")
+        }
+        figures = {name: self._get(body, "", f"{name}_usd", values.number) for name in FIGURES}
         periods = tuple(self._period(path, item, chances) for path, item in self._each(body, "", "periods"))
         if not periods:
             raise InputError.of(self._file, "is no plan of `binwright plan -o json`: it has no period")
+        cloud = self._get(body, "", "cloud", values.text)
         commitments = tuple(
-            self._commitment(path, item) for path, item in self._each(body, "", "commitments")
+            self._commitment(path, item, "offer") for path, item in self._each(body, "", "commitments")
         )
-        return SavedPlan(self._file, periods, commitments, chances)
+        held = tuple(
+            self._commitment(path, item, "name") for path, item in self._each(body, "", "held_commitments")
+        )
+        return SavedPlan(self._file, cloud, periods, commitments, held, chances, figures, costs)
 
     def _period(self, path: str, item: Any, chances: Mapping[str, float]) -> SavedPeriod:
         return SavedPeriod(
-            self._get(item, path, "name", str),
-            self._get(item, path, "start", date.fromisoformat),
-            self._get(item, path, "end", date.fromisoformat),
-            self._get(item, path, "expected_cost_usd", float),
+            self._get(item, path, "name", values.text),
+            self._get(item, path, "start", values.day),
+            self._get(item, path, "end", values.day),
+            self._get(item, path, "expected_cost_usd", values.number),
             tuple(self._mix(where, mix, chances) for where, mix in self._each(item, path, "mixes")),
         )
 
     def _mix(self, path: str, item: Any, chances: Mapping[str, float]) -> SavedMix:
         def scenario(value: Any) -> str:
-            if value not in chances:
+            if values.text(value) not in chances:
                 raise ValueError("is none of the plan's scenarios")
-            return str(value)
+            return values.text(value)
 
         nodes: Counter[tuple[str, str, str]] = Counter()
         for kind in ("on_demand", "spot"):
-            mix = self._get(item, path, kind, dict)
+            mix = self._get(item, path, kind, values.mapping)
             for where, purchase in self._each(mix, f"{path}.{kind}", "purchases"):
                 key = (
-                    self._get(purchase, where, "instance_type", str),
-                    self._get(purchase, where, "capacity_type", str),
-                    self._get(purchase, where, "zone", str),
+                    self._get(purchase, where, "instance_type", values.text),
+                    self._get(purchase, where, "capacity_type", values.text),
+                    self._get(purchase, where, "zone", values.text),
                 )
-                nodes[key] += self._get(purchase, where, "nodes", int)
-        shares = self._get(item, path, "share_of_busiest_hour", dict)
+                nodes[key] += self._get(purchase, where, "nodes", values.whole)
+        shares = self._get(item, path, "share_of_busiest_hour", values.numbers_by_name)
         return SavedMix(
-            self._get(item, path, "region", str),
-            self._get(item, path, "zone", str),
+            self._get(item, path, "region", values.text),
+            self._get(item, path, "zone", values.text),
             self._get(item, path, "scenario", scenario),
-            self._get(item, path, "hours_of_week", int),
-            tuple(sorted((str(name), round(float(share) * PPM)) for name, share in shares.items())),
+            self._get(item, path, "hours_of_week", values.whole),
+            tuple(sorted((name, round(share * PPM)) for name, share in shares.items())),
             nodes,
         )
 
-    def _commitment(self, path: str, item: Any) -> HeldCommitment | HeldReservation:
-        name = self._get(item, path, "offer", str)
-        start = self._get(item, path, "start", date.fromisoformat)
+    def _commitment(self, path: str, item: Any, name_key: str) -> Held:
+        name = self._get(item, path, name_key, values.text)
+        start = self._get(item, path, "start", values.day)
 
         def later(value: Any) -> date:
-            end = date.fromisoformat(value)
-            if end <= start:
+            if values.day(value) <= start:
                 raise ValueError(f"must be after start, {start}")
-            return end
+            return values.day(value)
 
         end = self._get(item, path, "end", later)
-        covers = self._get(item, path, "covers", dict)
-        where = f"{path}.covers"
-        types = tuple(self._get(covers, where, "instance_types", _list))
-        region, zone = self._get(covers, where, "region", str), self._get(covers, where, "zone", str)
-        if item.get("nodes"):
-            nodes = self._get(item, path, "nodes", int)
-            return HeldReservation(name, types[0], region, nodes, start, end, zone)
+        scope = self._scope(f"{path}.covers", self._get(item, path, "covers", values.mapping))
+        if item.get("nodes") is not None:
+            nodes = self._get(item, path, "nodes", values.whole)
+            if len(scope.instance_types) != 1 or not scope.region:
+                said = "must name the one type and the region of reserved nodes"
+                raise self._wrong(f"{path}.covers", item["covers"], said)
+            return HeldReservation(name, scope.instance_types[0], scope.region, nodes, start, end, scope.zone)
         return HeldCommitment(
             name,
-            round(self._get(item, path, "usd_per_hour", _dollars) * MICRO),
-            round(self._get(item, path, "discount", _share) * PPM),
+            round(self._get(item, path, "usd_per_hour", values.dollars_an_hour) * MICRO),
+            round(self._get(item, path, "discount", values.share) * PPM),
             start,
             end,
-            Scope(types, region, zone),
+            scope,
         )
 
-
-def _dollars(value: Any) -> float:
-    dollars = float(value)
-    if not 0.0 <= dollars <= MOST_DOLLARS:
-        raise ValueError(f"must be 0 to {MOST_DOLLARS:,.0f} dollars an hour")
-    return dollars
-
-
-def _share(value: Any) -> float:
-    share = float(value)
-    if not 0.0 <= share < 1.0:
-        raise ValueError("must be at least 0 and below 1")
-    return share
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("must be a list")
-    return value
+    def _scope(self, path: str, covers: Mapping[str, Any]) -> Scope:
+        types = self._get(covers, path, "instance_types", values.texts)
+        region = self._get(covers, path, "region", values.text)
+        zone = self._get(covers, path, "zone", values.text)
+        if zone and not region:
+            raise self._wrong(f"{path}.zone", zone, "needs its region")
+        return Scope(types, region, zone)

@@ -15,7 +15,7 @@ from typing import Any
 from binwright_optimizer.model import CapacityType, Catalog, PriceSource
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.model.mixes import PackedMix
-from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer, Upfront
+from binwright_optimizer.model.offers import CommitmentOffer, ReservationOffer, Scope, Upfront
 from binwright_optimizer.verify.plan.accounts import Account
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import Future, Hours
@@ -107,6 +107,8 @@ class Statement:
         wanted = sum(demand.band.p99 for demand in forecast.demands)
         served = sum(forecast.most_served(demand) for demand in forecast.demands)
         return {
+            "cloud": forecast.cloud,
+            "held_commitments": [*self._held()],
             "total_cost_usd": found.total / MICRO,
             "lower_bound_usd": found.bound / MICRO,
             "gap": (found.total - found.bound) / found.total if found.total else 0.0,
@@ -132,6 +134,29 @@ class Statement:
             ],
             "price_sources": self._price_sources(),
         }
+
+    def _held(self) -> Iterator[dict[str, Any]]:
+        """What the forecast holds: committed spend, then reserved nodes."""
+        for spend in self.forecast.held:
+            yield {
+                "name": spend.name,
+                "covers": _covers(spend.scope),
+                "nodes": None,
+                "discount": spend.discount_ppm / PPM,
+                "start": str(spend.start),
+                "end": str(spend.end),
+                "usd_per_hour": spend.microusd_per_hour / MICRO,
+            }
+        for nodes in self.forecast.held_reservations:
+            yield {
+                "name": nodes.name,
+                "covers": _covers(nodes.scope),
+                "nodes": nodes.count,
+                "discount": None,
+                "start": str(nodes.start),
+                "end": str(nodes.end),
+                "usd_per_hour": None,
+            }
 
     def _price_sources(self) -> list[dict[str, Any]]:
         used = {
@@ -190,11 +215,7 @@ class Statement:
                     "offer": offer.name,
                     "years": offer.years,
                     "upfront": str(offer.upfront),
-                    "covers": {
-                        "instance_types": list(offer.scope.instance_types),
-                        "region": offer.scope.region,
-                        "zone": offer.scope.zone,
-                    },
+                    "covers": _covers(offer.scope),
                     "nodes": units if isinstance(offer, ReservationOffer) else None,
                     "discount": None if offer.discount_ppm is None else offer.discount_ppm / PPM,
                     "discount_is_estimate": offer.is_estimate,
@@ -322,6 +343,10 @@ _SPLIT = (
     "workload", "wanted_in", "region", "zone", "scenario", "hours_of_week", "block", "pods_held",
     "pods_running",
 )  # fmt: skip
+
+
+def _covers(scope: Scope) -> dict[str, Any]:
+    return {"instance_types": list(scope.instance_types), "region": scope.region, "zone": scope.zone}
 
 
 def _when(commitment: Mapping[str, Any]) -> tuple[str, str]:
