@@ -1,19 +1,17 @@
 """Accelerators of a decision: how many are used, which are stranded, and what unused ones cost.
 
-A device is stranded if nobody uses it although it is bought, and nothing of the problem that asks for one
-fits beside the pods of its node any more: CPU, memory or pod slots are full. Its cost is its share of what
-the node costs beyond the cheapest node without accelerators that has as much CPU and memory, in the same
-zone and bought in the same way; of all the node costs if there is none. What is paid already costs nothing.
+What the amounts mean is in `AcceleratorUse`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
-from binwright_optimizer.model import InstanceType, NodeClaim, PodTemplate, Problem
+from binwright_optimizer.model import AcceleratorUse, InstanceType, NodeClaim, PodTemplate, Problem
 from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
+from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
 
 DEVICES = (NVIDIA_GPU, "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi", "google.com/tpu")
@@ -23,10 +21,9 @@ CORES = {"aws.amazon.com/neuron": "aws.amazon.com/neuroncore"}
 
 
 @dataclass(slots=True)
-class AcceleratorUse:
-    """Accelerators of one resource on all nodes bought; amounts in devices, thousandths and micro-dollars."""
+class _Sums:
+    """What the nodes looked at so far add to an `AcceleratorUse`."""
 
-    resource: str
     bought: int = 0
     used_milli: int = 0
     stranded_milli: int = 0
@@ -39,14 +36,14 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
     kinds = {kind.name: kind for kind in problem.catalog.instance_types}
     prices = _Prices(problem.catalog.instance_types)
     askers = {name: _askers(problem, name) for name in DEVICES}
-    uses: dict[str, AcceleratorUse] = {}
+    sums: dict[str, _Sums] = {}
     for claim in claims:
         kind = kinds[claim.instance_type]
         for name in DEVICES:
             devices = kind.allocatable[name]
             if not devices:
                 continue
-            use = uses.setdefault(name, AcceleratorUse(name))
+            use = sums.setdefault(name, _Sums())
             used = min(_used_milli(problem, claim, kind, name), devices * WHOLE_GPU_MILLI)
             unused = devices * WHOLE_GPU_MILLI - used
             use.bought += devices
@@ -57,14 +54,20 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
                 if not _has_room(claim, askers[name]):
                     use.stranded_milli += unused
                     use.stranded_microusd += cost
-    return tuple(uses[name] for name in sorted(uses))
+    return tuple(AcceleratorUse(name, *astuple(sums[name])) for name in sorted(sums))
 
 
 def _askers(problem: Problem, name: str) -> list[PodTemplate]:
     """Distinct templates that ask for a device or a part of one."""
     names = (name, CORES.get(name, name))
-    templates = {id(w.template): w.template for w in problem.workloads}
-    return [t for t in templates.values() if t.device_claims or any(t.requests[n] for n in names)]
+    templates = {id(w.template): w.template for w in problem.workloads}.values()
+    cut = (
+        [t for t in templates if any(mig_profile(n) for n in t.requests.names())]
+        if name == NVIDIA_GPU
+        else []
+    )
+    whole = [t for t in templates if t.device_claims or any(t.requests[n] for n in names)]
+    return [*whole, *cut]
 
 
 def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: str) -> int:

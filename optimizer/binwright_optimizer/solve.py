@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.conflicts import conflict_reserve_s, conflicts_of
 from binwright_optimizer.coverage import commitment_uses
 from binwright_optimizer.errors import VerificationError
@@ -129,6 +130,7 @@ def solve(
             commitments=commitment_uses(problem, placed.node_claims),
             interruption_microusd_per_hour=interruptions,
             penalties=penalties,
+            accelerators=accelerator_uses(problem, placed.node_claims),
         )
         placement = check_placement(problem, decision, poll=stop.is_cancelled)
         findings = (*placement, *check_statement(decision))

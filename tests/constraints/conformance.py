@@ -18,7 +18,7 @@ from binwright_optimizer.solve import solve
 from binwright_optimizer.unenforced import WAIVED, unenforced
 from binwright_optimizer.verify import verify
 from binwright_optimizer.verify.rulebook import stated_rules
-from brute_force import Node, Placement, Pod, charges, cheapest
+from brute_force import Node, Placement, Pod, charges, cheapest, paid
 from builders import microusd
 from decisions import findings, placement_of, stated
 
@@ -72,7 +72,7 @@ def conforms(
     """
     placement = cheapest(question)
     assert placement is not None
-    assert placement.cost == microusd(dollars)
+    assert paid(question, placement.nodes) == microusd(dollars)
     assert charges(question, placement.nodes, placement.pods) == microusd(charged)
     assert findings(question, stated(question, placement)) == ()
     assert expected is None or expected(Answer(question, placement))

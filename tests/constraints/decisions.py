@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.model import (
     Alternative,
@@ -147,6 +148,7 @@ def charged(question: Problem, decision: Decision) -> Decision:
             question, decision.node_claims, decision.existing_placements
         ),
         penalties=penalties_of(question, decision.node_claims, decision.existing_placements, wishes),
+        accelerators=accelerator_uses(question, decision.node_claims),
     )
     is_optimal = told.total_microusd_per_hour == told.bound_microusd_per_hour
     return dataclasses.replace(told, stop_reason=StopReason.OPTIMAL) if is_optimal else told

@@ -10,7 +10,14 @@ import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from binwright_optimizer.model import InstanceType, NodePool, PodTemplate, Problem, SharingStrategy
+from binwright_optimizer.model import (
+    GpuSharing,
+    InstanceType,
+    NodePool,
+    PodTemplate,
+    Problem,
+    SharingStrategy,
+)
 from binwright_optimizer.model.mig import MIG_MODELS, mig_profile
 from claims_by_hand import takes
 
@@ -52,7 +59,11 @@ def node_holds(kind: InstanceType, pool: NodePool, pods: Sequence[PodTemplate]) 
     for name in names:
         if mig_profile(name) is None and sum(pod.requests[name] for pod in pods) > kind.allocatable[name]:
             return False
-    sharing = pool.gpu_sharing
+    return gpus_hold(kind, pool.gpu_sharing, pods, kind.allocatable[GPU])
+
+
+def gpus_hold(kind: InstanceType, sharing: GpuSharing, pods: Sequence[PodTemplate], count: int) -> bool:
+    """Whether so many free GPUs of this type give pods what they ask of GPUs."""
     if sharing.is_replicated:
         if any(pod.device_claims for pod in pods):
             return False
@@ -64,8 +75,8 @@ def node_holds(kind: InstanceType, pool: NodePool, pods: Sequence[PodTemplate]) 
                 least = Fraction(1, sharing.replicas)
                 if Fraction(share.milli, 1000) > least or share.memory_bytes > kind.gpu_memory_bytes * least:
                     return False
-        return sum(pod.requests[GPU] for pod in pods) <= kind.allocatable[GPU] * sharing.replicas
-    return _devices_hold(kind, pool, pods, [[] for _ in range(kind.allocatable[GPU])])
+        return sum(pod.requests[GPU] for pod in pods) <= count * sharing.replicas
+    return _devices_hold(kind, sharing, pods, [[] for _ in range(count)])
 
 
 Content = list[tuple[str, int, object]]
@@ -73,24 +84,26 @@ Content = list[tuple[str, int, object]]
 
 
 def _devices_hold(
-    kind: InstanceType, pool: NodePool, pods: Sequence[PodTemplate], devices: list[Content]
+    kind: InstanceType, sharing: GpuSharing, pods: Sequence[PodTemplate], devices: list[Content]
 ) -> bool:
     if not pods:
         return True
-    for change in _ways(kind, pool, pods[0], len(devices)):
+    for change in _ways(kind, sharing, pods[0], len(devices)):
         grown = [list(content) for content in devices]
         for device, thing in change:
             grown[device].append(thing)
-        if all(_is_legal(kind, content) for content in grown) and _devices_hold(kind, pool, pods[1:], grown):
+        if all(_is_legal(kind, content) for content in grown) and _devices_hold(
+            kind, sharing, pods[1:], grown
+        ):
             return True
     return False
 
 
 def _ways(
-    kind: InstanceType, pool: NodePool, pod: PodTemplate, count: int
+    kind: InstanceType, sharing: GpuSharing, pod: PodTemplate, count: int
 ) -> Iterator[list[tuple[int, tuple[str, int, object]]]]:
     """Every way to give a pod its devices and instances."""
-    wants_parts = pool.gpu_sharing.strategy is SharingStrategy.FRACTION and not pod.device_claims
+    wants_parts = sharing.strategy is SharingStrategy.FRACTION and not pod.device_claims
     share = pod.gpu_share if wants_parts else None
     milli = share.milli if share else 1000
     memory = share.memory_bytes if share and share.memory_bytes else None
@@ -107,7 +120,7 @@ def _ways(
         if profile is None:
             continue
         model = MIG_MODELS.get(kind.gpu_model)
-        found = model.profile(profile) if model and pool.gpu_sharing.mig else None
+        found = model.profile(profile) if model and sharing.mig else None
         if found is None:
             return
         places = [(d, (profile, start, found.size)) for d in range(count) for start in found.starts]

@@ -11,6 +11,7 @@ from typing import Any
 
 from binwright_optimizer.model import (
     AttachLimit,
+    CapacityType,
     DeviceClaim,
     DeviceRequest,
     DeviceSelector,
@@ -33,6 +34,7 @@ from binwright_optimizer.model import (
     PreferredTerm,
     Problem,
     Requirement,
+    Resources,
     RunningPods,
     Share,
     SpotPolicy,
@@ -47,6 +49,7 @@ from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify.rulebook import stated_rules
 from brute_force import Placement, Pod, existing_nodes, options
 from builders import (
+    REGION,
     daemon_set,
     existing_node,
     instance_type,
@@ -54,9 +57,11 @@ from builders import (
     offering,
     problem,
     requires,
+    resources,
     tolerates,
 )
 from claims_by_hand import MEANING
+from held_strategies import GPU_PARTS, GPU_SHARING, MODEL_MEMORY, commitments
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -227,7 +232,11 @@ def templates(draw: st.DrawFn, families: tuple[str, ...]) -> PodTemplate:
     )
     wants_gpu = "gpu" in families and draw(st.booleans())
     base = PodTemplate(labels=tuple(sorted(own.items())), node_selector=needs, **rules)
-    requests = instance_type(cpu=draw(st.integers(1, 2)), gpu=int(wants_gpu)).allocatable
+    requests = resources(cpu=draw(st.integers(1, 2)), gpu=int(wants_gpu))
+    if "shares" in families:
+        amounts, share = draw(GPU_PARTS)
+        requests = Resources.of({**dict(requests), "nvidia.com/gpu": 0, **amounts})
+        base = dataclasses.replace(base, gpu_share=share)
     tolerated = (tolerates(TAINT),) if draw(st.integers(0, 3)) == 0 else ()
     return dataclasses.replace(base, requests=requests, tolerations=tolerated)
 
@@ -259,6 +268,9 @@ def _most_pods(n_options: int) -> int:
     return next((most for most, fewest in ((5, 4), (4, 6), (3, 12)) if n_options <= fewest), 2)
 
 
+LIMITS = st.sampled_from([(("cpu", 3_000),), (("cpu", 6_000),), (("cpu", 6_000), ("nvidia.com/gpu", 1))])
+
+
 @st.composite
 def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Problem:
     """A problem about up to three families of rules."""
@@ -267,6 +279,8 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         chosen = tuple(draw(st.lists(st.sampled_from(families), min_size=1, max_size=3, unique=True)))
     if "choice" in chosen:  # alternatives under further rules are the verifier's own tests'
         chosen = ("choice",)
+    if "shares" in chosen:  # claims beside shares are drawn in `test_rule_device_claims`
+        chosen = tuple(family for family in chosen if family != "claims")
     has_spot = draw(st.booleans()) or "spot" in chosen or "restarts" in chosen
     kinds = []
     for t in range(draw(st.integers(1, 3 if "choice" in chosen else 2))):
@@ -286,6 +300,9 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
                 sold.append(dataclasses.replace(spot, interruption_ppm_per_month=rate))
         model = draw(st.sampled_from(["t4", "a100-40gb", "amd", ""])) if "claims" in chosen else ""
         devices = draw(st.integers(1, 3)) if model else 1 if "gpu" in chosen and t == 0 else 0
+        if "shares" in chosen:
+            devices = draw(st.integers(0, 2))
+            model = draw(st.sampled_from(["t4", "a100-40gb"])) if devices else ""
         kinds.append(
             dataclasses.replace(
                 instance_type(
@@ -300,6 +317,7 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
                 attach_limits=draw(
                     st.sampled_from([(), (AttachLimit(DRIVER, 1),), (AttachLimit(DRIVER, 2),)])
                 ),
+                gpu_memory_bytes=MODEL_MEMORY.get(model, 0) if "shares" in chosen else 0,
             )
         )
     # A minimum that cannot be met makes a problem invalid.
@@ -311,6 +329,10 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
             min_nodes=draw(st.sampled_from([0, 0, 0, 0, 1])) if can_buy else 0,
         )
     ]
+    if not pools[0].min_nodes and draw(st.integers(0, 5)) == 0:
+        pools[0] = dataclasses.replace(pools[0], limits=draw(LIMITS))
+    if "shares" in chosen:
+        pools[0] = dataclasses.replace(pools[0], gpu_sharing=draw(GPU_SHARING))
     if "choice" in chosen:
         keys = [labels.INSTANCE_TYPE]
         if all(RACK in dict(kind.labels) for kind in kinds):
@@ -328,24 +350,28 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
     existing = []
     for n in range(draw(st.integers(0, 2))):
         zone = {labels.ZONE: draw(st.sampled_from(["a", "b"]))} if draw(st.integers(0, 4)) else {}
-        if "claims" in chosen:
+        has_devices = "claims" in chosen or "shares" in chosen
+        if has_devices or "commitments" in chosen:
             kind = draw(st.sampled_from(kinds))
             zone[labels.INSTANCE_TYPE] = kind.name
+        if "commitments" in chosen:
+            zone[labels.REGION] = REGION
+            zone[labels.CAPACITY_TYPE] = draw(st.sampled_from(["on-demand", "reserved"]))
         more = draw(st.sampled_from([{}, {RACK: "r0"}, {labels.CAPACITY_TYPE: "spot"}]))
         node = existing_node(
             f"old-{n}",
             cpu=draw(st.integers(0, 2)),
-            gpu=_free_devices(draw, kind) if "claims" in chosen else _one_in_four(draw) * ("gpu" in chosen),
+            gpu=_free_devices(draw, kind) if has_devices else _one_in_four(draw) * ("gpu" in chosen),
             node_labels={**zone, **more},
             taints=draw(st.sampled_from([(), (), (), (TAINT,), (SOFT_TAINT,)])),
             pool=draw(st.sampled_from(["", "plain"])),
-            capacity=kind.capacity if "claims" in chosen else None,
+            capacity=kind.capacity if has_devices else None,
         )
         running = draw(
             st.lists(
                 st.builds(
                     RunningPods,
-                    template=templates(chosen),
+                    template=templates(tuple(family for family in chosen if family != "shares")),
                     count=st.integers(1, 2),
                     namespace=st.sampled_from(["default", "default", "shop"]),
                     gang=st.sampled_from(["", "ring"]),
@@ -356,7 +382,9 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
         limits = draw(st.sampled_from([(), (), (AttachLimit(DRIVER, 0),), (AttachLimit(DRIVER, 1),)]))
         existing.append(dataclasses.replace(node, pods=tuple(running), attach_limits=limits))
     workloads = []
-    left = _most_pods(len(pools) * sum(len(kind.offerings) for kind in kinds))
+    held, plans = draw(commitments(kinds)) if "commitments" in chosen else ((), ())
+    kept = 2 * sum(r.capacity_type is CapacityType.RESERVED for r in held)
+    left = _most_pods(len(pools) * (kept + sum(len(kind.offerings) for kind in kinds)))
     for w in range(draw(st.integers(1, 3))):
         replicas = draw(st.integers(1, min(3, left)))
         left -= replicas
@@ -401,9 +429,15 @@ def ruled_problems(draw: st.DrawFn, families: tuple[str, ...] = FAMILIES) -> Pro
     return dataclasses.replace(
         problem(workloads, kinds, pools, existing=existing, daemons=daemons),
         gangs=tuple(gangs),
+        reservations=held,
+        savings_plans=plans,
         namespaces=(Namespace("shop", (("team", "a"),)),),
         policies=Policies(
-            gpu_nodes=draw(st.sampled_from(GpuNodePolicy)) if "gpu" in chosen else GpuNodePolicy.IF_CHEAPER,
+            gpu_nodes=draw(
+                st.sampled_from(GpuNodePolicy)
+                if {"gpu", "shares"} & set(chosen)
+                else st.just(GpuNodePolicy.IF_CHEAPER)
+            ),
             spot=draw(SPOT_POLICIES) if "spot" in chosen and draw(st.booleans()) else SpotPolicy(),
             microusd_per_weight_hour=draw(st.sampled_from([0, 7, 20_000, 300_000])) if wishes else 0,
             restart_cost_microusd=draw(st.sampled_from([0, 730_000_000])) if "restarts" in chosen else 0,
@@ -442,7 +476,7 @@ FAMILY_RULES = {
 }
 
 
-FAMILIES_HELD = (*FAMILY_RULES, "preferences", "restarts")
+FAMILIES_HELD = (*FAMILY_RULES, "preferences", "restarts", "shares", "commitments")
 """What the engine can be asked about; wishes are no rules, and nothing waives them."""
 
 

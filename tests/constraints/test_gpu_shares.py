@@ -164,6 +164,22 @@ def test_the_rest_of_a_running_nodes_only_gpu_is_used() -> None:
     assert placement.devices[0].device == 0
 
 
+def test_a_gpu_that_is_taken_by_nobody_told_is_not_shared() -> None:
+    """The only GPU of a running node is not free, and no pod that is told has it: the share needs another."""
+    node = dataclasses.replace(running_gpu_node(1, 600, 1), pods=())
+    question = problem([sharing("p", 300)], [gpu_type("one", 1, 1.0)], existing=[node])
+    assert not decided(question, 1).existing_placements
+
+
+def test_the_verifier_lets_nobody_share_a_gpu_that_is_taken_by_nobody_told() -> None:
+    node = dataclasses.replace(running_gpu_node(1, 600, 1), pods=())
+    free = dataclasses.replace(node, free=resources(32, gpu=1))
+    kinds = [gpu_type("one", 1, 1.0)]
+    decision = decided(problem([sharing("p", 300)], kinds, existing=[free]), 0)
+    found = verify(problem([sharing("p", 300)], kinds, existing=[node]), decision)
+    assert any("device 0 is used, the node has 0 for new pods" in text for text in found), found
+
+
 def test_only_gpus_surely_free_of_running_shares_are_used_where_there_are_several() -> None:
     """Two running shares may be on two of three GPUs: one is surely free, for two halves."""
     question = problem(

@@ -7,7 +7,7 @@ from binwright_optimizer.solve import solve
 from binwright_optimizer.unenforced import WAIVED
 from binwright_optimizer.verify import verify
 from binwright_optimizer.verify.rulebook import stated_rules
-from brute_force import charges, cheapest
+from brute_force import charges, cheapest, paid
 from conformance import PARAMS
 from decisions import placement_of
 from hypothesis import HealthCheck, event, given, settings
@@ -28,7 +28,7 @@ def test_cost_and_feasibility_are_those_of_brute_force(question: Problem) -> Non
     event("no placement of all pods" if placement is None else "placed")
     assert (decision.status is SolutionStatus.COMPLETE) == (placement is not None)
     if placement is not None:
-        total = placement.cost + charges(question, placement.nodes, placement.pods)
+        total = paid(question, placement.nodes) + charges(question, placement.nodes, placement.pods)
         assert decision.total_microusd_per_hour == total
 
 
@@ -45,6 +45,6 @@ def test_wishes_between_pods_are_told_as_they_are_and_bounded(question: Problem)
         assert charges(question, mine.nodes, mine.pods) == (
             decision.total_microusd_per_hour - decision.cost_microusd_per_hour
         )
-        best = placement.cost + charges(question, placement.nodes, placement.pods)
+        best = paid(question, placement.nodes) + charges(question, placement.nodes, placement.pods)
         assert decision.bound_microusd_per_hour <= best <= decision.total_microusd_per_hour
         event("best" if best == decision.total_microusd_per_hour else "not best")

@@ -9,7 +9,7 @@ from binwright_optimizer.model.nodeclasses import AmiFamily, NodeClass
 from binwright_optimizer.model.resources import CPU, PODS
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import verify
-from brute_force import charges, cheapest
+from brute_force import charges, cheapest, paid
 from conformance import PARAMS
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -58,5 +58,5 @@ def test_cost_and_feasibility_are_those_of_brute_force_under_node_classes(questi
     event("no placement of all pods" if placement is None else "placed")
     assert (decision.status is SolutionStatus.COMPLETE) == (placement is not None)
     if placement is not None:
-        total = placement.cost + charges(question, placement.nodes, placement.pods)
+        total = paid(question, placement.nodes) + charges(question, placement.nodes, placement.pods)
         assert decision.total_microusd_per_hour == total

@@ -41,7 +41,7 @@ from builders import (
     problem,
     resources,
 )
-from decisions import bought, decided
+from decisions import bought, charged, decided
 
 
 def sharing(name: str, milli: int, memory_gib: int = 0, replicas: int = 1) -> Workload:
@@ -74,7 +74,7 @@ def shares(*uses: DeviceUse, question: Problem = QUESTION, **claim: Any) -> Deci
     devices = len({use.device for use in uses})
     requests = resources(cpu=3, gpu=devices, pods=3)
     first = dataclasses.replace(decision.node_claims[0], **{"devices": uses, "requests": requests, **claim})
-    return dataclasses.replace(decision, node_claims=(first, *decision.node_claims[1:]))
+    return charged(question, dataclasses.replace(decision, node_claims=(first, *decision.node_claims[1:])))
 
 
 def moved(k: int, device: int) -> tuple[DeviceUse, ...]:

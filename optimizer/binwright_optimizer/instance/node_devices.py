@@ -100,7 +100,8 @@ class NodeDevices:
         running = [pods for pods in node.pods if pods.template.requests[NVIDIA_GPU]]
         shares = [pods.template.gpu_share for pods in running]
         is_one = node.capacity[NVIDIA_GPU] == 1 and not node.free[NVIDIA_GPU]
-        if is_one and sharing.strategy is SharingStrategy.FRACTION and all(shares):
+        # If none is told, somebody unknown has the device, or it does not work.
+        if is_one and sharing.strategy is SharingStrategy.FRACTION and shares and all(shares):
             for pods, share in zip(running, shares, strict=True):
                 assert share is not None
                 milli -= pods.count * share.milli

@@ -8,6 +8,7 @@ from binwright_optimizer.model.cluster import DaemonSet, ExistingNode, RunningPo
 from binwright_optimizer.model.commitments import Reservation, SavingsPlan
 from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
+    AcceleratorUse,
     Alternative,
     Certificate,
     CommitmentUse,
@@ -60,6 +61,7 @@ from binwright_optimizer.model.volumes import AttachLimit, Volume
 
 __all__ = [
     "HOURS_PER_MONTH",
+    "AcceleratorUse",
     "Alternative",
     "AttachLimit",
     "CapacityType",

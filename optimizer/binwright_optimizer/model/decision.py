@@ -116,6 +116,25 @@ class CommitmentUse:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceleratorUse:
+    """Accelerators of one resource on all nodes bought; amounts in devices, thousandths and micro-dollars.
+
+    A device is stranded if nobody uses it although it is bought, and nothing of the problem that asks for
+    one fits beside the pods of its node any more: CPU, memory or pod slots are full. Its cost is its share
+    of what the node costs beyond the cheapest node without accelerators that has as much CPU and memory, in
+    the same zone and bought in the same way, rounded down for each node; of all the node costs if there is
+    none. What is paid already costs nothing.
+    """
+
+    resource: str
+    bought: int = 0
+    used_milli: int = 0
+    stranded_milli: int = 0
+    unused_microusd: int = 0
+    stranded_microusd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NodeClaim:
     """One node to buy.
 
@@ -349,6 +368,8 @@ class Decision:
         Expected cost of interruptions of the pods placed on spot capacity.
     penalties
         Preferences that are not met.
+    accelerators
+        Use of every accelerator resource that is bought, by name.
     """
 
     status: SolutionStatus
@@ -364,6 +385,7 @@ class Decision:
     commitments: tuple[CommitmentUse, ...] = ()
     interruption_microusd_per_hour: int = 0
     penalties: tuple[Penalty, ...] = ()
+    accelerators: tuple[AcceleratorUse, ...] = ()
 
     @property
     def penalty_microusd_per_hour(self) -> int:

@@ -105,7 +105,8 @@ def room_of_node(problem: Problem, node: ExistingNode) -> DeviceRoom:
     """Devices of a running node that are surely free of the pods on it.
 
     Which device a running share is on is not known: devices that running pods request count as taken
-    as a whole, unless the node has one only. Devices of a running node are not cut anew.
+    as a whole, unless the node has one only and it is told who shares it. Devices of a running node are
+    not cut anew.
     """
     pool = next((pool for pool in problem.node_pools if pool.name == node.node_pool), None)
     sharing = pool.gpu_sharing if pool else GpuSharing()
@@ -122,6 +123,7 @@ def room_of_node(problem: Problem, node: ExistingNode) -> DeviceRoom:
         and not count
         and not claimed
         and sharing.strategy is SharingStrategy.FRACTION
+        and running
         and all(pods.template.gpu_share for pods in running)
     ):
         for pods in running:

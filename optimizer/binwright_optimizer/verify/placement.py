@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from binwright_optimizer.model import CapacityType, Decision, Problem, Resources, labels
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
+from binwright_optimizer.verify.accelerators import check_accelerators
 from binwright_optimizer.verify.claims import Alike, Claims, Pods
 from binwright_optimizer.verify.constraints import check_constraints
 from binwright_optimizer.verify.gpu_devices import device_findings, room_of_node
@@ -57,6 +58,7 @@ def check_placement(
     findings += _minimums(problem, alike)
     findings += check_constraints(problem, decision, waived, poll)
     findings += check_penalties(problem, decision)
+    findings += check_accelerators(problem, decision)
     return tuple(findings)
 
 

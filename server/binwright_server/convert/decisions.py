@@ -7,7 +7,6 @@ from functools import cache
 from importlib.metadata import version
 
 from binwright.v1 import decision_pb2
-from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
     Certificate,
@@ -93,7 +92,7 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
                 unused_usd=dollars(use.unused_microusd),
                 stranded_usd=dollars(use.stranded_microusd),
             )
-            for use in accelerator_uses(problem, decision.node_claims)
+            for use in decision.accelerators
         ],
         hourly_interruption_usd=dollars(decision.interruption_microusd_per_hour),
         hourly_interruption_microusd=decision.interruption_microusd_per_hour,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from binwright.v1 import decision_pb2
 from binwright_optimizer.model.decision import (
     HOURS_PER_MONTH,
+    AcceleratorUse,
     Alternative,
     Certificate,
     CommitmentUse,
@@ -101,9 +102,23 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
         ),
         interruption_microusd_per_hour=message.hourly_interruption_microusd,
         penalties=_penalties(problem, message.penalties, out),
+        accelerators=tuple(
+            _accelerators(use, f"accelerators[{k}]", out) for k, use in enumerate(message.accelerators)
+        ),
     )
     out.check()
     return decision
+
+
+def _accelerators(message: decision_pb2.AcceleratorUse, path: str, out: Violations) -> AcceleratorUse:
+    return AcceleratorUse(
+        message.resource,
+        message.bought,
+        message.used_milli,
+        message.stranded_milli,
+        _microusd(message.unused_usd, f"{path}.unused_usd", out),
+        _microusd(message.stranded_usd, f"{path}.stranded_usd", out),
+    )
 
 
 def _pods_by_name(problem: Problem) -> PodIndex:
@@ -183,7 +198,9 @@ def _node_claim(message: decision_pb2.NodeClaim, path: str, index: PodIndex, out
         daemon_overhead=resources_from_map(message.daemon_overhead, f"{path}.daemon_overhead", out),
         pods=_ranges(message.pods, f"{path}.pods", index, out),
         alternatives=tuple(
-            Alternative(a.name, _microusd(a.hourly_price_usd, f"{path}.instance_types[{k}]", out))
+            Alternative(
+                a.name, _microusd(a.hourly_price_usd, f"{path}.instance_types[{k}].hourly_price_usd", out)
+            )
             for k, a in enumerate(message.instance_types)
         ),
         devices=_device_uses(message.devices, f"{path}.devices", index, out),
@@ -201,9 +218,9 @@ def _device_uses(
     )
 
 
-def _microusd(usd: float, path: str, out: Violations) -> int:
+def _microusd(usd: float, field: str, out: Violations) -> int:
     if not 0 <= usd < MICROUSD * MICROUSD:
-        out.add(f"{path}.hourly_price_usd", usd, "is no price")
+        out.add(field, usd, "is no price")
         return 0
     return round(usd * MICROUSD)
 

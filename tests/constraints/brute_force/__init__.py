@@ -4,9 +4,10 @@ Slow and plain on purpose: nothing is counted by class, no answer is carried ove
 with the solver or the verifier. What a rule means is in the docstrings of `binwright_optimizer.model`; how it
 is read here is said beside it.
 
-Not read here: shares of GPUs, MIG, commitments.
+Not read here: shares of GPUs that run already, several savings plans.
 """
 
+from brute_force.commitments import paid
 from brute_force.daemons import daemon_overhead
 from brute_force.devices import devices_by_pod
 from brute_force.fitting import selects_node, tolerates
@@ -31,6 +32,7 @@ __all__ = [
     "existing_nodes",
     "node_labels",
     "options",
+    "paid",
     "running_pods",
     "selected",
     "selects_node",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from binwright_optimizer.model import GpuNodePolicy, Problem, labels
 
+from brute_force.gpu_parts import is_cut
 from brute_force.nodes import Node, Pod
 
 ACCELERATORS = ("nvidia.com/gpu", "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi")
@@ -18,7 +19,8 @@ def gpu_nodes_hold(
     if problem.policies.gpu_nodes is not GpuNodePolicy.NEVER:
         return True
     for pod in placed:
-        asks = any(pod.template.requests[name] for name in ACCELERATORS) or pod.template.device_claims
+        asks = any(name in ACCELERATORS or is_cut(name) for name, _ in pod.template.requests)
+        asks |= bool(pod.template.device_claims)
         if pod.node.existing is not None:
             has = any(pod.node.existing.capacity[name] for name in ACCELERATORS)
             has |= labels.GPU_MODEL in pod.node.labels

@@ -12,6 +12,7 @@ from binwright_optimizer.model import (
     Offering,
     PodTemplate,
     Problem,
+    Reservation,
     Taint,
     labels,
 )
@@ -36,12 +37,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Option:
-    """Something to buy: an offering for a NodePool, with a choice of the pool's custom labels."""
+    """Something to buy: an offering for a NodePool, with a choice of the pool's custom labels.
+
+    ``reservation`` is the one whose capacity it is, if any.
+    """
 
     pool: NodePool
     kind: InstanceType
     offering: Offering
     custom: tuple[tuple[str, str], ...]
+    reservation: Reservation | None = None
 
     def node(self, name: str) -> Node:
         """A node of this option."""
@@ -89,11 +94,6 @@ class Placement:
 
     nodes: list[Node]
     pods: list[Pod]
-
-    @property
-    def cost(self) -> int:
-        """Micro-dollars per hour of the nodes bought."""
-        return sum(n.option.offering.price_microusd_per_hour for n in self.nodes if n.option is not None)
 
 
 def existing_nodes(problem: Problem) -> list[Node]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from binwright_optimizer.model import Operator, Problem, labels
 
+from brute_force.commitments import kept_for_us, reserved_nodes_left
 from brute_force.fitting import satisfies
 from brute_force.nodes import Node, Option
 
@@ -30,9 +31,11 @@ def options(problem: Problem) -> list[Option]:
                 ):
                     assert r.operator is Operator.IN
                     listed[r.key] = listed.get(r.key, set(r.values)) & set(r.values)
-            for offering in kind.offerings:
+            sold = [(offering, None) for offering in kind.offerings]
+            for offering, held in (*sold, *kept_for_us(problem, kind)):
                 for values in itertools.product(*(sorted(listed[key]) for key in sorted(listed))):
-                    option = Option(pool, kind, offering, tuple(zip(sorted(listed), values, strict=True)))
+                    custom = tuple(zip(sorted(listed), values, strict=True))
+                    option = Option(pool, kind, offering, custom, held)
                     if _may_buy(problem, option):
                         found.append(option)
     return sorted(found, key=lambda o: (o.offering.price_microusd_per_hour, o.pool.name, o.kind.name))
@@ -70,4 +73,7 @@ def within_limits(problem: Problem, nodes: Sequence[Node]) -> bool:
         same = [o for o in new if o.kind is option.kind and o.offering is option.offering]
         if option.offering.available is not None and len(same) > option.offering.available:
             return False
-    return True
+    return all(
+        sum(option.reservation is held for option in new) <= left
+        for held, left in zip(problem.reservations, reserved_nodes_left(problem), strict=True)
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from binwright_optimizer.model import Problem
 
+from brute_force.commitments import paid
 from brute_force.devices import devices_by_pod
 from brute_force.fitting import admits
 from brute_force.nodes import Placement, Pod, existing_nodes
@@ -24,7 +25,7 @@ def cheapest(problem: Problem, counts: Sequence[int] | None = None) -> Placement
     best: list[Placement] = []
     least: list[int] = []
     for placement in _placements(problem, wanted, least):
-        total = placement.cost + charges(problem, placement.nodes, placement.pods)
+        total = paid(problem, placement.nodes) + charges(problem, placement.nodes, placement.pods)
         if least and total >= least[0]:
             continue
         if next(broken(problem, placement.nodes, placement.pods), None) is None:
@@ -44,7 +45,7 @@ def _placements(problem: Problem, counts: Sequence[int], least: list[int]) -> It
     nodes, pods = existing_nodes(problem), []
 
     def too_dear() -> bool:
-        return bool(least) and Placement(nodes, []).cost >= least[0]
+        return bool(least) and paid(problem, nodes) >= least[0]
 
     def place(k: int, first: int) -> Iterator[Placement]:
         if too_dear():
