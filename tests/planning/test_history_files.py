@@ -81,8 +81,41 @@ def test_command_writes_a_table_that_plan_reads(tmp_path: Path) -> None:
     tested = CliRunner().invoke(main, [*arguments, "--backtest", "14", "-o", "json"])
     assert tested.exit_code == 0, tested.output
     document = json.loads(tested.stdout)
-    assert document["backtest"]["points"] == 14
+    assert (document["backtest"]["spans"], document["backtest"]["points"]) == (5, 14)
+    assert document["backtest"]["p90"] == 1.0
     assert len(document["demands"]) == 2
+
+
+def test_further_resources_of_a_history_are_those_of_the_forecast(tmp_path: Path) -> None:
+    pytest.importorskip("statsmodels")
+    header = HEADER.replace("profile", "resource:hugepages-2Mi")
+    source = write(tmp_path, [line.replace("office", "64Mi") for line in rows(40)], header)
+    result = CliRunner().invoke(main, ["plan", "history", source, "--quarters", "1", "--backtest", "7"])
+    assert result.exit_code == 0, result.output
+    table = CliRunner().invoke(main, ["plan", "history", source, "--quarters", "1", "-o", "csv"]).stdout
+    target = tmp_path / "forecast.csv"
+    target.write_text(table, encoding="utf-8")
+    (workload,) = read_forecast(str(target)).workloads
+    assert workload.template.requests["hugepages-2Mi"] == 64 * 2**20
+
+
+def test_backtest_is_told_beside_a_table_of_bands_too(tmp_path: Path) -> None:
+    """Five whole spans of a week lie behind three weeks: the exact pattern holds in all of them."""
+    pytest.importorskip("statsmodels")
+    arguments = [
+        "plan",
+        "history",
+        write(tmp_path, rows(60)),
+        "--season",
+        "7",
+        "--backtest",
+        "7",
+        "-o",
+        "csv",
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert "backtest: of 5 spans of 7 points the highest point lay at or below p50 in" in result.stderr
+    assert "backtest" not in result.stdout
 
 
 def test_short_history_is_bad_input(tmp_path: Path) -> None:

@@ -343,6 +343,7 @@ def test_usage_of_a_period_that_begins_after_its_end_is_refused(saved: Path, tmp
         (",10,5", ",-10,5", "line 4: node_hours: must not be negative (got '-10')"),
         (",10,5", ",10,x", "line 4: cost_usd:"),
         ("node_hours", "hours", "hours: unknown column"),
+        ("cost_usd", "resource:cpu", "resource:cpu: unknown column: the table is not one of pods"),
     ],
 )  # fmt: skip
 def test_mistake_in_usage_names_line_column_and_value(

@@ -85,7 +85,7 @@ def test_history_becomes_bands_and_says_how_such_bands_held(tmp_path: Path) -> N
     forecast = read_forecast(folder(tmp_path, REMEMBERED, history=past(60)))
     assert [d.band for d in forecast.demands] == [Band(20, 20, 20)]
     (test,) = forecast.backtests
-    assert (test.workload, test.points, test.p50) == ("api", 14, 1.0)
+    assert (test.workload, test.spans, test.points, test.p50) == ("api", 3, 14, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_mistake_in_a_load_is_named(tmp_path: Path, forecast: str, load: str, me
         (REMEMBERED.replace("backtest: 14", "season: 1"), past(60),
          "history.season: must be 0 for none, or at least 2 points (got '1')"),
         (REMEMBERED.replace("periods: [2027-Q1]\n", ""), past(60), "history: needs the forecast's periods"),
-        (REMEMBERED.replace("backtest: 14", "backtest: 59"), past(60), "is too short to test 59 steps"),
+        (REMEMBERED.replace("backtest: 14", "backtest: 59"), past(60), "is too short to test spans of 59"),
     ],
 )  # fmt: skip
 def test_mistake_in_a_history_is_named(tmp_path: Path, forecast: str, history: str, message: str) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binwright_clients.cli.plan_reference_view import plain_table, price_source_lines, warning_lines
-from binwright_clients.cli.render.text import dollars, literal, percent, some
+from binwright_clients.cli.render.text import counted, dollars, literal, percent, some
 from binwright_clients.cli.today import today
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def plan_view(found: Plan) -> RenderableType:
 def backtest_lines(forecast: Forecast) -> list[str]:
     """How often bands made from histories held in the past."""
     return [
-        f"backtest of {test.workload} in {test.region} over {test.points} points: {percent(test.p50)} lay "
-        f"at or below p50, {percent(test.p90)} below p90, {percent(test.p99)} below p99"
+        f"backtest of {test.workload} in {test.region}: of {counted(test.spans, 'span')} of {test.points} "
+        f"points the highest point lay at or below p50 in {percent(test.p50)}, p90 in {percent(test.p90)}, "
+        f"p99 in {percent(test.p99)}"
         for test in forecast.backtests
     ]
 

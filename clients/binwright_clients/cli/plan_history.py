@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 from binwright_optimizer.errors import PlanningError
@@ -18,9 +19,12 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_reference_view import plain_table
-from binwright_clients.cli.render.text import literal, percent
+from binwright_clients.cli.render.text import counted, literal, percent
 from binwright_clients.forecast.bands import HistoryBand, history_bands
 from binwright_clients.forecast.history import read_histories
+
+if TYPE_CHECKING:
+    from binwright_optimizer.planning.history import Coverage
 
 
 @click.command(
@@ -50,21 +54,24 @@ from binwright_clients.forecast.history import read_histories
     "test_points",
     type=click.IntRange(1, 400),
     metavar="POINTS",
-    help="Forecast the last so many points from those before them, and say how often the bands held.",
+    help="Forecast the last spans of so many points, each from those before it, and say how often the bands "
+    "held.",
 )
 @output_option("csv")
 def history(path: str, season: int, quarters: int, test_points: int | None, output: str) -> None:
     """Turn histories (CSV, Parquet) into bands for the coming quarters.
 
     Seasonal exponential smoothing gives the middle; the errors that forecasts of the same distance would
-    have made within the history give the bands. A quarter's band is that of its busiest point.
+    have made within the history give the width. A quarter's band holds the quantiles of its highest point,
+    whichever that will be, over simulated paths of the model; --backtest says how often such bands held.
 
     Columns: workload, region, date (2026-05-01), replicas (at the busiest hour of the day or week that begins
     then); optional ones are carried over to the forecast: cpu_milli, memory_mib, gpu_count, gpu_models,
-    capacity_type, profile.
+    capacity_type, profile, resource:NAME.
     """
     # Imported on first use: the statistics take more than a second.
-    from binwright_optimizer.planning.history import backtest, pooled
+    from binwright_optimizer.planning.history import pooled
+    from binwright_optimizer.planning.peaks import backtest_peaks
 
     histories = read_histories(path)
     lines = [
@@ -75,11 +82,13 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
     coverage = None
     if test_points is not None:
         try:
-            coverage = pooled([backtest(known.values, test_points, season) for known in histories])
+            coverage = pooled([backtest_peaks(known.values, test_points, season) for known in histories])
         except PlanningError as error:
             raise BadInput(f"{path}: {error}") from error
     if output == "csv":
         click.echo(_forecast_table(lines), nl=False)
+        if coverage is not None:
+            click.echo(_backtest_line(coverage, test_points), err=True)
         return
     document = {
         "demands": [
@@ -95,7 +104,13 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
         ],
         "backtest": None
         if coverage is None
-        else {"points": coverage.points, "p50": coverage.p50, "p90": coverage.p90, "p99": coverage.p99},
+        else {
+            "spans": coverage.points,
+            "points": test_points,
+            "p50": coverage.p50,
+            "p90": coverage.p90,
+            "p99": coverage.p99,
+        },
     }
     if output == "json":
         click.echo(json.dumps(document, indent=2))
@@ -117,13 +132,16 @@ def history(path: str, season: int, quarters: int, test_points: int | None, outp
                 line.period.name,
                 *(f"{value:,}" for value in _amounts(line)),
             )
-        said = (
-            ""
-            if coverage is None
-            else f"\nbacktest over {coverage.points} points: {percent(coverage.p50)} lay at or below p50, "
-            f"{percent(coverage.p90)} below p90, {percent(coverage.p99)} below p99"
-        )
+        said = "" if coverage is None else f"\n{_backtest_line(coverage, test_points)}"
         print_table(Group(table, Text(said)))
+
+
+def _backtest_line(coverage: Coverage, points: int | None) -> str:
+    return (
+        f"backtest: of {counted(coverage.points, 'span')} of {points} points the highest point lay at "
+        f"or below p50 in {percent(coverage.p50)}, p90 in {percent(coverage.p90)}, p99 in "
+        f"{percent(coverage.p99)}"
+    )
 
 
 def _amounts(line: HistoryBand) -> tuple[int, int, int]:

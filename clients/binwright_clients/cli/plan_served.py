@@ -118,6 +118,7 @@ def backtest_documents(asked: Forecast) -> list[dict[str, Any]]:
         {
             "workload": test.workload,
             "region": test.region,
+            "spans": test.spans,
             "points": test.points,
             "p50": test.p50,
             "p90": test.p90,

@@ -1,4 +1,4 @@
-"""Bands for the periods of a forecast from a history, and how often such bands held in the past."""
+"""Bands for the periods of a forecast from a history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HistoryBand:
 
 
 def history_bands(path: str, known: History, season: int, periods: Sequence[Period]) -> Iterator[HistoryBand]:
-    """The band of each period, that of its busiest point.
+    """The band of each period: quantiles of its highest point, whichever that will be.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def history_bands(path: str, known: History, season: int, periods: Sequence[Peri
         If the history is too short, or does not end before the first period.
     """
     # Imported on first use: the statistics take more than a second.
-    from binwright_optimizer.planning.history import outlook
+    from binwright_optimizer.planning.peaks import peaks
 
     last = known.days[-1]
     if periods[0].start <= last:
@@ -43,20 +43,19 @@ def history_bands(path: str, known: History, season: int, periods: Sequence[Peri
             value=str(last),
         )
     horizon = math.ceil((periods[-1].end - last).days / known.step.days)
-    try:
-        seen = outlook(known.values, horizon, season)
-    except PlanningError as error:
-        raise InputError.of(path, f"{known.workload} in {known.region}: {error}") from error
+    spans = []
     for period in periods:
-        inside = [at for at in range(horizon) if period.start <= last + (at + 1) * known.step < period.end]
+        inside = [at for at in range(1, horizon + 1) if period.start <= last + at * known.step < period.end]
         if not inside:
             raise InputError.of(
                 path,
                 f"{known.workload} in {known.region}: {period.name} is shorter than the "
                 f"{known.step.days} days between two points",
             )
-        amounts = (
-            max(math.ceil(round(float(quantile[at]), 6)) for at in inside)
-            for quantile in (seen.p50, seen.p90, seen.p99)
-        )
-        yield HistoryBand(known, period, Band(*amounts))
+        spans.append(range(inside[0], inside[-1] + 1))
+    try:
+        found = peaks(known.values, spans, season)
+    except PlanningError as error:
+        raise InputError.of(path, f"{known.workload} in {known.region}: {error}") from error
+    for period, quantiles in zip(periods, found, strict=True):
+        yield HistoryBand(known, period, Band(*(math.ceil(round(float(most), 6)) for most in quantiles)))

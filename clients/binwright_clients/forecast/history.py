@@ -2,7 +2,8 @@
 
 Columns: ``workload``, ``region``, ``date`` (``2026-05-01``) and ``replicas``, at the busiest hour of the
 day or week that begins then. Further columns are those of a forecast table's shape (``cpu_milli``,
-``memory_mib``, ``gpu_count``, ``gpu_models``, ``capacity_type``, ``profile``) and are carried over to it.
+``memory_mib``, ``gpu_count``, ``gpu_models``, ``capacity_type``, ``profile``, ``resource:<name>``) and are
+carried over to it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.table import parse_date
 from binwright_clients.sources import Format, read_source
 from binwright_clients.tables import cells
-from binwright_clients.tables.columns import required_columns
+from binwright_clients.tables.columns import RESOURCE_PREFIX, required_columns
 from binwright_clients.tables.rows import read_table
 
 SHAPE = ("cpu_milli", "memory_mib", "gpu_count", "gpu_models", "capacity_type", "profile")
@@ -61,12 +62,13 @@ def read_histories(path: str) -> tuple[History, ...]:
     problems = Problems()
     table = read_table(source, problems)
     needed = ("workload", "region", "date", "replicas")
-    columns = required_columns(table, needed, frozenset(SHAPE), path)
+    columns = required_columns(table, needed, frozenset(SHAPE), path, has_resources=True)
     found: dict[tuple[str, str], History] = {}
     for line, row in table.rows:
         place = table.place(line)
         texts = {name: row[at].strip() for name, at in columns.index.items()}
         shape = {name: texts[name] for name in SHAPE if name in texts}
+        shape |= {RESOURCE_PREFIX + name: row[at].strip() for name, at in columns.resources}
         key = texts["workload"], texts["region"]
         before = len(problems)
         for name in ("workload", "region"):

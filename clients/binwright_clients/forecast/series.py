@@ -103,15 +103,15 @@ class SeriesReader:
     def _backtest(self, path: str, file: str, one: Any, points: int, season: int) -> Backtest:
         # Imported on first use: the statistics take more than a second.
         from binwright_optimizer.errors import PlanningError
-        from binwright_optimizer.planning.history import backtest
+        from binwright_optimizer.planning.peaks import backtest_peaks
 
         if points < 1:
             raise InputError.of(file, "must be at least one point", field=path, value=points)
         try:
-            seen = backtest(one.values, points, season)
+            seen = backtest_peaks(one.values, points, season)
         except PlanningError as error:
             raise InputError.of(file, f"{one.workload} in {one.region}: {error}") from error
-        return Backtest(one.workload, one.region, seen.points, seen.p50, seen.p90, seen.p99)
+        return Backtest(one.workload, one.region, seen.points, points, seen.p50, seen.p90, seen.p99)
 
     def load(
         self, path: str, workload: str, entry: Mapping[str, Any], requests: Resources

@@ -35,8 +35,15 @@ class Columns:
     resources: tuple[tuple[str, int], ...]
 
 
-def required_columns(table: Table, needed: Sequence[str], known: frozenset[str], path: str) -> Columns:
+def required_columns(
+    table: Table, needed: Sequence[str], known: frozenset[str], path: str, *, has_resources: bool = False
+) -> Columns:
     """Columns of a table of which some must be there; none has another spelling.
+
+    Parameters
+    ----------
+    has_resources
+        Whether the table may have ``resource:`` columns.
 
     Raises
     ------
@@ -44,6 +51,13 @@ def required_columns(table: Table, needed: Sequence[str], known: frozenset[str],
         If one is missing, unknown, or says the same as another.
     """
     columns = find_columns(table, known | frozenset(needed), {}, frozenset())
+    if columns.resources and not has_resources:
+        raise InputError.of(
+            path,
+            "unknown column: the table is not one of pods",
+            place=table.header_place,
+            field=RESOURCE_PREFIX + columns.resources[0][0],
+        )
     missing = [name for name in needed if name not in columns.index]
     if missing:
         raise InputError.of(

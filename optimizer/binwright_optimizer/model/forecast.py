@@ -226,10 +226,19 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """How often bands made from a history held in its own past: share of points at or below each quantile."""
+    """How often bands made from a history held in its own past.
+
+    Parameters
+    ----------
+    spans, points
+        Spans forecast from what was before them, and points of each.
+    p50, p90, p99
+        Share of the spans whose highest point lay at or below each quantile.
+    """
 
     workload: str
     region: str
+    spans: int
     points: int
     p50: float
     p90: float

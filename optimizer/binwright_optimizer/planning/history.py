@@ -87,14 +87,12 @@ def outlook(values: Sequence[float], horizon: int, season: int = 0) -> Outlook:
     >>> [round(float(value)) for value in steady.p99]
     [100, 100, 100]
     """
-    history = _checked(values, horizon, season)
-    logs = np.log1p(history)
-    if np.ptp(logs) == 0:
-        same = np.full(horizon, history[0])
+    fitted = fit_history(values, horizon, season)
+    if fitted is None:
+        same = np.full(horizon, float(values[0]))
         return Outlook(same, same, same)
-    ahead = _forecasts(logs, horizon, season)
-    past = _past(logs, ahead)
-    middle = ahead[-1]
+    past = fitted.past
+    middle = fitted.middle
     amounts = [np.maximum(np.expm1(middle + past.reach(level) * past.deviations), 0.0) for level in QUANTILES]
     # Draws may put a quantile of few below that of fewer.
     return Outlook(*np.maximum.accumulate(np.array(amounts)))
@@ -112,7 +110,7 @@ def backtest(values: Sequence[float], horizon: int, season: int = 0, origins: in
     hits = np.zeros(len(QUANTILES))
     for back in range(origins):
         cut = len(history) - horizon - back
-        if cut < _least(season):
+        if cut < least_points(season):
             raise PlanningError(
                 f"a history of {len(history)} points is too short to test {horizon} steps {origins} times"
             )
@@ -138,7 +136,8 @@ def pooled(coverages: Sequence[Coverage]) -> Coverage:
     )
 
 
-def _least(season: int) -> int:
+def least_points(season: int) -> int:
+    """Points of the shortest history that is forecast."""
     return max(LEAST_POINTS, 3 * season)
 
 
@@ -148,9 +147,9 @@ def _checked(values: Sequence[float], horizon: int, season: int) -> Float:
         raise PlanningError(f"the horizon must be at least one step: {horizon}")
     if season < 0 or season == 1:
         raise PlanningError(f"a season has at least two steps, or is 0 for none: {season}")
-    if len(history) < _least(season):
+    if len(history) < least_points(season):
         raise PlanningError(
-            f"a history of {len(history)} points is too short: it takes {_least(season)}"
+            f"a history of {len(history)} points is too short: it takes {least_points(season)}"
             + (f", three seasons of {season}" if season else "")
         )
     if not np.all(np.isfinite(history)) or np.any(history < 0):
@@ -158,8 +157,53 @@ def _checked(values: Sequence[float], horizon: int, season: int) -> Float:
     return history
 
 
-def _forecasts(logs: Float, horizon: int, season: int) -> Float:
-    """Forecasts (origin, step) from every point of the history, with the parameters of the whole."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """The model of a history, on the logarithmic scale.
+
+    Parameters
+    ----------
+    middle
+        (step,): forecasts from the last point.
+    past
+        How wrong such forecasts would have been.
+    innovations
+        (point,): errors of one step, their warm-up left out.
+    level, trend, seasonal, damping
+        How much of an innovation goes into each state, and what is left of a trend a step later.
+    season
+        Steps of a season; 0 for none.
+    """
+
+    middle: Float
+    past: Past
+    innovations: Float
+    level: float
+    trend: float
+    seasonal: float
+    damping: float
+    season: int
+
+    def carried(self, steps: int) -> Float:
+        """Share of an innovation that is in the value 1, 2 ... steps after it, (step,)."""
+        after = np.arange(1, steps + 1)
+        found: Float = self.level + self.trend * np.cumsum(self.damping**after)
+        if self.season:
+            found = found + np.where(after % self.season == 0, self.seasonal, 0.0)
+        return found
+
+
+def fit_history(values: Sequence[float], horizon: int, season: int) -> Fitted | None:
+    """The model of a history; None where the history never moves.
+
+    Raises
+    ------
+    PlanningError
+        As `outlook`.
+    """
+    logs = np.log1p(_checked(values, horizon, season))
+    if np.ptp(logs) == 0:
+        return None
     # Imported on first use: it takes more than a second.
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
@@ -174,22 +218,33 @@ def _forecasts(logs: Float, horizon: int, season: int) -> Float:
             seasonal="add" if season else None,
             seasonal_periods=season or None,
         )
-        fitted = model.fit(disp=False)
-    damping = float(fitted.params[model.param_names.index("damping_trend")])
+        results = model.fit(disp=False)
+    found = dict(zip(model.param_names, map(float, results.params), strict=True))
+    damping = found["damping_trend"]
     steps = np.arange(1, horizon + 1)
     growth = np.cumsum(damping**steps)
-    ahead: Float = np.asarray(fitted.level)[:, None] + np.asarray(fitted.slope)[:, None] * growth
+    # Forecasts (origin, step) from every point of the history, with the parameters of the whole.
+    ahead: Float = np.asarray(results.level)[:, None] + np.asarray(results.slope)[:, None] * growth
     if season:
         # the state of the same phase in the last season known at the origin
         origins = np.arange(len(logs))[:, None]
         phases = origins + steps - season * -(-steps // season)
-        seasonal = np.asarray(fitted.season)
+        seasonal = np.asarray(results.season)
         ahead = ahead + seasonal[np.maximum(phases, 0)]
-    return ahead
+    return Fitted(
+        ahead[-1],
+        _past(logs, ahead),
+        np.asarray(results.resid)[_WARM_UP:],
+        found["smoothing_level"],
+        found["smoothing_trend"],
+        found.get("smoothing_seasonal", 0.0),
+        damping,
+        season,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Past:
+class Past:
     """How wrong forecasts would have been within the history.
 
     Parameters
@@ -222,7 +277,7 @@ class _Past:
         return np.asarray(t.ppf(level, np.maximum(self.freedom, TAIL_FREEDOM)))
 
 
-def _past(logs: Float, ahead: Float) -> _Past:
+def _past(logs: Float, ahead: Float) -> Past:
     horizon = ahead.shape[1]
     deviations, freedom = np.zeros(horizon), np.ones(horizon)
     longest = min(horizon, (len(logs) - _WARM_UP) // 2)
@@ -244,7 +299,7 @@ def _past(logs: Float, ahead: Float) -> _Past:
             errors = logs[_WARM_UP + 2 * at :] - ahead[_WARM_UP + at : len(logs) - at, at - 1]
             draws.append(errors / scales)
             independent += (count - at) // at
-    return _Past(
+    return Past(
         np.maximum.accumulate(deviations),
         freedom,
         np.sort(np.concatenate(draws)) if draws else np.zeros(0),

@@ -125,6 +125,7 @@ class Statement:
                 {
                     "workload": test.workload,
                     "region": test.region,
+                    "spans": test.spans,
                     "points": test.points,
                     "p50": test.p50,
                     "p90": test.p90,
