@@ -50,7 +50,7 @@ def used(requests: Iterable[Request]) -> set[tuple[str, str]]:
     found = set()
     for method, path, query in requests:
         parts = path.removeprefix("/api/v1/").split("/")
-        if parts[0] == "namespaces":
+        if parts[0] == "namespaces" and len(parts) > 2:
             parts = parts[2:]
         resource = "/".join((parts[0], *parts[2:]))
         verb = "create" if method == "POST" else "get" if len(parts) > 1 else "list"

@@ -77,6 +77,16 @@ class Cluster:
         )
         return self
 
+    def namespace(self, name: str, labels: Mapping[str, str]) -> Cluster:
+        """Add a namespace with labels, or change them."""
+        self.update.namespaces.add(name=name, labels=labels)
+        return self
+
+    def without_namespace(self, name: str) -> Cluster:
+        """Delete a namespace."""
+        self.update.deleted_namespaces.append(name)
+        return self
+
     def without_node(self, name: str) -> Cluster:
         """Delete a node."""
         self.update.deleted_nodes.append(name)

@@ -1,4 +1,4 @@
-"""A stand-in for an API server: lists and watches nodes and pods over real HTTP."""
+"""A stand-in for an API server: lists and watches nodes, pods and namespaces over real HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-_PATHS = {"/api/v1/nodes": "nodes", "/api/v1/pods": "pods"}
+_PATHS = {"/api/v1/nodes": "nodes", "/api/v1/pods": "pods", "/api/v1/namespaces": "namespaces"}
 
 
 class FakeApiServer:
@@ -20,9 +20,11 @@ class FakeApiServer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._objects: dict[str, dict[str, dict[str, Any]]] = {"nodes": {}, "pods": {}}
-        self._watches: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = {"nodes": [], "pods": []}
-        self._history: dict[str, list[tuple[int, dict[str, Any]]]] = {"nodes": [], "pods": []}
+        self._objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in _PATHS.values()}
+        self._watches: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = {
+            kind: [] for kind in _PATHS.values()
+        }
+        self._history: dict[str, list[tuple[int, dict[str, Any]]]] = {kind: [] for kind in _PATHS.values()}
         self._version = 10
         self.lists = 0
         self.port = 0

@@ -104,6 +104,30 @@ def test_node_of_a_pod_to_keep_away_from_scores_nothing_and_is_left_to_kube_sche
     assert scores["b"] >= 4
 
 
+@pytest.mark.parametrize("are_whole", [False, True], ids=["names", "whole-nodes"])
+def test_node_whose_host_port_is_taken_scores_nothing_and_is_left_to_kube_scheduler(are_whole: bool) -> None:
+    """On a host network every port of a container is one of the node."""
+    requests = {"requests": {"cpu": "1"}}
+    containers = [{"name": "main", "resources": requests, "ports": [{"containerPort": 9100}]}]
+    exporter = pod_json("exporter", containers=containers, hostNetwork=True)
+    containers = [
+        {"name": "main", "resources": requests, "ports": [{"hostPort": 9100, "hostIP": "10.0.0.1"}]}
+    ]
+    asking = pod_json("asking", containers=containers)
+    cluster = Cluster().node("a").node("b").pod("exporter", "a", read_template(exporter))
+    body = {"Pod": asking, "NodeNames": ["a", "b"]}
+    if are_whole:
+        body = {"Pod": asking, "Nodes": {"items": [node_json("a"), node_json("b")]}}
+    with serving() as server, extending(server.address) as webhook:
+        put(server.address, cluster)
+        _, passed = webhook.post("filter", body)
+        _, scored = webhook.post("prioritize", body)
+    assert passed["FailedNodes"] == {}
+    scores = {entry["Host"]: entry["Score"] for entry in scored}
+    assert scores["a"] == 0
+    assert scores["b"] >= 4
+
+
 @pytest.mark.parametrize("keys", [("Pod", "NodeNames"), ("pod", "nodeNames"), ("pod", "nodenames")])
 def test_keys_are_read_in_any_case(webhook: Webhook, keys: tuple[str, str]) -> None:
     status, answer = webhook.post("filter", {keys[0]: pod_json(), keys[1]: ["a", "b"]})

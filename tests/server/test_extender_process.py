@@ -117,7 +117,7 @@ def test_watch_keeps_the_picture_current_through_changes_and_restarts(
     code, log = extender.stop()
     assert code == 0
     assert "Traceback" not in log
-    assert log.count("nodes default/broken is left out: Node: status.allocatable[cpu]") == 1
+    assert log.count("node broken is left out: Node: status.allocatable[cpu]") == 1
 
 
 def test_unreachable_api_server_is_told_in_the_protocols_form_and_in_the_log(

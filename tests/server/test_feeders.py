@@ -59,6 +59,7 @@ async def feeding(world: World, name: str, *nodes: str) -> AsyncIterator[Feed]:
     feed = Feed(world.backend(name))
     feed.put(Listed("nodes", tuple(node_json(node) for node in nodes)))
     feed.put(Listed("pods", ()))
+    feed.put(Listed("namespaces", ()))
     task = asyncio.create_task(feed.run())
     try:
         yield feed
@@ -125,29 +126,26 @@ def test_objects_that_become_unreadable_are_deleted_instead_of_staying_as_they_w
     assert list(world.state.nodes) == ["b"]
     assert len(world.snapshots) == 1, "a deletion is enough"
     assert [record.getMessage().split(" is left out")[0] for record in caplog.records] == [
-        "nodes default/a",
-        "pods default/p",
+        "node a",
+        "pod default/p",
     ]
 
 
 def test_rules_that_plans_pass_over_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    term = {"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "shop"}}}
-    anti = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    ports = [{"hostPort": 80}, {"hostPort": 80, "hostIP": "10.0.0.1"}]  # a node cannot give both
+    clashing = [{"name": "main", "resources": {"requests": {"cpu": "1"}}, "ports": ports}]
 
     async def told() -> None:
         world = World()
         async with feeding(world, "first", "a") as feed:
             for name in ("p", "q"):
-                feed.put(Changed("pods", pod_json(name, affinity=anti), False))
+                feed.put(Changed("pods", pod_json(name, containers=clashing), False))
             feed.put(Changed("pods", pod_json("plain"), False))
             await until(lambda: len(world.state.pods) == 3)
 
     asyncio.run(told())
     (record,) = (record for record in caplog.records if record.levelname == "WARNING")
-    assert (
-        "(pod default/p for one) carry affinity.podAntiAffinity with a namespaceSelector"
-        in record.getMessage()
-    )
+    assert "(pod default/p for one) carry host ports that clash with each other" in record.getMessage()
 
 
 def test_pod_whose_rules_make_no_sense_takes_its_room_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
@@ -192,3 +190,43 @@ def test_updates_without_a_name_are_taken_from_anybody() -> None:
         response = asyncio.run(world.service.UpdateCluster(request, None))  # type: ignore[arg-type]
         assert not response.is_standing_by
     assert sorted(world.state.nodes) == ["e2"]
+
+
+def test_labels_of_namespaces_are_told_as_they_change() -> None:
+    def labelled(team: str) -> dict[str, Any]:
+        return {"metadata": {"name": "shop", "labels": {"team": team}}, "status": {"phase": "Active"}}
+
+    async def told() -> None:
+        world = World()
+        async with feeding(world, "first", "a") as feed:
+            feed.put(Changed("namespaces", labelled("x"), False))
+            await until(lambda: world.state.namespaces.labels("shop").get("team") == "x")
+            feed.put(Changed("namespaces", labelled("y"), False))
+            await until(lambda: world.state.namespaces.labels("shop").get("team") == "y")
+            feed.put(Listed("namespaces", (labelled("z"),)))
+            await until(lambda: world.state.namespaces.labels("shop").get("team") == "z")
+            feed.put(Changed("namespaces", labelled("z"), True))
+            await until(lambda: "team" not in world.state.namespaces.labels("shop"))
+
+    asyncio.run(told())
+
+
+def test_nothing_is_told_before_all_kinds_are_listed() -> None:
+    """Without the labels of namespaces a rule could be taken for one that binds nobody."""
+
+    async def told() -> World:
+        world = World()
+        feed = Feed(world.backend("first"))
+        task = asyncio.create_task(feed.run())
+        feed.put(Listed("nodes", (node_json("a"),)))
+        feed.put(Listed("pods", ()))
+        await asyncio.sleep(0.2)
+        assert not world.snapshots
+        feed.put(Listed("namespaces", ()))
+        await until(lambda: bool(world.snapshots))
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return world
+
+    assert asyncio.run(told()).state.nodes.keys() == {"a"}

@@ -60,7 +60,7 @@ class Asked:
 
     def plan(self) -> Plan:
         """Plan and let the plan come into force."""
-        planning = PlanningProblem(self.state.nodes, self.state.pods)
+        planning = PlanningProblem(self.state.nodes, self.state.pods, self.state.namespaces)
         plan = numbered(planning.plan(solve(planning.problem(), SolveParams(deadline_s=5.0))), 1)
         asyncio.run(self.service.put_plan(plan))
         return plan
@@ -291,7 +291,7 @@ def test_arrays_and_verdicts_agree_with_the_domain_model_after_any_changes(
                 and all(free.get(r, 0) >= amount for r, amount in (*pod_template.requests, (PODS, 1)))
             )
             assert (asked.filter(message, name)[0] == [name]) is fits
-    plan = PlanningProblem(state.nodes, state.pods)
+    plan = PlanningProblem(state.nodes, state.pods, state.namespaces)
     assert plan.is_empty or plan.problem().workloads
 
 
@@ -399,7 +399,7 @@ def test_plan_on_old_prices_of_a_catalogue_says_so() -> None:
     asked = Asked(cluster)
     assert asked.plan().warnings == ()
     asked.put(delta().node("sold", labels=sold, price=None))
-    planning = PlanningProblem(asked.state.nodes, asked.state.pods)
+    planning = PlanningProblem(asked.state.nodes, asked.state.pods, asked.state.namespaces)
     decision = solve(planning.problem(), SolveParams(deadline_s=5.0))
     (warning,) = planning.plan(decision, datetime.date(2027, 7, 20)).warnings
     assert warning.startswith("on-demand prices are up to 365 days old")

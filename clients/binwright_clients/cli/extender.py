@@ -57,8 +57,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--watch",
     is_flag=True,
-    help="Keep the server's picture of the cluster current: watch nodes and pods, in the cluster or by"
-    " kubeconfig.",
+    help="Keep the server's picture of the cluster current: watch nodes, pods and namespaces, in the"
+    " cluster or by kubeconfig.",
 )
 @click.option(
     "--bind",
@@ -116,7 +116,8 @@ def extender(
     It answers filter, prioritize and preempt by asking a Binwright server (--server, by default
     127.0.0.1:50051), whose scores follow the cheapest plan for the whole cluster; of the nodes that
     evictions would free, those remain where least is lost and that the plan would choose. Nodes that
-    break required rules between pods score nothing; kube-scheduler checks these itself. While the
+    break required rules between pods, or have a host port taken, score nothing; kube-scheduler checks
+    these itself. While the
     server restarts, calls are tried again; a call that cannot be answered in time says so, and with
     "ignorable: true", as --print-config writes it, kube-scheduler goes on without.
     """

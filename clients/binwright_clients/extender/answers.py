@@ -15,7 +15,7 @@ from binwright.v1 import scheduling_service_pb2
 
 from binwright_clients.extender.arguments import Victims
 from binwright_clients.extender.candidates import Candidates
-from binwright_clients.extender.ratings import BETWEEN_PODS, Ratings
+from binwright_clients.extender.ratings import LEFT_TO_SCHEDULER, Ratings
 
 MAX_EXTENDER_PRIORITY = 10
 MOST_NAMES = 100_000
@@ -80,7 +80,7 @@ def filter_result_of_nodes(
     unresolvable: dict[str, str] = {}
     passed = list(response.passed)
     for reason in response.refused:
-        if reason.constraint in BETWEEN_PODS:  # as in `Ratings.of`
+        if reason.constraint in LEFT_TO_SCHEDULER:  # as in `Ratings.of`
             passed += reason.positions
             continue
         into = unresolvable if reason.is_unresolvable else failed

@@ -1,4 +1,4 @@
-"""A live cluster's nodes and pods: listed once, then watched."""
+"""A live cluster's nodes, pods and namespaces: listed once, then watched."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from binwright_clients.cluster.api import ClusterApi, ObjectList, WatchEvent
 from binwright_clients.cluster.errors import ClusterError
 from binwright_clients.cluster.follow import Follower
-from binwright_clients.cluster.kinds import NODES, PODS, Kind
+from binwright_clients.cluster.kinds import NAMESPACES, NODES, PODS, Kind
 from binwright_clients.cluster.outage import Outage
 
-WATCHED_KINDS = (NODES, PODS)
+WATCHED_KINDS = (NODES, PODS, NAMESPACES)
 """What the server's picture of the cluster is made of."""
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ Event = Listed | Changed
 
 
 class ClusterWatch:
-    """Follows nodes and pods in a thread each and hands over what happens.
+    """Follows each kind in a thread of its own and hands over what happens.
 
     Parameters
     ----------

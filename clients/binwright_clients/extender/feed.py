@@ -10,16 +10,23 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from binwright.v1 import problem_pb2
 from binwright.v1 import scheduling_service_pb2 as api
 from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.errors import InputError
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.cluster import Changed, Event
-from binwright_clients.extender.objects import has_ended, read_node, read_pod, rules_unplanned
+from binwright_clients.extender.objects import (
+    has_ended,
+    read_namespace,
+    read_node,
+    read_pod,
+    rules_unplanned,
+)
 from binwright_clients.rpc_errors import SnapshotNeededError
 
 GATHER_S = 0.02
@@ -31,40 +38,52 @@ HEARTBEAT_S = 0.5
 SEND_S = 30.0
 PAUSE_S = 0.2
 
-_KINDS = frozenset({"nodes", "pods"})
+_READ: dict[str, Callable[[Any], Message]] = {
+    "nodes": read_node,
+    "pods": read_pod,
+    "namespaces": read_namespace,
+}
+"""Kinds that an update has, with what reads an object of each."""
 
 _log = logging.getLogger(__name__)
 
 
-_INDEXED = re.compile(r"^(nodes|pods)\[(\d+)\]")
+_INDEXED = re.compile(r"^(nodes|pods|namespaces)\[(\d+)\]")
 """Objects in the paths of a server's complaints."""
 
-PodKey = tuple[str, str]
+Key = tuple[str, str]
+"""Namespace and name; the namespace of nodes and namespaces is empty."""
+
+Message = api.ClusterNode | api.ClusterPod | problem_pb2.Namespace
 
 
 class Pending:
-    """What changed since the last update: the latest of each object, None if it is gone.
+    """What changed since the last update: the latest of each object by kind, None if it is gone.
 
     The latest only, as an update says what is gone before it says what is there.
     """
 
     def __init__(self) -> None:
-        self.nodes: dict[str, api.ClusterNode | None] = {}
-        self.pods: dict[PodKey, api.ClusterPod | None] = {}
+        self.changes: dict[str, dict[Key, Message | None]] = {kind: {} for kind in _READ}
 
     def request(self, epoch: str) -> api.UpdateClusterRequest:
         """The delta on a snapshot."""
+        gone = {
+            kind: [key for key, message in found.items() if message is None]
+            for kind, found in self.changes.items()
+        }
         return api.UpdateClusterRequest(
             epoch=epoch,
-            nodes=[node for node in self.nodes.values() if node is not None],
-            pods=[pod for pod in self.pods.values() if pod is not None],
-            deleted_nodes=[name for name, node in self.nodes.items() if node is None],
-            deleted_pods=[
-                api.PodName(name=name, namespace=namespace)
-                for (namespace, name), pod in self.pods.items()
-                if pod is None
-            ],
+            nodes=self._there("nodes"),
+            pods=self._there("pods"),
+            namespaces=self._there("namespaces"),
+            deleted_nodes=[name for _, name in gone["nodes"]],
+            deleted_pods=[api.PodName(name=name, namespace=namespace) for namespace, name in gone["pods"]],
+            deleted_namespaces=[name for _, name in gone["namespaces"]],
         )
+
+    def _there(self, kind: str) -> list[Any]:
+        return [message for message in self.changes[kind].values() if message is not None]
 
 
 class Feed:
@@ -77,8 +96,7 @@ class Feed:
         self._backend = backend
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._nodes: dict[str, api.ClusterNode] = {}
-        self._pods: dict[PodKey, api.ClusterPod] = {}
+        self._held: dict[str, dict[Key, Any]] = {kind: {} for kind in _READ}
         self._listed: set[str] = set()
         self._pending = Pending()
         self._epoch = ""
@@ -96,7 +114,7 @@ class Feed:
         """Feed until cancelled."""
         while True:
             await self._gather()
-            if self._listed != _KINDS:
+            if self._listed != _READ.keys():
                 continue
             request = self._request()
             try:
@@ -126,7 +144,7 @@ class Feed:
         """Wait for an event, unless a snapshot is due, and take what else has come."""
         if self._stands_by:
             await asyncio.sleep(HEARTBEAT_S)
-        elif self._epoch or self._listed != _KINDS:
+        elif self._epoch or self._listed != _READ.keys():
             try:
                 event = await asyncio.wait_for(self._events.get(), HEARTBEAT_S)
             except TimeoutError:
@@ -148,8 +166,9 @@ class Feed:
         return api.UpdateClusterRequest(
             is_snapshot=True,
             epoch=secrets.token_hex(8),
-            nodes=self._nodes.values(),
-            pods=self._pods.values(),
+            nodes=self._held["nodes"].values(),
+            pods=self._held["pods"].values(),
+            namespaces=self._held["namespaces"].values(),
         )
 
     def _leave_out(self, request: api.UpdateClusterRequest, error: InvalidProblemError) -> bool:
@@ -160,14 +179,11 @@ class Feed:
             if match is None:
                 continue
             found = True
-            if match[1] == "nodes":
-                node = request.nodes[int(match[2])]
-                self._nodes.pop(node.name, None)
-                self._tell_once(f"node {node.name}", violation)
-            else:
-                pod = request.pods[int(match[2])]
-                self._pods.pop((pod.namespace or "default", pod.name), None)
-                self._tell_once(f"pod {pod.namespace}/{pod.name}", violation)
+            kind = match[1]
+            refused = getattr(request, kind)[int(match[2])]
+            namespace = (refused.namespace or "default") if kind == "pods" else ""
+            self._held[kind].pop((namespace, refused.name), None)
+            self._tell_once(_shown(kind, (namespace, refused.name)), violation)
         return found
 
     def _take(self, event: Event) -> None:
@@ -177,41 +193,27 @@ class Feed:
             return
         self._listed.add(event.kind)
         self._epoch = ""
-        if event.kind == "nodes":
-            self._nodes.clear()
-        else:
-            self._pods.clear()
+        self._held[event.kind].clear()
         for item in event.items:
             self._put(event.kind, item, False)
 
     def _put(self, kind: str, item: dict[str, Any], is_gone: bool) -> None:
         metadata = item.get("metadata") or {}
         name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", "") or "default")
+        key = (namespace if kind == "pods" else "", name)
+        message: Message | None = None  # also of what cannot be read: it is not what it was before
         try:
-            if kind == "nodes":
-                node = None if is_gone else read_node(item)
-                self._pending.nodes[name] = node
-                if node is None:
-                    self._nodes.pop(name, None)
-                else:
-                    self._nodes[name] = node
-            else:
-                pod = None if is_gone or has_ended(item) else read_pod(item)
-                self._pending.pods[namespace, name] = pod
-                if pod is None:
-                    self._pods.pop((namespace, name), None)
-                else:
-                    self._pods[namespace, name] = pod
-                    self._tell_unplanned(f"{namespace}/{name}", rules_unplanned(item, pod.template))
+            if not is_gone and not (kind == "pods" and has_ended(item)):
+                message = _READ[kind](item)
         except InputError as error:
-            # What it was before is not what it is now.
-            if kind == "nodes":
-                self._pending.nodes[name] = None
-                self._nodes.pop(name, None)
-            else:
-                self._pending.pods[namespace, name] = None
-                self._pods.pop((namespace, name), None)
-            self._tell_once(f"{kind} {namespace}/{name}", error)
+            self._tell_once(_shown(kind, key), error)
+        self._pending.changes[kind][key] = message
+        if message is None:
+            self._held[kind].pop(key, None)
+            return
+        self._held[kind][key] = message
+        if isinstance(message, api.ClusterPod):
+            self._tell_unplanned(_shown(kind, key), rules_unplanned(item, message.template))
 
     def _tell_unplanned(self, pod: str, rules: Iterable[str]) -> None:
         """Say that scores follow a plan that does not know some rules of the cluster's pods."""
@@ -219,7 +221,7 @@ class Feed:
             if rule not in self._unplanned:
                 self._unplanned.add(rule)
                 _log.warning(
-                    "pods of this cluster (pod %s for one) carry %s: kube-scheduler holds them to it, but the"
+                    "pods of this cluster (%s for one) carry %s: kube-scheduler holds them to it, but the"
                     " plan that scores follow does not know it, and may keep fewer nodes than they need",
                     pod,
                     rule,
@@ -229,3 +231,12 @@ class Feed:
         if what not in self._told:
             self._told.add(what)
             _log.warning("%s is left out: %s", what, reason)
+
+
+def _shown(kind: str, key: Key) -> str:
+    """The object in words.
+
+    >>> _shown("pods", ("default", "web")), _shown("nodes", ("", "n1"))
+    ('pod default/web', 'node n1')
+    """
+    return f"{kind.removesuffix('s')} {'/'.join(filter(None, key))}"

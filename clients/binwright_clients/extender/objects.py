@@ -44,9 +44,15 @@ HOURLY_PRICE = "binwright.dev/hourly-price"
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods that no longer take room."""
 
+_CONTAINERS = ("spec.containers", "spec.initContainers")
+"""Where paths of host ports begin."""
+
 _BOOLEAN = Scalar("boolean")
 _RESOURCES = Record({"requests": QUANTITIES, "limits": QUANTITIES})
-_CONTAINER = Record({"name": STRING, "resources": _RESOURCES, "restartPolicy": STRING})
+_PORT = Record({"hostPort": INTEGER, "containerPort": INTEGER, "protocol": STRING, "hostIP": STRING})
+_CONTAINER = Record(
+    {"name": STRING, "resources": _RESOURCES, "restartPolicy": STRING, "ports": ListOf(_PORT)}
+)
 _REQUIREMENT = Record({"key": STRING, "operator": STRING, "values": ListOf(STRING)})
 _TERM = Record({"matchExpressions": ListOf(_REQUIREMENT), "matchFields": ListOf(_REQUIREMENT)})
 _NODE_AFFINITY = Record(
@@ -99,6 +105,7 @@ _POD = Record(
                 "overhead": QUANTITIES,
                 "resources": _RESOURCES,
                 "nodeName": STRING,
+                "hostNetwork": _BOOLEAN,
                 "nodeSelector": STRINGS,
                 "affinity": Record(
                     {
@@ -115,6 +122,7 @@ _POD = Record(
         "status": Record({"phase": STRING}),
     }
 )
+_NAMESPACE = Record({"metadata": _METADATA})
 _NODE = Record(
     {
         "metadata": _METADATA,
@@ -236,6 +244,17 @@ def read_node(body: Any) -> scheduling_service_pb2.ClusterNode:
     return message
 
 
+def read_namespace(body: Any) -> problem_pb2.Namespace:
+    """A namespace of the cluster; raises InputError."""
+    reader = _Reader("Namespace")
+    metadata = reader.checked(body, _NAMESPACE).get("metadata") or {}
+    labels = read_labels(metadata.get("labels"), "metadata.labels", reader.problem)
+    reader.finish()
+    if not metadata.get("name"):
+        raise InputError.of("Namespace", "must not be empty", field="metadata.name")
+    return problem_pb2.Namespace(name=metadata["name"], labels=labels)
+
+
 def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) -> tuple[str, ...]:
     """Required rules of a pod that filter and plan pass over, by field of its spec.
 
@@ -246,11 +265,10 @@ def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) 
 
     Examples
     --------
-    >>> term = {"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "shop"}}}
-    >>> rule = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
-    >>> pod = {"spec": {"affinity": {"podAffinity": rule}, "containers": [{"name": "main"}]}}
+    >>> ports = [{"hostPort": 80}, {"hostPort": 80, "hostIP": "10.0.0.1"}]  # clash with each other
+    >>> pod = {"spec": {"containers": [{"name": "main", "ports": ports}]}}
     >>> rules_unplanned(pod, read_template(pod))
-    ('affinity.podAffinity with a namespaceSelector',)
+    ('host ports that clash with each other',)
     """
     spec = body.get("spec") or {}
     affinity = spec.get("affinity") or {}
@@ -262,11 +280,11 @@ def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) 
         terms = (affinity.get(field) or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or []
         if len(read.required) < len(terms):
             found.append(f"affinity.{field}")
-        elif any(term.namespace_selector.ListFields() for term in read.required):
-            found.append(f"affinity.{field} with a namespaceSelector")
     spread = list(filter(_is_required, spec.get("topologySpreadConstraints") or []))
     if len(template.topology_spread_constraints) < len(spread):
         found.append("topologySpreadConstraints")
+    if not template.host_ports and _opens_host_ports(spec):
+        found.append("host ports that clash with each other")
     return tuple(found)
 
 
@@ -303,7 +321,7 @@ def _priority(spec: Mapping[str, Any], reader: _Reader) -> int:
 
 
 def _read_rules(spec: Mapping[str, Any], message: problem_pb2.PodTemplate) -> None:
-    """Add the required rules between pods, or none where one of them makes no sense to us.
+    """Add host ports and required rules between pods, or none of a kind where one makes no sense to us.
 
     The API server has taken them, a selector that contradicts itself for one; a pod on a node takes its room
     whatever its rules say.
@@ -315,9 +333,17 @@ def _read_rules(spec: Mapping[str, Any], message: problem_pb2.PodTemplate) -> No
         wrong.append(path)
 
     read_pod_rules({**spec, "topologySpreadConstraints": required}, message, "spec", note)
-    if wrong:
+    if any(path.startswith(_CONTAINERS) for path in wrong):
+        message.ClearField("host_ports")
+    if not all(path.startswith(_CONTAINERS) for path in wrong):
         for field in ("topology_spread_constraints", "pod_affinity", "pod_anti_affinity"):
             message.ClearField(field)
+
+
+def _opens_host_ports(spec: Mapping[str, Any]) -> bool:
+    """Whether a pod takes ports of its node; under a host network the API server writes all as such."""
+    ports = [port for container in spec.get("containers") or [] for port in container.get("ports") or []]
+    return any(port.get("hostPort") for port in ports)
 
 
 def _is_required(constraint: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What the extender may do: follow nodes and pods, and create Bindings where it binds."""
+"""What the extender may do: follow nodes, pods and namespaces, and create Bindings where it binds."""
 
 from __future__ import annotations
 

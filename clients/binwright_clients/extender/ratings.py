@@ -34,8 +34,8 @@ MOST_QUESTIONS = 32
 MOST_REQUESTS = 2
 """Requests under way at once: the server reads one while it answers the other."""
 
-BETWEEN_PODS = frozenset({"topology-spread", "pod-affinity", "pod-anti-affinity"})
-"""Constraints of the scheduling API that are rules between pods."""
+LEFT_TO_SCHEDULER = frozenset({"topology-spread", "pod-affinity", "pod-anti-affinity", "host-port"})
+"""Constraints of the scheduling API that are about other pods: rules between pods, and ports they take."""
 
 UNKNOWN_NODE = "this server does not know the node"
 
@@ -65,13 +65,13 @@ class Ratings:
     def of(message: api.NodeRatings, names: NodeNames) -> Ratings:
         """Ratings as the server wrote them.
 
-        Nodes that break a rule between pods are not refused: kube-scheduler has checked these rules a moment
-        ago, on a picture that is ahead of the server's. They score nothing.
+        Nodes that break a rule about other pods are not refused: kube-scheduler has checked these rules a
+        moment ago, on a picture that is ahead of the server's. They score nothing.
         """
         reason_of = array("I", bytes(4 * (len(message.scores) + 1)))
         reasons = []
         for refused in message.refused:
-            if refused.constraint in BETWEEN_PODS:
+            if refused.constraint in LEFT_TO_SCHEDULER:
                 continue
             reasons.append((refused.message, refused.is_unresolvable))
             for position in refused.positions:

@@ -206,8 +206,10 @@ class UpdateClusterRequest(_message.Message):
     DELETED_NODES_FIELD_NUMBER: _builtins.int
     DELETED_PODS_FIELD_NUMBER: _builtins.int
     FEEDER_FIELD_NUMBER: _builtins.int
+    NAMESPACES_FIELD_NUMBER: _builtins.int
+    DELETED_NAMESPACES_FIELD_NUMBER: _builtins.int
     is_snapshot: _builtins.bool
-    """Whether nodes and pods are all there are, and replace what the server holds."""
+    """Whether nodes, pods and namespaces are all there are, and replace what the server holds."""
     epoch: _builtins.str
     """Name of the snapshot, chosen by the caller: deltas carry the one they build on."""
     feeder: _builtins.str
@@ -230,6 +232,16 @@ class UpdateClusterRequest(_message.Message):
     def deleted_pods(self) -> _containers.RepeatedCompositeFieldContainer[Global___PodName]:
         """Pods that ended or are gone."""
 
+    @_builtins.property
+    def namespaces(self) -> _containers.RepeatedCompositeFieldContainer[_problem_pb2.Namespace]:
+        """Namespaces added or changed, for terms of pod affinity that choose them by their labels. A namespace that
+        nobody tells about has the label kubernetes.io/metadata.name only.
+        """
+
+    @_builtins.property
+    def deleted_namespaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of namespaces that are gone. Pods in them stay until they are deleted, too."""
+
     def __init__(
         self,
         *,
@@ -240,10 +252,12 @@ class UpdateClusterRequest(_message.Message):
         deleted_nodes: _abc.Iterable[_builtins.str] | None = ...,
         deleted_pods: _abc.Iterable[Global___PodName] | None = ...,
         feeder: _builtins.str = ...,
+        namespaces: _abc.Iterable[_problem_pb2.Namespace] | None = ...,
+        deleted_namespaces: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_nodes", b"deleted_nodes", "deleted_pods", b"deleted_pods", "epoch", b"epoch", "feeder", b"feeder", "is_snapshot", b"is_snapshot", "nodes", b"nodes", "pods", b"pods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_namespaces", b"deleted_namespaces", "deleted_nodes", b"deleted_nodes", "deleted_pods", b"deleted_pods", "epoch", b"epoch", "feeder", b"feeder", "is_snapshot", b"is_snapshot", "namespaces", b"namespaces", "nodes", b"nodes", "pods", b"pods"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,8 +390,8 @@ class RefusedNodes(_message.Message):
     IS_UNRESOLVABLE_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
     constraint: _builtins.str
-    """Short stable word: taint, node-affinity, unknown-node, pod-affinity, pod-anti-affinity, topology-spread, or
-    a resource such as cpu or nvidia.com/gpu.
+    """Short stable word: taint, node-affinity, unknown-node, host-port, pod-affinity, pod-anti-affinity,
+    topology-spread, or a resource such as cpu or nvidia.com/gpu.
     """
     message: _builtins.str
     """The reason in full."""

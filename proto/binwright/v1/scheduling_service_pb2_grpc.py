@@ -33,9 +33,8 @@ class SchedulingServiceStub:
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
     Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
-    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
-    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
-    itself.
+    host ports, required affinity and anti-affinity between pods, and topology spread with DoNotSchedule.
+    Whatever else it does not model, kube-scheduler checks itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -97,9 +96,8 @@ class SchedulingServiceServicer:
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
     Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
-    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
-    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
-    itself.
+    host ports, required affinity and anti-affinity between pods, and topology spread with DoNotSchedule.
+    Whatever else it does not model, kube-scheduler checks itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -121,7 +119,7 @@ class SchedulingServiceServicer:
 
     def Prioritize(self, request, context):
         """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
-        DaemonSets count for rules between pods only on nodes that it has to keep.
+        DaemonSets count for rules between pods, and for host ports, only on nodes that it has to keep.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -224,9 +222,8 @@ class SchedulingService:
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
     Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
-    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
-    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
-    itself.
+    host ports, required affinity and anti-affinity between pods, and topology spread with DoNotSchedule.
+    Whatever else it does not model, kube-scheduler checks itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.

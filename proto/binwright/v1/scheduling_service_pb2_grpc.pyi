@@ -34,9 +34,8 @@ class SchedulingServiceStub:
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
     Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
-    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
-    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
-    itself.
+    host ports, required affinity and anti-affinity between pods, and topology spread with DoNotSchedule.
+    Whatever else it does not model, kube-scheduler checks itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -52,7 +51,7 @@ class SchedulingServiceStub:
     """Tells which nodes may take a pod."""
     Prioritize: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeRequest, _scheduling_service_pb2.PrioritizeResponse]
     """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
-    DaemonSets count for rules between pods only on nodes that it has to keep.
+    DaemonSets count for rules between pods, and for host ports, only on nodes that it has to keep.
     """
     FilterBatch: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterBatchRequest, _scheduling_service_pb2.FilterBatchResponse]
     """Filters for several pods, each as if it were alone."""
@@ -79,9 +78,8 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
     Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
-    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
-    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
-    itself.
+    host ports, required affinity and anti-affinity between pods, and topology spread with DoNotSchedule.
+    Whatever else it does not model, kube-scheduler checks itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -94,7 +92,7 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     """Tells which nodes may take a pod."""
     Prioritize: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.PrioritizeRequest, _scheduling_service_pb2.PrioritizeResponse]  # type: ignore[assignment]
     """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
-    DaemonSets count for rules between pods only on nodes that it has to keep.
+    DaemonSets count for rules between pods, and for host ports, only on nodes that it has to keep.
     """
     FilterBatch: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.FilterBatchRequest, _scheduling_service_pb2.FilterBatchResponse]  # type: ignore[assignment]
     """Filters for several pods, each as if it were alone."""
@@ -120,9 +118,8 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
     pods. A scheduler that follows the scores turns the cluster into the plan pod by pod.
 
     Filtering follows kube-scheduler for resources, pod slots, taints, node selectors, required node affinity,
-    required affinity and anti-affinity between pods, and topology spread with DoNotSchedule. Terms that choose
-    namespaces by their labels it passes over, as whatever else it does not model: kube-scheduler checks that
-    itself.
+    host ports, required affinity and anti-affinity between pods, and topology spread with DoNotSchedule.
+    Whatever else it does not model, kube-scheduler checks itself.
 
     A server that has no snapshot, or not the one that a delta builds on, answers FAILED_PRECONDITION and
     wants a snapshot; after a restart it never answers from an incomplete state.
@@ -151,7 +148,7 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.PrioritizeResponse, _abc.Awaitable[_scheduling_service_pb2.PrioritizeResponse]]:
         """Scores nodes for a pod, in the direction of the plan. The plan holds pods to what Filter does; pods of
-        DaemonSets count for rules between pods only on nodes that it has to keep.
+        DaemonSets count for rules between pods, and for host ports, only on nodes that it has to keep.
         """
 
     @_abc_1.abstractmethod

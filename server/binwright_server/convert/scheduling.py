@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from binwright.v1 import problem_pb2, scheduling_service_pb2
 from binwright_optimizer.errors import InvalidProblemError, Violation
-from binwright_optimizer.model import PodTemplate, Resources, Taint
+from binwright_optimizer.model import Namespace, PodTemplate, Resources, Taint
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD, MICROUSD
 from binwright_optimizer.model.resources import PODS
 
@@ -41,6 +41,9 @@ class ClusterReader:
         out = Violations()
         pods = [self._pod(pod, f"pods[{k}]", out) for k, pod in enumerate(message.pods)]
         nodes = self._nodes(message.nodes, out)
+        namespaces = tuple(
+            _namespace(each, f"namespaces[{k}]", out) for k, each in enumerate(message.namespaces)
+        )
         out.check()
         return ClusterUpdate(
             is_snapshot=message.is_snapshot,
@@ -49,6 +52,8 @@ class ClusterReader:
             pods=tuple(pod for pod in pods if pod is not None),
             deleted_nodes=tuple(message.deleted_nodes),
             deleted_pods=tuple(pod_key(name) for name in message.deleted_pods),
+            namespaces=namespaces,
+            deleted_namespaces=tuple(message.deleted_namespaces),
         )
 
     def nodes(self, messages: Iterable[scheduling_service_pb2.ClusterNode]) -> tuple[NodeRecord, ...]:
@@ -167,6 +172,12 @@ def _node(message: scheduling_service_pb2.ClusterNode, path: str, out: Violation
         version=_version(message.resource_version),
         priced_by=priced_by,
     )
+
+
+def _namespace(message: problem_pb2.Namespace, path: str, out: Violations) -> Namespace:
+    if not message.name:
+        out.add(f"{path}.name", "", "must not be empty")
+    return Namespace(message.name, labels_from_map(message.labels, f"{path}.labels", out))
 
 
 def _version(text: str) -> int | None:

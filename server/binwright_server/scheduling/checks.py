@@ -1,7 +1,7 @@
 """Which nodes break a required rule between pods for one pod, by the counts of the cluster's pods.
 
-The rules are kube-scheduler's (plugins PodTopologySpread and InterPodAffinity). Domains are those of the
-cluster's nodes, also where a question brings nodes of its own.
+The rules are kube-scheduler's (plugins NodePorts, PodTopologySpread and InterPodAffinity). Domains are those
+of the cluster's nodes, also where a question brings nodes of its own.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from binwright_optimizer.model.ports import HostPort
 from binwright_optimizer.model.topology import NodeInclusionPolicy
 from numpy.typing import NDArray
 
+from binwright_server.scheduling.namespaces import Namespaces
 from binwright_server.scheduling.rules import Apart, Identity, PodRules, Selection
 from binwright_server.scheduling.table import UNKNOWN, NodeTable
 
 SPREAD, AFFINITY, ANTI_AFFINITY = "topology-spread", "pod-affinity", "pod-anti-affinity"
+HOST_PORT = "host-port"
 """Constraints as answers name them."""
-
-BETWEEN_PODS = frozenset({SPREAD, AFFINITY, ANTI_AFFINITY})
 
 Mask = NDArray[np.bool_]
 
@@ -51,6 +52,8 @@ class RuleChecks:
         The cluster's nodes.
     selected, carriers
         Pods of a selection, and pods that carry a rule, by row of ``home``.
+    port_holders
+        How often pods hold ports that clash with some, by row of ``home``.
     eligible
         Tells which rows form the domains of topology spread.
     """
@@ -61,16 +64,20 @@ class RuleChecks:
         identity: Identity,
         rules: PodRules,
         foes: tuple[Apart, ...],
+        namespaces: Namespaces,
         selected: Callable[[Selection], NDArray[np.int64]],
         carriers: Callable[[Apart], NDArray[np.int64]],
+        port_holders: Callable[[tuple[HostPort, ...]], NDArray[np.int64]],
         eligible: Callable[[], Eligible],
     ) -> None:
         self._home = home
         self._identity = identity
         self._rules = rules
         self._foes = foes
+        self._namespaces = namespaces
         self._selected = selected
         self._carriers = carriers
+        self._port_holders = port_holders
         self._eligible = eligible
 
     def broken(self, table: NodeTable, own_row: int = UNKNOWN) -> list[Broken]:
@@ -83,7 +90,7 @@ class RuleChecks:
         """
         if own_row != UNKNOWN and table is not self._home:
             own_row = self._home.row_of[table.names[own_row]]
-        found = [*self._spread(table, own_row), *self._near(table, own_row)]
+        found = [*self._ports(table, own_row), *self._spread(table, own_row), *self._near(table, own_row)]
         for key, selection in self._rules.apart:
             counts = self._domains(key, self._without(selection, own_row))
             text = "node(s) didn't match pod anti-affinity rules"
@@ -97,12 +104,28 @@ class RuleChecks:
             found.append(Broken(ANTI_AFFINITY, text, self._on(table, foe[0], bad, lacking=False)))
         return found
 
+    def _ports(self, table: NodeTable, own_row: int) -> Iterable[Broken]:
+        ports = self._rules.ports
+        if not ports:
+            return
+        counts = self._port_holders(ports)
+        if own_row != UNKNOWN:
+            counts[own_row] -= len(ports)
+        is_bad = counts > 0
+        if table is not self._home:  # ports are of the node itself, wherever a question puts it
+            rows = [self._home.row_of[name] for name in table.names]
+            is_bad = np.append(is_bad, False)[rows]  # the last for nodes that the cluster does not have
+        text = "node(s) didn't have free ports for the requested pod ports"
+        yield Broken(HOST_PORT, text, is_bad)
+
     def _near(self, table: NodeTable, own_row: int) -> Iterable[Broken]:
         near = self._rules.near
         if near is None:
             return
         counts = self._without(near, own_row)
-        starts = near.selects(self._identity) and not counts.any()  # the first of its like may go anywhere
+        # The first of its like may go anywhere; pods on nodes without the labels are near to nobody.
+        are_none = not any(self._domains(key, counts).any() for key in self._rules.near_keys)
+        starts = are_none and self._is_among(near)
         text = "node(s) didn't match pod affinity rules"
         for key in self._rules.near_keys:
             is_bad = np.zeros(len(self._codes(key)[1]), dtype=bool)
@@ -132,7 +155,7 @@ class RuleChecks:
             least = 0
             if is_domain.sum() >= constraint.min_domains:
                 least = int(counts[is_domain].min(initial=np.iinfo(np.int64).max)) if is_domain.any() else 0
-            own = int(selection.selects(self._identity))
+            own = int(self._is_among(selection))
             is_bad = counts + own - least > constraint.max_skew
             text = "node(s) didn't match pod topology spread constraints"
             lacking = self._on(table, key, np.zeros(len(is_bad), dtype=bool), lacking=True)
@@ -140,10 +163,13 @@ class RuleChecks:
             unknown = own - least > constraint.max_skew
             yield Broken(SPREAD, text, self._on(table, key, is_bad, lacking=False, unknown=unknown))
 
+    def _is_among(self, selection: Selection) -> bool:
+        return selection.selects(self._identity, self._namespaces)
+
     def _without(self, selection: Selection, own_row: int) -> NDArray[np.int64]:
         """Pods of a selection by row, the pod itself left out."""
         counts = self._selected(selection)
-        if own_row != UNKNOWN and selection.selects(self._identity):
+        if own_row != UNKNOWN and self._is_among(selection):
             return _less_one(counts, own_row)
         return counts
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model import labels as label_keys
 
+from binwright_server.scheduling.namespaces import Namespaces
 from binwright_server.scheduling.records import PodRecord
 from binwright_server.scheduling.rules import Identity, PodRules, SelectionIndex, held_rules
 
@@ -29,7 +30,8 @@ class PodClass:
     template
         What the plan holds a pod to: the same that filtering checks.
     namespace
-        Of all its pods, where a rule looks at them; else of any.
+        Of all its pods, where a rule looks at them; else of one of them, and so are the template's labels: no
+        rule is about that pod, and so none is about the class.
     """
 
     kind: bytes
@@ -45,12 +47,14 @@ class PodClasses:
     ----------
     pods
         All whose rules bind anybody.
+    namespaces
+        Of the cluster; not changed meanwhile.
     """
 
-    def __init__(self, pods: Iterable[PodRecord]) -> None:
+    def __init__(self, pods: Iterable[PodRecord], namespaces: Namespaces) -> None:
         rules = {id(pod.rules): pod.rules for pod in pods if pod.rules}  # pods share them
         selections = dict.fromkeys(s for each in rules.values() for s in each.selections())
-        self._index = SelectionIndex[int]()
+        self._index = SelectionIndex[int](namespaces)
         for number, selection in enumerate(selections):
             self._index.add(selection, number)
         self._keys = {key for selection in selections for key in selection.label_keys()}
@@ -64,8 +68,7 @@ class PodClasses:
         key = (pod.kind, pod.key[0], counted, id(pod.rules)) if is_bound else (pod.kind,)
         known = self._known.get(key)
         if known is None:
-            planned = _planned(pod.template)
-            planned = replace(planned, labels=pod.labels) if is_bound else planned
+            planned = replace(_planned(pod.template), labels=pod.labels if self._keys or is_bound else ())
             known = self._known[key] = PodClass(pod.kind, planned, pod.key[0], pod.rules)
         return known
 
@@ -98,6 +101,7 @@ def _planned(template: PodTemplate) -> PodTemplate:
         node_affinity=template.node_affinity,
         tolerations=template.tolerations,
         topology_spread=held.topology_spread,
+        host_ports=template.host_ports,
         pod_affinity=held.pod_affinity,
         pod_anti_affinity=held.pod_anti_affinity,
     )

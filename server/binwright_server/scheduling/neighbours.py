@@ -2,6 +2,7 @@
 
 Counts are kept by row of the node table and changed with each pod that comes or goes, as most questions come
 between two such changes. A selection is counted from the first question about it on.
+Host ports are counted like pods that keep others away, by port.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from binwright_optimizer.model.ports import HostPort
 from numpy.typing import NDArray
 
+from binwright_server.scheduling.namespaces import Namespaces
 from binwright_server.scheduling.records import PodRecord
 from binwright_server.scheduling.rules import Apart, Identity, Selection, SelectionIndex
 
@@ -24,13 +27,21 @@ Counts = NDArray[np.int64]
 
 
 class Neighbours:
-    """Counts by row of a node table."""
+    """Counts by row of a node table.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    namespaces
+        Of the cluster; `note_namespaces` is to be called when they change.
+    """
+
+    def __init__(self, namespaces: Namespaces) -> None:
+        self._namespaces = namespaces
         self._selected: dict[Selection, Counts] = {}
         self._carriers: dict[Apart, Counts] = {}
-        self._selected_index = SelectionIndex[Selection]()
-        self._carried_index = SelectionIndex[Apart]()
+        self._ports: dict[HostPort, Counts] = {}
+        self._selected_index = SelectionIndex[Selection](namespaces)
+        self._carried_index = SelectionIndex[Apart](namespaces)
         self._selections_of: dict[Identity, tuple[Selection, ...]] = {}
         self._foes_of: dict[Identity, tuple[Apart, ...]] = {}
 
@@ -47,6 +58,11 @@ class Neighbours:
             self._carriers[apart] = counts = _added(counts, row, times)
             if not counts.any():
                 self._forget(apart)
+        for port in pod.rules.ports:
+            held = self._ports.get(port, np.zeros(0, dtype=np.int64))
+            self._ports[port] = held = _added(held, row, times)
+            if not held.any():
+                del self._ports[port]
 
     def put(self, row: int, pods: Iterable[PodRecord]) -> None:
         """Count the pods of a row anew."""
@@ -64,6 +80,21 @@ class Neighbours:
                 counts[row] = 0
                 if not counts.any():
                     self._forget(apart)
+        for port, counts in list(self._ports.items()):
+            if row < len(counts) and counts[row]:
+                counts[row] = 0
+                if not counts.any():
+                    del self._ports[port]
+
+    def note_namespaces(self) -> None:
+        """Labels of namespaces have changed: what they decide is counted anew when it is asked for."""
+        for selection in [selection for selection in self._selected if selection.asks_namespaces]:
+            del self._selected[selection]
+        self._selected_index = SelectionIndex(self._namespaces)
+        for selection in self._selected:
+            self._selected_index.add(selection, selection)
+        self._selections_of.clear()
+        self._foes_of.clear()
 
     def selected(
         self, selection: Selection, capacity: int, placed: Iterable[tuple[int, PodRecord]]
@@ -79,12 +110,12 @@ class Neighbours:
         if counts is None:
             if len(self._selected) >= MOST_SELECTIONS:
                 self._selected.clear()
-                self._selected_index = SelectionIndex()
+                self._selected_index = SelectionIndex(self._namespaces)
             counts = np.zeros(capacity, dtype=np.int64)
             found: dict[Identity, bool] = {}
             for row, pod in placed:
                 if pod.identity not in found:
-                    found[pod.identity] = selection.selects(pod.identity)
+                    found[pod.identity] = selection.selects(pod.identity, self._namespaces)
                 counts[row] += found[pod.identity]
             self._selected[selection] = counts
             self._selected_index.add(selection, selection)
@@ -94,6 +125,15 @@ class Neighbours:
     def carriers(self, apart: Apart, capacity: int) -> Counts:
         """Pods that carry a rule: int64 array (row,) of ``capacity`` rows, to be read only."""
         return _padded(self._carriers[apart], capacity)
+
+    def port_holders(self, wanted: Iterable[HostPort], capacity: int) -> Counts:
+        """How often pods hold ports that clash with these: int64 array (row,) of ``capacity`` rows."""
+        total = np.zeros(capacity, dtype=np.int64)
+        for port in wanted:
+            for held, counts in self._ports.items():
+                if port.clashes_with(held):
+                    total += _padded(counts, capacity)
+        return total
 
     def foes(self, identity: Identity) -> tuple[Apart, ...]:
         """Rules of placed pods that keep this one away."""
@@ -110,7 +150,7 @@ class Neighbours:
 
     def _forget(self, apart: Apart) -> None:
         del self._carriers[apart]
-        self._carried_index = SelectionIndex()
+        self._carried_index = SelectionIndex(self._namespaces)
         for kept in self._carriers:
             self._carried_index.add(kept[1], kept)
         self._foes_of.clear()

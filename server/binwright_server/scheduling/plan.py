@@ -36,6 +36,7 @@ from binwright_optimizer.model.resources import PODS
 
 from binwright_server.duals import pod_worths
 from binwright_server.scheduling.classes import PodClass, PodClasses, asked_labels, selecting_labels
+from binwright_server.scheduling.namespaces import Namespaces
 from binwright_server.scheduling.records import NodeRecord, PodKey, PodRecord
 
 TAINTS = "binwright.dev/taint-set"
@@ -106,15 +107,20 @@ class PlanningProblem:
     ----------
     nodes, pods
         The cluster's, by name; not changed meanwhile.
+    namespaces
+        The cluster's; not changed either.
     """
 
-    def __init__(self, nodes: Mapping[str, NodeRecord], pods: Mapping[PodKey, PodRecord]) -> None:
+    def __init__(
+        self, nodes: Mapping[str, NodeRecord], pods: Mapping[PodKey, PodRecord], namespaces: Namespaces
+    ) -> None:
         self._nodes = nodes
+        self._namespaces = namespaces
         self._daemons: dict[str, Resources] = {}
         self._pinned: dict[str, Resources] = {}
         self._used: dict[str, Resources] = {}
         self._staying: dict[str, Counter[PodClass]] = {}
-        self._classes = PodClasses(pods.values())
+        self._classes = PodClasses(pods.values(), namespaces)
         self._counts: Counter[PodClass] = Counter()
         for pod in pods.values():
             self._count(pod)
@@ -150,6 +156,7 @@ class PlanningProblem:
             node_pools=pools or (NodePool("none"),),
             catalog=Catalog("cluster", types),
             existing_nodes=tuple(self._existing(name) for name in self._kept),
+            namespaces=self._namespaces.among(self._mentioned()),
         )
 
     def plan(self, decision: Decision, today: datetime.date | None = None) -> Plan:
@@ -242,6 +249,11 @@ class PlanningProblem:
                 group = groups[key] = _Group(labels, node.taints, room, node.price_microusd_per_hour)
             group.nodes.append(name)
         return list(groups.values())
+
+    def _mentioned(self) -> Iterable[str]:
+        """Namespaces of the problem's pods."""
+        yield from (each.namespace for each in self._planned)
+        yield from (each.namespace for staying in self._staying.values() for each in staying)
 
     def _existing(self, name: str) -> ExistingNode:
         node = self._nodes[name]

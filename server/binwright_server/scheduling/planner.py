@@ -105,9 +105,10 @@ class Planner:
             return
         # Copies of mappings of frozen records: the loop may change the state meanwhile.
         nodes, pods = dict(self._state.nodes), dict(self._state.pods)
+        namespaces = self._state.namespaces.copy()
 
         def job(cancel: threading.Event) -> Plan | None:
-            planning = PlanningProblem(nodes, pods)
+            planning = PlanningProblem(nodes, pods, namespaces)
             if planning.is_empty:
                 return None
             params = SolveParams(deadline_s=self._params.solve_s, gap=self._params.gap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from binwright_optimizer.model import CapacityType, PodTemplate, PriceSource, Resources, Taint
+from binwright_optimizer.model import CapacityType, Namespace, PodTemplate, PriceSource, Resources, Taint
 
 from binwright_server.scheduling.rules import NO_RULES, Identity, Labels, PodRules
 
@@ -54,7 +54,7 @@ class PodRecord:
     labels
         Its labels; its template has them only where it carries rules between pods.
     rules
-        Its required rules between pods.
+        Its required rules between pods, and its host ports.
     """
 
     key: PodKey
@@ -84,3 +84,5 @@ class ClusterUpdate:
     pods: tuple[PodRecord, ...] = ()
     deleted_nodes: tuple[str, ...] = ()
     deleted_pods: tuple[PodKey, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
+    deleted_namespaces: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
 """Required rules between pods, as far as a running cluster's pods and nodes can answer them.
 
-Which pods a rule speaks of is a `Selection`: a pod's terms with its own namespace and labels filled in. Terms
-that choose namespaces by their labels are passed over, as nobody tells the server about namespaces; so are
-preferences, which bind nobody.
+Which pods a rule speaks of is a `Selection`: a pod's terms with its own namespace and labels filled in.
+Preferences are passed over, as they bind nobody.
 """
 
 from __future__ import annotations
@@ -13,9 +12,12 @@ from typing import Generic, TypeVar
 
 from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model.affinity import PodAffinity, PodAffinityTerm
+from binwright_optimizer.model.ports import HostPort
 from binwright_optimizer.model.requirements import Operator
 from binwright_optimizer.model.selectors import LabelSelector
 from binwright_optimizer.model.topology import TopologySpread
+
+from binwright_server.scheduling.namespaces import Namespaces
 
 T = TypeVar("T")
 
@@ -25,36 +27,57 @@ Identity = tuple[str, Labels]
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Pods that all parts select.
+class Part:
+    """Pods that a selector matches, in some namespaces.
 
     Parameters
     ----------
-    parts
-        Selectors with their namespaces; None for all namespaces. A selector of None selects nothing.
+    selector
+        None selects nothing.
+    names
+        Of namespaces.
+    by_labels
+        Further namespaces, by their labels.
     """
 
-    parts: tuple[tuple[LabelSelector | None, frozenset[str] | None], ...]
+    selector: LabelSelector | None
+    names: frozenset[str]
+    by_labels: LabelSelector | None = None
 
-    def selects(self, identity: Identity) -> bool:
+    def selects(self, namespace: str, labels: dict[str, str], namespaces: Namespaces) -> bool:
+        """Whether a pod is among them."""
+        if self.selector is None or not self.selector.matches(labels):
+            return False
+        if namespace in self.names:
+            return True
+        return self.by_labels is not None and self.by_labels.matches(namespaces.labels(namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Pods that all parts select."""
+
+    parts: tuple[Part, ...]
+
+    def selects(self, identity: Identity, namespaces: Namespaces) -> bool:
         """Whether a pod is among them.
 
-        >>> web = Selection(((LabelSelector.of_labels({"app": "web"}), frozenset({"shop"})),))
-        >>> web.selects(("shop", (("app", "web"),))), web.selects(("other", (("app", "web"),)))
-        (True, False)
+        >>> web = Selection((Part(LabelSelector.of_labels({"app": "web"}), frozenset({"shop"})),))
+        >>> [web.selects((name, (("app", "web"),)), Namespaces()) for name in ("shop", "other")]
+        [True, False]
         """
         namespace, labels = identity
         values = dict(labels)
-        return all(
-            selector is not None
-            and (namespaces is None or namespace in namespaces)
-            and selector.matches(values)
-            for selector, namespaces in self.parts
-        )
+        return all(part.selects(namespace, values, namespaces) for part in self.parts)
 
     def label_keys(self) -> set[str]:
         """Labels that decide who is among them."""
-        return {r.key for selector, _ in self.parts if selector is not None for r in selector.requirements}
+        return {r.key for part in self.parts if part.selector is not None for r in part.selector.requirements}
+
+    @property
+    def asks_namespaces(self) -> bool:
+        """Whether labels of namespaces decide who is among them."""
+        return any(part.by_labels is not None and part.by_labels.requirements for part in self.parts)
 
 
 class SelectionIndex(Generic[T]):
@@ -63,7 +86,8 @@ class SelectionIndex(Generic[T]):
     Nearly every selector names a value of some label: only those are asked whose value the pod has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, namespaces: Namespaces) -> None:
+        self._namespaces = namespaces
         self._by_label: dict[tuple[str, str], list[tuple[Selection, T]]] = {}
         self._others: list[tuple[Selection, T]] = []
 
@@ -71,9 +95,9 @@ class SelectionIndex(Generic[T]):
         """Let an item belong to a selection."""
         named = (
             requirement
-            for selector, _ in selection.parts
-            if selector is not None
-            for requirement in selector.requirements
+            for part in selection.parts
+            if part.selector is not None
+            for requirement in part.selector.requirements
             if requirement.operator is Operator.IN
         )
         first = next(named, None)
@@ -86,7 +110,11 @@ class SelectionIndex(Generic[T]):
     def find(self, identity: Identity) -> list[T]:
         """Items of the selections that a pod is among, in no order."""
         near = [pair for label in identity[1] for pair in self._by_label.get(label, ())]
-        return [item for selection, item in (*near, *self._others) if selection.selects(identity)]
+        return [
+            item
+            for selection, item in (*near, *self._others)
+            if selection.selects(identity, self._namespaces)
+        ]
 
 
 Apart = tuple[str, Selection]
@@ -105,15 +133,18 @@ class PodRules:
         Pods to keep away from, by node label.
     spread
         Constraints, with the pods that count.
+    ports
+        Ports of the node that it takes for itself.
     """
 
     near_keys: tuple[str, ...] = ()
     near: Selection | None = None
     apart: tuple[Apart, ...] = ()
     spread: tuple[tuple[TopologySpread, Selection], ...] = ()
+    ports: tuple[HostPort, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.near or self.apart or self.spread)
+        return bool(self.near or self.apart or self.spread or self.ports)
 
     def selections(self) -> Iterable[Selection]:
         """Of all rules."""
@@ -139,14 +170,15 @@ def held_rules(template: PodTemplate) -> PodTemplate:
     return replace(
         template,
         topology_spread=tuple(c for c in template.topology_spread if c.is_required),
-        pod_affinity=PodAffinity(_told(template.pod_affinity)),
-        pod_anti_affinity=PodAffinity(_told(template.pod_anti_affinity)),
+        pod_affinity=PodAffinity(template.pod_affinity.required),
+        pod_anti_affinity=PodAffinity(template.pod_anti_affinity.required),
     )
 
 
 def rules_of(template: PodTemplate, identity: Identity) -> PodRules:
     """The rules of a pod with this template."""
-    if not (template.topology_spread or template.pod_affinity or template.pod_anti_affinity):
+    between_pods = template.topology_spread or template.pod_affinity or template.pod_anti_affinity
+    if not (between_pods or template.host_ports):
         return NO_RULES
     namespace, labels = identity
     own = dict(labels)
@@ -160,25 +192,15 @@ def rules_of(template: PodTemplate, identity: Identity) -> PodRules:
             for term in held.pod_anti_affinity.required
         ),
         spread=tuple(
-            (constraint, Selection(((constraint.effective_selector(own), frozenset({namespace})),)))
+            (constraint, Selection((Part(constraint.effective_selector(own), frozenset({namespace})),)))
             for constraint in held.topology_spread
         ),
+        ports=template.host_ports,
     )
 
 
-def _told(affinity: PodAffinity) -> tuple[PodAffinityTerm, ...]:
-    """Required terms whose namespaces can be told without their labels."""
-    return tuple(
-        term
-        for term in affinity.required
-        if term.namespace_selector is None or not term.namespace_selector.requirements
-    )
-
-
-def _part(
-    term: PodAffinityTerm, namespace: str, own: dict[str, str]
-) -> tuple[LabelSelector | None, frozenset[str] | None]:
-    namespaces: frozenset[str] | None = frozenset(term.namespaces or (namespace,))
-    if term.namespace_selector is not None:  # an empty one, which selects all
-        namespaces = None
-    return term.effective_selector(own), namespaces
+def _part(term: PodAffinityTerm, namespace: str, own: dict[str, str]) -> Part:
+    names = term.namespaces
+    if not names and term.namespace_selector is None:
+        names = (namespace,)
+    return Part(term.effective_selector(own), frozenset(names), term.namespace_selector)

@@ -285,8 +285,10 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             identity,
             rules,
             foes,
+            state.namespaces,
             selected=lambda selection: neighbours.selected(selection, home.capacity, state.placed()),
             carriers=lambda apart: neighbours.carriers(apart, home.capacity),
+            port_holders=lambda ports: neighbours.port_holders(ports, home.capacity),
             eligible=PodView(home, template).eligible,
         )
 

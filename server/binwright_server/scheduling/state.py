@@ -9,6 +9,7 @@ from binwright_optimizer.model import Resources
 from binwright_optimizer.model.resources import PODS
 
 from binwright_server.errors import NoStateError
+from binwright_server.scheduling.namespaces import Namespaces
 from binwright_server.scheduling.neighbours import Neighbours
 from binwright_server.scheduling.records import ClusterUpdate, NodeRecord, PodKey, PodRecord
 from binwright_server.scheduling.table import UNKNOWN, NodeTable
@@ -23,7 +24,8 @@ class ClusterState:
         self.table = NodeTable()
         self.nodes: dict[str, NodeRecord] = {}
         self.pods: dict[PodKey, PodRecord] = {}
-        self.neighbours = Neighbours()
+        self.namespaces = Namespaces()
+        self.neighbours = Neighbours(self.namespaces)
         self.changes = 0
         """Counts up with every snapshot and with everything that matters to plans."""
         self._pods_on: dict[str, dict[PodKey, PodRecord]] = {}
@@ -59,6 +61,7 @@ class ClusterState:
             fresh.table.clock = self.table.clock + 1
             self.table, self.nodes, self.pods = fresh.table, fresh.nodes, fresh.pods
             self._pods_on, self.neighbours = fresh._pods_on, fresh.neighbours
+            self.namespaces = fresh.namespaces
             self._epoch = update.epoch
             self._wants_snapshot = False
             self.changes += 1
@@ -67,6 +70,7 @@ class ClusterState:
             raise NoStateError(
                 f"a delta on snapshot {update.epoch!r}, but the last one here is {held}: send a snapshot"
             )
+        self._change_namespaces(update)
         for name in update.deleted_nodes:
             self._remove_node(name)
         for key in update.deleted_pods:
@@ -75,6 +79,14 @@ class ClusterState:
         for pod in update.pods:
             ignored += not self._put_pod(pod)
         return ignored
+
+    def _change_namespaces(self, update: ClusterUpdate) -> None:
+        gone = [self.namespaces.remove(name) for name in update.deleted_namespaces]
+        come = [self.namespaces.put(namespace) for namespace in update.namespaces]
+        if any(gone) or any(come):
+            self.neighbours.note_namespaces()
+            self.table.clock += 1  # ratings that were told before may not hold
+            self.changes += 1
 
     def _put_nodes(self, nodes: Iterable[NodeRecord]) -> int:
         """Add or change nodes; returns how many were stale."""
