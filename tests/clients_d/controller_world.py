@@ -16,13 +16,14 @@ from binwright_clients.controller.observation import (
     MANAGED_BY,
     NOMINATED_ANNOTATION,
     ClaimView,
+    LeftOutPool,
     Observation,
     Offered,
     PendingPod,
     observe,
 )
 from binwright_clients.controller.window import Window
-from kube_double import node_pool
+from kube_double import node_class, node_pool
 
 PATIENCE = Patience(launch_s=300, register_s=900, bind_s=120)
 
@@ -68,6 +69,9 @@ class World:
     hopeless: set[str] = field(default_factory=set)
     warnings: tuple[str, ...] = ()
     pods_each: int = 2
+    node_classes: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"kind": "EC2NodeClass", **node_class()}]
+    )
 
     # the cluster port
 
@@ -80,8 +84,8 @@ class World:
     def observe(self) -> Observation:
         if self.unreachable:
             raise UnreachableError("no route")
-        seen = observe([*self.claims.values(), {"kind": "NodePool", **node_pool()}])
-        return Observation(seen.objects, dict(self.pods), seen.claims, seen.node_pools)
+        seen = observe([*self.claims.values(), {"kind": "NodePool", **node_pool()}, *self.node_classes])
+        return Observation(seen.objects, dict(self.pods), seen.claims, seen.node_pools, seen.left_out)
 
     def create_claim(self, claim: PlannedClaim) -> str:
         if self.fail_writes:
@@ -105,6 +109,9 @@ class World:
 
     def unplaced(self, pod: PendingPod, reason: str) -> None:  # noqa: ARG002
         self.told.append(("unplaced", pod.uid))
+
+    def left_out(self, pool: LeftOutPool) -> None:
+        self.told.append(("left-out", str(pool)))
 
     def awaited(self, claim: str, stage: str) -> None:
         self.on_their_way.append((claim, stage))

@@ -394,6 +394,11 @@ def pod(
     return body
 
 
+def node_class(name: str = "default") -> Json:
+    """The EC2NodeClass that NodePools name."""
+    return {"metadata": {"name": name}, "spec": {"amiSelectorTerms": [{"alias": "al2023@latest"}]}}
+
+
 def node_pool(name: str = "general", **spec: Any) -> Json:
     """A NodePool of c5.2xlarge on demand."""
     requirements = [

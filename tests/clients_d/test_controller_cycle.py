@@ -169,6 +169,23 @@ def test_a_warning_is_told_once_until_it_changes() -> None:
     ]
 
 
+def test_a_node_pool_that_is_left_out_is_told_once_and_again_when_it_is_ready() -> None:
+    """Its node class is there, goes, and comes back; each time a pod comes, so that the controller looks."""
+    world = World()
+    cycle = cycle_of(world)
+    classes = world.node_classes
+    for pod, there in (("a", classes), ("b", []), ("c", []), ("d", classes)):
+        world.node_classes = there
+        world.add(pod)
+        let_pass(world, cycle, 3)
+        for name in world.created:
+            world.launch(name)
+    assert [told for told in world.told if told[0] in ("left-out", "remark")] == [
+        ("left-out", "NodePool general is left out: EC2NodeClass default is not there"),
+        ("remark", "NodePool general is ready again"),
+    ]
+
+
 def test_leadership_lost_in_a_round_drops_the_rest_of_it() -> None:
     world = World(leads=False)
     world.add("a")

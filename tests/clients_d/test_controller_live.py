@@ -32,7 +32,7 @@ from binwright_clients.controller.permissions import controller_permissions
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.controller.run import Settings, run_controller
 from click.testing import CliRunner
-from kube_double import KARPENTER, KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
+from kube_double import KARPENTER, KubeDouble, kube_double, node, node_class, node_pool, pod, write_kubeconfig
 from published_schemas import expect_kubernetes, expect_node_claim
 
 
@@ -47,6 +47,7 @@ def double() -> Iterator[KubeDouble]:
         pool["spec"]["template"]["spec"]["taints"] = [{"key": "team", "value": "a", "effect": "NoSchedule"}]
         pool["spec"]["template"]["spec"]["terminationGracePeriod"] = "1h"
         running.put("nodepools", pool)
+        running.put("ec2nodeclasses", node_class())
         yield running
 
 
@@ -253,8 +254,34 @@ def test_an_unreachable_api_server_is_one_clear_error_and_waited_for(tmp_path: P
         with kube_double(port) as double:
             double.put("nodes", node("n1", cpu="4"))
             double.put("nodepools", node_pool())
+            double.put("ec2nodeclasses", node_class())
             double.put("pods", big("big-1"))
             until(lambda: double.all("nodeclaims"))
+
+
+def test_a_node_pool_without_its_node_class_buys_nothing_until_that_is_there(
+    api: ClusterApi, double: KubeDouble
+) -> None:
+    """A NodeClaim would never launch; the NodePool has an event that says so, and the pod the reason."""
+    double.remove("ec2nodeclasses", "default")
+    with controller(api) as records:
+        until(lambda: "leading" in events_of(records))
+        double.put("pods", big("big-1"))
+        until(lambda: "pod-unschedulable" in events_of(records))
+        events = {event["reason"]: event for event in double.all("events")}
+        assert not double.all("nodeclaims")
+    told = next(record for record in records if record["event"] == "node-pool-left-out")
+    assert told["node_pool"] == "general"
+    assert told["reason"] == "EC2NodeClass default is not there"
+    about = events["LeftOut"]["involvedObject"]
+    assert (about["kind"], about["name"]) == ("NodePool", "general")
+    assert about["uid"] == double.all("nodepools")[0]["metadata"]["uid"]
+    assert events["LeftOut"]["message"] == "left out of decisions: EC2NodeClass default is not there"
+    assert "NodePool general is left out" in events["NoNodeWouldHelp"]["message"]
+    expect_kubernetes(events["LeftOut"])
+    double.put("ec2nodeclasses", node_class())
+    with controller(api, name="two"):
+        until(lambda: double.all("nodeclaims"))
 
 
 def test_a_write_that_fails_is_tried_again(api: ClusterApi, double: KubeDouble) -> None:

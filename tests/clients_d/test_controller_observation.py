@@ -14,7 +14,7 @@ from binwright_clients.controller.observation import (
     problem_objects,
 )
 from controller_world import claim_json
-from kube_double import node, node_pool, pod
+from kube_double import node, node_class, node_pool, pod
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_machine_without_a_node_yet_takes_part_with_the_room_it_will_have() ->
     }
     amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
     claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": {**amounts, "cpu": "8"}}
-    seen = observe([claim, {"kind": "NodePool", **node_pool()}])
+    seen = observe([claim, {"kind": "NodePool", **node_pool()}, NODE_CLASS])
     (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
     assert coming["status"]["allocatable"] == {"cpu": "1810m", "memory": "13Gi", "pods": "55"}
     assert coming["status"]["capacity"]["cpu"] == "8"
@@ -82,14 +82,51 @@ def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() 
     assert coming["status"]["allocatable"]["cpu"] == "7910m"
 
 
-def test_static_deleted_and_unready_pools_make_no_nodes() -> None:
+NODE_CLASS = {"kind": "EC2NodeClass", **node_class()}
+
+
+def test_static_and_deleted_pools_make_no_nodes() -> None:
     static = {"kind": "NodePool", **node_pool("static", replicas=3)}
     going = {"kind": "NodePool", **node_pool("going")}
     going["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
-    unready = {"kind": "NodePool", **node_pool("unready")}
-    unready["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
     fine = {"kind": "NodePool", **node_pool("fine")}
-    assert list(observe([static, going, unready, fine]).node_pools) == ["fine"]
+    seen = observe([static, going, fine, NODE_CLASS])
+    assert list(seen.node_pools) == ["fine"]
+    assert seen.left_out == ()
+
+
+@pytest.mark.parametrize("status", ["False", "Unknown"])
+def test_pools_that_karpenter_does_not_take_for_ready_are_left_out_with_its_reason(status: str) -> None:
+    unready, ready = ({"kind": "NodePool", **node_pool(name)} for name in ("unready", "ready"))
+    unready["metadata"]["uid"] = "uid-1"
+    because = {"type": "NodeClassReady", "status": status, "message": "no subnets found"}
+    fine = {"type": "ValidationSucceeded", "status": "True"}
+    unready["status"] = {"conditions": [fine, because, {"type": "Ready", "status": status}]}
+    ready["status"] = {"conditions": [fine, {"type": "Ready", "status": "True"}]}
+    seen = observe([unready, ready, NODE_CLASS])
+    assert list(seen.node_pools) == ["ready"]
+    (pool,) = seen.left_out
+    assert (pool.name, pool.uid) == ("unready", "uid-1")
+    assert pool.reason == "Karpenter does not take it for ready (NodeClassReady: no subnets found)"
+
+
+def test_pools_whose_node_class_is_missing_or_going_are_left_out_whatever_karpenter_said_last() -> None:
+    missing, going, other = ({"kind": "NodePool", **node_pool(name)} for name in ("gone", "going", "kwok"))
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    for pool in (missing, going, other):
+        pool["status"] = ready
+    going["spec"]["template"]["spec"]["nodeClassRef"]["name"] = "old"
+    other["spec"]["template"]["spec"]["nodeClassRef"] = {
+        "group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default",
+    }  # fmt: skip
+    old = {"kind": "EC2NodeClass", **node_class("old")}
+    old["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    seen = observe([missing, going, other, old])
+    assert list(seen.node_pools) == ["kwok"]
+    assert [str(pool) for pool in seen.left_out] == [
+        "NodePool going is left out: EC2NodeClass old is being deleted",
+        "NodePool gone is left out: EC2NodeClass default is not there",
+    ]
 
 
 def test_a_claim_whose_annotation_was_edited_is_still_seen() -> None:

@@ -18,7 +18,7 @@ from binwright_clients.sources import Source
 from binwright_optimizer.errors import InvalidProblemError
 from binwright_server.local import solve_locally
 from click.testing import CliRunner
-from kube_double import node, node_pool, pod
+from kube_double import node, node_class, node_pool, pod
 
 
 def ask_for(source: Source) -> Asked:
@@ -26,10 +26,13 @@ def ask_for(source: Source) -> Asked:
     return Asked(question.request, dict(question.node_classes), "aws")
 
 
+NODE_CLASS = {"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", **node_class()}
+
+
 def cluster(*pods: str) -> Observation:
     waiting = [{"apiVersion": "v1", "kind": "Pod", **pod(name)} for name in pods]
     pool = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **node_pool()}
-    return observe([{"apiVersion": "v1", "kind": "Node", **node("n1")}, pool, *waiting])
+    return observe([{"apiVersion": "v1", "kind": "Node", **node("n1")}, pool, NODE_CLASS, *waiting])
 
 
 def test_a_decision_becomes_claims_reasons_and_placements() -> None:
@@ -69,7 +72,7 @@ def pool_of(name: str, *types: str, zones: tuple[str, ...] = ("us-east-1a",)) ->
 def waiting_beside(*pools: dict[str, Any]) -> Observation:
     """A pod of 6 CPU that tolerates every NodePool."""
     large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=TOLERATED)}
-    return observe([large, *pools])
+    return observe([large, *pools, NODE_CLASS])
 
 
 def test_what_is_sold_out_stays_so_though_a_pool_allows_nothing_else() -> None:
@@ -135,7 +138,7 @@ def test_a_node_pool_that_no_type_satisfies_is_told_and_the_others_go_on(
     good = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **node_pool()}
     tolerated = [{"key": "team", "operator": "Exists"}]
     large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=tolerated)}
-    seen = observe([good, large, unsold_pool("wrong"), unsold_pool("worse")])
+    seen = observe([good, large, unsold_pool("wrong"), unsold_pool("worse"), NODE_CLASS])
     remarks: list[str] = []
     plan = OptimizingPlanner(ask_for, solve_here, remarks.append)(seen, seen.pending.values(), sold_out)
     assert [claim.manifest["metadata"]["labels"]["karpenter.sh/nodepool"] for claim in plan.claims] == [
@@ -156,6 +159,34 @@ def test_pods_are_told_why_where_no_node_pool_can_be_used() -> None:
     ((pod_told, why),) = plan.unplaced
     assert (pod_told.name, plan.claims) == ("a", ())
     assert why.startswith("there is no NodePool that nodes are made from; NodePool wrong is left out: ")
+
+
+def test_a_node_pool_without_its_node_class_takes_no_part_and_pods_are_told() -> None:
+    """c5.2xlarge is cheaper than m5.2xlarge; the NodePool that sells it has no EC2NodeClass.
+
+    A pod of 6 CPU gets the dearer node. One of 100 CPU fits neither, and hears of the NodePool that was
+    not asked.
+    """
+    cheap = pool_of("cheap", "c5.2xlarge")
+    cheap["spec"]["template"]["spec"]["nodeClassRef"]["name"] = "gone"
+    seen = waiting_beside(cheap, pool_of("dear", "m5.2xlarge"))
+    plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), ())
+    assert [claim.instance_type for claim in plan.claims] == ["m5.2xlarge"]
+    huge = {"apiVersion": "v1", "kind": "Pod", **pod("huge", cpu="100", tolerations=TOLERATED)}
+    seen = observe([huge, cheap, pool_of("dear", "m5.2xlarge"), NODE_CLASS])
+    plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), ())
+    ((_, why),) = plan.unplaced
+    assert why.endswith("; NodePool cheap is left out: EC2NodeClass gone is not there")
+
+
+def test_pods_wait_with_a_reason_while_the_only_node_pool_has_no_node_class() -> None:
+    seen = observe([item for item in cluster("a").objects if item["kind"] != "EC2NodeClass"])
+    plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), ())
+    ((_, why),) = plan.unplaced
+    assert why == (
+        "there is no NodePool that nodes are made from; "
+        "NodePool general is left out: EC2NodeClass default is not there"
+    )
 
 
 def test_what_a_decision_warns_of_comes_with_the_plan() -> None:

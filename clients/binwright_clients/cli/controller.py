@@ -198,7 +198,7 @@ def _recorder(output: str) -> Callable[[Json], None]:
                 click.echo("---")
                 print_yaml(step)
             else:
-                about = step.get("node_claim") or step.get("pod")
+                about = step.get("node_claim") or step.get("pod") or step.get("node_pool")
                 subject = f" {about}:" if about else ":"
                 click.echo(printable(f"{step['event']}{subject} {step['reason']}"))
 

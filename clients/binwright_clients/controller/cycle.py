@@ -19,7 +19,7 @@ from typing import Protocol
 from binwright_clients.cluster.errors import ConflictError, InvalidError
 from binwright_clients.controller.claims import PlannedClaim
 from binwright_clients.controller.nomination import Patience, is_launching, is_on_its_way, nominated
-from binwright_clients.controller.observation import Observation, Offered, PendingPod
+from binwright_clients.controller.observation import LeftOutPool, Observation, Offered, PendingPod
 from binwright_clients.controller.window import Window
 
 SOLD_OUT_S = 180.0
@@ -96,6 +96,10 @@ class Reporter(Protocol):
         """A pod has no possible node."""
         ...
 
+    def left_out(self, pool: LeftOutPool) -> None:
+        """No nodes are made from a NodePool for now."""
+        ...
+
     def awaited(self, claim: str, stage: str) -> None:
         """A NodeClaim is on its way; told again when it gets further."""
         ...
@@ -142,6 +146,8 @@ class Cycle:
     """Warnings of the last plan; not said again while they stay the same."""
     _awaited: dict[str, str] = field(default_factory=dict)
     """What was said of NodeClaims that are waited for; not said again while it stays true."""
+    _left_out: dict[str, LeftOutPool] = field(default_factory=dict)
+    """NodePools that were left out at the last look; not said again while the reason stays the same."""
     _looked_s: float = float("-inf")
     _not_before_s: float = float("-inf")
 
@@ -165,6 +171,7 @@ class Cycle:
         seen = self.cluster.observe()
         self._note_failures(seen, now)
         self._tell_awaited(seen, now)
+        self._tell_left_out(seen)
         self._covered = nominated(seen.claims, now, self.patience)
         self._told = {uid: reason for uid, reason in self._told.items() if uid in seen.pending}
         pods = [
@@ -234,6 +241,17 @@ class Cycle:
             if self._awaited.get(name) != stage:
                 self.reporter.awaited(name, stage)
         self._awaited = awaited
+
+    def _tell_left_out(self, seen: Observation) -> None:
+        """Say which NodePools are not ready, and which are again."""
+        left_out = {pool.name: pool for pool in seen.left_out}
+        for name, pool in left_out.items():
+            if self._left_out.get(name) != pool:
+                self.reporter.left_out(pool)
+        for name in self._left_out.keys() - left_out.keys():
+            if name in seen.node_pools:
+                self.reporter.remark(f"NodePool {name} is ready again")
+        self._left_out = left_out
 
     def _note_failures(self, seen: Observation, now: float) -> None:
         """Leave out what claims asked for that went away before there was a machine."""

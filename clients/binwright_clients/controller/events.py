@@ -7,7 +7,7 @@ import hashlib
 
 from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import PlannedClaim
-from binwright_clients.controller.observation import PendingPod
+from binwright_clients.controller.observation import LeftOutPool, PendingPod
 
 COMPONENT = "binwright-controller"
 MAX_MESSAGE = 1_024
@@ -34,6 +34,13 @@ def created_event(claim: PlannedClaim, uid: str, now: datetime.datetime, identit
     """A NodeClaim was created, at this cost, with this bound; kubectl finds events by UID."""
     about = {"kind": "NodeClaim", "apiVersion": "karpenter.sh/v1", "name": claim.name, "uid": uid}
     return _event(about, CLUSTER_NAMESPACE, "Decided", "Normal", claim.reason, now, identity)
+
+
+def left_out_event(pool: LeftOutPool, now: datetime.datetime, identity: str) -> Json:
+    """No nodes are made from a NodePool for now."""
+    about = {"kind": "NodePool", "apiVersion": "karpenter.sh/v1", "name": pool.name, "uid": pool.uid}
+    message = f"left out of decisions: {pool.reason}"
+    return _event(about, CLUSTER_NAMESPACE, "LeftOut", "Warning", message, now, identity)
 
 
 def _event(

@@ -13,6 +13,7 @@ from binwright_optimizer.model import labels
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 
 from binwright_clients.cluster.api import Json
+from binwright_clients.karpenter.nodeclasses import EC2_GROUP, node_class_of
 from binwright_clients.kubernetes.nodeclaims import single_values
 
 NOMINATED_ANNOTATION = "binwright.dev/nominated-pods"
@@ -89,6 +90,19 @@ class ClaimView:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutPool:
+    """A NodePool that nodes would be made from if it were ready, and why it is not."""
+
+    name: str
+    uid: str
+    reason: str
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"NodePool {self.name} is left out: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A cluster at one moment.
 
@@ -102,12 +116,15 @@ class Observation:
         NodeClaims, ours and others'.
     node_pools
         NodePools that nodes may be made from, by name.
+    left_out
+        NodePools that Karpenter makes no nodes from for now.
     """
 
     objects: tuple[Json, ...]
     pending: Mapping[str, PendingPod]
     claims: tuple[ClaimView, ...]
     node_pools: Mapping[str, Json]
+    left_out: tuple[LeftOutPool, ...] = ()
 
 
 def observe(objects: Iterable[Json]) -> Observation:
@@ -115,12 +132,20 @@ def observe(objects: Iterable[Json]) -> Observation:
     kept = tuple(objects)
     pending = (pending_pod(item) for item in kept if item.get("kind") == "Pod")
     claims = [item for item in kept if item.get("kind") == "NodeClaim"]
-    pools = [item for item in kept if item.get("kind") == "NodePool"]
+    pools = {str(_at(item, "metadata", "name")): item for item in kept if is_for_demand(item)}
+    classes = {
+        str(_at(item, "metadata", "name")): item for item in kept if item.get("kind") == "EC2NodeClass"
+    }
+    unready = {name: reason for name, pool in pools.items() if (reason := why_unready(pool, classes))}
     return Observation(
         objects=kept,
         pending={pod.uid: pod for pod in pending if pod is not None},
         claims=tuple(claim_view(item) for item in claims),
-        node_pools={str(_at(item, "metadata", "name")): item for item in pools if is_provisioning(item)},
+        node_pools={name: pool for name, pool in pools.items() if name not in unready},
+        left_out=tuple(
+            LeftOutPool(name, str(_at(pools[name], "metadata", "uid") or ""), reason)
+            for name, reason in sorted(unready.items())
+        ),
     )
 
 
@@ -172,15 +197,40 @@ def _is_ours(claim: Json) -> bool:
     return bool(_mapping(_at(claim, "metadata", "labels")).get(MANAGED_BY) == MANAGER)
 
 
-def is_provisioning(pool: Json) -> bool:
-    """Whether nodes are made from a NodePool on demand: not if static, deleted, or not ready."""
-    if _at(pool, "metadata", "deletionTimestamp") or _at(pool, "spec", "replicas") is not None:
+def is_for_demand(item: Json) -> bool:
+    """Whether an object is a NodePool that nodes are made from on demand: neither static nor deleted."""
+    if item.get("kind") != "NodePool" or _at(item, "metadata", "deletionTimestamp"):
         return False
-    conditions = _at(pool, "status", "conditions") or []
-    return not any(
-        _mapping(condition).get("type") == "Ready" and condition.get("status") == "False"
-        for condition in conditions
-    )
+    return _at(item, "spec", "replicas") is None
+
+
+def why_unready(pool: Json, ec2_node_classes: Mapping[str, Json]) -> str:
+    """Why Karpenter makes no nodes from a NodePool for now; empty if it does.
+
+    Karpenter uses none whose condition ``Ready`` is anything but true; we go by it where there is one.
+    Whether the EC2NodeClass is there is looked at beside, as conditions are those of a moment ago, and
+    nobody keeps them current while Karpenter is down.
+
+    Examples
+    --------
+    >>> reference = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "gpu"}
+    >>> pool = {"spec": {"template": {"spec": {"nodeClassRef": reference}}}}
+    >>> why_unready(pool, {}), why_unready(pool, {"gpu": {}})
+    ('EC2NodeClass gpu is not there', '')
+    """
+    reference = node_class_of(_mapping(_at(pool, "spec", "template", "spec", "nodeClassRef")))
+    if reference is not None and (reference.group, reference.kind) == (EC2_GROUP, "EC2NodeClass"):
+        found = ec2_node_classes.get(reference.name)
+        if found is None:
+            return f"EC2NodeClass {reference.name} is not there"
+        if _at(found, "metadata", "deletionTimestamp"):
+            return f"EC2NodeClass {reference.name} is being deleted"
+    conditions = [_mapping(condition) for condition in _at(pool, "status", "conditions") or []]
+    if all(each.get("status") == "True" for each in conditions if each.get("type") == "Ready"):
+        return ""
+    told = [each for each in conditions if each.get("type") != "Ready" and each.get("status") != "True"]
+    why = "; ".join(f"{each.get('type')}: {each.get('message') or each.get('reason')}" for each in told)
+    return f"Karpenter does not take it for ready{f' ({why})' if why else ''}"
 
 
 def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[Json]:

@@ -59,7 +59,7 @@ class OptimizingPlanner:
         """
         wanted, left_out = list(pods), list(sold_out)
         objects = list(problem_objects(seen, (pod.uid for pod in wanted)))
-        unusable: list[str] = []
+        unusable = [str(pool) for pool in seen.left_out]
         while True:
             if all(item.get("kind") != "NodePool" for item in objects):
                 why = "; ".join(("there is no NodePool that nodes are made from", *unusable))
@@ -87,7 +87,10 @@ class OptimizingPlanner:
             most_types=self.most_types,
         )
         return Plan(
-            claims, _unplaced(decision, wanted), _on_existing(decision, wanted), tuple(decision.warnings)
+            claims,
+            _unplaced(decision, wanted, unusable),
+            _on_existing(decision, wanted),
+            tuple(decision.warnings),
         )
 
     def _decided(
@@ -112,7 +115,7 @@ class OptimizingPlanner:
 
 
 def _unplaced(
-    decision: decision_pb2.Decision, pods: Sequence[PendingPod]
+    decision: decision_pb2.Decision, pods: Sequence[PendingPod], unusable: Sequence[str]
 ) -> tuple[tuple[PendingPod, str], ...]:
     by_name = {pod.decision_name: pod for pod in pods}
     found = []
@@ -120,7 +123,8 @@ def _unplaced(
         reasons = "; ".join(f"{each.message} ({each.refused})" for each in refused.reasons)
         near = f"; nearest: {refused.nearest_miss}" if refused.nearest_miss else ""
         if refused.pod in by_name:
-            found.append((by_name[refused.pod], f"{reasons or 'no node would hold it'}{near}"))
+            why = f"{reasons or 'no node would hold it'}{near}"
+            found.append((by_name[refused.pod], "; ".join((why, *unusable))))
     return tuple(found)
 
 

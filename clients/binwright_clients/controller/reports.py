@@ -9,8 +9,13 @@ from binwright_clients.cluster.api import ClusterApi, Json
 from binwright_clients.cluster.errors import ClusterError
 from binwright_clients.controller.claims import DECISION_ANNOTATION, PlannedClaim
 from binwright_clients.controller.cycle import Outcome
-from binwright_clients.controller.events import created_event, nominated_event, unplaced_event
-from binwright_clients.controller.observation import PendingPod
+from binwright_clients.controller.events import (
+    created_event,
+    left_out_event,
+    nominated_event,
+    unplaced_event,
+)
+from binwright_clients.controller.observation import LeftOutPool, PendingPod
 
 MAX_POD_EVENTS = 200
 """Events about pods of one NodeClaim: a node holds 250 at most, and events are a courtesy."""
@@ -53,6 +58,11 @@ class Reports:
         """A pod has no possible node."""
         self._record({"event": "pod-unschedulable", "pod": pod.decision_name, "reason": reason})
         self._emit(unplaced_event(pod, reason, datetime.datetime.now(datetime.UTC), self._identity))
+
+    def left_out(self, pool: LeftOutPool) -> None:
+        """No nodes are made from a NodePool for now."""
+        self._record({"event": "node-pool-left-out", "node_pool": pool.name, "reason": pool.reason})
+        self._emit(left_out_event(pool, datetime.datetime.now(datetime.UTC), self._identity))
 
     def awaited(self, claim: str, stage: str) -> None:
         """A NodeClaim is on its way."""
