@@ -43,6 +43,21 @@ def test_node_that_could_not_take_the_pod_even_when_emptied_is_left_out() -> Non
     assert worth_evicting(evictions, frozenset("ab"), EQUAL) == []
 
 
+def test_rules_about_pods_that_the_scheduler_knows_sooner_leave_no_node_out() -> None:
+    """The pod must be near the cache, which was bound to node a a moment ago, and nobody has told us yet."""
+    pod = template()
+    pod.pod_affinity.required.add(topology_key="kubernetes.io/hostname").label_selector.match_labels[
+        "app"
+    ] = "cache"
+    state = ClusterState()
+    service = SchedulingService(state)
+    asyncio.run(service.UpdateCluster(Cluster().node("a").node("b").update, None))  # type: ignore[arg-type]
+    request = scheduling_service_pb2.PreemptRequest(pod=pod)
+    request.evictions.add(node="a").victims.add(uid="v", priority=1)
+    response = asyncio.run(service.Preempt(request, None))  # type: ignore[arg-type]
+    assert list(response.chosen) == [0]
+
+
 def test_where_a_priority_is_not_known_kube_scheduler_keeps_its_choice() -> None:
     evictions = [Eviction("a", (1, None)), Eviction("b", (9,)), Eviction("c", (1,))]
     assert worth_evicting(evictions, frozenset("c"), EQUAL) == [0, 1]

@@ -22,6 +22,9 @@ SPREAD, AFFINITY, ANTI_AFFINITY = "topology-spread", "pod-affinity", "pod-anti-a
 HOST_PORT = "host-port"
 """Constraints as answers name them."""
 
+ABOUT_PODS = frozenset({SPREAD, AFFINITY, ANTI_AFFINITY, HOST_PORT})
+"""Constraints about other pods, of which a scheduler knows sooner than we do."""
+
 Mask = NDArray[np.bool_]
 
 

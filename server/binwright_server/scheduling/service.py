@@ -14,7 +14,7 @@ from binwright.v1 import scheduling_service_pb2, scheduling_service_pb2_grpc
 from binwright_optimizer.model import PodTemplate
 
 from binwright_server.convert.scheduling import ClusterReader, identity_of, plan_to_message, pod_key
-from binwright_server.scheduling.checks import RuleChecks
+from binwright_server.scheduling.checks import ABOUT_PODS, RuleChecks
 from binwright_server.scheduling.feeders import FeederLease
 from binwright_server.scheduling.plan import Plan
 from binwright_server.scheduling.preemption import Eviction, worth_evicting
@@ -175,7 +175,8 @@ class SchedulingService(scheduling_service_pb2_grpc.SchedulingServiceServicer):
             for reason, positions in view.reasons(
                 rows, view.verdicts(rows, self._own_row(request, self.state.table))
             )
-            if reason.is_unresolvable
+            # What is about other pods the scheduler has checked with the victims gone.
+            if reason.is_unresolvable and reason.constraint not in ABOUT_PODS
             for position in positions
         }
         points = np.where(rows == UNKNOWN, 0, scores.scores(rows))
