@@ -10,6 +10,7 @@ controller decides, led by an external metric with a target of one per pod.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from binwright_optimizer.model.autoscaling import (
@@ -286,6 +287,19 @@ def test_replica_series_follows_the_load_and_waits_to_scale_down() -> None:
     assert series.last[15] == 2
     assert series.last[20:] == (10,) * 10
     assert series.failures == 0
+    assert not any(series.refused)
+
+
+def test_replicas_that_the_maximum_refuses_are_told_by_step() -> None:
+    """Load for 10 pods, then for 40 where 20 are the most; policies that slow the way there refuse nothing."""
+    cpu = Metric(MetricSource.RESOURCE, "cpu", TargetType.UTILIZATION, 50)
+    spec = HorizontalPodAutoscaler("web", "web", 10, 20, (cpu,), Behavior())
+    series = replica_series(spec, (LoadSeries((5_000, 20_000)),), 60.0, requests=(1_000,))
+    assert (series.highest, series.refused) == ((10, 20), (0, 40))
+    wide = replica_series(
+        replace(spec, max_replicas=40), (LoadSeries((5_000, 20_000)),), 60.0, requests=(1_000,)
+    )
+    assert (wide.highest[1], wide.refused) == (40, (0, 0))
 
 
 def test_slow_pods_overshoot_less_than_their_load_suggests() -> None:

@@ -68,6 +68,17 @@ def test_load_of_eight_cores_at_half_utilisation_is_sixteen_replicas(tmp_path: P
     assert forecast.workloads[0].profile == "flat"
 
 
+def test_load_that_the_autoscalers_maximum_does_not_serve_is_told(tmp_path: Path) -> None:
+    """72 cores on 40 pods are 180 % of a request each: at a target of 50 % it takes 144."""
+    forecast = read_forecast(folder(tmp_path, LOADED, steady(8)))
+    assert forecast.remarks == (
+        "workloads[0].load.us-east-1.growth.2027-Q2: autoscaler api is held at its maximum of 40 replicas at p99; "
+        "at p99 in 4 of 4 steps, where its metrics ask for up to 144: the load above is not served at its "
+        "target, nor planned for",
+    )
+    assert read_forecast(folder(tmp_path, LOADED.replace("p99: 9", "p99: 2"), steady(8))).remarks == ()
+
+
 def test_load_of_a_week_brings_its_own_profile(tmp_path: Path) -> None:
     """16 replicas by day, 8 at night: half of the busiest hour, once the autoscaler has come down."""
     rows = "".join(f"{3600 * hour},{8 if 8 <= hour % 24 < 20 else 4}\n" for hour in range(168))

@@ -14,6 +14,7 @@ from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import output_option, print_table, print_yaml
 from binwright_clients.cli.plan_reference_view import plain_table
+from binwright_clients.cli.render.text import counted
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast.autoscalers import parse_milli, read_autoscalers
 from binwright_clients.forecast.loads import read_loads
@@ -95,6 +96,8 @@ def replicas(
         "highest": list(found.highest),
         "last": list(found.last),
         "failed_decisions": found.failures,
+        "steps_at_maximum": sum(map(bool, found.refused)),
+        "most_wanted_at_maximum": max(found.refused) or None,
     }
     if output == "json":
         click.echo(json.dumps(document, indent=2))
@@ -147,4 +150,9 @@ def _view(spec: HorizontalPodAutoscaler, step_s: int, found: ReplicaSeries) -> G
         lines.append(f"and {len(changed) - MOST_ROWS} further changes; -o json has them all")
     if found.failures:
         lines.append(f"{found.failures} decisions failed because metrics could not be read")
+    if held := sum(map(bool, found.refused)):
+        lines.append(
+            f"held at its maximum of {spec.max_replicas} in {counted(held, 'step')}, where its metrics ask for "
+            f"up to {max(found.refused)}: the load above is not served at its target"
+        )
     return Group(Text(heading, style="bold"), table, *(Text(line) for line in lines))

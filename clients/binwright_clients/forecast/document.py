@@ -298,6 +298,7 @@ class _Document:
             return cells, profile
         if given == ["load"]:
             cells, week = reader.load(path, name, entry, requests)
+            self._draft.remarks += reader.remarks
             if week is not None and not entry.get("profile"):
                 self._draft.profiles[week.name] = week
                 profile = week.name

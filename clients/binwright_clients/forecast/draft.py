@@ -92,7 +92,7 @@ class Draft:
 
     ``regions`` and ``periods`` are those that the file declares; empty if it only mentions them with
     its demands. ``mentioned`` are further regions that must exist. ``parts`` are places of further values, by
-    path in `Forecast`.
+    path in `Forecast`. ``remarks`` are what is right but worth to know.
     """
 
     file: str
@@ -120,6 +120,7 @@ class Draft:
     backtests: list[Backtest] = field(default_factory=list)
     sampling: Sampling | None = None
     parts: dict[str, Place] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def finish(self, problems: Problems) -> Forecast | None:
         """The forecast, or None with at least one more problem reported."""
@@ -162,7 +163,7 @@ class Draft:
             links=tuple(self.links),
             limits=tuple(self.limits),
             backtests=tuple(self.backtests),
-            remarks=(*self._idle_regions(), *self._idle_commitments(periods)),
+            remarks=(*self.remarks, *self._idle_regions(), *self._idle_commitments(periods)),
         )
 
     def _idle_regions(self) -> Iterator[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from binwright_optimizer.model.autoscaling import HorizontalPodAutoscaler, TargetType
 from binwright_optimizer.model.forecast import (
@@ -25,6 +25,9 @@ from binwright_clients.forecast.history import read_histories
 from binwright_clients.forecast.loads import LoadTable, read_loads
 from binwright_clients.kubernetes.schema import STRING, MapOf, Record, Scalar, Schema, check, shown
 from binwright_clients.spelling import suggestion
+
+if TYPE_CHECKING:
+    from binwright_optimizer.planning.hpa import ReplicaSeries
 
 _INTEGER = Scalar("integer")
 _ANY = Scalar("any")
@@ -49,11 +52,17 @@ class SeriesReader:
     ----------
     folder
         Where files are that are named without their folder: beside the forecast.
+
+    Attributes
+    ----------
+    remarks
+        What is right in what was read but worth to know.
     """
 
     def __init__(self, folder: Path, report: Callable[[str, str, str], None]) -> None:
         self._folder = folder
         self._report = report
+        self.remarks: list[str] = []
 
     def _file(self, path: str, name: Any) -> str | None:
         if not name:
@@ -156,7 +165,9 @@ class SeriesReader:
             for label, growth in (one.get("growth") or {}).items():
                 factors = self._growth(f"{where}.growth.{label}", growth)
                 if factors is not None:
-                    cells[region][label] = run.band(load_file, table, factors)
+                    cells[region][label], held = run.band(load_file, table, factors)
+                    if held:
+                        self.remarks.append(f"{where}.growth.{label}: {held}")
             weeks += run.week(load_file, table)
         return cells, _profile(f"load of {workload}", weeks)
 
@@ -212,7 +223,7 @@ class _Run:
         self._requests = requests
         self._startup_s = startup_s
 
-    def _series(self, file: str, table: LoadTable, factor: Fraction) -> tuple[int, ...]:
+    def _series(self, file: str, table: LoadTable, factor: Fraction) -> ReplicaSeries:
         # Imported on first use, like everything that plans.
         from binwright_optimizer.planning.hpa import LoadSeries, replica_series
 
@@ -224,17 +235,29 @@ class _Run:
             for values, shared in zip(table.values, table.is_shared, strict=True)
         )
         try:
-            found = replica_series(
+            return replica_series(
                 self._hpa, loads, float(table.step_s), requests=self._requests, startup_s=self._startup_s
             )
         except ValueError as error:
             raise InputError.of(file, str(error)) from error
-        return found.highest
 
-    def band(self, file: str, table: LoadTable, factors: Sequence[Fraction]) -> dict[str, int]:
-        """Most replicas at each quantile of the load; an autoscaler may keep as many under less."""
-        most = [max(self._series(file, table, factor)) for factor in factors]
-        return {name: max(most[: at + 1]) for at, name in enumerate(_QUANTILES)}
+    def band(self, file: str, table: LoadTable, factors: Sequence[Fraction]) -> tuple[dict[str, int], str]:
+        """Most replicas at each quantile of the load, and what to say where the maximum holds them back.
+
+        An autoscaler may keep as many under less.
+        """
+        runs = [self._series(file, table, factor) for factor in factors]
+        most = [max(run.highest) for run in runs]
+        held = [name for name, run in zip(_QUANTILES, runs, strict=True) if any(run.refused)]
+        said = ""
+        if held:
+            beyond, steps = max(runs[-1].refused), sum(map(bool, runs[-1].refused))
+            said = (
+                f"autoscaler {self._hpa.name} is held at its maximum of {self._hpa.max_replicas} replicas at "
+                f"{', '.join(held)}; at p99 in {steps} of {len(runs[-1].refused)} steps, where its metrics ask "
+                f"for up to {beyond}: the load above is not served at its target, nor planned for"
+            )
+        return {name: max(most[: at + 1]) for at, name in enumerate(_QUANTILES)}, said
 
     def week(self, file: str, table: LoadTable) -> list[list[Fraction]]:
         """Shares of the most replicas by hour of the week, of a load that begins on Monday at 0 h.
@@ -244,7 +267,7 @@ class _Run:
         steps = len(table.values[0])
         if steps * table.step_s < HOURS_OF_WEEK * _HOUR_S:
             return []
-        replicas = self._series(file, table, Fraction(1))
+        replicas = self._series(file, table, Fraction(1)).highest
         hours = [0] * HOURS_OF_WEEK
         for at, count in enumerate(replicas):
             first, last = at * table.step_s, (at + 1) * table.step_s - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from binwright_optimizer.model.autoscaling import HorizontalPodAutoscaler
-from binwright_optimizer.planning.hpa.controller import Controller, ControllerParams, ScalingError
+from binwright_optimizer.planning.hpa.controller import Controller, ControllerParams, Reason, ScalingError
 from binwright_optimizer.planning.hpa.pods import PodMetric, PodPhase, PodState
 from binwright_optimizer.planning.hpa.replicas import Observation, ObservedPods, ObservedValue
 
@@ -43,12 +43,16 @@ class ReplicaSeries:
         Replicas at the end of each step.
     failures
         Decisions that failed because metrics could not be read.
+    refused
+        Most replicas that its metrics asked for in each step while the autoscaler's maximum held them back; 0
+        where it did not.
     """
 
     step_s: float
     highest: tuple[int, ...]
     last: tuple[int, ...]
     failures: int
+    refused: tuple[int, ...]
 
 
 def replica_series(
@@ -99,11 +103,11 @@ def replica_series(
     requests = requests or (None,) * len(loads)
     controller = Controller(autoscaler, params)
     fleet = _Fleet(autoscaler.target, autoscaler.min_replicas if start is None else start, startup_s)
-    highest, last = [], []
+    highest, last, refused = [], [], []
     failures = 0
     decisions = 0
     for step in range(steps):
-        most = len(fleet)
+        most, beyond = len(fleet), 0
         while decisions * sync_period_s < (step + 1) * step_s:
             now_s = decisions * sync_period_s
             decisions += 1
@@ -113,15 +117,18 @@ def replica_series(
                 for at, (load, request) in enumerate(zip(loads, requests, strict=True))
             ]
             try:
-                replicas = controller.reconcile(now_s, len(fleet), observed).replicas
+                outcome = controller.reconcile(now_s, len(fleet), observed)
             except ScalingError:
                 failures += 1
                 continue
-            fleet.scale_to(replicas, now_s)
-            most = max(most, replicas)
+            fleet.scale_to(outcome.replicas, now_s)
+            most = max(most, outcome.replicas)
+            if outcome.reason is Reason.TOO_MANY:
+                beyond = max(beyond, outcome.stabilized or 0)
         highest.append(most)
+        refused.append(beyond)
         last.append(len(fleet))
-    return ReplicaSeries(step_s, tuple(highest), tuple(last), failures)
+    return ReplicaSeries(step_s, tuple(highest), tuple(last), failures, tuple(refused))
 
 
 def _check(
