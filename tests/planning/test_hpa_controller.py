@@ -291,7 +291,7 @@ def test_replica_series_follows_the_load_and_waits_to_scale_down() -> None:
 
 
 def test_replicas_that_the_maximum_refuses_are_told_by_step() -> None:
-    """Load for 10 pods, then for 40 where 20 are the most; policies that slow the way there refuse nothing."""
+    """Load for 10 pods, then for 40 where 20 are the most; policies that slow the way refuse nothing."""
     cpu = Metric(MetricSource.RESOURCE, "cpu", TargetType.UTILIZATION, 50)
     spec = HorizontalPodAutoscaler("web", "web", 10, 20, (cpu,), Behavior())
     series = replica_series(spec, (LoadSeries((5_000, 20_000)),), 60.0, requests=(1_000,))

@@ -84,3 +84,26 @@ def test_report_that_cannot_be_written_fails_before_the_solve(tmp_path: Path) ->
     result = CliRunner().invoke(main, ["plan", str(source), "--report", str(tmp_path / "no" / "plan.html")])
     assert result.exit_code == 2
     assert "there is no folder" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["demand.csv", "plan.json", "page"])
+def test_page_under_another_name_than_a_pages_is_refused(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "demand.csv"
+    source.write_text(TABLE, encoding="utf-8")
+    result = CliRunner().invoke(main, ["plan", str(source), "--report", str(tmp_path / name)])
+    assert result.exit_code == 2
+    assert "--report: a page's name must end in .html" in result.stderr
+    assert source.read_text(encoding="utf-8") == TABLE
+
+
+def test_page_is_not_written_over_the_forecast(tmp_path: Path) -> None:
+    (tmp_path / "demand.html").hardlink_to(_written(tmp_path / "demand.csv"))
+    arguments = ["plan", str(tmp_path / "demand.csv"), "--report", str(tmp_path / "demand.html")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "demand.csv is read, and would be written over" in " ".join(result.stderr.split())
+
+
+def _written(file: Path) -> Path:
+    file.write_text(TABLE, encoding="utf-8")
+    return file

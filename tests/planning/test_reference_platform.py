@@ -161,8 +161,9 @@ def test_sizing_rule_by_hand_with_and_without_its_faults() -> None:
     wrong = size(demand, Faults.ALL)
     assert [mix.nodes for mix in wrong.mixes] == [17 + 12, 12]
     assert wrong.control_planes == 1
-    hourly = 15 * 504_000 + 2 * 196_560 + 6 * 752_000 + 6 * 838_000 + 2 * 100_000
-    assert right.microusd_per_month == hourly * 730
+    hourly = 15 * 504_000 + 2 * 196_560 + 6 * 752_000 + 6 * 838_000
+    assert right.nodes_microusd_per_month == hourly * 730
+    assert right.control_planes_microusd_per_month == 2 * 100_000 * 730
 
 
 def test_optimal_mixes_cost_less_than_the_rule_and_never_less_than_their_bounds() -> None:
@@ -172,8 +173,8 @@ def test_optimal_mixes_cost_less_than_the_rule_and_never_less_than_their_bounds(
         assert r.whole_catalog.bound_microusd_per_hour <= r.whole_catalog.cost_microusd_per_hour
         assert r.whole_catalog.gap < 0.03
     total = sum(r.whole_catalog.cost_microusd_per_hour for r in found.regions)
-    assert total * 730 < 0.8 * found.sizing.microusd_per_month
-    assert found.sizing.microusd_per_month < found.sizing_as_written.microusd_per_month
+    assert total * 730 < 0.8 * found.sizing.nodes_microusd_per_month
+    assert found.sizing.nodes_microusd_per_month < found.sizing_as_written.nodes_microusd_per_month
 
 
 def test_command_prints_json_that_adds_up() -> None:

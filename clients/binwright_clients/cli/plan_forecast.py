@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +100,7 @@ if TYPE_CHECKING:
     "--report",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a page of HTML with charts, which needs no network.",
+    help="Also write a page with charts, which needs no network; its name ends in .html.",
 )
 @engine_options
 @server_options
@@ -137,7 +137,7 @@ def forecast(
     """
     began_s = time.monotonic()
     if report is not None:
-        check_writable(report)
+        _check_report(report, [path, *([held_path] if held_path is not None else [])])
     asked, places = read_with_places(path, cloud or "")
     if churn_cost and held_path is None:
         raise BadInput("--churn-cost: means nothing without --from")
@@ -178,6 +178,16 @@ def forecast(
         print_yaml(plan_document(found))
     if report is not None:
         report.write_text(plan_page(found, f"Capacity plan for {path}"), encoding="utf-8")
+
+
+def _check_report(report: Path, read: Sequence[str]) -> None:
+    """Refuse to write a page over what is read, or where nobody would look for one."""
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"--report: a page's name must end in .html (got {str(report)!r})")
+    for name in read:
+        if report.exists() and Path(name).exists() and report.samefile(name):
+            raise BadInput(f"--report: {name} is read, and would be written over (got {str(report)!r})")
+    check_writable(report)
 
 
 def _planned(

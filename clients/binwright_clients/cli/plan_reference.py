@@ -80,8 +80,12 @@ def reference(split: str, utilisation: float, deadline: float, output: str, quie
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
-    """The comparison as plain values; money in dollars a month unless the key says otherwise."""
+    """The comparison as plain values; money in dollars a month unless the key says otherwise.
+
+    All totals are of nodes alone; control planes come on top of each.
+    """
     from binwright_optimizer.planning.reference import BUDGET, STATED_TOTAL_USD
+    from binwright_optimizer.planning.sizing import FAULTS, LIMITS
 
     regions = [
         {
@@ -106,8 +110,16 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "whole_catalog_lower_bound_usd": _dollars(
             HOURS_PER_MONTH * sum(r.whole_catalog.bound_microusd_per_hour for r in found.regions)
         ),
-        "sizing_rule_usd": _dollars(found.sizing.microusd_per_month),
-        "sizing_rule_as_written_usd": _dollars(found.sizing_as_written.microusd_per_month),
+        "sizing_rule_usd": _dollars(found.sizing.nodes_microusd_per_month),
+        "sizing_rule_as_written_usd": _dollars(found.sizing_as_written.nodes_microusd_per_month),
+        "sizing_rule_faults_corrected": list(FAULTS.values()),
+        "sizing_rule_limits": list(LIMITS),
+        "control_planes": {
+            "in_any_total": False,
+            "clusters": found.sizing.control_planes,
+            "usd": _dollars(found.sizing.control_planes_microusd_per_month),
+            "sizing_rule_as_written_usd": _dollars(found.sizing_as_written.control_planes_microusd_per_month),
+        },
         "findings": [
             {"subject": f.subject, "stated": f.stated, "found": f.found, "holds": f.holds}
             for f in found.findings

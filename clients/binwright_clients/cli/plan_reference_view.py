@@ -33,6 +33,7 @@ def reference_view(found: Comparison) -> RenderableType:
         "",
         Text("The same demand, bought in five ways", style="bold"),
         _totals(found),
+        *_sizing_lines(found),
         "",
         Text("Optimal mix of the whole catalogue by region", style="bold"),
         _mixes(found),
@@ -122,6 +123,27 @@ def _totals(found: Comparison) -> Table:
             percent((cost - bound) / cost) if is_proven else "-",
         )
     return table
+
+
+def _sizing_lines(found: Comparison) -> Iterable[Text]:
+    """What is on top of every row, and what is wrong with the sizing rule."""
+    # Imported on first use, like everything that plans.
+    from binwright_optimizer.planning.sizing import FAULTS, LIMITS
+
+    rule, written = found.sizing, found.sizing_as_written
+    yield Text(
+        f"nodes alone; on top of each row {rule.control_planes} control planes are "
+        f"{_month(rule.control_planes_microusd_per_month)} a month, of which the rule as written counts "
+        f"{_month(written.control_planes_microusd_per_month)}"
+    )
+    yield Text("faults of the sizing rule as it is commonly written:", style="bold")
+    yield from (Text(f"- {fault}") for fault in FAULTS.values())
+    yield Text("what remains wrong with it when they are corrected:", style="bold")
+    yield from (Text(f"- {limit}") for limit in LIMITS)
+
+
+def _month(microusd: int) -> str:
+    return f"${(microusd + MICROUSD // 2) // MICROUSD:,}"
 
 
 def _mixes(found: Comparison) -> Table:

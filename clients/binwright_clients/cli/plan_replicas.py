@@ -152,7 +152,7 @@ def _view(spec: HorizontalPodAutoscaler, step_s: int, found: ReplicaSeries) -> G
         lines.append(f"{found.failures} decisions failed because metrics could not be read")
     if held := sum(map(bool, found.refused)):
         lines.append(
-            f"held at its maximum of {spec.max_replicas} in {counted(held, 'step')}, where its metrics ask for "
-            f"up to {max(found.refused)}: the load above is not served at its target"
+            f"held at its maximum of {spec.max_replicas} in {counted(held, 'step')}, where its metrics ask "
+            f"for up to {max(found.refused)}: the load above is not served at its target"
         )
     return Group(Text(heading, style="bold"), table, *(Text(line) for line in lines))

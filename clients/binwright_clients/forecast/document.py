@@ -25,6 +25,7 @@ from binwright_optimizer.model.requirements import Operator
 
 from binwright_clients.errors import InputError, Problems
 from binwright_clients.forecast.commitments import COMMITMENTS, CommitmentReader
+from binwright_clients.forecast.constraints import CONSTRAINTS, read_constraints
 from binwright_clients.forecast.draft import CURRENCY, DemandCell, Draft, Place, WorkloadDraft
 from binwright_clients.forecast.movement import MOVEMENT, RESILIENCE_FIELDS, WORKLOAD, MovementReader
 from binwright_clients.forecast.sampling import SAMPLING, read_sampling
@@ -39,7 +40,6 @@ from binwright_clients.kubernetes.schema import (
     ANY,
     QUANTITIES,
     STRING,
-    STRINGS,
     ListOf,
     MapOf,
     Record,
@@ -63,8 +63,8 @@ _WORKLOAD = Record(
         "gpuModels": ListOf(STRING),
         "capacityType": STRING,
         "profile": STRING,
-        "labels": STRINGS,
         "demand": MapOf(MapOf(ANY)),
+        **CONSTRAINTS,
         **WORKLOAD,
         **SERIES,
     }
@@ -254,9 +254,12 @@ class _Document:
             models += self._parse(f"{path}.gpuModels[{at}]", model, parse_gpu_models) or ()
         if models:
             selector.append(Requirement(labels.GPU_MODEL, Operator.IN, models))
+        wanted, tolerations = read_constraints(path, entry, self._report)
         demand, profile = self._demand(path, name, entry, Resources.of(amounts), named)
         workload = ForecastWorkload(
-            name, PodTemplate(Resources.of(amounts), node_selector=tuple(selector)), profile
+            name,
+            PodTemplate(Resources.of(amounts), node_selector=(*selector, *wanted), tolerations=tolerations),
+            profile,
         )
         workload = MovementReader(self._draft, self._report).movable(path, entry, workload)
         self._remember(path, entry)
@@ -270,7 +273,7 @@ class _Document:
         own, requests = f"workloads[{len(self._draft.workloads)}]", entry.get("requests") or {}
         parts = {f"template.requests[{json.dumps(r)}]": (f"requests[{r}]", v) for r, v in requests.items()}
         parts["template.requests"] = "requests", requests
-        kind = "gpuModels" if entry.get("gpuModels") else "capacityType"
+        kind = next((key for key in ("nodeSelector", "gpuModels") if entry.get(key)), "capacityType")
         parts["template.node_selector"] = kind, entry.get(kind) or "on-demand"
         parts["most_latency_ms"] = "maxLatencyMs", entry.get("maxLatencyMs")
         resilience = entry.get("resilience") or {}

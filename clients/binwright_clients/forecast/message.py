@@ -101,6 +101,13 @@ def _workload(workload: ForecastWorkload) -> forecast_pb2.ForecastWorkload:
             term.match_expressions.add(
                 key=requirement.key, operator=requirement.operator.value, values=requirement.values
             )
+    for toleration in workload.template.tolerations:
+        template.tolerations.add(
+            key=toleration.key,
+            operator="Exists" if toleration.exists else "Equal",
+            value=toleration.value,
+            effect="" if toleration.effect is None else toleration.effect.value,
+        )
     return forecast_pb2.ForecastWorkload(
         name=workload.name,
         template=template,

@@ -254,8 +254,8 @@ class _Run:
             beyond, steps = max(runs[-1].refused), sum(map(bool, runs[-1].refused))
             said = (
                 f"autoscaler {self._hpa.name} is held at its maximum of {self._hpa.max_replicas} replicas at "
-                f"{', '.join(held)}; at p99 in {steps} of {len(runs[-1].refused)} steps, where its metrics ask "
-                f"for up to {beyond}: the load above is not served at its target, nor planned for"
+                f"{', '.join(held)}; at p99 in {steps} of {len(runs[-1].refused)} steps, where its metrics "
+                f"ask for up to {beyond}: the load above is not served at its target, nor planned for"
             )
         return {name: max(most[: at + 1]) for at, name in enumerate(_QUANTILES)}, said
 

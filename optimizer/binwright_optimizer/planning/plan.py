@@ -144,10 +144,11 @@ class Plan:
         return sum(bought.upfront_microusd for bought in self.commitments)
 
     def warnings(self, today: date) -> tuple[str, ...]:
-        """What to know about it: remarks on the forecast, its gap, payments, prices that are old."""
+        """What to know about it: remarks, periods that are over, its gap, payments, prices that are old."""
         return (
             *self.forecast.remarks,
             *unbound_promises(self.forecast),
+            *self._past(today),
             *self._wide_gap(),
             *self._payments(),
             *stale_prices(self._all_mixes, today),
@@ -161,6 +162,16 @@ class Plan:
                 else "the search ended by itself, and a longer deadline does not narrow it"
             )
             yield f"the gap exceeds {MOST_GAP:.0%}: {why}"
+
+    def _past(self, today: date) -> Iterator[str]:
+        """Periods that are over: nothing can be bought for them any more."""
+        over = [period for period in self.forecast.periods if period.end <= today]
+        if over:
+            until = f"up to {over[-1].name or over[-1].start}, {len(over)} of {len(self.forecast.periods)},"
+            yield (
+                f"the forecast's periods {until} are past on {today}: nothing can be bought for them, and "
+                "prices are those of now"
+            )
 
     def _payments(self) -> Iterator[str]:
         """Payments upfront that are more than what the total counts of their commitments."""

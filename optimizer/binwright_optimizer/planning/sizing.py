@@ -1,13 +1,7 @@
 """The simple sizing rule, kept as a baseline: demand x 1.2, over 8 vCPU, 64 GiB and 1 GPU a node, 730 h.
 
-As it is commonly written it has three faults, which `Faults` names and `size` corrects unless told not to:
-
-1. *GPU demand is not split by region*: every region gets the GPUs of the whole platform.
-2. *No spot discount*: nodes for interruptible work are priced on demand.
-3. *Control planes are counted once*, not per region.
-
-What remains are properties of the rule, not slips: it counts raw capacity instead of what pods may use, one
-node shape for everything, no fragmentation, and it neither knows nor proves how far it is from the optimum.
+As it is commonly written it has three faults, which `Faults` names and `size` corrects unless told not to.
+What remains are properties of the rule, not slips; `LIMITS` has them.
 """
 
 from __future__ import annotations
@@ -40,6 +34,21 @@ class Faults(Flag):
     ALL = GPU_IN_EVERY_REGION | NO_SPOT_DISCOUNT | ONE_CONTROL_PLANE
 
 
+FAULTS = {
+    Faults.GPU_IN_EVERY_REGION: "GPU demand is not split by region: each gets the GPUs of the whole platform",
+    Faults.NO_SPOT_DISCOUNT: "no spot discount: nodes for interruptible work are priced on demand",
+    Faults.ONE_CONTROL_PLANE: "control planes are counted once, not for each region",
+}
+"""What is wrong with the rule as it is commonly written, in words."""
+LIMITS = (
+    "it counts raw capacity instead of what pods may use beside the daemons and under a target utilisation",
+    "it knows one node shape for everything but GPUs",
+    "it knows no fragmentation: pods need not fit on its nodes",
+    "it neither knows nor proves how far it is from the optimum",
+)
+"""What remains wrong with it once its faults are corrected."""
+
+
 @dataclass(frozen=True, slots=True)
 class SizingNodes:
     """The node shapes that the rule buys: 8 vCPU and 64 GiB, and one with a GPU."""
@@ -56,10 +65,14 @@ class Sizing:
     control_planes: int
 
     @property
-    def microusd_per_month(self) -> int:
-        """Nodes and control planes."""
-        nodes = sum(mix.cost_microusd_per_hour for mix in self.mixes)
-        return (nodes + self.control_planes * CONTROL_PLANE_MICROUSD_PER_HOUR) * HOURS_PER_MONTH
+    def nodes_microusd_per_month(self) -> int:
+        """What its nodes cost, without control planes."""
+        return sum(mix.cost_microusd_per_hour for mix in self.mixes) * HOURS_PER_MONTH
+
+    @property
+    def control_planes_microusd_per_month(self) -> int:
+        """What the control planes cost that it counts."""
+        return self.control_planes * CONTROL_PLANE_MICROUSD_PER_HOUR * HOURS_PER_MONTH
 
 
 def size(
