@@ -72,7 +72,7 @@ def test_message_to_a_server_carries_them(tmp_path: Path) -> None:
         ("m5.large", "''", "workloads[0].nodeSelector[node.kubernetes.io/instance-type]: must be a label"),
         ("m5.large", "5", "nodeSelector"),
         ("NoSchedule", "noSchedule", "workloads[0].tolerations[0].effect: must be one of NoSchedule,"),
-        ("operator: Exists", "operator: exists", "workloads[0].tolerations[1].operator: must be one of Equal"),
+        ("operator: Exists", "operator: exists", "workloads[0].tolerations[1].operator: must be one of Equ"),
         ("{operator: Exists}", "{operator: Exists, value: a}", "workloads[0].tolerations[1]: a toleration"),
         ("    tolerations:", "    labels: {a: b}\n    tolerations:", "workloads[0].labels: unknown field"),
     ],
