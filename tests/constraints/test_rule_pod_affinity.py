@@ -159,6 +159,13 @@ def test_a_node_without_the_key_cannot_break_anti_affinity() -> None:
     conforms(question, 0, lambda a: a.on("web") == {"bare": 3})
 
 
+def test_a_group_starts_a_zone_although_one_of_it_runs_in_none() -> None:
+    """On a node without a zone: kube-scheduler counts no such pod, so that the first newcomer starts zone a."""
+    bare = node("bare", running(ruled("web", pod_affinity=near(ZONE, "web"))), cpu=0)
+    question = sold(ruled("web", 2, pod_affinity=near(ZONE, "web")), existing_nodes=(bare,))
+    conforms(question, 1, lambda a: a.by(ZONE, "web") == {"a": 2})
+
+
 def test_pods_that_wait_for_each_other_stay_pending() -> None:
     """Neither can be first."""
     pair = (ruled("a", pod_affinity=near(ZONE, "b")), ruled("b", pod_affinity=near(ZONE, "a")))

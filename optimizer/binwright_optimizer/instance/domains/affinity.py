@@ -76,10 +76,12 @@ def _add_near(
     wanted = frozenset(near.selection for near in counting.kinds.stated[k].near)
     running = counting.running_in_all(wanted, key)
     starters = [m for m in _targets(counting, k) if k not in _needed(counting, m)]
+    # Running pods on nodes without the keys are in no domain, and kube-scheduler does not count them.
+    keys = {near.topology_key for near in counting.kinds.stated[k].near}
     is_first = (
         not starters
         and wanted <= set(counting.kinds.selected[k])
-        and not counting.rules.selections.running_in_all(wanted).any()
+        and not any(counting.running_in_all(wanted, other).any() for other in keys)
     )
     if is_first and (term, wanted) not in started:
         domains = range(len(running))
