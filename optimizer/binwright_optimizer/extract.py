@@ -13,7 +13,8 @@ from binwright_optimizer.alternatives import Alternatives
 from binwright_optimizer.coverage import Priced, priced
 from binwright_optimizer.device_plan import DevicePlans, Plan
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.instance.attachments import ATTACHED
+from binwright_optimizer.instance.attachments import ATTACHED, attached_together
+from binwright_optimizer.instance.claims import shared_claims
 from binwright_optimizer.instance.device_sums import is_sum
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
 from binwright_optimizer.model import (
@@ -119,6 +120,19 @@ class ClaimTemplate:
         return self.fill(name=name, pods=pods, requests=requests, devices=uses)
 
 
+def _workloads_of(instance: Instance) -> list[set[int]]:
+    """Workloads whose pods are in items of each class."""
+    of_kind: dict[int, set[int]] = {}
+    for w, k in enumerate(instance.origin.kinds.workload_kind.tolist()):
+        of_kind.setdefault(k, set()).add(w)
+    found: list[set[int]] = [set() for _ in range(instance.n_classes)]
+    contents = instance.origin.localized.contents
+    for i, content in zip(instance.origin.class_of_local.tolist(), contents, strict=True):
+        if i >= 0:
+            found[i].update(*(of_kind.get(k, set()) for k, _ in content))
+    return found
+
+
 class ClaimTemplates:
     """Templates of NodeClaims, with what those on one candidate share."""
 
@@ -128,9 +142,17 @@ class ClaimTemplates:
         self._alternatives = Alternatives(instance)
         self._made: dict[tuple[int, bytes, int, tuple[Cover, ...], Bought], ClaimTemplate] = {}
         self._described_as: dict[Bought, Callable[..., NodeClaim]] = {}
+        self._claims = shared_claims(instance.problem)
+        self._workloads_of = _workloads_of(instance) if self._claims else []
         self._is_stated = [
             not name.startswith((RULE_COLUMN, ATTACHED)) and not is_sum(name) for name in instance.resources
         ]
+
+    def _attached(self, pattern: NDArray[np.int32]) -> NDArray[np.int64] | int:
+        """What volumes that pods share take of a node, beside what each pod requests."""
+        if not self._claims:
+            return 0
+        return attached_together(self._claims, self._instance.resources, self._workloads_of, pattern)
 
     def of(
         self, nodes: Priced, j: int, pattern: NDArray[np.int32], bought: Bought | None = None
@@ -169,7 +191,7 @@ class ClaimTemplates:
             alternatives=(
                 (Alternative(kind.name, nodes.price),)
                 if nodes.covers
-                else self._alternatives.of(variant, row, pattern, load, plan)
+                else self._alternatives.of(variant, row, pattern, load + self._attached(pattern), plan)
             ),
             covers=nodes.covers,
         )

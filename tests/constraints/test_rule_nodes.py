@@ -14,6 +14,7 @@ from binwright_optimizer.model import (
     AttachLimit,
     GpuNodePolicy,
     HostPort,
+    InstanceType,
     NodeCap,
     Policies,
     Problem,
@@ -21,8 +22,10 @@ from binwright_optimizer.model import (
     Volume,
     Workload,
 )
+from binwright_optimizer.solve import solve
+from binwright_optimizer.verify import verify
 from builders import daemon_set, instance_type, node_pool, offering, problem, requires
-from conformance import conforms, conforms_not
+from conformance import PARAMS, conforms, conforms_not
 from rules import ZONE, apps, node, ruled, running
 
 DRIVER = "ebs.csi.aws.com"
@@ -141,6 +144,28 @@ def test_a_shared_volume_is_attached_once() -> None:
     """Four pods share one claim, so that another volume still fits beside them."""
     shared = ruled("web", 3, volumes=(Volume("shared", DRIVER),))
     conforms(sold(shared, ruled("db", volumes=(Volume(driver=DRIVER),))), 1)
+
+
+def _one_or_any_number(price_of_any: float) -> tuple[InstanceType, InstanceType]:
+    """A type at a dollar that takes one volume, and one that takes any number of them."""
+    one = dataclasses.replace(instance_type("one", cpu=4, price=1), attach_limits=(AttachLimit(DRIVER, 1),))
+    return one, instance_type("any", cpu=4, price=price_of_any)
+
+
+def test_pods_of_different_shared_volumes_do_not_move_to_a_cheaper_type_that_takes_one() -> None:
+    """Two volumes, two pods each: one node for all at 1.90, or two at a dollar; never all on one of those."""
+    mounting = {"a": "x", "b": "x", "c": "y", "d": "y"}
+    pods = [ruled(name, volumes=(Volume(volume, DRIVER),)) for name, volume in mounting.items()]
+    conforms(problem(pods, _one_or_any_number(1.9)), 1.9)
+
+
+def test_a_type_that_takes_one_volume_is_no_alternative_for_two() -> None:
+    """Each pod mounts a volume of its own and one that both share."""
+    both = (Volume(driver=DRIVER), Volume("shared", DRIVER))
+    question = problem([ruled("web", 2, cpu=4, volumes=both)], _one_or_any_number(1))
+    decision = solve(question, PARAMS)
+    assert verify(question, decision) == ()
+    assert [[a.instance_type for a in claim.alternatives] for claim in decision.node_claims] == [["any"]] * 2
 
 
 def test_a_volume_of_its_own_counts_beside_a_shared_one() -> None:

@@ -160,10 +160,24 @@ def test_a_node_without_the_key_cannot_break_anti_affinity() -> None:
 
 
 def test_a_group_starts_a_zone_although_one_of_it_runs_in_none() -> None:
-    """On a node without a zone: kube-scheduler counts no such pod, so that the first newcomer starts zone a."""
+    """On a node without a zone: kube-scheduler counts no such pod, and the first newcomer starts one."""
     bare = node("bare", running(ruled("web", pod_affinity=near(ZONE, "web"))), cpu=0)
     question = sold(ruled("web", 2, pod_affinity=near(ZONE, "web")), existing_nodes=(bare,))
     conforms(question, 1, lambda a: a.by(ZONE, "web") == {"a": 2})
+
+
+def test_a_group_starts_a_zone_while_others_that_it_selects_are_in_none() -> None:
+    """The other pod fills a node without a zone for nothing; in zone a it would need a second box."""
+    web, other = ruled("web", 2, cpu=2, pod_affinity=near(ZONE, "web")), ruled("other", app="web")
+    question = sold(web, other, existing_nodes=(node("bare", cpu=1),))
+    conforms(question, 1, lambda a: (a.by(ZONE, "web"), a.on("other")) == ({"a": 2}, {"bare": 1}))
+
+
+def test_a_group_does_not_start_a_zone_while_a_mate_is_in_another() -> None:
+    """The mate, which the group selects, has somebody else to be near in zone b: one of the two stays out."""
+    web = ruled("web", 2, selector={ZONE: "a"}, pod_affinity=near(ZONE, "web"))
+    mate = ruled("mate", app="web", selector={ZONE: "b"}, pod_affinity=near(ZONE, "web", "db"))
+    conforms_not(sold(web, mate, ruled("db", selector={ZONE: "b"})), placed=3)
 
 
 def test_pods_that_wait_for_each_other_stay_pending() -> None:

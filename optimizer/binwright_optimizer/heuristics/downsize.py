@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.heuristics.kernel import cheapest_holder
 from binwright_optimizer.instance import UNLIMITED, Instance
-from binwright_optimizer.instance.device_packing import MOST_STEPS, devices_hold
 from binwright_optimizer.packing import Packing
 
 
@@ -43,18 +42,14 @@ class Downsize:
         return replace(packing, candidates=candidates).with_demand(instance)
 
     def holder(self, pattern: NDArray[np.int32]) -> int:
-        """Cheapest candidate that holds a pattern, on its devices as well; -1 if there is none."""
-        instance, devices = self.instance, self.instance.rules.devices
+        """Cheapest candidate that holds a pattern, its devices and volumes too; -1 if there is none."""
+        instance, rules = self.instance, self.instance.rules
         blocked = self.is_blocked
         while True:
             better = cheapest_holder(
                 pattern, self.order, instance.requests, instance.allocatable, self.compatible, blocked
             )
-            if (
-                better < 0
-                or devices.is_empty
-                or devices_hold(devices, better, pattern.astype(np.int64), MOST_STEPS)
-            ):
+            if better < 0 or rules.has_parts or rules.allows(better, pattern):
                 return int(better)
             blocked = blocked.copy()
             blocked[better] = True

@@ -112,6 +112,20 @@ def hold_attached(
     return result
 
 
+def attached_together(
+    claims: Mapping[ClaimName, Claim],
+    resources: tuple[str, ...],
+    workloads_of: Sequence[set[int]],
+    pattern: NDArray[np.int32],
+) -> NDArray[np.int64]:
+    """What the volumes that pods share take of a new node with a pattern: int64 array (r,)."""
+    result = np.zeros(len(resources), dtype=np.int64)
+    there = set().union(*(workloads_of[i] for i in np.flatnonzero(pattern).tolist()))
+    for r, users in _users(claims, resources):
+        result[r] = sum(not there.isdisjoint(workloads) for workloads, _ in users)
+    return result
+
+
 def _users(
     claims: Mapping[ClaimName, Claim], resources: tuple[str, ...]
 ) -> Iterator[tuple[int, list[tuple[set[int], set[int]]]]]:

@@ -76,18 +76,13 @@ def _add_near(
     wanted = frozenset(near.selection for near in counting.kinds.stated[k].near)
     running = counting.running_in_all(wanted, key)
     starters = [m for m in _targets(counting, k) if k not in _needed(counting, m)]
-    # Running pods on nodes without the keys are in no domain, and kube-scheduler does not count them.
+    # Pods on nodes without the keys are in no domain, and kube-scheduler does not count them.
     keys = {near.topology_key for near in counting.kinds.stated[k].near}
-    is_first = (
-        not starters
-        and wanted <= set(counting.kinds.selected[k])
-        and not any(counting.running_in_all(wanted, other).any() for other in keys)
+    is_first = wanted <= set(counting.kinds.selected[k]) and not any(
+        counting.running_in_all(wanted, other).any() for other in keys
     )
     if is_first and (term, wanted) not in started:
-        domains = range(len(running))
-        chosen = {d: builder.variable(0.0, 1.0, is_integer=True) for d in domains}
-        started[term, wanted] = chosen
-        builder.row(chosen.values(), upper=1.0)
+        started[term, wanted] = _startable(counting, k, key, len(running))
     demand = float(counting.demand[k])
     for d, mine in sorted(counting.by_domain(k, key).items()):
         if d == NO_DOMAIN or running[d]:
@@ -99,8 +94,25 @@ def _add_near(
             terms[v] = terms.get(v, 0.0) - demand
         builder.row(terms, upper=0.0)
         if starters:  # one whole pod must come first: a fraction of it would do for the row above
-            first = counting.presence(k, key, d)
-            builder.row({first: 1.0, **dict.fromkeys(counting.pods(starters, key, d), -1.0)}, upper=0.0)
+            first = {counting.presence(k, key, d): 1.0}
+            if is_first:
+                first[started[term, wanted][d]] = -1.0
+            builder.row({**first, **dict.fromkeys(counting.pods(starters, key, d), -1.0)}, upper=0.0)
+
+
+def _startable(counting: Counting, k: int, key: str, n_domains: int) -> dict[int, int]:
+    """Variables that are 1 for the domain that a kind starts; what it selects is nowhere else then."""
+    builder = counting.builder
+    chosen = {d: builder.variable(0.0, 1.0, is_integer=True) for d in range(n_domains)}
+    builder.row(chosen.values(), upper=1.0)
+    others = _targets(counting, k)
+    total = float(sum(counting.demand[m] for m in others))
+    for d in chosen if total else ():
+        theirs = counting.pods(others, key, d)
+        if theirs:  # in this domain, only if no other is started
+            elsewhere = {chosen[other]: total for other in chosen if other != d}
+            builder.row({**theirs, **elsewhere}, upper=total)
+    return chosen
 
 
 def _targets(counting: Counting, k: int) -> list[int]:
