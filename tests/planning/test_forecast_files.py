@@ -362,10 +362,23 @@ def test_custom_profile_counts_the_hours_of_the_week(tmp_path: Path) -> None:
     assert profile.ppm[0] == 250_000
 
 
-@pytest.mark.parametrize("text", ["2027-Q0", "2027Q1", "27-Q1", "2027-Q12", "", "1999-Q1"])
+@pytest.mark.parametrize("text", ["2027-Q0", "2027Q1", "27-Q1", "2027-Q12", ""])
 def test_what_is_no_quarter_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quarter"):
         quarter(text)
+
+
+@pytest.mark.parametrize("text", ["1999-Q1", "9999-Q4"])
+def test_quarter_of_another_age_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be in the years 2000 to 2200"):
+        quarter(text)
+
+
+@pytest.mark.parametrize("option", ["--risk-aversion", "--tail", "--churn-cost"])
+def test_what_is_no_number_is_refused_by_its_option(tmp_path: Path, option: str) -> None:
+    result = CliRunner().invoke(main, ["plan", write(tmp_path, DOCUMENT, "f.yaml"), option, "nan"])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.stderr
 
 
 def test_domain_refuses_impossible_values() -> None:

@@ -44,6 +44,7 @@ def test_history_is_read_with_its_shape(tmp_path: Path) -> None:
         (lambda lines: list(reversed(lines)), "line 3: date: must be after the row before"),
         (lambda lines: [lines[0].replace(",100,", ",-1,"), *lines[1:]], "replicas: must not be negative"),
         (lambda lines: [lines[0].replace(",100,", ",inf,"), *lines[1:]], "line 2: replicas: is not a finite"),
+        (lambda lines: [lines[0].replace(",100,", ",1e12,"), *lines[1:]], "line 2: replicas: is too large"),
         (lambda lines: [lines[0].replace("2026-08-31", "31.8.2026"), *lines[1:]], "date: is not a day"),
         (lambda lines: [*lines[:-1], lines[-1].replace("768", "769")], "workload: has another shape"),
         (lambda lines: lines[:1], "has a single point"),
@@ -116,6 +117,18 @@ def test_backtest_is_told_beside_a_table_of_bands_too(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert "backtest: of 5 spans of 7 points the highest point lay at or below p50 in" in result.stderr
     assert "backtest" not in result.stdout
+
+
+def test_history_that_jumps_by_orders_of_magnitude_is_refused_rather_than_forecast(tmp_path: Path) -> None:
+    """One replica and a million in turn, at random: a year on, p99 is beyond any cluster."""
+    pytest.importorskip("statsmodels")
+    header = "workload,region,date,replicas\n"
+    first = date(2026, 9, 1)
+    jumps = [f"api,us-east-1,{first + timedelta(days=d)},{10 ** (d * d % 7)}\n" for d in range(40)]
+    result = CliRunner().invoke(main, ["plan", "history", write(tmp_path, jumps, header)])
+    assert result.exit_code == 2
+    assert "api in us-east-1: p99 of 2027-Q" in result.stderr
+    assert "moves too much" in " ".join(result.stderr.split())
 
 
 def test_short_history_is_bad_input(tmp_path: Path) -> None:

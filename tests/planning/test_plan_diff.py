@@ -98,7 +98,9 @@ def test_equal_plans_agree(tmp_path: Path) -> None:
     assert (code, out.strip()) == (0, "the plans agree")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"total_cost_usd": "x"}', '"plan"'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", "[" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"total_cost_usd": "x"}', '"plan"']
+)
 def test_file_that_holds_no_plan_is_bad_input(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.json"
     file.write_text(text, encoding="utf-8")

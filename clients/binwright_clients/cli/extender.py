@@ -15,6 +15,7 @@ from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import print_yaml
+from binwright_clients.cli.values import FiniteRange
 from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.extender.certificates import WebhookCertificates
 from binwright_clients.extender.permissions import extender_permissions
@@ -69,7 +70,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig for --watch and --bind.")
 @click.option(
     "--budget",
-    type=click.FloatRange(0.1, 60.0),
+    type=FiniteRange(0.1, 60.0),
     default=BUDGET_S,
     show_default=True,
     metavar="SECONDS",

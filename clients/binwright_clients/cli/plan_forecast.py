@@ -25,7 +25,7 @@ from binwright_clients.cli.plan_reference import mix_document, source_document
 from binwright_clients.cli.plan_report import plan_page
 from binwright_clients.cli.plan_served import backtest_documents, document_view, plan_request, served
 from binwright_clients.cli.today import today
-from binwright_clients.cli.values import DURATION
+from binwright_clients.cli.values import DURATION, FiniteRange
 from binwright_clients.forecast import read_with_places
 from binwright_clients.forecast.holdings import held_documents, scope_document, with_held
 from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
@@ -64,14 +64,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--risk-aversion",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="Weight of the tail in the objective: 0 plans for the expected cost, 1 for the tail's mean.",
 )
 @click.option(
     "--tail",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=FiniteRange(0, 1, max_open=True),
     default=0.95,
     show_default=True,
     help="Probability at which the tail begins.",
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--churn-cost",
-    type=click.FloatRange(0, 1_000_000),
+    type=FiniteRange(0, 1_000_000),
     default=0.0,
     show_default=True,
     metavar="USD",

@@ -18,6 +18,17 @@ MAX_DURATION_S = 86_400.0
 """Longest duration accepted, one day: what `SolveParams` accepts as a deadline."""
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range; click takes ``nan`` for one, which is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
+
+
 def parse_duration(text: str) -> float:
     """Seconds of a duration such as ``200ms``, ``10s``, ``1m``, ``1.5h`` or bare seconds.
 

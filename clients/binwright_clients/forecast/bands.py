@@ -11,6 +11,7 @@ from binwright_optimizer.model.forecast import Band, Period
 
 from binwright_clients.errors import InputError
 from binwright_clients.forecast.history import History
+from binwright_clients.tables import cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,12 @@ def history_bands(path: str, known: History, season: int, periods: Sequence[Peri
     except PlanningError as error:
         raise InputError.of(path, f"{known.workload} in {known.region}: {error}") from error
     for period, quantiles in zip(periods, found, strict=True):
+        if quantiles[-1] > cells.MAX_REPLICAS:
+            raise InputError.of(
+                path,
+                f"{known.workload} in {known.region}: p99 of {period.name} is above the "
+                f"{cells.MAX_REPLICAS} replicas that Kubernetes counts: the history moves too much to be "
+                "forecast so far ahead",
+                value=f"{quantiles[-1]:.3g}",
+            )
         yield HistoryBand(known, period, Band(*(math.ceil(round(float(most), 6)) for most in quantiles)))

@@ -80,6 +80,8 @@ def read_histories(path: str) -> tuple[History, ...]:
             problems.add(path, str(error), place=place, field="date", value=texts["date"])
         try:
             value = float(cells.parse_number(texts["replicas"]))
+            if value > cells.MAX_REPLICAS:
+                raise ValueError(f"is too large (at most {cells.MAX_REPLICAS})")
         except ValueError as error:
             problems.add(path, str(error), place=place, field="replicas", value=texts["replicas"])
         if len(problems) > before:

@@ -126,6 +126,10 @@ def read_document(path: str) -> dict[str, Any]:
         body = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError.of(path, f"is not JSON: {error.msg}", place=f"line {error.lineno}") from None
+    except RecursionError:
+        raise InputError.of(path, "is nested too deeply") from None
+    except ValueError:  # numbers of thousands of digits
+        raise InputError.of(path, "is not JSON: it holds a number that is too long") from None
     if not isinstance(body, dict):
         raise InputError.of(path, "is no plan: binwright plan -o json writes one")
     return body

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from binwright_optimizer.model import PodTemplate, Requirement, Resources, labels
 from binwright_optimizer.model.forecast import (
+    FIRST_YEAR,
+    LAST_YEAR,
     Band,
     ForecastWorkload,
     Period,
@@ -239,9 +241,12 @@ def parse_replicas(text: str) -> int:
 def parse_date(text: str) -> date:
     """A day such as ``2027-01-01``; Parquet may add a time of midnight."""
     try:
-        return date.fromisoformat(text.removesuffix(" 00:00:00"))
+        day = date.fromisoformat(text.removesuffix(" 00:00:00"))
     except ValueError:
         raise ValueError("is not a day such as 2027-01-01") from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"must be in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return day
 
 
 def parse_capacity_type(text: str) -> str:

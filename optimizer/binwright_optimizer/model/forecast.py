@@ -23,6 +23,8 @@ from binwright_optimizer.model.pods import PodTemplate
 HOURS_OF_WEEK = 168
 PPM = 1_000_000
 """Parts in a million."""
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+"""Years that plans are made for: beyond them a date is a slip, and terms would leave the calendar."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,8 +59,10 @@ def quarter(text: str) -> Period:
     2160
     """
     year, _, number = text.partition("-Q")
-    if len(year) != 4 or not year.isdecimal() or number not in ("1", "2", "3", "4") or year < "2000":
+    if len(year) != 4 or not year.isdecimal() or number not in ("1", "2", "3", "4"):
         raise ValueError("is not a quarter such as 2027-Q1")
+    if not FIRST_YEAR <= int(year) <= LAST_YEAR:
+        raise ValueError(f"must be in the years {FIRST_YEAR} to {LAST_YEAR}")
     first = 3 * int(number) - 2
     after = (int(year) + 1, 1) if first == 10 else (int(year), first + 3)
     return Period(date(int(year), first, 1), date(*after, 1), text)

@@ -81,7 +81,8 @@ def peaks(values: Sequence[float], spans: Sequence[range], season: int = 0, seed
             paths = simulated_paths(fitted, horizon, freedom, seed)
             highest[freedom] = np.array([paths[:, span[0] - 1 : span[-1]].max(axis=1) for span in spans])
         found[:, at] = np.quantile(highest[freedom], level, axis=1)
-    amounts: Float = np.maximum(np.expm1(np.maximum.accumulate(found, axis=1)), 0.0)
+    with np.errstate(over="ignore"):  # a series that explodes has infinite quantiles
+        amounts: Float = np.maximum(np.expm1(np.maximum.accumulate(found, axis=1)), 0.0)
     return amounts
 
 
