@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 from binwright.v1 import scheduling_service_pb2 as api
+from binwright_clients.cluster.api import ClusterApi, ObjectList
+from binwright_clients.cluster.errors import UnreachableError
 from binwright_clients.extender import feed as feed_module
+from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.cluster import Changed, Listed
 from binwright_clients.extender.feed import Feed
+from binwright_clients.extender.run import Listening, run_extender
 from binwright_clients.rpc_errors import SnapshotNeededError
 from binwright_server.errors import NoStateError
 from binwright_server.scheduling.feeders import LEASE_S, FeederLease
@@ -230,3 +234,45 @@ def test_nothing_is_told_before_all_kinds_are_listed() -> None:
         return world
 
     assert asyncio.run(told()).state.nodes.keys() == {"a"}
+
+
+def test_objects_that_no_api_server_would_send_are_left_out_and_the_feed_goes_on() -> None:
+    """A text that is none, a phase that is a list, metadata that are none; node b is told all the same."""
+    half = node_json("half")
+    half["metadata"]["labels"]["a"] = "\ud800"
+    odd = pod_json("odd")
+    odd["status"]["phase"] = []
+
+    async def told() -> World:
+        world = World()
+        async with feeding(world, "first", "a") as feed:
+            feed.put(Changed("nodes", half, False))
+            feed.put(Changed("nodes", {"metadata": ["x"]}, False))
+            feed.put(Changed("pods", odd, False))
+            feed.put(Changed("nodes", node_json("b"), False))
+            await until(lambda: "b" in world.state.nodes)
+        return world
+
+    assert asyncio.run(told()).state.nodes.keys() == {"a", "b"}
+
+
+class Away(ClusterApi):
+    """An API server that does not answer."""
+
+    def __init__(self) -> None:
+        self.name = "away"
+
+    def list(self, path: str, **_: Any) -> ObjectList:
+        raise UnreachableError(f"{path}: nobody answers")
+
+
+def test_extender_ends_when_its_feed_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going on, it would answer from an old picture for ever; whoever runs it starts it again."""
+
+    async def broken(_: Feed) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(Feed, "run", broken)
+    serving = run_extender(lambda: Backend("127.0.0.1:1"), Listening("127.0.0.1", 0), Away())
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(asyncio.wait_for(serving, 30))

@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from binwright.v1 import problem_pb2
@@ -107,8 +108,9 @@ class Feed:
         """Rules that pods carry and that plans pass over; told once each."""
 
     def put(self, event: Event) -> None:
-        """Take an event, from any thread."""
-        self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+        """Take an event, from any thread; once the loop is closed there is nobody to be told."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
     async def run(self) -> None:
         """Feed until cancelled."""
@@ -198,14 +200,15 @@ class Feed:
             self._put(event.kind, item, False)
 
     def _put(self, kind: str, item: dict[str, Any], is_gone: bool) -> None:
-        metadata = item.get("metadata") or {}
+        metadata = item.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
         name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", "") or "default")
         key = (namespace if kind == "pods" else "", name)
         message: Message | None = None  # also of what cannot be read: it is not what it was before
         try:
             if not is_gone and not (kind == "pods" and has_ended(item)):
                 message = _READ[kind](item)
-        except InputError as error:
+        except (InputError, UnicodeEncodeError) as error:  # half of a surrogate pair is no text for protobuf
             self._tell_once(_shown(kind, key), error)
         self._pending.changes[kind][key] = message
         if message is None:

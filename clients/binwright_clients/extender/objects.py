@@ -291,7 +291,8 @@ def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) 
 def has_ended(body: Mapping[str, Any]) -> bool:
     """Whether a pod no longer takes room."""
     status = body.get("status")
-    return isinstance(status, dict) and status.get("phase") in ENDED
+    phase = status.get("phase") if isinstance(status, dict) else None
+    return isinstance(phase, str) and phase in ENDED
 
 
 def _template(pod: dict[str, Any], reader: _Reader) -> problem_pb2.PodTemplate:

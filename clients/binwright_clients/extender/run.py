@@ -75,6 +75,8 @@ async def run_extender(
             watch.start()
             stack.callback(watch.close)
             feeding = loop.create_task(feed.run())
+            # A webhook whose server hears no more of the cluster would answer from an old picture for ever.
+            feeding.add_done_callback(lambda _: ended.set())
             stack.push_async_callback(_ended, feeding)
         tls = listening.tls
         is_mutual = tls is not None and tls.demands_certificate
