@@ -65,6 +65,7 @@ class Cluster:
         version: str = "",
         uid: str = "",
         is_daemon: bool = False,
+        is_ending: bool = False,
     ) -> Cluster:
         """Add a pod, by default one that asks for 1 CPU and 1 GiB."""
         self.update.pods.add(
@@ -74,6 +75,7 @@ class Cluster:
             resource_version=version,
             uid=uid,
             is_daemon=is_daemon,
+            is_ending=is_ending,
         )
         return self
 

@@ -215,6 +215,22 @@ def test_labels_of_namespaces_are_told_as_they_change() -> None:
     asyncio.run(told())
 
 
+def test_pods_that_are_being_deleted_are_told_as_such() -> None:
+    going = pod_json("p", nodeName="a")
+    going["metadata"]["deletionTimestamp"] = "2026-11-30T12:00:00Z"
+
+    async def told() -> None:
+        world = World()
+        async with feeding(world, "first", "a") as feed:
+            feed.put(Changed("pods", pod_json("p", nodeName="a"), False))
+            await until(lambda: ("default", "p") in world.state.pods)
+            assert not world.state.pods["default", "p"].is_ending
+            feed.put(Changed("pods", going, False))
+            await until(lambda: world.state.pods["default", "p"].is_ending)
+
+    asyncio.run(told())
+
+
 def test_nothing_is_told_before_all_kinds_are_listed() -> None:
     """Without the labels of namespaces a rule could be taken for one that binds nobody."""
 

@@ -21,8 +21,8 @@ class World:
 
     nodes: dict[str, str] = field(default_factory=dict)
     """Zone of each node."""
-    pods: dict[tuple[str, str], tuple[str, problem_pb2.PodTemplate]] = field(default_factory=dict)
-    """Node and looks of each pod, by namespace and name."""
+    pods: dict[tuple[str, str], tuple[str, problem_pb2.PodTemplate, bool]] = field(default_factory=dict)
+    """Node and looks of each pod, and whether it is being deleted, by namespace and name."""
     teams: dict[str, str] = field(default_factory=dict)
 
     def snapshot(self, epoch: str) -> Cluster:
@@ -30,8 +30,8 @@ class World:
         cluster = Cluster(epoch)
         for name, zone in self.nodes.items():
             cluster.node(name, labels={ZONE: zone})
-        for (namespace, name), (node, looks) in self.pods.items():
-            cluster.pod(name, node, looks)
+        for (namespace, name), (node, looks, is_ending) in self.pods.items():
+            cluster.pod(name, node, looks, is_ending=is_ending)
             cluster.update.pods[-1].namespace = namespace
         for name, team in self.teams.items():
             cluster.namespace(name, {"team": team})
@@ -66,7 +66,12 @@ def looks(draw: st.DrawFn) -> problem_pb2.PodTemplate:
 
 
 PODS_PUT = st.tuples(
-    st.just("pod"), st.sampled_from(SPACES), st.sampled_from(PODS), st.sampled_from(("", *NODES)), looks()
+    st.just("pod"),
+    st.sampled_from(SPACES),
+    st.sampled_from(PODS),
+    st.sampled_from(("", *NODES)),
+    looks(),
+    st.booleans(),
 )
 CHANGES = st.lists(
     st.one_of(
@@ -88,9 +93,9 @@ def changed(world: World, change: tuple[object, ...], epoch: str) -> Cluster:
     """The update that tells a change, which is made in the world as well."""
     update = delta(epoch)
     match change:
-        case ("pod", str(namespace), str(name), str(node), problem_pb2.PodTemplate() as pod):
-            world.pods[namespace, name] = (node, pod)
-            update.pod(name, node, pod).update.pods[0].namespace = namespace
+        case ("pod", str(namespace), str(name), str(node), problem_pb2.PodTemplate() as pod, bool(is_ending)):
+            world.pods[namespace, name] = (node, pod, is_ending)
+            update.pod(name, node, pod, is_ending=is_ending).update.pods[0].namespace = namespace
         case ("no pod", str(namespace), str(name)):
             world.pods.pop((namespace, name), None)
             update.update.deleted_pods.add(name=name, namespace=namespace)

@@ -223,6 +223,25 @@ def test_fullest_zone_is_refused_where_one_more_would_be_beyond_the_skew() -> No
     assert asked.filter(few)[0] == []
 
 
+def test_spread_does_not_count_pods_that_are_being_deleted_and_anti_affinity_does() -> None:
+    """As in kube-scheduler: what is about to go is in nobody's way for spread, but still there for a pod."""
+    asked = Asked(zones("a", "b").pod("w-0", "a", spread(ZONE)).pod("db-0", "a", apart(HOST)))
+    assert asked.filter(spread(ZONE))[0] == ["b"]
+    going = delta().pod("w-0", "a", spread(ZONE), is_ending=True)
+    asked.put(going.pod("db-0", "a", apart(HOST), is_ending=True))
+    assert asked.filter(spread(ZONE))[0] == ["a", "b"]
+    assert asked.filter(apart(HOST))[0] == ["b"]
+
+
+def test_spread_with_an_empty_selector_counts_nobody_but_wants_the_label() -> None:
+    """Kube-scheduler counts no pod for it, though an empty selector is everything elsewhere."""
+    everybody = spread(ZONE)
+    everybody.topology_spread_constraints[0].label_selector.Clear()
+    everybody.topology_spread_constraints[0].label_selector.SetInParent()
+    cluster = zones("a", "b").pod("w-0", "a", everybody).pod("w-1", "a", everybody).node("nowhere")
+    assert Asked(cluster).filter(everybody) == (["a", "b"], {"topology-spread": ["nowhere"]})
+
+
 def test_node_without_the_spread_label_is_refused_for_good() -> None:
     asked = Asked(zones("a").node("nowhere"))
     request = scheduling_service_pb2.FilterRequest(pod=spread(ZONE))
@@ -282,6 +301,13 @@ def test_plan_keeps_a_node_for_each_pod_that_avoids_the_others() -> None:
     plan = Asked(cluster).plan()
     assert sum(node.is_kept for node in plan.nodes) == 3
     assert (plan.cost, plan.unplaced) == (300_000, 0)
+
+
+def test_plan_looks_for_no_place_for_pods_that_are_being_deleted() -> None:
+    """Two pods of 3 CPU take a node of 4 each; the one that is going and the one to come share a node."""
+    cluster = Cluster().node("a").node("b").pod("old", "a", template("3"), is_ending=True)
+    plan = Asked(cluster.pod("new", "", template("3"))).plan()
+    assert (plan.cost, plan.unplaced) == (100_000, 0)
 
 
 def test_plan_spreads_over_zones() -> None:

@@ -90,6 +90,7 @@ _METADATA = Record(
         "namespace": STRING,
         "uid": STRING,
         "resourceVersion": STRING,
+        "deletionTimestamp": STRING,
         "labels": STRINGS,
         "annotations": STRINGS,
         "ownerReferences": ListOf(_OWNER),
@@ -202,6 +203,7 @@ def read_pod(body: Any) -> scheduling_service_pb2.ClusterPod:
         resource_version=metadata.get("resourceVersion") or "",
         node=spec.get("nodeName") or "",
         is_daemon=_is_daemon(metadata),
+        is_ending=bool(metadata.get("deletionTimestamp")),
         priority=_priority(spec, reader),
         template=_template(pod, reader),
     )

@@ -129,6 +129,7 @@ class ClusterPod(_message.Message):
     RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    IS_ENDING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     namespace: _builtins.str
@@ -143,6 +144,10 @@ class ClusterPod(_message.Message):
     """Kubernetes' uid; preemption names its victims by it."""
     priority: _builtins.int
     """Priority, by which preemption weighs its victims."""
+    is_ending: _builtins.bool
+    """Whether it is being deleted: it takes its room until it is gone, but no plan looks for a place for it, and
+    topology spread does not count it.
+    """
     @_builtins.property
     def template(self) -> _problem_pb2.PodTemplate:
         """What it looks like, with the labels that rules of other pods may look at."""
@@ -158,10 +163,11 @@ class ClusterPod(_message.Message):
         resource_version: _builtins.str = ...,
         uid: _builtins.str = ...,
         priority: _builtins.int = ...,
+        is_ending: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_daemon", b"is_daemon", "name", b"name", "namespace", b"namespace", "node", b"node", "priority", b"priority", "resource_version", b"resource_version", "template", b"template", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_daemon", b"is_daemon", "is_ending", b"is_ending", "name", b"name", "namespace", b"namespace", "node", b"node", "priority", b"priority", "resource_version", b"resource_version", "template", b"template", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

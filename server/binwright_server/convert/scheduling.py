@@ -100,7 +100,7 @@ class ClusterReader:
         labels = labels_from_map(message.template.labels, f"{path}.template.labels", out)
         labels = self._labels.setdefault(labels, labels)
         namespace = message.namespace or DEFAULT_NAMESPACE
-        rules = rules_of(template, (namespace, labels))
+        rules = rules_of(template, Identity(namespace, labels))
         return PodRecord(
             key=(namespace, message.name),
             template=template,
@@ -112,6 +112,7 @@ class ClusterReader:
             priority=message.priority,
             labels=labels,
             rules=self._rules.setdefault(rules, rules) if rules else NO_RULES,
+            is_ending=message.is_ending,
         )
 
 
@@ -137,7 +138,7 @@ def _carries_rules(template: problem_pb2.PodTemplate) -> bool:
 
 def identity_of(name: scheduling_service_pb2.PodName, template: problem_pb2.PodTemplate) -> Identity:
     """What selectors see of a pod."""
-    return name.namespace or DEFAULT_NAMESPACE, tuple(sorted(template.labels.items()))
+    return Identity(name.namespace or DEFAULT_NAMESPACE, tuple(sorted(template.labels.items())))
 
 
 def pod_key(name: scheduling_service_pb2.PodName) -> PodKey:

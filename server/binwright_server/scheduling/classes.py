@@ -74,8 +74,7 @@ class PodClasses:
 
     def counted(self, identity: Identity) -> tuple[int, ...]:
         """Selections that a pod is among."""
-        namespace, labels = identity
-        told = namespace, tuple(pair for pair in labels if pair[0] in self._keys)
+        told = identity._replace(labels=tuple(pair for pair in identity.labels if pair[0] in self._keys))
         found = self._counted.get(told)
         if found is None:
             found = self._counted[told] = tuple(sorted(self._index.find(told)))

@@ -218,6 +218,8 @@ class PlanningProblem:
             )
 
     def _count(self, pod: PodRecord) -> None:
+        if pod.is_ending:
+            return  # its room is free by the time that anybody has followed the plan
         request = pod.template.requests + Resources.of({PODS: 1})
         if pod.node in self._nodes:
             into = self._daemons if pod.is_daemon else self._pinned if _is_pinned(pod) else self._used

@@ -55,6 +55,8 @@ class PodRecord:
         Its labels; its template has them only where it carries rules between pods.
     rules
         Its required rules between pods, and its host ports.
+    is_ending
+        Whether it is being deleted.
     """
 
     key: PodKey
@@ -67,11 +69,12 @@ class PodRecord:
     priority: int = 0
     labels: Labels = ()
     rules: PodRules = NO_RULES
+    is_ending: bool = False
 
     @property
     def identity(self) -> Identity:
-        """What selectors see of it."""
-        return self.key[0], self.labels
+        """What rules see of it."""
+        return Identity(self.key[0], self.labels, self.is_ending)
 
 
 @dataclass(frozen=True, slots=True)

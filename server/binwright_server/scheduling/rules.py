@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from binwright_optimizer.model import PodTemplate
 from binwright_optimizer.model.affinity import PodAffinity, PodAffinityTerm
@@ -22,8 +22,15 @@ from binwright_server.scheduling.namespaces import Namespaces
 T = TypeVar("T")
 
 Labels = tuple[tuple[str, str], ...]
-Identity = tuple[str, Labels]
-"""Namespace and labels of a pod: all that selectors see of it."""
+
+
+class Identity(NamedTuple):
+    """All that rules see of another pod."""
+
+    namespace: str
+    labels: Labels = ()
+    is_ending: bool = False
+    """Whether it is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +62,28 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pods that all parts select."""
+    """Pods that all parts select.
+
+    Parameters
+    ----------
+    only_staying
+        Leave out those that are being deleted.
+    """
 
     parts: tuple[Part, ...]
+    only_staying: bool = False
 
     def selects(self, identity: Identity, namespaces: Namespaces) -> bool:
         """Whether a pod is among them.
 
         >>> web = Selection((Part(LabelSelector.of_labels({"app": "web"}), frozenset({"shop"})),))
-        >>> [web.selects((name, (("app", "web"),)), Namespaces()) for name in ("shop", "other")]
+        >>> [web.selects(Identity(name, (("app", "web"),)), Namespaces()) for name in ("shop", "other")]
         [True, False]
         """
-        namespace, labels = identity
-        values = dict(labels)
-        return all(part.selects(namespace, values, namespaces) for part in self.parts)
+        if self.only_staying and identity.is_ending:
+            return False
+        values = dict(identity.labels)
+        return all(part.selects(identity.namespace, values, namespaces) for part in self.parts)
 
     def label_keys(self) -> set[str]:
         """Labels that decide who is among them."""
@@ -109,7 +124,7 @@ class SelectionIndex(Generic[T]):
 
     def find(self, identity: Identity) -> list[T]:
         """Items of the selections that a pod is among, in no order."""
-        near = [pair for label in identity[1] for pair in self._by_label.get(label, ())]
+        near = [pair for label in identity.labels for pair in self._by_label.get(label, ())]
         return [
             item
             for selection, item in (*near, *self._others)
@@ -166,10 +181,21 @@ NO_RULES = PodRules()
 
 
 def held_rules(template: PodTemplate) -> PodTemplate:
-    """The template with those rules between pods only that are held here."""
+    """The template with those rules between pods only that are held here.
+
+    Spread with an empty selector counts nobody: so kube-scheduler does it, whatever an empty selector means
+    elsewhere (``countPodsMatchSelector`` of PodTopologySpread).
+    """
+    required = (constraint for constraint in template.topology_spread if constraint.is_required)
     return replace(
         template,
-        topology_spread=tuple(c for c in template.topology_spread if c.is_required),
+        topology_spread=tuple(
+            replace(constraint, selector=None)
+            if constraint.selector is not None
+            and not (constraint.selector.requirements or constraint.match_label_keys)
+            else constraint
+            for constraint in required
+        ),
         pod_affinity=PodAffinity(template.pod_affinity.required),
         pod_anti_affinity=PodAffinity(template.pod_anti_affinity.required),
     )
@@ -180,8 +206,7 @@ def rules_of(template: PodTemplate, identity: Identity) -> PodRules:
     between_pods = template.topology_spread or template.pod_affinity or template.pod_anti_affinity
     if not (between_pods or template.host_ports):
         return NO_RULES
-    namespace, labels = identity
-    own = dict(labels)
+    namespace, own = identity.namespace, dict(identity.labels)
     held = held_rules(template)
     near = held.pod_affinity.required
     return PodRules(
@@ -192,7 +217,12 @@ def rules_of(template: PodTemplate, identity: Identity) -> PodRules:
             for term in held.pod_anti_affinity.required
         ),
         spread=tuple(
-            (constraint, Selection((Part(constraint.effective_selector(own), frozenset({namespace})),)))
+            (
+                constraint,
+                Selection(
+                    (Part(constraint.effective_selector(own), frozenset({namespace})),), only_staying=True
+                ),
+            )
             for constraint in held.topology_spread
         ),
         ports=template.host_ports,

@@ -151,12 +151,13 @@ class ClusterState:
         if held is not None and held.uid == pod.uid and _is_stale(pod.version, held.version):
             return False
         if held is not None:
-            if (held.node, held.kind, held.uid, held.is_daemon, held.labels) == (
+            if (held.node, held.kind, held.uid, held.is_daemon, held.labels, held.is_ending) == (
                 pod.node,
                 pod.kind,
                 pod.uid,
                 pod.is_daemon,
                 pod.labels,
+                pod.is_ending,
             ):
                 self.pods[pod.key] = pod
                 if pod.node:
