@@ -70,6 +70,10 @@ def test_filter_by_names_says_who_passes_and_who_fails_why(webhook: Webhook) -> 
     }
 
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+HOSTS = {"topologyKey": "kubernetes.io/hostname"}
+NOISY = {"matchLabels": {"tier": "noisy"}}
+
 RULES = {
     "podAntiAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": [
@@ -99,6 +103,19 @@ def test_node_of_a_pod_to_keep_away_from_scores_nothing_and_is_left_to_kube_sche
         [node["metadata"]["name"] for node in passed["Nodes"]["items"]] if are_whole else passed["NodeNames"]
     )
     assert names == ["a", "b"]
+    scores = {entry["Host"]: entry["Score"] for entry in scored}
+    assert scores["a"] == 0
+    assert scores["b"] >= 4
+
+
+def test_the_first_question_of_all_already_knows_which_labels_others_look_at() -> None:
+    """A database on node a avoids pods of the tier "noisy"; nobody has asked the webhook anything before."""
+    shy = pod_json("db-0", affinity={"podAntiAffinity": {REQUIRED: [{**HOSTS, "labelSelector": NOISY}]}})
+    noisy = pod_json("noisy")
+    noisy["metadata"]["labels"] = {"tier": "noisy", "other": "x"}
+    with serving() as server, extending(server.address) as webhook:
+        put(server.address, Cluster().node("a").node("b").pod("db-0", "a", read_template(shy)))
+        _, scored = webhook.post("prioritize", {"Pod": noisy, "NodeNames": ["a", "b"]})
     scores = {entry["Host"]: entry["Score"] for entry in scored}
     assert scores["a"] == 0
     assert scores["b"] >= 4

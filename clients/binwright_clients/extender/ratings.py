@@ -112,7 +112,7 @@ class RatingsSource:
         self._names = NodeNames(b"", ())
         self._held: OrderedDict[_Kind, Ratings] = OrderedDict()
         self._label_keys: frozenset[str] = frozenset()
-        """Labels by which placed pods keep others away; one that is new is left out of one question."""
+        """Labels by which placed pods keep others away, as far as the server has told."""
         self._waiting: deque[_Question] = deque()
         self._requests: set[asyncio.Task[None]] = set()
 
@@ -126,16 +126,23 @@ class RatingsSource:
         InvalidProblemError
             If it does not understand the pod.
         """
-        answer: asyncio.Future[Ratings] = asyncio.get_running_loop().create_future()
-        pod = without_other_labels(pod, self._label_keys)
-        kind = name.namespace, pod.SerializeToString(deterministic=True)
-        self._waiting.append(_Question(kind, pod, name, answer))
-        self._send()
         try:
-            return await asyncio.wait_for(answer, self._budget_s)
+            async with asyncio.timeout(self._budget_s):
+                while True:
+                    keys = self._label_keys
+                    answer = await self._answer(without_other_labels(pod, keys), name)
+                    if not any(key in pod.labels for key in self._label_keys - keys):
+                        return answer  # else it was about a pod without a label that counts
         except TimeoutError:
             message = unanswered(self._budget_s, await self._backend.no_connection())
             raise DeadlineExceededError(message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
+
+    async def _answer(self, pod: problem_pb2.PodTemplate, name: api.PodName) -> Ratings:
+        answer: asyncio.Future[Ratings] = asyncio.get_running_loop().create_future()
+        kind = name.namespace, pod.SerializeToString(deterministic=True)
+        self._waiting.append(_Question(kind, pod, name, answer))
+        self._send()
+        return await answer
 
     async def close(self) -> None:
         """End; questions under way are cancelled."""
