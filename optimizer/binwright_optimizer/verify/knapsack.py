@@ -26,10 +26,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from binwright_optimizer.verify.knapsack_branches import Branches, branch, open_branches
 from binwright_optimizer.verify.knapsack_search import (
     BRIEF_SEARCH,
     SCREENING_STEPS,
-    branch,
     reduce_values,
     scale_bits,
     search,
@@ -97,6 +97,40 @@ def _scarce(requests: Int64Array, chosen: Int64Array, most: Int64Array, room: In
 
 
 @njit(cache=True, nogil=True)
+def _items(
+    prices: Int64Array,
+    demand: Int64Array,
+    requests: Int64Array,
+    admitted: NDArray[np.bool_],
+    room: Int64Array,
+    item: Int64Array,
+    most: Int64Array,
+) -> tuple[Int64Array, Int64Array, Int64Array, Float, Int64Array, Int64Array]:
+    """The knapsack of one node: prices, largest counts, amounts, shares and room of what is scarce, and that.
+
+    Amounts and room are in units of which `_ROOM_BITS` count the room.
+    """
+    n_items = _collect(prices, demand, requests, admitted, room, item, most)
+    chosen = item[:n_items]
+    at_most = most[:n_items].copy()
+    scarce = _scarce(requests, chosen, at_most, room)
+    n_resources = scarce.shape[0]
+    amounts = np.empty((n_items, n_resources), dtype=np.int64)
+    share = np.zeros((n_items, n_resources))
+    room = room[scarce]
+    for r in range(n_resources):
+        coarser = 0
+        while room[r] >> coarser >= 1 << _ROOM_BITS:
+            coarser += 1
+        room[r] >>= coarser
+        for k in range(n_items):
+            amounts[k, r] = requests[chosen[k], scarce[r]] >> coarser
+            if room[r] > 0:
+                share[k, r] = amounts[k, r] / room[r]
+    return prices[chosen], at_most, amounts, share, room, scarce
+
+
+@njit(cache=True, nogil=True)
 def _bound_one(
     prices: Int64Array,
     demand: Int64Array,
@@ -113,37 +147,15 @@ def _bound_one(
 
     ``start`` holds multipliers per unit of threshold from a node before; updated.
     """
-    n_items = _collect(prices, demand, requests, admitted, room, item, most)
-    chosen = item[:n_items]
-    at_most = most[:n_items].copy()
-    price = prices[chosen]
+    price, at_most, amounts, share, room, scarce = _items(
+        prices, demand, requests, admitted, room, item, most
+    )
+    n_items, n_resources = amounts.shape
     total = 0
     for k in range(n_items):
         total += int(at_most[k] * price[k])
-    if total <= threshold:
+    if total <= threshold or n_resources == 0:
         return total, True
-    scarce = _scarce(requests, chosen, at_most, room)
-    n_resources = scarce.shape[0]
-    if n_resources == 0:
-        return total, True
-    amounts = np.empty((n_items, n_resources), dtype=np.int64)
-    for k in range(n_items):
-        for r in range(n_resources):
-            amounts[k, r] = requests[chosen[k], scarce[r]]
-    room = room[scarce]
-    for r in range(n_resources):
-        coarser = 0
-        while room[r] >> coarser >= 1 << _ROOM_BITS:
-            coarser += 1
-        if coarser > 0:
-            room[r] >>= coarser
-            for k in range(n_items):
-                amounts[k, r] >>= coarser
-    share = np.zeros((n_items, n_resources))
-    for k in range(n_items):
-        for r in range(n_resources):
-            if room[r] > 0:
-                share[k, r] = amounts[k, r] / room[r]
     value = price.astype(np.float64)
     free = np.ones(n_resources)
     size = float(max(threshold, 1))
@@ -157,7 +169,8 @@ def _bound_one(
 
     shift = scale_bits(total, relaxed, n_resources)
     reduced = np.empty(n_items, dtype=np.int64)
-    root = reduce_values(price, at_most, amounts, room, room, mu, shift, reduced)
+    multiplier = np.empty(n_resources, dtype=np.int64)
+    root = reduce_values(price, at_most, amounts, room, room, mu, shift, multiplier, reduced)
     if root < (threshold + 1) << shift:
         return threshold, True
     bound = min(total, root >> shift)
@@ -179,7 +192,9 @@ def _bound_one(
         return best, True
     if node_limit <= BRIEF_SEARCH:
         return bound, False
-    return branch(price, at_most, amounts, share, room, threshold, bound, node_limit)
+    branches = open_branches(at_most, n_resources, threshold, bound)
+    upper, is_final, _ = branch(price, amounts, share, room, branches, node_limit)
+    return upper, is_final
 
 
 @njit(cache=True, nogil=True)
@@ -237,6 +252,48 @@ def bound_pattern_values(
             most,
             start,
         )
+
+
+class LongSearch:
+    """The knapsack of one node, searched in steps.
+
+    Parameters
+    ----------
+    prices, demand, requests, room, threshold
+        As of `bound_pattern_values`, of one node.
+    admitted
+        (i,): the classes that it admits.
+    """
+
+    def __init__(
+        self,
+        prices: Int64Array,
+        demand: Int64Array,
+        requests: Int64Array,
+        admitted: NDArray[np.bool_],
+        room: Int64Array,
+        threshold: int,
+    ) -> None:
+        n = len(prices)
+        item, most = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        price, at_most, self._amounts, self._share, self._room, _ = _items(
+            prices, demand, requests, admitted, room, item, most
+        )
+        self._price = price
+        total = int(price @ at_most)
+        self._branches: Branches = open_branches(at_most, len(self._room), threshold, total)
+        self.nodes = 0
+        self.bound = total
+        self.is_over = total <= threshold or not len(self._room)
+
+    def go_on(self, node_limit: int) -> None:
+        """Search for so many more nodes: ``bound`` falls until it is the best value, or the threshold."""
+        upper, is_final, taken = branch(
+            self._price, self._amounts, self._share, self._room, self._branches, node_limit
+        )
+        self.bound = upper
+        self.nodes += taken
+        self.is_over = is_final or not taken  # or too many branches are open
 
 
 @njit(cache=True, nogil=True)

@@ -10,13 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.verify.relaxation import (
-    Float,
-    Int64Array,
-    descend,
-    relaxed_value,
-    solve_relaxation,
-)
+from binwright_optimizer.verify.relaxation import Float, Int64Array
 
 _MAX_SHIFT = 24
 _SUM_LIMIT = float(2**61)
@@ -25,8 +19,6 @@ SCREENING_STEPS = 6
 """Steps towards better multipliers before a relaxation is solved."""
 BRIEF_SEARCH = 1_000
 """Search nodes spent on one branch at fixed multipliers: about as long as its relaxation takes."""
-_MOST_OPEN = 16_384
-"""Open branches kept."""
 
 
 @njit(cache=True, nogil=True)
@@ -125,15 +117,16 @@ def reduce_values(
     unit: Int64Array,
     mu: Float,
     shift: int,
+    multiplier: Int64Array,
     reduced: Int64Array,
 ) -> int:
     """Exact relaxation in ``room`` at multipliers ``mu / unit`` rounded down, times 2**shift.
 
-    Writes the reduced values. ``unit`` is the room that ``mu`` prices as a whole.
+    Writes the multipliers and the reduced values. ``unit`` is the room that ``mu`` prices as a whole.
     """
     root = 0
-    multiplier = np.zeros(room.shape[0], dtype=np.int64)
     for r in range(room.shape[0]):
+        multiplier[r] = 0
         if unit[r] > 0:
             multiplier[r] = np.int64(mu[r] / unit[r] * 2.0**shift)
             root += int(multiplier[r] * room[r])
@@ -144,148 +137,3 @@ def reduce_values(
         if reduced[k] > 0:
             root += int(most[k] * reduced[k])
     return root
-
-
-@njit(cache=True, nogil=True)
-def branch(
-    price: Int64Array,
-    most: Int64Array,
-    amounts: Int64Array,
-    share: Float,
-    room: Int64Array,
-    threshold: int,
-    root_bound: int,
-    node_limit: int,
-) -> tuple[int, bool]:
-    """Branch and bound with the relaxation solved anew in every branch.
-
-    Where items are few and large, multipliers that suit the empty node are poor once some are
-    placed. Each branch restricts the counts to ``low <= x <= high``, is searched briefly at its own
-    multipliers, and if that does not settle it is split at a fractional count of its relaxation. The branch
-    that may be worth most comes first.
-
-    Returns an upper bound on the best value above ``threshold`` (or ``threshold``), and whether it
-    is that value.
-    """
-    n_items = price.shape[0]
-    n_resources = room.shape[0]
-    low = np.zeros((_MOST_OPEN, n_items), dtype=np.int64)
-    high = np.zeros((_MOST_OPEN, n_items), dtype=np.int64)
-    limit = np.zeros(_MOST_OPEN, dtype=np.int64)  # no pattern of the open branch is worth more
-    high[0] = most
-    limit[0] = root_bound
-    n_open = 1
-    best = threshold
-    left = np.empty(n_resources, dtype=np.int64)
-    free = np.empty(n_resources)
-    mu = np.empty(n_resources)
-    slope = np.empty(n_resources)
-    inherited = np.zeros((_MOST_OPEN, n_resources))  # multipliers of the branch it was split from
-    where = np.empty(n_items, dtype=np.int64)
-    kept = np.empty(n_items, dtype=np.int64)
-    nodes = 0
-    while n_open > 0:
-        widest = np.argmax(limit[:n_open])  # first, so that a search cut short leaves a good bound
-        if limit[widest] <= best:
-            return best, True
-        if nodes > node_limit or n_open == _MOST_OPEN:
-            return int(limit[widest]), False
-        n_open -= 1
-        at = n_open
-        for rows in (low, high):
-            kept[:] = rows[at]
-            rows[at] = rows[widest]
-            rows[widest] = kept
-        limit[at], limit[widest] = limit[widest], limit[at]
-        for r in range(n_resources):
-            inherited[at, r], inherited[widest, r] = inherited[widest, r], inherited[at, r]
-        base = 0
-        left[:] = room
-        for k in range(n_items):
-            if low[at, k] > 0:
-                base += int(low[at, k] * price[k])
-                for r in range(n_resources):
-                    left[r] -= low[at, k] * amounts[k, r]
-        if left.min() < 0:
-            continue
-        best = max(best, base)  # the branch's lower counts are a pattern themselves
-        n_local = 0
-        total = 0
-        for k in range(n_items):
-            count = high[at, k] - low[at, k]
-            for r in range(n_resources):
-                if count > 0 and amounts[k, r] > 0:
-                    count = min(count, left[r] // amounts[k, r])
-            if count > 0:
-                where[n_local] = k
-                n_local += 1
-                total += int(count * price[k])
-            high[at, k] = low[at, k] + count
-        if base + total <= best:
-            continue
-        chosen = where[:n_local]
-        local_price = price[chosen]
-        local_most = high[at][chosen] - low[at][chosen]
-        local_amounts = amounts[chosen]
-        local_share = share[chosen]
-        for r in range(n_resources):
-            free[r] = left[r] / room[r] if room[r] > 0 else 0.0
-        counts = np.empty(n_local)
-        value = local_price.astype(np.float64)
-        reduced = np.empty(n_local, dtype=np.int64)
-        mu[:] = inherited[at]
-        target = float(best - base)
-        relaxed = descend(value, local_most, local_share, free, target, SCREENING_STEPS, mu)
-        if relaxed <= target:
-            shift = scale_bits(total, relaxed, n_resources)
-            root = reduce_values(local_price, local_most, local_amounts, left, room, mu, shift, reduced)
-            if root < (best - base + 1) << shift:
-                continue
-        solve_relaxation(value, local_most, local_share, free, mu, counts)
-        relaxed = relaxed_value(value, local_most, local_share, free, mu, slope)
-        shift = scale_bits(total, relaxed, n_resources)
-        root = reduce_values(local_price, local_most, local_amounts, left, room, mu, shift, reduced)
-        nodes += 20 * n_local  # about what the relaxation costs, in search nodes
-        if root < (best - base + 1) << shift:
-            continue
-        bound = min(limit[at], base + min(total, root >> shift))
-        order = np.argsort(-reduced)
-        found, is_complete, visited = search(
-            local_price[order],
-            reduced[order],
-            local_most[order],
-            local_amounts[order],
-            left,
-            root,
-            shift,
-            best - base,
-            BRIEF_SEARCH,
-        )
-        nodes += visited
-        best = max(best, base + found)
-        if is_complete:
-            continue
-        split = 0
-        farthest = -1.0
-        for k in range(n_local):
-            fraction = counts[k] - np.floor(counts[k])
-            distance = min(fraction, 1.0 - fraction) * local_share[k].max()  # large pods decide most
-            if distance > farthest:
-                farthest = distance
-                split = k
-        for k in range(n_local):  # counts that alone would take the bound below what is needed
-            if reduced[k] < 0:
-                spare = (root - ((best - base + 1) << shift)) // -reduced[k]
-                high[at, chosen[k]] = min(high[at, chosen[k]], low[at, chosen[k]] + spare)
-        item = chosen[split]
-        middle = low[at, item] + min(int(counts[split]), local_most[split] - 1)
-        low[at + 1] = low[at]
-        high[at + 1] = high[at]
-        high[at, item] = middle
-        low[at + 1, item] = middle + 1
-        limit[at] = bound
-        limit[at + 1] = bound
-        inherited[at] = mu
-        inherited[at + 1] = mu
-        n_open += 2
-    return best, True

@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.verify import device_weights
-from binwright_optimizer.verify.knapsack import bound_pattern_values, undominated
+from binwright_optimizer.verify.knapsack import LongSearch, bound_pattern_values, undominated
 from binwright_optimizer.verify.market import Int64Array, Market
 
-_SEARCH_ROUNDS = ((1_000, 32), (100_000, 8), (5_000_000, 1), (20_000_000, 1))
-"""Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open are
-searched again with more, while time lasts."""
+_SEARCH_ROUNDS = ((1_000, 32), (100_000, 8))
+"""Search nodes per knapsack, and knapsacks between two looks at the clock. Those left open after one are
+searched again in the next, and at last in steps for as long as time lasts."""
+_STEP = 2_000_000
+"""Search nodes of a step: some 30 ms."""
+_FAIR = 6_000_000
+"""Search nodes that every knapsack left open gets before those of the largest excess get all."""
+_UNLIMITED = 1 << 60
 _LONG_S = 3_600.0
 """Seconds in which every round ends."""
 NODE_S = 1.5e-8
@@ -65,7 +70,8 @@ class Knapsacks:
         self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
         self._deadline = deadline
         self._poll = poll
-        self._rounds = [r for r in _SEARCH_ROUNDS if most_nodes is None or r[0] <= most_nodes]
+        self._most_nodes = _UNLIMITED if most_nodes is None else most_nodes
+        self._rounds = [r for r in _SEARCH_ROUNDS if r[0] <= self._most_nodes]
 
     def can_hold(self, room: Int64Array, row: int) -> NDArray[np.bool_]:
         """Classes of which such a node holds at least one pod: bool (class,)."""
@@ -89,8 +95,7 @@ class Knapsacks:
             for first in range(0, len(open_nodes), chunk_size):
                 self._poll()
                 chunk = open_nodes[first : first + chunk_size]
-                left_s = min(self._deadline - time.monotonic(), _LONG_S)
-                left = int(left_s / (NODE_S * len(chunk)))
+                left = self._affordable() // len(chunk)
                 is_late = left <= 0
                 if number and left < _SEARCH_ROUNDS[number - 1][0]:
                     return bounds
@@ -110,7 +115,43 @@ class Knapsacks:
                 )
                 bounds[chunk] = np.minimum(bounds[chunk], written[chunk])
             open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
+        if self._most_nodes >= _SEARCH_ROUNDS[-1][0]:
+            searches = {
+                int(node): LongSearch(
+                    pod,
+                    self._on_one_node,
+                    scaled_requests,
+                    self.is_admitted[rows[node]],
+                    scaled_rooms[node],
+                    int(thresholds[node]),
+                )
+                for node in open_nodes
+            }
+            self._search_long(searches, bounds, thresholds)
         return bounds
+
+    def _search_long(
+        self, searches: dict[int, LongSearch], bounds: Int64Array, thresholds: Int64Array
+    ) -> None:
+        """Search in steps, as long as time lasts: all for a while, and then that of the largest excess."""
+        excess = bounds / np.maximum(1, thresholds)
+        while searches:
+            self._poll()
+            behind = [node for node, one in searches.items() if one.nodes < _FAIR]
+            node = behind[0] if behind else max(searches, key=lambda k: float(excess[k]))
+            search = searches[node]
+            affordable = self._affordable()
+            if affordable < _SEARCH_ROUNDS[0][0]:
+                return
+            search.go_on(min(_STEP, affordable, self._most_nodes - search.nodes))
+            bounds[node] = min(bounds[node], search.bound)
+            excess[node] = bounds[node] / max(1, thresholds[node])
+            if search.is_over or search.nodes >= self._most_nodes:
+                del searches[node]
+
+    def _affordable(self) -> int:
+        """Search nodes that there is time for."""
+        return int(min(self._deadline - time.monotonic(), _LONG_S) / NODE_S)
 
 
 def compile_kernels() -> None:
@@ -121,6 +162,7 @@ def compile_kernels() -> None:
         one * 3, one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf
     )
     knapsacks.most_worth(one, np.full((1, 2), 2, dtype=np.int64), one - 1, one)
+    LongSearch(one, one * 3, np.ones((1, 2), dtype=np.int64), one > 0, one.repeat(2), 1).go_on(1)
     undominated(
         np.ones((1, 2), dtype=np.int64),
         one,
