@@ -72,6 +72,22 @@ def test_following_a_cluster_takes_the_permissions_printed_and_no_more(
     assert any(isinstance(event, Listed) for event in events)
 
 
+def test_a_permission_that_is_missing_is_named(
+    double: KubeDouble, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with permissions from before namespaces were watched."""
+    double.forbidden = {"namespaces"}
+    watch = ClusterWatch(open_cluster(write_kubeconfig(double, tmp_path / "kubeconfig")), lambda _: None)
+    watch.start()
+    ends_at = time.monotonic() + 30
+    while not caplog.records:
+        assert time.monotonic() < ends_at
+        time.sleep(0.02)
+    watch.close()
+    assert "the cluster is not followed, trying again" in caplog.text
+    assert "/api/v1/namespaces: HTTP 403" in caplog.text
+
+
 def test_the_shipped_permissions_are_those_that_are_printed() -> None:
     printed = CliRunner().invoke(main, ["extender", "--print-rbac"]).stdout
     shipped = (ROOT / "examples" / "extender-rbac.yaml").read_text()
