@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from binwright_optimizer.accelerators import accelerator_uses
 from binwright_optimizer.explain import explain
 from binwright_optimizer.extract import extract
 from binwright_optimizer.model import Certificate, Decision, SolutionStatus, StopReason
@@ -80,6 +81,7 @@ class BaselineResult:
             existing_placements=placed.existing,
             unschedulable=explain(instance, placed.left_out),
             certificate=Certificate(0, (0,) * len(instance.problem.workloads)),
+            accelerators=accelerator_uses(instance.problem, placed.node_claims),
         )
 
     def checked(self) -> BaselineResult:
