@@ -5,10 +5,20 @@ What the amounts mean is in `AcceleratorUse`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
+from weakref import WeakKeyDictionary
 
-from binwright_optimizer.model import AcceleratorUse, InstanceType, NodeClaim, PodTemplate, Problem
+from binwright_optimizer.model import (
+    AcceleratorUse,
+    CapacityType,
+    Catalog,
+    InstanceType,
+    NodeClaim,
+    PodTemplate,
+    Problem,
+)
 from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.mig import mig_profile
@@ -18,6 +28,9 @@ DEVICES = (NVIDIA_GPU, "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi"
 """Resources that count whole accelerators."""
 CORES = {"aws.amazon.com/neuron": "aws.amazon.com/neuroncore"}
 """Resources that count parts of them; pods ask for one or the other."""
+
+_Place = tuple[str, str, CapacityType]
+"""Region, zone and capacity type."""
 
 
 @dataclass(slots=True)
@@ -34,15 +47,16 @@ class _Sums:
 def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[AcceleratorUse, ...]:
     """Use of every accelerator resource that is bought, by name."""
     kinds = {kind.name: kind for kind in problem.catalog.instance_types}
-    prices = _Prices(problem.catalog.instance_types)
-    askers = {name: _askers(problem, name) for name in DEVICES}
+    prices = _Prices(problem.catalog)
+    askers: dict[str, list[PodTemplate]] = {}
+    devices_of: dict[str, tuple[tuple[str, int], ...]] = {}
     sums: dict[str, _Sums] = {}
     for claim in claims:
         kind = kinds[claim.instance_type]
-        for name in DEVICES:
-            devices = kind.allocatable[name]
-            if not devices:
-                continue
+        if kind.name not in devices_of:
+            counted = ((name, kind.allocatable[name]) for name in DEVICES)
+            devices_of[kind.name] = tuple((name, devices) for name, devices in counted if devices)
+        for name, devices in devices_of[kind.name]:
             use = sums.setdefault(name, _Sums())
             used = min(_used_milli(problem, claim, kind, name), devices * WHOLE_GPU_MILLI)
             unused = devices * WHOLE_GPU_MILLI - used
@@ -51,6 +65,8 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
             if unused:
                 cost = prices.of_devices(kind, claim) * unused // (devices * WHOLE_GPU_MILLI)
                 use.unused_microusd += cost
+                if name not in askers:
+                    askers[name] = _askers(problem, name)
                 if not _has_room(claim, askers[name]):
                     use.stranded_milli += unused
                     use.stranded_microusd += cost
@@ -105,8 +121,8 @@ def _has_room(claim: NodeClaim, askers: Iterable[PodTemplate]) -> bool:
 class _Prices:
     """What the accelerators of a node cost beyond its CPU and memory."""
 
-    def __init__(self, kinds: Sequence[InstanceType]) -> None:
-        self._plain = [kind for kind in kinds if not any(kind.capacity[name] for name in DEVICES)]
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self._known: dict[tuple[str, str, str, str, int], int] = {}
 
     def of_devices(self, kind: InstanceType, claim: NodeClaim) -> int:
@@ -114,13 +130,33 @@ class _Prices:
         price = claim.price_microusd_per_hour
         key = (kind.name, claim.region, claim.zone, claim.capacity_type.value, price)
         if key not in self._known:
-            others = [
-                o.price_microusd_per_hour
-                for other in self._plain
-                if other.allocatable[CPU] >= kind.allocatable[CPU]
-                and other.allocatable[MEMORY] >= kind.allocatable[MEMORY]
-                for o in other.offerings
-                if (o.region, o.zone, o.capacity_type) == (claim.region, claim.zone, claim.capacity_type)
-            ]
-            self._known[key] = max(0, price - min(others, default=0))
+            sold = _plain_sold(self._catalog).get((claim.region, claim.zone, claim.capacity_type), ())
+            cpu, memory = kind.allocatable[CPU], kind.allocatable[MEMORY]
+            # The first that is large enough is the cheapest.
+            other = next((c for c, most_cpu, most in sold if most_cpu >= cpu and most >= memory), 0)
+            self._known[key] = max(0, price - other)
         return self._known[key]
+
+
+_plain: WeakKeyDictionary[Catalog, dict[_Place, list[tuple[int, int, int]]]] = WeakKeyDictionary()
+_plain_lock = threading.Lock()
+
+
+def _plain_sold(catalog: Catalog) -> dict[_Place, list[tuple[int, int, int]]]:
+    """Price, CPU and memory of nodes without accelerators by place, the cheapest first; found out once."""
+    with _plain_lock:
+        sold = _plain.get(catalog)
+    if sold is None:
+        sold = {}
+        for kind in catalog.instance_types:
+            if any(kind.capacity[name] for name in DEVICES):
+                continue
+            cpu, memory = kind.allocatable[CPU], kind.allocatable[MEMORY]
+            for o in kind.offerings:
+                here = sold.setdefault((o.region, o.zone, o.capacity_type), [])
+                here.append((o.price_microusd_per_hour, cpu, memory))
+        for here in sold.values():
+            here.sort()
+        with _plain_lock:
+            _plain[catalog] = sold
+    return sold

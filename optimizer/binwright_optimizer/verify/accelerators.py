@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from binwright_optimizer.model import (
     AcceleratorUse,
     Decision,
@@ -18,11 +20,13 @@ from binwright_optimizer.model import (
     PodRange,
     PodTemplate,
     Problem,
+    labels,
 )
 from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
+from binwright_optimizer.verify.offerings import offering_columns
 
 PARTS_OF = {
     NVIDIA_GPU: "",
@@ -53,16 +57,21 @@ def check_accelerators(problem: Problem, decision: Decision) -> Iterator[str]:
 
 def _due(problem: Problem, decision: Decision) -> dict[str, AcceleratorUse]:
     """The right statement, by resource."""
+    names_of: dict[str, list[str]] = {}
     kinds = {kind.name: kind for kind in problem.catalog.instance_types}
-    askers = {name: _askers(problem, name) for name in PARTS_OF}
+    askers: dict[str, list[PodTemplate]] = {}
     sums: dict[str, Counter[str]] = {}
     plain_price: dict[tuple[str, str, str, str], int] = {}
     is_full: dict[tuple[object, ...], bool] = {}
     for claim in decision.node_claims:
-        kind = kinds.get(claim.instance_type)
-        names = [name for name in PARTS_OF if kind is not None and kind.allocatable[name]]
-        if kind is None or not names:
+        names = names_of.get(claim.instance_type)
+        if names is None:
+            stated = kinds.get(claim.instance_type)
+            names = [name for name in PARTS_OF if stated is not None and stated.allocatable[name]]
+            names_of[claim.instance_type] = names
+        if not names:
             continue
+        kind = kinds[claim.instance_type]
         where = kind.name, claim.region, claim.zone, claim.capacity_type.value
         if where not in plain_price:
             plain_price[where] = _plain_price(problem, kind, claim)
@@ -77,6 +86,8 @@ def _due(problem: Problem, decision: Decision) -> dict[str, AcceleratorUse]:
             total["unused_microusd"] += cost
             shape = name, claim.allocatable, claim.requests, claim.daemon_overhead
             if idle and shape not in is_full:
+                if name not in askers:
+                    askers[name] = _askers(problem, name)
                 is_full[shape] = not any(_joins(template, claim) for template in askers[name])
             if idle and is_full[shape]:
                 total["stranded_milli"] += idle
@@ -101,19 +112,23 @@ def _is_of(name: str, asked: str) -> bool:
 
 def _plain_price(problem: Problem, kind: InstanceType, claim: NodeClaim) -> int:
     """Price of the cheapest node without accelerators that has the CPU and memory of this type; else 0."""
-    prices = []
-    for other in problem.catalog.instance_types:
-        if any(other.capacity[name] for name in PARTS_OF):
-            continue
-        if all(other.allocatable[name] >= kind.allocatable[name] for name in (CPU, MEMORY)):
-            prices += [
-                offering.price_microusd_per_hour
-                for offering in other.offerings
-                if offering.region == claim.region
-                and offering.zone == claim.zone
-                and offering.capacity_type is claim.capacity_type
-            ]
-    return min(prices, default=0)
+    columns = offering_columns(problem.catalog)
+    is_match = columns.allocatable(CPU) >= kind.allocatable[CPU]
+    is_match &= columns.allocatable(MEMORY) >= kind.allocatable[MEMORY]
+    for name in PARTS_OF:
+        is_match &= columns.capacity(name) == 0
+    is_there = is_match[columns.type_of]
+    wanted = (
+        (labels.REGION, claim.region),
+        (labels.ZONE, claim.zone),
+        (labels.CAPACITY_TYPE, claim.capacity_type.value),
+    )
+    for key, value in wanted:
+        column = columns.label(key)
+        is_value = np.array([known == value for known in column.values], dtype=bool)
+        is_there &= is_value[column.codes]
+    prices = columns.price[is_there]
+    return int(prices.min()) if len(prices) else 0
 
 
 def _used_milli(problem: Problem, kind: InstanceType, claim: NodeClaim, name: str) -> int:
