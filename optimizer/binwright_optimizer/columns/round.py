@@ -74,7 +74,7 @@ class Dive:
             Solution of the master over ``columns`` for this remainder, if known.
         """
         pool = ColumnPool(self.instance)
-        self._bought[:] = 0.0
+        self.begin()
         usable: NDArray[np.bool_] = np.all(self.columns[1] <= remainder.demand, axis=1)
         nodes = np.zeros(0)
         if first is not None:  # columns added since that solution was found are not part of it
@@ -92,17 +92,16 @@ class Dive:
                 solution, first = first, None
             else:
                 master = master or self._master(pool, remainder)
-                master.set_demand(remainder.demand, *self._sides(remainder))
-                rows = self.rows
-                master.set_levels(np.maximum(rows.least - self._bought, 0.0), rows.most - self._bought)
-                known = self._solve(master, pool, remainder, stop)
+                master.set_demand(remainder.demand, *self.sides(remainder))
+                master.set_levels(*self.levels())
+                known = self.solve(master, pool, remainder, stop)
                 if known is None:
                     break
                 solution = known
                 nodes = solution.nodes
             values = solution.duals.pods
             candidates, patterns = pool.arrays()
-            taken = self._fix(candidates, patterns, nodes, remainder)
+            taken = self.fix(candidates, patterns, nodes, remainder)
             if not taken:
                 break
             fixed.extend(taken)
@@ -130,7 +129,16 @@ class Dive:
         cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
         return _Completed(cost, columns, left) if best is None or cost < best.cost else best
 
-    def _sides(self, remainder: Remainder) -> tuple[Float, Float, Float]:
+    def begin(self) -> None:
+        """Forget the nodes that were fixed before."""
+        self._bought[:] = 0.0
+
+    def levels(self) -> tuple[Float, Float]:
+        """Bounds on the nodes of each price level that are still to be bought."""
+        return np.maximum(self.rows.least - self._bought, 0.0), self.rows.most - self._bought
+
+    def sides(self, remainder: Remainder) -> tuple[Float, Float, Float]:
+        """Right-hand sides of limits, minimums and supplies for what is left."""
         return (
             remainder.room.astype(np.float64),
             np.maximum(remainder.missing, 0).astype(np.float64),
@@ -143,7 +151,7 @@ class Dive:
         master.add(*pool.arrays())
         return master
 
-    def _solve(self, master: Master, pool: ColumnPool, remainder: Remainder, stop: Stop) -> Solution | None:
+    def solve(self, master: Master, pool: ColumnPool, remainder: Remainder, stop: Stop) -> Solution | None:
         """The master's optimum after a little column generation over the remainder."""
         solution = master.solve_again(stop.remaining_s())
         for _ in range(PRICING_ROUNDS):
@@ -164,7 +172,7 @@ class Dive:
             solution = master.solve(stop.remaining_s())
         return solution
 
-    def _fix(
+    def fix(
         self,
         candidates: NDArray[np.intp],
         patterns: NDArray[np.int32],

@@ -7,11 +7,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.columns.allocation import Allocator
 from binwright_optimizer.columns.choose import Choice, choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.master import Rows, Solution
 from binwright_optimizer.columns.round import WHOLE
+from binwright_optimizer.columns.round_linked import LinkedDive
 from binwright_optimizer.heuristics.greedy import Remainder
 from binwright_optimizer.heuristics.repack import Repack
 from binwright_optimizer.packing import Packing
@@ -31,6 +33,13 @@ LEAST_DIVE_S = 0.05
 SPLIT_SHARE = 0.5
 """Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
 the solutions are split into parts."""
+LEAST_LINKED_S, LINKED_SHARE = 0.5, 0.3
+"""Seconds that a dive may take which allocates pods to domains last, and its share of the time so far: cut
+short, it is worth little."""
+MANY_NODES = 20
+"""Nodes per domain from which such dives are left out."""
+MOST_LINKED_PAUSE = 8
+"""Dives between two of those, at most, while they find nothing better."""
 ATTEMPT_UNITS = 300.0
 """Units of work of an attempt of neighbourhood search, beside what its dive takes."""
 
@@ -40,6 +49,9 @@ class Turns:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._dives = 0
+        self._next_linked = 1
+        self._linked_pause = 1
 
     def run(self) -> None:
         """Stages in turn until the relaxation is solved well enough to be split, or time is up."""
@@ -73,6 +85,35 @@ class Turns:
                 first = None  # the master's nodes hold other numbers of pods
         columns = state.diver(self._plain_rows).run(Remainder.whole(state.target), first, stop)
         state.offer(columns, phase)
+        if generation.allocator is not None and self._is_linked_due(generation.allocator, solution):
+            seconds = max(LEAST_LINKED_S, LINKED_SHARE * state.elapsed_s)
+            self._dive_linked(generation.allocator, solution, Reserved.within(state.stop, seconds), phase)
+
+    def _is_linked_due(self, allocator: Allocator, solution: Solution) -> bool:
+        """Whether to dive with pods allocated last, too: more seldom, the more often it was no better.
+
+        Where domains have many nodes each, parts of nodes are of little account.
+        """
+        used = np.flatnonzero(solution.allocation > WHOLE)
+        domains = {allocator.linking.scopes[v] for v in used.tolist()}
+        if solution.nodes.sum() > MANY_NODES * len(domains):
+            return False
+        self._dives += 1
+        return self._dives >= self._next_linked
+
+    def _dive_linked(self, allocator: Allocator, solution: Solution, stop: Stop, phase: str) -> None:
+        """Round to whole nodes with pods allocated last; the better answer is kept."""
+        state, before = self.state, self.state.target
+        dive = LinkedDive(state.diver(self._plain_rows), state.generation.rows, allocator, state.allocation_s)
+        found = dive.run(solution, stop)
+        if found is not None:
+            state.allocate(found.allocation)
+        if found is not None and state.offer(found.columns, phase):
+            self._linked_pause = 1
+        else:
+            state.target = before
+            self._linked_pause = min(2 * self._linked_pause, MOST_LINKED_PAUSE)
+        self._next_linked = self._dives + self._linked_pause
 
     def improve(self, bound: Bound, turn: Stop) -> bool:
         """Neighbourhood search for a turn; False once it has run out of ideas."""
