@@ -12,7 +12,7 @@ that use a whole number of reserved nodes.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -20,6 +20,7 @@ from binwright_optimizer.model import CapacityType, Certificate
 from binwright_optimizer.model.forecast import PPM, Period
 from binwright_optimizer.model.mixes import NodePattern, Packed, PackedMix
 from binwright_optimizer.planning.blocks import HourBlock
+from binwright_optimizer.planning.churn import ChurnProof, surcharge_of
 from binwright_optimizer.planning.commit import (
     Choices,
     Commitments,
@@ -50,12 +51,18 @@ MOST_COMBINATIONS, FEW = 600, 24
 """Recombinations, and different packing problems, of plans small enough to try all that could be reserved."""
 CLOSING = 1 + MOST_REPAIRS
 """What follows the last round takes about as long as so many choices of commitments."""
+NEARLY_FREE = 64
+"""Where nodes cost less than this part of their price, commitments pay for them and churn is what counts."""
+MOST_IDLE = 1
+"""Rounds beside nodes held that may prove nothing more before the next is left out."""
 ENOUGH = 0.002
 """Gap between the relaxation and its bound at which no further round is worth its time."""
 
 Key = tuple[str, str, int, int, int]
 """Region, zone (empty for any), period, scenario, block."""
 Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
+Keep = Callable[[Question, Nodes, int], tuple[Mix, int]]
+"""The best mix for a question where nodes that are not held cost a surcharge, and what is proven of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ class Ledger:
         For each question at list prices, the bounds proven at these and at other prices.
     proven
         For each of these proofs, the question and the mix that it came with.
+    kept_proofs
+        For each block with nodes held, the bounds proven of nodes and churn together.
     all_nodes
         For a question of few pods all nodes worth considering, and one of each bought; else none.
     recombined
@@ -111,6 +120,7 @@ class Ledger:
     known: dict[Question, list[Mix]] = field(default_factory=dict)
     proofs: dict[Question, list[Proof]] = field(default_factory=dict)
     proven: dict[Question, list[tuple[Question, Mix]]] = field(default_factory=dict)
+    kept_proofs: dict[Key, list[ChurnProof]] = field(default_factory=dict)
     all_nodes: Callable[[Question], Sequence[tuple[NodePattern, Purchase]]] = lambda _: ()
     recombined: set[tuple[Question, tuple[int, ...]]] = field(default_factory=set)
 
@@ -185,7 +195,8 @@ class Ledger:
             replace(option, extra=self.churn(key, mix))
             for option, mix in zip(block.options, mixes, strict=True)
         )
-        return replace(block, options=options)
+        proofs = () if key[2:] in self.joint else tuple(self.kept_proofs.get(key, ()))
+        return replace(block, options=options, proofs=(*block.proofs, *proofs))
 
     def mixes(self, choices: Choices) -> dict[Key, tuple[Mix, Mix]]:
         """On-demand and spot mix of every block under a choice of options."""
@@ -198,8 +209,39 @@ class Ledger:
 
     def at_prices(self, weights: Sequence[Fraction], prices: Prices) -> list[Question]:
         """The on-demand questions at the prices that commitments make; those known are left out."""
+        priced = self._priced(weights, prices)
+        asked = (_at(question, own, most) for _, question, own, most, _ in priced if most)
+        return [question for question in asked if question not in self.answered]
+
+    def keep_at(self, keep: Keep, weights: Sequence[Fraction], prices: Prices, pace: Pace) -> None:
+        """Learn the best mixes beside nodes held at the prices that commitments make, and what they prove.
+
+        Blocks that there is no time for keep the mixes that they have, and pay for their churn.
+        """
+        for key, question, own, most, weight in self._priced(weights, prices):
+            nodes = self.held.get(key)
+            if nodes is None:
+                continue
+            if pace.is_over():
+                break
+            churn = Fraction(self.churn_microusd, self.periods[key[2]].hours)
+            if NEARLY_FREE * most < weight:
+                # Churn is nearly all that these nodes cost.
+                at, surcharge = replace(question, ppm=tuple((group, 0) for group in own)), int(churn)
+            else:
+                at, surcharge = _at(question, own, most), surcharge_of(churn, weight / most)
+            mix, bound = keep(at, nodes, surcharge)
+            self.add(question, mix)
+            factors = {group: Fraction(ppm, PPM) for group, ppm in at.ppm}
+            proof, known = ChurnProof(bound, surcharge, churn, factors), self.kept_proofs.setdefault(key, [])
+            if proof not in known:
+                known.append(proof)
+
+    def _priced(
+        self, weights: Sequence[Fraction], prices: Prices
+    ) -> Iterator[tuple[Key, Question, dict[int, Fraction], Fraction, Fraction]]:
+        """Each block's on-demand question, what its groups cost now, the most of it, and full price."""
         market = self.scopes.market
-        found = []
         for (cell, keys), mine in zip(
             zip(self.cells(), self.members().values(), strict=True), prices, strict=True
         ):
@@ -210,17 +252,8 @@ class Ledger:
             for key in keys:
                 question = self.questions[key][0]
                 own = {group: factors[group] for group in self.scopes.region_groups[key[0]]}
-                # Only ratios matter: the dearest group keeps its list price.
-                most = max(own.values(), default=Fraction(0))
-                if not most or not question.asked:
-                    continue
-                ppm = tuple(
-                    (group, int(factor * PPM / most)) for group, factor in own.items() if factor != most
-                )
-                at = replace(question, ppm=ppm)
-                if at not in self.answered:
-                    found.append(at)
-        return found
+                if question.asked:
+                    yield key, question, own, max(own.values(), default=weight), weight
 
     @property
     def is_small(self) -> bool:
@@ -328,12 +361,14 @@ class Ledger:
         return Mix(tuple(purchases), cost, 0, Packed(packed, places))
 
 
+def _at(question: Question, own: Mapping[int, Fraction], most: Fraction) -> Question:
+    """The question at prices of which only ratios matter: the dearest group keeps its list price."""
+    ppm = ((group, int(factor * PPM / most)) for group, factor in own.items() if factor != most)
+    return replace(question, ppm=tuple(ppm))
+
+
 def _proven(block: Block) -> int:
     return max((proof.bound for proof in block.proofs), default=0)
-
-
-Keep = Callable[[Question, Nodes], Mix | None]
-"""The mix that keeps nodes held, if it can serve the question."""
 
 
 def improve(
@@ -352,16 +387,17 @@ def improve(
         Whether a further round may begin; without it all that are worth it do.
     """
     ledger.learn(ask({question for both in ledger.questions.values() for question in both}))
-    for key, nodes in ledger.held.items():
-        question = ledger.questions[key][0]
-        mix = keep(question, nodes) if keep is not None and question.asked else None
-        if mix is not None:
-            ledger.add(question, mix)
     market = ledger.scopes.market
     pace = pace or Pace()
     began_s = pace.now()
     best = first = choose(ledger.cells(), market, chances, risk)
     pace.closing_s = CLOSING * (pace.now() - began_s)
+    if ledger.held and keep is not None:
+        bound, prices = _kept(ledger, keep, first, pace)
+        weights, best = first.weights, choose(ledger.cells(), market, chances, risk)
+        if bound > best.bound:
+            best = replace(best, bound=min(bound, best.objective), weights=weights, prices=prices)
+        first = best
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
         return best
     bound, prices, units = _priced(ledger, ask, best, pace)
@@ -379,6 +415,30 @@ def improve(
     if bound > best.bound:
         best = replace(best, bound=bound, weights=first.weights, prices=prices)
     return replace(best, bound=min(best.bound, best.objective))
+
+
+def _kept(
+    ledger: Ledger, keep: Keep, first: Commitments, pace: Pace
+) -> tuple[Fraction, tuple[tuple[Fraction, ...], ...]]:
+    """Rounds of mixes beside nodes held: the best bound and the prices that prove it."""
+    market, weights, cells = ledger.scopes.market, first.weights, ledger.cells()
+    bound, inner = first.bound, affordable(cells, market, first.prices)
+    middle, idle = inner, 0
+    for number in range(MOST_ROUNDS):
+        if number and (idle > MOST_IDLE or not pace.another()):
+            break
+        ledger.keep_at(keep, weights, middle, pace)
+        cells = ledger.cells()
+        outer = affordable(cells, market, relaxation(cells, market, weights).prices)
+        proven = [(prove(cells, market, weights, prices), prices) for prices in (inner, middle, outer)]
+        best, inner = max(proven, key=lambda known: known[0])
+        idle = 0 if best > bound else idle + 1
+        bound = max(bound, best)
+        middle = [
+            [(a + b) / 2 for a, b in zip(one, other, strict=True)]
+            for one, other in zip(inner, outer, strict=True)
+        ]
+    return bound, tuple(tuple(mine) for mine in inner)
 
 
 def _priced(

@@ -39,6 +39,12 @@ class Pace:
         self._began_at: float | None = None
         self._longest_s = 0.0
 
+    def is_over(self) -> bool:
+        """Whether only the closing fits now: what a round can do without is left out of it."""
+        is_over = self.now() + self.closing_s >= self._ends_at
+        self.has_stopped |= is_over
+        return is_over
+
     def another(self) -> bool:
         """Whether a further round may begin now, the one before having ended."""
         now = self.now()

@@ -41,8 +41,8 @@ from binwright_optimizer.planning.sites import is_coupled, kind_of, replicas
 from binwright_optimizer.planning.spread import Spread, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 
-KEEP_S, KEEP_GAP = 5.0, 0.01
-"""Longest time and gap of a solve that keeps nodes; it gives one more option and no bound."""
+KEEP_S, KEEP_WORK, KEEP_GAP = 30.0, 500_000, 0.001
+"""Longest time, counted work (about half a second) and gap of a solve that keeps nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,15 @@ def make_plan(
         ledger.churn_microusd = held.churn_microusd
         ledger.held = _held_nodes(ledger, forecast, futures, blocks, held)
 
-    def keep(question: Question, nodes: Nodes) -> Mix | None:
-        return shop.keep(question, nodes, SolveParams(deadline_s=KEEP_S, gap=KEEP_GAP, seed=params.seed))
+    @cache
+    def kept(
+        question: Question, nodes: tuple[tuple[tuple[str, str], int], ...], more: int
+    ) -> tuple[Mix, int]:
+        limits = SolveParams(deadline_s=KEEP_S, gap=KEEP_GAP, seed=params.seed, work_limit=KEEP_WORK)
+        return shop.keep(question, dict(nodes), more, limits)
+
+    def keep(question: Question, nodes: Nodes, surcharge: int) -> tuple[Mix, int]:
+        return kept(question, tuple(sorted(nodes.items())), surcharge)
 
     if ledger.is_small:
         ledger.all_nodes = cache(partial(full_nodes, shop))

@@ -3,8 +3,8 @@
 What an earlier plan committed to before the first period is held (`model.forecast.HeldCommitment`). Where it
 also planned a block's on-demand nodes, each node of a new mix that the old one does not have costs the churn
 price once a period, weighted by scenario and hours as any other cost. Beside the mix that is cheapest afresh
-a block may keep the old nodes and buy what they lack; `commit` chooses. Churn costs nothing at least, so the
-bounds of the fresh problems hold. Spot nodes come and go anyway and are left out.
+a block has the one that is cheapest where further nodes cost more (`churn`, which says what that proves);
+`commit` chooses. Spot nodes come and go anyway and are left out.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from binwright_optimizer.errors import PlanningError
 from binwright_optimizer.model import (
     CapacityType,
     Catalog,
     Certificate,
-    ExistingNode,
-    Offering,
     Problem,
+    Reservation,
     SolutionStatus,
     Workload,
-    labels,
 )
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
 from binwright_optimizer.model.mixes import NodePattern, Packed, PackedMix
 from binwright_optimizer.model.resources import CPU
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.planning.mix import DAEMONS, STEADY, Mix, Purchase
+from binwright_optimizer.planning.churn import surcharged
+from binwright_optimizer.planning.mix import STEADY, Mix, Purchase
 from binwright_optimizer.solve import solve
 
 Nodes = Mapping[tuple[str, str], int]
@@ -68,74 +68,84 @@ def added(mix: Mix, held: Nodes) -> int:
     return sum(max(0, n - held.get(where, 0)) for where, n in counts.items())
 
 
-def kept_mix(workloads: Sequence[Workload], catalog: Catalog, held: Nodes, params: SolveParams) -> Mix | None:
-    """The mix that keeps nodes held, as far as they hold any pods, and buys what they lack.
-
-    None if pods are left without a place, or a type held is no longer sold.
+def kept_mix(
+    workloads: Sequence[Workload],
+    list_prices: Catalog,
+    catalog: Catalog,
+    held: Nodes,
+    surcharge: int,
+    params: SolveParams,
+) -> tuple[Mix, int]:
+    """The best mix where further nodes cost a surcharge, and what is proven of prices and surcharges.
 
     Parameters
     ----------
     workloads
         As they are packed, headroom included.
+    list_prices
+        What the nodes of the mix cost.
+    catalog
+        The same offers at the prices to choose by; types held that are not among them are given up.
+
+    Raises
+    ------
+    PlanningError
+        If pods are left without a place.
     """
-    types = {kind.name: kind for kind in catalog.instance_types}
-    existing: list[ExistingNode] = []
-    kinds: list[tuple[str, Offering]] = []
-    for (name, zone), count in sorted(held.items()):
-        kind = types.get(name)
-        offers = [
-            o
-            for o in (kind.offerings if kind is not None else ())
-            if (o.zone, o.capacity_type) == (zone, CapacityType.ON_DEMAND)
-        ]
-        if kind is None or not offers:
-            return None
-        own = {
-            labels.REGION: offers[0].region,
-            labels.ZONE: zone,
-            labels.CAPACITY_TYPE: str(CapacityType.ON_DEMAND),
-        }
-        node = ExistingNode(
-            "", kind.allocatable.minus(DAEMONS), tuple(sorted((dict(kind.labels) | own).items()))
+    on_demand = {
+        (kind.name, o.zone): o
+        for kind in catalog.instance_types
+        for o in kind.offerings
+        if o.capacity_type is CapacityType.ON_DEMAND
+    }
+    reservations = tuple(
+        Reservation(
+            f"held-{at}",
+            name,
+            on_demand[name, zone].region,
+            count,
+            zone,
+            CapacityType.ON_DEMAND,
+            on_demand[name, zone].price_microusd_per_hour,
         )
-        for _ in range(count):
-            existing.append(replace(node, name=f"held-{len(existing)}"))
-            kinds.append((name, offers[0]))
+        for at, ((name, zone), count) in enumerate(sorted(held.items()))
+        if count and (name, zone) in on_demand
+    )
     complete = tuple(
         replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
         for workload in workloads
     )
-    decision = solve(Problem(complete, (STEADY,), catalog, existing_nodes=tuple(existing)), params)
+    problem = Problem(complete, (STEADY,), surcharged(catalog, surcharge), reservations=reservations)
+    decision = solve(problem, params)
     if decision.status is not SolutionStatus.COMPLETE:
-        return None
+        raise PlanningError(f"{len(decision.unschedulable)} workloads find no place beside nodes held")
+    types = {kind.name: kind for kind in list_prices.instance_types}
+    offers = {
+        (kind.name, o.zone): o
+        for kind in list_prices.instance_types
+        for o in kind.offerings
+        if o.capacity_type is CapacityType.ON_DEMAND
+    }
     patterns: Counter[NodePattern] = Counter()
-    for placement in decision.existing_placements:
-        name, offer = kinds[int(placement.node.removeprefix("held-"))]
-        pods: Counter[int] = Counter()
-        for some in placement.pods:
-            pods[some.workload] += some.count
-        patterns[_pattern(name, offer.region, offer.zone, offer.price_microusd_per_hour, pods)] += 1
     for claim in decision.node_claims:
-        pods = Counter()
+        pods: Counter[int] = Counter()
         for some in claim.pods:
             pods[some.workload] += some.count
-        price = claim.price_microusd_per_hour
+        price = offers[claim.instance_type, claim.zone].price_microusd_per_hour
         patterns[_pattern(claim.instance_type, claim.region, claim.zone, price, pods)] += 1
     counts: Counter[tuple[str, str]] = Counter()
     for pattern, n in patterns.items():
         counts[pattern.instance_type, pattern.zone] += n
     purchases = []
     for (name, zone), n in counts.items():
-        offer = next(
-            o for o in types[name].offerings if (o.zone, o.capacity_type) == (zone, CapacityType.ON_DEMAND)
-        )
-        cpu = types[name].allocatable[CPU]
+        offer, cpu = offers[name, zone], types[name].allocatable[CPU]
         price = offer.price_microusd_per_hour
         purchases.append(Purchase(name, CapacityType.ON_DEMAND, n, price, offer.source, cpu, zone))
     purchases.sort(key=lambda p: (-p.cost_microusd_per_hour, p.instance_type, p.zone))
     cost = sum(p.cost_microusd_per_hour for p in purchases)
     packed = PackedMix(tuple(sorted(patterns.items())), cost, 0, Certificate(0, ()))
-    return Mix(tuple(purchases), cost, 0, Packed(packed, tuple(range(len(workloads)))))
+    mix = Mix(tuple(purchases), cost, 0, Packed(packed, tuple(range(len(workloads)))))
+    return mix, decision.bound_microusd_per_hour
 
 
 def _pattern(name: str, region: str, zone: str, price: int, pods: Counter[int]) -> NodePattern:

@@ -52,13 +52,13 @@ class Shop:
             return catalog
         return repriced(catalog, question.region, self.scopes, dict(question.ppm))
 
-    def keep(self, question: Question, held: Nodes, limits: SolveParams) -> Mix | None:
-        """The mix that keeps nodes held and buys what they lack; None if that cannot serve the pods."""
-        catalog = self.catalog(question.region, question.zone)
-        mix = kept_mix(self.workloads(question), catalog, held, limits)
-        if mix is None or mix.packed is None:
-            return mix
-        return replace(mix, packed=replace(mix.packed, places=tuple(at for at, _ in question.asked)))
+    def keep(self, question: Question, held: Nodes, surcharge: int, limits: SolveParams) -> tuple[Mix, int]:
+        """The best mix where nodes that are not held cost a surcharge, and what is proven of both."""
+        listed = self.catalog(question.region, question.zone)
+        workloads, priced = self.workloads(question), self.price_list(question)
+        mix, bound = kept_mix(workloads, listed, priced, held, surcharge, limits)
+        assert mix.packed is not None, "mixes that keep nodes are packed"
+        return replace(mix, packed=replace(mix.packed, places=tuple(at for at, _ in question.asked))), bound
 
     def workloads(self, question: Question) -> tuple[Workload, ...]:
         """The pods of a question, so large that nodes keep the forecast's headroom."""
