@@ -55,7 +55,9 @@ class Prover:
         self._least_s = LEAST_PROOF_S + self._local_s
         offerings = sum(len(part.rows) for part in instance.origin.shelved)
         self._proof_s = max(OFFERING_S * offerings, self._proof_reserve_s()) + self._local_s
-        self._most_s = MOST_SHARE * max(0.0, stop.remaining_s())
+        self._total_s = max(0.0, stop.remaining_s())
+        self._most_s = MOST_SHARE * self._total_s
+        self._is_answered = False
         self._has_rules = instance.linking is not None or not instance.rules.is_empty
         few = NODE_S * NODES_OF_PODS * self._n_pods + KIND_S * instance.n_classes
         self._expected_s = few
@@ -63,6 +65,7 @@ class Prover:
     def note(self, packing: Packing) -> None:
         """Reckon with the decision that this packing would give."""
         self._expected_s = naming_s(packing, len(self._instance.problem.workloads))
+        self._is_answered = not packing.is_partial(self._instance)
 
     def learn(self, seconds: float) -> None:
         """Take in how long naming and verifying the packing noted last took."""
@@ -73,8 +76,15 @@ class Prover:
         return FIXED_S + SLOWNESS.of(self._has_rules) * self._expected_s
 
     def reserve_s(self) -> float:
-        """Seconds kept for extraction, proof and verification of what the search has so far."""
-        return min(self._naming_s + self._proof_s, self._most_s)
+        """Seconds kept for extraction, proof and verification of what the search has so far.
+
+        An answer that takes longer to be named than there ever was is late in any case, and later the longer
+        the search goes on: then all time is kept.
+        """
+        needed = self._naming_s + self._proof_s
+        if self._is_answered and self._naming_s > self._total_s:
+            return needed
+        return min(needed, self._most_s)
 
     def most_parts(self, bound: Bound) -> int:
         """Into how many parts the search may split the solutions: the proof of one is timed, or reckoned."""

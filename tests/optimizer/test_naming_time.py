@@ -14,6 +14,8 @@ from binwright_optimizer.naming import (
     Slowness,
     naming_s,
 )
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.proof import MOST_SHARE, Prover
 from binwright_optimizer.stopping import Deadline, Keeping
 from builders import instance_type, pod, problem
 from solver_parts import packing_of
@@ -58,3 +60,27 @@ def test_a_stop_keeps_what_it_is_told_to_keep_just_then() -> None:
     kept[0] = 4.5
     assert stop.remaining_s() == 0.5
     assert (stop.elapsed_s(), stop.is_cancelled()) == (0.0, False)
+
+
+def test_an_answer_too_large_for_all_the_time_there_is_ends_the_search() -> None:
+    """100,000 nodes of one pod take 0.8 s to be named, a third of that on the fastest machine."""
+    instance = build_instance(
+        problem([pod("a", cpu=1, replicas=100_000)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
+    )
+    stop = Deadline(0.1, clock=lambda: 0.0)
+    prover = Prover(instance, SolveParams(deadline_s=0.1), stop)
+    assert prover.reserve_s() <= MOST_SHARE * 0.1  # the search has its share until there is an answer
+    prover.note(packing_of(instance, (0, 100_000, [1])))
+    assert prover.reserve_s() > 0.1
+
+
+def test_answers_that_can_be_named_in_time_leave_the_search_its_share() -> None:
+    """Half of the pods left out: another search proves the bound of those placed. 60 s are time enough."""
+    instance = build_instance(
+        problem([pod("a", cpu=1, replicas=100_000)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
+    )
+    for seconds, nodes in ((0.1, 50_000), (60.0, 100_000)):
+        stop = Deadline(seconds, clock=lambda: 0.0)
+        prover = Prover(instance, SolveParams(deadline_s=seconds), stop)
+        prover.note(packing_of(instance, (0, nodes, [1])))
+        assert prover.reserve_s() <= MOST_SHARE * seconds
