@@ -33,9 +33,9 @@ LEAST_DIVE_S = 0.05
 SPLIT_SHARE = 0.5
 """Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
 the solutions are split into parts."""
-LEAST_LINKED_S, LINKED_SHARE = 0.5, 0.3
-"""Seconds that a dive may take which allocates pods to domains last, and its share of the time so far: cut
-short, it is worth little."""
+LEAST_LINKED_S, LINKED_SHARE, LEFT_SHARE = 0.5, 0.3, 0.1
+"""Seconds that a dive may take which allocates pods to domains last, and its shares of the time so far and of
+the time left, whichever is most: cut short, it is worth little."""
 MANY_NODES = 20
 """Nodes per domain from which such dives are left out."""
 MOST_LINKED_PAUSE = 8
@@ -86,7 +86,9 @@ class Turns:
         columns = state.diver(self._plain_rows).run(Remainder.whole(state.target), first, stop)
         state.offer(columns, phase)
         if generation.allocator is not None and self._is_linked_due(generation.allocator, solution):
-            seconds = max(LEAST_LINKED_S, LINKED_SHARE * state.elapsed_s)
+            seconds = max(
+                LEAST_LINKED_S, LINKED_SHARE * state.elapsed_s, LEFT_SHARE * state.stop.remaining_s()
+            )
             self._dive_linked(generation.allocator, solution, Reserved.within(state.stop, seconds), phase)
 
     def _is_linked_due(self, allocator: Allocator, solution: Solution) -> bool:
