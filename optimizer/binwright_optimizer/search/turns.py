@@ -36,7 +36,7 @@ the solutions are split into parts."""
 LEAST_LINKED_S, LINKED_SHARE, LEFT_SHARE = 0.5, 0.3, 0.1
 """Seconds that a dive may take which allocates pods to domains last, and its shares of the time so far and of
 the time left, whichever is most: cut short, it is worth little."""
-MANY_NODES = 20
+MANY_NODES = 50
 """Nodes per domain from which such dives are left out."""
 MOST_LINKED_PAUSE = 8
 """Dives between two of those, at most, while they find nothing better."""
