@@ -46,6 +46,7 @@ INSTANCES = (
     "micro-10k-300c-eu",
     "micro-100k-300c-eu",
     "constrained-2000",
+    "constrained-2000-wishes",
     "gpu-trace-shared",
 )
 DEADLINES_S = (0.1, 1.0, 10.0)

@@ -15,9 +15,11 @@ from binwright_optimizer.model import (
     PodAffinity,
     PodAffinityTerm,
     PodTemplate,
+    PreferredPodTerm,
     Problem,
     Resources,
     TopologySpread,
+    WhenUnsatisfiable,
     Workload,
     labels,
 )
@@ -35,6 +37,9 @@ APART_SHARE = 0.3
 """Share of the services whose replicas keep to different nodes."""
 MOST_APART = 40
 """Replicas up to which a service may keep them on different nodes."""
+MOST_WEIGHT = 100
+WEIGHT_MICROUSD = 10
+"""Micro-dollars an hour of a point of weight: the default of the command line."""
 GIB = 2**30
 
 
@@ -54,6 +59,30 @@ def constrained(seed: int, _data: SharedData) -> Problem:
         (IMPLICIT_NODE_POOL,),
         embedded_catalog("aws", (REGION,)),
     )
+
+
+@register(
+    "constrained-2000-wishes",
+    f"2,000 pods that prefer what those of constrained-2000 require; AWS {REGION}",
+    is_seeded=True,
+    deadline_s=2.0,
+)
+def wishing(seed: int, data: SharedData) -> Problem:
+    """The same pods, all rules between them as wishes: after the search pods are moved for them."""
+    problem = constrained(seed, data)
+    policies = replace(problem.policies, microusd_per_weight_hour=WEIGHT_MICROUSD)
+    return replace(problem, workloads=tuple(map(_preferring, problem.workloads)), policies=policies)
+
+
+def _preferring(workload: Workload) -> Workload:
+    template = workload.template
+    spread = tuple(
+        replace(constraint, when_unsatisfiable=WhenUnsatisfiable.SCHEDULE_ANYWAY)
+        for constraint in template.topology_spread
+    )
+    apart = tuple(PreferredPodTerm(MOST_WEIGHT, term) for term in template.pod_anti_affinity.required)
+    soft = replace(template, topology_spread=spread, pod_anti_affinity=PodAffinity(preferred=apart))
+    return replace(workload, template=soft)
 
 
 def _gpu_services(rng: random.Random) -> list[Workload]:
