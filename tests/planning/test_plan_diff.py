@@ -88,6 +88,7 @@ def test_changes_are_told_by_figure_commitment_and_type(tmp_path: Path) -> None:
     ]
     code, out, _ = run(before, after)
     assert code == 0
+    assert "Reserved nodes" not in out
     assert "+168" in out
     assert "-100" in out
 

@@ -121,16 +121,17 @@ def _changes(before: dict[Any, float], after: dict[Any, float], named: Any) -> l
 def _view(document: dict[str, list[dict[str, Any]]]) -> Group:
     if not any(document.values()):
         return Group(Text("the plans agree", style="bold"))
-    return Group(
-        Text("Dollars", style="bold"),
-        _table(document["figures"], ("figure",), 0),
-        Text("Commitments, $/h", style="bold"),
-        _table(document["commitments_usd_per_hour"], _TERM, 2),
-        Text("Reserved nodes", style="bold"),
-        _table(document["reserved_nodes"], _TERM, 0),
-        Text("Expected node-hours of a week", style="bold"),
-        _table(document["node_hours_per_week"], ("period", "region", "instance_type", "capacity_type"), 0),
-    )
+    pools = ("period", "region", "instance_type", "capacity_type")
+    parts: list[Text | Table] = []
+    for heading, rows, keys, digits in (
+        ("Dollars", document["figures"], ("figure",), 0),
+        ("Commitments bought or held, $/h", document["commitments_usd_per_hour"], _TERM, 2),
+        ("Reserved nodes, bought or held", document["reserved_nodes"], _TERM, 0),
+        ("Expected node-hours of a week", document["node_hours_per_week"], pools, 0),
+    ):
+        if rows:
+            parts += [Text(heading, style="bold"), _table(rows, keys, digits)]
+    return Group(*parts)
 
 
 def _table(rows: list[dict[str, Any]], keys: tuple[str, ...], digits: int) -> Table:

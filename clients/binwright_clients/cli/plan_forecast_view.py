@@ -26,6 +26,8 @@ def plan_view(found: Plan) -> RenderableType:
     lines: list[RenderableType] = [Panel(_summary(found), title="Plan", title_align="left")]
     lines += warning_lines(found.warnings(today()))
     lines += [_periods(found), ""]
+    if found.forecast.held or found.forecast.held_reservations:
+        lines += [Text("Held", style="bold"), _held(found.forecast), ""]
     if found.commitments:
         lines += [Text("Commit to", style="bold"), _commitments(found)]
         lines += [Text(note) for note in plan_notes(found)]
@@ -181,6 +183,19 @@ def commitment_rows(found: Plan) -> list[tuple[str, ...]]:
             )
         )
     return rows
+
+
+def _held(forecast: Forecast) -> Table:
+    """Commitments bought before, whose cost no plan changes."""
+    table = plain_table(
+        ("From", False), ("Commitment", False), ("Nodes", True), ("$/h", True), ("Until", False)
+    )
+    for spend in forecast.held:
+        hourly = dollars(spend.microusd_per_hour, 2)
+        table.add_row(str(spend.start), literal(spend.name), "", hourly, str(spend.end))
+    for nodes in forecast.held_reservations:
+        table.add_row(str(nodes.start), literal(nodes.name), f"{nodes.count:,}", "", str(nodes.end))
+    return table
 
 
 def _commitments(found: Plan) -> Table:
