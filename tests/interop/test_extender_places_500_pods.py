@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import urllib.request
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cluster import Cluster
-from commands import BINWRIGHT, binwright
+from extender_services import Services, ready, scheduler_config
 from karpenter_cluster import apply, bound_pods, pod, start_scheduler, wait
 from kubernetes import client
-from processes import Process, free_ports, listens
 from transcript import Transcript
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
@@ -25,72 +19,15 @@ GPU_PODS, CPU_PODS = 20, 480
 LIMIT_S = 300.0
 
 
-@dataclass(slots=True)
-class Services:
-    """The gRPC server and the webhook, as processes of a cluster."""
-
-    cluster: Cluster
-    token: Path
-    ports: list[int]
-    server: Process | None = None
-
-    @property
-    def url(self) -> str:
-        """Where kube-scheduler reaches the webhook."""
-        return f"https://127.0.0.1:{self.ports[1]}"
-
-    def start_server(self, log: str) -> Process:
-        """``binwright serve`` behind TLS and a token, with metrics."""
-        folder = self.cluster.folder
-        self.server = self.cluster.adopt(
-            BINWRIGHT, "serve", "--address", f"127.0.0.1:{self.ports[0]}",
-            "--metrics-address", f"127.0.0.1:{self.ports[2]}", "--token-file", str(self.token),
-            "--tls-cert", str(folder / "server.pem"), "--tls-key", str(folder / "server.key"), log=log,
-        )  # fmt: skip
-        address = f"127.0.0.1:{self.ports[0]}"
-        self.server.wait_until(lambda: listens(address), "a listener", 60)
-        return self.server
-
-    def start_extender(self) -> Process:
-        """``binwright extender --watch`` behind HTTPS."""
-        folder = self.cluster.folder
-        process = self.cluster.adopt(
-            BINWRIGHT, "extender", "--server", f"127.0.0.1:{self.ports[0]}",
-            "--tls-ca", str(folder / "ca.pem"), "--token-file", str(self.token),
-            "--address", f"127.0.0.1:{self.ports[1]}", "--watch",
-            "--kubeconfig", str(self.cluster.kubeconfig),
-            "--http-cert", str(folder / "server.pem"), "--http-key", str(folder / "server.key"),
-            "--http-client-ca", str(folder / "ca.pem"),
-            log="extender.log",
-        )  # fmt: skip
-        process.wait_until(lambda: listens(f"127.0.0.1:{self.ports[1]}"), "a listener", 60)
-        return process
-
-    def calls(self) -> Counter[str]:
-        """Calls that the server has answered, by method."""
-        address = f"http://127.0.0.1:{self.ports[2]}/metrics"
-        with urllib.request.urlopen(address, timeout=5) as response:
-            text = response.read().decode()
-        found: Counter[str] = Counter()
-        for method, count in re.findall(
-            r'^\w+_total\{[^}]*method="(\w+)"[^}]*\} ([\d.e+]+)', text, re.MULTILINE
-        ):
-            found[method] += int(float(count))
-        return found
-
-
 @pytest.fixture
 def services(cluster: Cluster) -> Services:
     """Both services beside a cluster of twenty T4 nodes and forty larger ones without GPUs."""
-    token = cluster.folder / "token"
-    token.write_text("interop-extender-token\n")
-    token.chmod(0o600)
     cluster.start_kwok()
     with cluster.api() as api:
         apply(api, (node(f"t4-{n:02}", "g4dn.xlarge", "3920m", "14Gi", gpu=1) for n in range(T4_NODES)))
         apply(api, (node(f"cpu-{n:02}", "m5.2xlarge", "7910m", "29Gi") for n in range(CPU_NODES)))
         wait(lambda: ready(api) == T4_NODES + CPU_NODES, "the nodes to be ready")
-    return Services(cluster, token, free_ports(3))
+    return Services.beside(cluster)
 
 
 def node(name: str, kind: str, cpu: str, memory: str, gpu: int = 0) -> dict[str, Any]:
@@ -120,32 +57,6 @@ def pods() -> list[dict[str, Any]]:
     return [p for n, one in enumerate(gpus) for p in (*web[n * every : (n + 1) * every], one)]
 
 
-def ready(api: client.ApiClient) -> int:
-    """Nodes that are ready."""
-    nodes = client.CoreV1Api(api).list_node().items
-    return sum(
-        any(c.type == "Ready" and c.status == "True" for c in n.status.conditions or []) for n in nodes
-    )
-
-
-def scheduler_config(services: Services, node_cache_capable: bool) -> Path:
-    """The file that ``binwright extender --print-config`` writes; changed only for nodes that come whole."""
-    folder = services.cluster.folder
-    # The cluster's serving certificate is good for clients, too.
-    written = binwright(
-        folder, "extender", "--print-config", "--url", services.url, "--url-ca", str(folder / "ca.pem"),
-        "--url-cert", str(folder / "server.pem"), "--url-key", str(folder / "server.key"),
-        "--scheduler-kubeconfig", str(services.cluster.kubeconfig),
-    )  # fmt: skip
-    if not node_cache_capable:
-        config = yaml.safe_load(written)
-        config["extenders"][0]["nodeCacheCapable"] = False
-        written = yaml.safe_dump(config)
-    path = folder / "scheduler.yaml"
-    path.write_text(written)
-    return path
-
-
 def placed(api: client.ApiClient) -> tuple[dict[str, str], Counter[str]]:
     """Node of each pod, and how many nodes of each kind have pods."""
     nodes = bound_pods(api)
@@ -159,7 +70,7 @@ def test_kube_scheduler_places_500_pods_by_our_scores(
     """All are bound, GPU pods on T4 nodes, and on few nodes, as the plan wants."""
     services.start_server("binwright.log")
     extender = services.start_extender()
-    start_scheduler(services.cluster, scheduler_config(services, node_cache_capable))
+    start_scheduler(services.cluster, scheduler_config(services, node_cache_capable=node_cache_capable))
     total = GPU_PODS + CPU_PODS
     transcript.ask(f"kube-scheduler: bind {total} pods to {T4_NODES} T4 nodes and {CPU_NODES} without GPU")
     with services.cluster.api() as api:
@@ -188,7 +99,7 @@ def test_a_restart_of_the_server_loses_no_pod(services: Services, transcript: Tr
     """The server goes away and comes back while 500 pods are placed; all are bound, none wrongly."""
     first = services.start_server("binwright-1.log")
     services.start_extender()
-    start_scheduler(services.cluster, scheduler_config(services, node_cache_capable=True))
+    start_scheduler(services.cluster, scheduler_config(services))
     total = GPU_PODS + CPU_PODS
     with services.cluster.api() as api:
         apply(api, pods()[:200])
