@@ -270,21 +270,13 @@ def test_what_is_bought_once_is_held_however_often_a_plan_is_rolled_on(tmp_path:
         held = [(one["name"], one["usd_per_hour"]) for one in later["held_commitments"]]
         assert held == [("3 years", hourly)]
         assert later["expected_cost_usd"] < first["expected_cost_usd"] / 100
-    shown = CliRunner().invoke(
-        main,
-        [
-            "plan",
-            str(tmp_path / "third.yaml"),
-            "--from",
-            str(tmp_path / "second.json"),
-            "-q",
-            "--deadline",
-            "3s",
-        ],
-    )
+    page = tmp_path / "third.html"
+    arguments = [str(tmp_path / "third.yaml"), "--from", str(tmp_path / "second.json"), "--report", str(page)]
+    shown = CliRunner().invoke(main, ["plan", *arguments, "-q", "--deadline", "3s"])
     table = shown.stdout[shown.stdout.index("Held") : shown.stdout.index("No commitment pays.")]
     assert "3 years" in table
     assert f"{hourly:.2f}" in table
+    assert "<td>3 years</td>" in page.read_text(encoding="utf-8")
     diffed = CliRunner().invoke(
         main, ["plan", "diff", str(tmp_path / "second.json"), str(tmp_path / "third.json"), "-o", "json"]
     )

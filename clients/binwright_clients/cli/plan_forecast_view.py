@@ -26,8 +26,8 @@ def plan_view(found: Plan) -> RenderableType:
     lines: list[RenderableType] = [Panel(_summary(found), title="Plan", title_align="left")]
     lines += warning_lines(found.warnings(today()))
     lines += [_periods(found), ""]
-    if found.forecast.held or found.forecast.held_reservations:
-        lines += [Text("Held", style="bold"), _held(found.forecast), ""]
+    if held_rows(found.forecast):
+        lines += [_held(found.forecast), ""]
     if found.commitments:
         lines += [Text("Commit to", style="bold"), _commitments(found)]
         lines += [Text(note) for note in plan_notes(found)]
@@ -185,16 +185,25 @@ def commitment_rows(found: Plan) -> list[tuple[str, ...]]:
     return rows
 
 
-def _held(forecast: Forecast) -> Table:
-    """Commitments bought before, whose cost no plan changes."""
-    table = plain_table(
-        ("From", False), ("Commitment", False), ("Nodes", True), ("$/h", True), ("Until", False)
+HELD_HEADS = (("From", False), ("Held", False), ("Nodes", True), ("$/h", True), ("Until", False))
+
+
+def held_rows(forecast: Forecast) -> list[tuple[str, ...]]:
+    """Commitments bought before, whose cost no plan changes; the columns are `HELD_HEADS`."""
+    spends = (
+        (str(one.start), one.name, "", dollars(one.microusd_per_hour, 2), str(one.end))
+        for one in forecast.held
     )
-    for spend in forecast.held:
-        hourly = dollars(spend.microusd_per_hour, 2)
-        table.add_row(str(spend.start), literal(spend.name), "", hourly, str(spend.end))
-    for nodes in forecast.held_reservations:
-        table.add_row(str(nodes.start), literal(nodes.name), f"{nodes.count:,}", "", str(nodes.end))
+    nodes = (
+        (str(one.start), one.name, f"{one.count:,}", "", str(one.end)) for one in forecast.held_reservations
+    )
+    return [*spends, *nodes]
+
+
+def _held(forecast: Forecast) -> Table:
+    table = plain_table(*HELD_HEADS)
+    for row in held_rows(forecast):
+        table.add_row(*(literal(cell) for cell in row))
     return table
 
 

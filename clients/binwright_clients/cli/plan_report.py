@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from binwright_clients.cli.plan_charts import Series, bars
 from binwright_clients.cli.plan_forecast_view import (
     COMMITMENT_HEADS,
+    HELD_HEADS,
     backtest_lines,
     busiest_mixes,
     commitment_rows,
+    held_rows,
     plan_notes,
     plan_regions,
     scenario_text,
@@ -69,6 +71,7 @@ def plan_page(found: Plan, title: str) -> str:
             stacked=True,
         ),
         _commitments(found),
+        *([table(HELD_HEADS, held_rows(found.forecast))] if held_rows(found.forecast) else []),
         _use_of_commitments(found),
         "<h2>Demand and capacity</h2>",
         bars("Pods wanted at the busiest hour, all regions", names, _demand(found), "", stacked=False),
