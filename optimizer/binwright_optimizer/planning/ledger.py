@@ -53,6 +53,8 @@ CLOSING = 1 + MOST_REPAIRS
 """What follows the last round takes about as long as so many choices of commitments."""
 NEARLY_FREE = 64
 """Where nodes cost less than this part of their price, commitments pay for them and churn is what counts."""
+FIRST_SHARE = 0.3
+"""Part of the time for the first mixes beside nodes held: rounds of prices prove more of most plans."""
 MOST_IDLE = 1
 """Rounds beside nodes held that may prove nothing more before the next is left out."""
 ENOUGH = 0.002
@@ -390,17 +392,24 @@ def improve(
     market = ledger.scopes.market
     pace = pace or Pace()
     began_s = pace.now()
-    best = first = choose(ledger.cells(), market, chances, risk)
+    best = first = fresh = choose(ledger.cells(), market, chances, risk)
     pace.closing_s = CLOSING * (pace.now() - began_s)
     if ledger.held and keep is not None:
-        bound, prices = _kept(ledger, keep, first, pace)
-        weights, best = first.weights, choose(ledger.cells(), market, chances, risk)
-        if bound > best.bound:
-            best = replace(best, bound=min(bound, best.objective), weights=weights, prices=prices)
-        first = best
+        part = pace.part(FIRST_SHARE)
+        ledger.keep_at(keep, first.weights, affordable(ledger.cells(), market, first.prices), part)
+        best = first = choose(ledger.cells(), market, chances, risk)
     if all(len(groups) < 2 for groups in ledger.scopes.region_groups.values()):
+        if not ledger.held or keep is None:
+            return best
+        bound, prices = _kept(ledger, keep, fresh.weights, fresh.bound, fresh.prices, pace)
+        found = choose(ledger.cells(), market, chances, risk)
+        best = min(best, found, key=lambda known: known.objective)
+        if bound > best.bound:
+            best = replace(best, bound=min(bound, best.objective), weights=fresh.weights, prices=prices)
         return best
     bound, prices, units = _priced(ledger, ask, best, pace)
+    if ledger.held and keep is not None:
+        bound, prices = _kept(ledger, keep, first.weights, bound, prices, pace)
     ledger.recombine_all()
     for _ in range(MOST_REPAIRS):
         is_new = ledger.recombine(units)
@@ -418,19 +427,19 @@ def improve(
 
 
 def _kept(
-    ledger: Ledger, keep: Keep, first: Commitments, pace: Pace
+    ledger: Ledger, keep: Keep, weights: Sequence[Fraction], bound: Fraction, prices: Prices, pace: Pace
 ) -> tuple[Fraction, tuple[tuple[Fraction, ...], ...]]:
     """Rounds of mixes beside nodes held: the best bound and the prices that prove it."""
-    market, weights, cells = ledger.scopes.market, first.weights, ledger.cells()
-    bound, inner = first.bound, affordable(cells, market, first.prices)
+    market, cells = ledger.scopes.market, ledger.cells()
+    inner = affordable(cells, market, prices)
     middle, idle = inner, 0
-    for number in range(MOST_ROUNDS):
-        if number and (idle > MOST_IDLE or not pace.another()):
+    for _ in range(MOST_ROUNDS):
+        if idle > MOST_IDLE or not pace.another():
             break
         ledger.keep_at(keep, weights, middle, pace)
         cells = ledger.cells()
         outer = affordable(cells, market, relaxation(cells, market, weights).prices)
-        proven = [(prove(cells, market, weights, prices), prices) for prices in (inner, middle, outer)]
+        proven = [(prove(cells, market, weights, known), known) for known in (inner, middle, outer)]
         best, inner = max(proven, key=lambda known: known[0])
         idle = 0 if best > bound else idle + 1
         bound = max(bound, best)

@@ -45,6 +45,12 @@ class Pace:
         self.has_stopped |= is_over
         return is_over
 
+    def part(self, share: float) -> Pace:
+        """A share of the time that is left before the closing."""
+        now = self.now()
+        left_s = self._ends_at - self.closing_s - now
+        return Pace(max(0.0, share * left_s), self.now)
+
     def another(self) -> bool:
         """Whether a further round may begin now, the one before having ended."""
         now = self.now()
