@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from binwright_optimizer.columns.fluid import fluid_duals
+from binwright_optimizer.columns.fluid import solve_fluid
 from binwright_optimizer.heuristics.parts import Parts, wary_prices
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.packing import Packing
@@ -39,7 +39,9 @@ class Turns:
 
 
 def fluid(instance: Instance) -> tuple[np.ndarray, float]:
-    return fluid_duals(instance, pricing_of(instance), Deadline(60.0))
+    """Prices, and the bound that they give."""
+    told = solve_fluid(instance, pricing_of(instance), Deadline(60.0), np.zeros(0, dtype=np.intp))
+    return told.prices, float(instance.demand @ told.prices) - told.paid
 
 
 def test_fluid_prices_balance_two_resources() -> None:

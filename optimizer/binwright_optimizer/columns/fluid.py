@@ -8,11 +8,14 @@
          y_j <= k_j                    where supply is finite
 
 Its dual prices are weaker than those of the master problem, but they balance the resources against each
-other, and there is no column per pattern: thousands of classes take a second. Few of the candidates
-matter. Those whose fluid node would be worth more than its price are added until there are none.
+other, and there is no column per pattern: hundreds of classes take ten milliseconds, thousands a second.
+Few of the candidates matter: those that a greedy answer chose, to begin with. Those whose fluid node would
+be worth more than its price are added until there are none.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import highspy
 import numpy as np
@@ -25,15 +28,41 @@ from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 
-ADDED = 4
+ADDED = 8
 """Candidates added at a time: those worth most beyond their price, as a share of it."""
 MOST_ROUNDS = 20
-"""Rounds of adding candidates; ten suffice for the whole AWS catalogue."""
+"""Rounds of adding candidates; five suffice for the whole AWS catalogue."""
+LEAST_NODES = 1e-6
+"""Fewer nodes of a candidate than this are none."""
+WHOLE = 1e-6
+"""A share this close below an integer counts as that integer."""
 CLOSE = 1e-4
 """Share of its price that a node may be worth beyond it without being added."""
 
 
+@dataclass(frozen=True, slots=True)
 class Fluid:
+    """What the relaxation says.
+
+    Parameters
+    ----------
+    prices
+        float64 array (i,): dual feasible prices of pods, dollars.
+    paid
+        Dollars per hour that finite supply takes back of what the demand is worth at these prices: the
+        bound is what is left.
+    candidates, pods
+        intp array (u,), int64 array (u, i): the candidates it buys, and how it shares the demand between
+        them, in whole pods; none where it was not solved.
+    """
+
+    prices: Float
+    paid: float
+    candidates: NDArray[np.intp]
+    pods: NDArray[np.int64]
+
+
+class FluidProgramme:
     """The relaxation over a growing set of candidates."""
 
     def __init__(self, instance: Instance, pricing: Pricing) -> None:
@@ -47,6 +76,8 @@ class Fluid:
         solver.addRows(n, demand, np.full(n, np.inf), 0, starts, empty, np.zeros(0))
         self._solver = solver
         self._price = instance.price * MICRO
+        self._first: dict[int, int] = {}
+        """Number of the first variable of each candidate: of the first class that it may hold."""
 
     def add(self, j: int) -> None:
         """Let pods stand on candidate ``j``."""
@@ -57,6 +88,7 @@ class Fluid:
         zeros, empty = np.zeros(k, dtype=np.int32), np.zeros(0, dtype=np.int32)
         solver.addRows(k, np.full(k, -np.inf), np.zeros(k), 0, zeros, empty, np.zeros(0))
         held = np.flatnonzero(instance.compatible[:, j])
+        self._first[j] = solver.getNumCol()
         rows = np.column_stack(
             [held, np.broadcast_to(first + np.arange(k), (len(held), k))],
         ).astype(np.int32)
@@ -80,34 +112,52 @@ class Fluid:
         duals = np.asarray(solver.getSolution().row_dual)[: self.instance.n_classes]
         return np.asarray(np.maximum(duals, 0.0), dtype=np.float64)
 
+    def shares(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """The candidates bought, and their shares of the demand in whole pods: (u,), (u, i)."""
+        instance = self.instance
+        values = np.asarray(self._solver.getSolution().col_value)
+        candidates, shares = [], []
+        for j, first in self._first.items():
+            held = np.flatnonzero(instance.compatible[:, j])
+            if values[first + len(held)] > LEAST_NODES:
+                share = np.zeros(instance.n_classes)
+                share[held] = values[first : first + len(held)]
+                candidates.append(j)
+                shares.append(share)
+        fractions = np.array(shares).reshape(len(shares), instance.n_classes)
+        return np.array(candidates, dtype=np.intp), _whole(fractions, instance.demand)
 
-def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float, float]:
-    """Dual feasible prices by the fluid relaxation, and the bound that they give.
+
+def solve_fluid(instance: Instance, pricing: Pricing, stop: Stop, used: NDArray[np.intp]) -> Fluid:
+    """The fluid relaxation, as far as there is time for it.
 
     However early the stop comes due, the prices are made feasible by what a sweep finds.
 
-    Returns
-    -------
-    float64 array (i,) of dollars, and dollars per hour.
+    Parameters
+    ----------
+    used
+        intp array (u,): candidates of a good answer.
     """
-    fluid = Fluid(instance, pricing)
+    programme = FluidProgramme(instance, pricing)
     price = (instance.price * MICRO).astype(np.float64)
-    chosen = _cheapest_by_resource(instance)
-    for j in chosen:
-        fluid.add(j)
+    chosen = _cheapest_by_resource(instance) | set(used.tolist())
+    for j in sorted(chosen):
+        programme.add(j)
     is_finite = instance.supply < UNLIMITED
-    best, best_bound = np.zeros(instance.n_classes), 0.0
+    best, best_paid, best_bound = np.zeros(instance.n_classes), 0.0, 0.0
+    shares = np.zeros(0, dtype=np.intp), np.zeros((0, instance.n_classes), dtype=np.int64)
     for _ in range(MOST_ROUNDS):
-        pods = fluid.prices(stop.remaining_s())
+        pods = programme.prices(stop.remaining_s())
         if pods is None:
             break
+        shares = programme.shares()
         worth = np.empty(instance.n_candidates)
         pricing.price(pods, price, worth, branches=0, tolerance=CLOSE)
         feasible = feasible_prices(instance, pods, price * (1.0 + TOLERANCE), worth, is_finite)
-        paid = instance.supply[is_finite] @ np.maximum(0.0, worth - price)[is_finite]
-        bound = float(instance.demand @ feasible - paid)
+        paid = float(instance.supply[is_finite] @ np.maximum(0.0, worth - price)[is_finite])
+        bound = float(instance.demand @ feasible) - paid
         if bound > best_bound:
-            best, best_bound = feasible, bound
+            best, best_paid, best_bound = feasible, paid, bound
         excess = np.where(price > 0, worth / np.maximum(price, MICRO) - 1.0, np.where(worth > 0, np.inf, 0.0))
         excess[list(chosen)] = 0.0
         fresh = np.argsort(-excess, kind="stable")[:ADDED]
@@ -115,9 +165,18 @@ def fluid_duals(instance: Instance, pricing: Pricing, stop: Stop) -> tuple[Float
         if not len(fresh) or stop.remaining_s() <= 0:
             break
         for j in fresh.tolist():
-            fluid.add(j)
+            programme.add(j)
             chosen.add(j)
-    return best, best_bound
+    return Fluid(best, best_paid, *shares)
+
+
+def _whole(shares: Float, demand: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shares of each class's demand as whole pods: what is left goes to the largest fractions."""
+    pods = np.floor(shares + WHOLE).astype(np.int64)
+    missing = np.maximum(demand - pods.sum(axis=0), 0)
+    rank = np.argsort(np.argsort(-(shares - pods), axis=0, kind="stable"), axis=0, kind="stable")
+    whole: NDArray[np.int64] = pods + (rank < missing)
+    return whole
 
 
 def _cheapest_by_resource(instance: Instance) -> set[int]:

@@ -37,7 +37,7 @@ CALM_SHARE = 0.8
 CALM_EVERY = 3
 CENTRE_STEP = 0.3
 """How far that average moves to the latest duals in one round."""
-EXCHANGE_GAP = 0.003
+EXCHANGE_GAP = 0.001
 """Relative distance of bound and master from which exchanges disturb more than they help."""
 STALL_SHARE = 0.1
 """Share of the distance between bound and master that a round closes at least, or searches cut short go on
@@ -168,6 +168,10 @@ class Generation:
         fresh = self.pool.add(candidates, patterns)
         self.master.add(*fresh)
         return len(fresh[0])
+
+    def centre_at(self, pods: Float) -> None:
+        """Let rounds begin near these prices of pods, dollars: float64 array (i,)."""
+        self._average = replace(self.rows.zero_duals(), pods=pods)
 
     def round(self, stop: Stop) -> None:
         """One master solve with its sweeps."""

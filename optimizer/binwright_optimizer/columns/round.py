@@ -26,6 +26,10 @@ ROUND_UP = 0.7
 """Fractions from here on are rounded up together; the largest one always is."""
 LEAST_SHARE = 0.05
 """Share of the nodes that every step fixes at least."""
+COVER_POWERS = (0.0, 0.3)
+"""How much more than their worth large pods count in covers of what is left, as the power of it."""
+COVER_NODES = 2_000
+"""Depth-first nodes per knapsack of such a cover."""
 PRICING_ROUNDS = 2
 """Rounds of column generation after each fixing."""
 
@@ -123,11 +127,16 @@ class Dive:
         Where replicas are few the later steps of a dive find no good columns for what is left, and a
         greedy cover after an early one is better.
         """
-        left = remainder.copy()
-        rest = self.greedy.cover(np.maximum(values if values.any() else self.penalty, 1e-9), left, 2_000)
-        columns = _joined(fixed, rest, self.instance.n_classes)
-        cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
-        return _Completed(cost, columns, left) if best is None or cost < best.cost else best
+        worth = np.maximum(values if values.any() else self.penalty, 1e-9)
+        for power in COVER_POWERS:
+            left = remainder.copy()
+            rest = self.greedy.cover(worth * (worth / worth.max()) ** power, left, COVER_NODES)
+            columns = _joined(fixed, rest, self.instance.n_classes)
+            cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
+            if best is None or cost < best.cost:
+                best = _Completed(cost, columns, left)
+        assert best is not None
+        return best
 
     def begin(self) -> None:
         """Forget the nodes that were fixed before."""

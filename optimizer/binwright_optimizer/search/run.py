@@ -120,7 +120,7 @@ class Search:
         first = first_answers(state, prices, self._known, self._head)
         if is_by_parts and not state.is_done:
             fluid_start(state, prices)
-        elif not state.is_done and not first_columns(state, first, prices, self._known, self._head, columns):
+        elif not state.is_done and not first_columns(state, first, self._known, self._head, columns):
             pack_domains(state, self._pack_domain)  # whose prices are better than those, and found sooner
         if is_by_parts:
             pack_parts(state, self._pack_part)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import volume_prices
-from binwright_optimizer.columns.fluid import fluid_duals
+from binwright_optimizer.columns.fluid import Fluid, solve_fluid
 from binwright_optimizer.columns.known import Head, Known
+from binwright_optimizer.columns.shares import share_covers
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.heuristics.parts import wary_prices
@@ -63,11 +64,8 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
 
 def fluid_start(state: State, prices: Float) -> None:
     """The bound of the fluid relaxation, and a cover that minds who keeps whom away."""
-    instance, generation = state.instance, state.generation
-    stop = Reserved.within(state.stop, FLUID_SHARE * state.stop.remaining_s())
-    pods, dollars = fluid_duals(instance, state.pricing, stop)
-    generation.offer_bound(dollars, replace(generation.rows.zero_duals(), pods=pods))
-    state.incumbent.raise_bound(generation.bound.dollars, "fluid")
+    instance = state.instance
+    _fluid(state)
     wary = state.greedy.cover(wary_prices(instance, prices), Remainder.whole(state.target), MOST_NODES)
     state.offer(wary, "greedy")
 
@@ -75,7 +73,6 @@ def fluid_start(state: State, prices: Float) -> None:
 def first_columns(
     state: State,
     columns: Columns,
-    prices: Float,
     known: Known | None,
     head: Head | None,
     given: tuple[NDArray[np.intp], NDArray[np.int32]] | None,
@@ -110,8 +107,27 @@ def first_columns(
     elif state.has_domains:
         return False
     else:
-        _sweep(state, prices, "fluid")
+        fluid = _fluid(state)
+        for cover in share_covers(state.target, state.greedy, fluid):
+            if state.is_done:
+                return True
+            state.offer(cover, "fluid")
+            generation.add(cover[0], cover[2])
+        generation.centre_at(fluid.prices)
+        _sweep(state, fluid.prices, "columns")
     return True
+
+
+def _fluid(state: State) -> Fluid:
+    """The fluid relaxation, and the bound that it gives."""
+    generation, packing = state.generation, state.incumbent.packing
+    assert packing is not None
+    stop = Reserved.within(state.stop, FLUID_SHARE * state.stop.remaining_s())
+    fluid = solve_fluid(state.instance, state.pricing, stop, packing.candidates)
+    duals = replace(generation.rows.zero_duals(), pods=fluid.prices)
+    generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
+    state.incumbent.raise_bound(generation.bound.dollars, "fluid")
+    return fluid
 
 
 def _sweep(state: State, prices: Float, phase: str) -> None:

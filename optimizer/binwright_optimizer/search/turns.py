@@ -28,6 +28,8 @@ NEARLY = 0.01
 """Relative distance of bound and relaxation above which the relaxation always goes first."""
 DIVE_SHARE = 0.2
 """Share of the time before convergence that dives may take."""
+LAST_DIVE_SHARE = 1.0
+"""Share of the time so far that the dive from a relaxation that is solved well enough may take."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 SPLIT_SHARE = 0.5
@@ -40,6 +42,9 @@ MANY_NODES = 50
 """Nodes per domain from which such dives are left out."""
 MOST_LINKED_PAUSE = 8
 """Dives between two of those, at most, while they find nothing better."""
+SPLIT_DISTANCE = 0.005
+"""Relative distance of the incumbent to the relaxation up to which splitting is worth it: before, more is
+gained by better nodes."""
 ATTEMPT_UNITS = 300.0
 """Units of work of an attempt of neighbourhood search, beside what its dive takes."""
 
@@ -68,13 +73,13 @@ class Turns:
         if not state.is_done:
             self._choose()
 
-    def dive(self, phase: str = "dive") -> None:
-        """Round the relaxation's solution to whole nodes."""
+    def dive(self, phase: str = "dive", share: float = DIVE_SHARE) -> None:
+        """Round the relaxation's solution to whole nodes, in this share of the time so far at most."""
         state, generation = self.state, self.state.generation
         solution = generation.whole_solution(state.stop)
         if solution is None:
             return
-        seconds = max(LEAST_DIVE_S, DIVE_SHARE * state.elapsed_s)
+        seconds = max(LEAST_DIVE_S, share * state.elapsed_s)
         stop = Reserved.within(state.stop, seconds)
         first: Solution | None = solution
         if generation.allocator is not None:
@@ -159,7 +164,7 @@ class Turns:
                 self.dive()
                 dived += max(state.stop.elapsed_s() - before, 0.2 * elapsed * DIVE_SHARE)
         if not state.is_done:
-            self.dive()
+            self.dive(share=LAST_DIVE_SHARE)
 
     def _is_bound_better(self, share: float) -> bool:
         """Whether the relaxation is solved so much better than the incumbent that it can wait.
@@ -174,13 +179,15 @@ class Turns:
         return below <= share * above and below <= NEARLY * solution.objective
 
     def _is_worth_splitting(self) -> bool:
-        """Whether more of the gap is above the relaxation than below it."""
+        """Whether more of the gap is above the relaxation than below it, and the incumbent near or stuck."""
         generation, packing = self.state.generation, self.state.incumbent.packing
         if generation.is_converged or generation.solution is None:
             return generation.is_converged
         assert packing is not None
         below, above = self._distances(generation.solution, packing)
-        return below <= SPLIT_SHARE * above
+        is_near = above <= SPLIT_DISTANCE * generation.solution.objective
+        is_stuck = self.state.fruitless >= self.state.params.patience
+        return below <= SPLIT_SHARE * above and (is_near or is_stuck)
 
     def _distances(self, solution: Solution, packing: Packing) -> tuple[float, float]:
         """Dollars from the bound up to the relaxation, and from there up to the incumbent."""

@@ -9,6 +9,7 @@ from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.halves import meet
 from binwright_optimizer.pricing.kernels.relaxation import relax
 from binwright_optimizer.pricing.kernels.rules import begin_in_sets, place, room_in_sets
+from binwright_optimizer.pricing.kernels.table import fill, table_work
 
 BRANCH_NODES = 3_000
 """Depth-first nodes tried to close a branch: about as long as its relaxation takes."""
@@ -184,6 +185,22 @@ def _branch(
                     loss += mu[r] * shares[k, r]
                 if loss * span[k] > upper - best - slack:
                     span[k] = np.int64((upper - best - slack) / loss)
+        if solved == 1 and not has_rules:
+            steps = np.empty(n_resources, dtype=np.int64)
+            levels = np.empty(n_resources, dtype=np.int64)
+            work = table_work(n, items, span, requests, capacity, mu, steps, levels)
+            if work <= BRANCH_WORK * max_branches:
+                solved += np.int64(work) // BRANCH_WORK
+                extra[:] = 0
+                worth, fits = fill(
+                    n, items, span, values, requests, capacity, steps, levels, best + slack, extra
+                )
+                if worth <= best + slack:
+                    return best, best + slack, solved
+                if fits:
+                    chosen[:n] = extra
+                    return worth, worth + slack, solved
+                upper = min(upper, worth)
         extra[:] = 0
         gained, closed = pack(
             n,

@@ -15,7 +15,15 @@ from numba import njit
 
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.relaxation import relax
+from binwright_optimizer.pricing.kernels.room_table import (
+    MOST_CELLS,
+    NOT_LOOKED,
+    most_price,
+    offer,
+    open_table,
+)
 from binwright_optimizer.pricing.kernels.rules import begin, place, room_for, room_in_sets
+from binwright_optimizer.pricing.kernels.table import MOST_AXES
 
 MOST_CUTS = 12
 """Patterns of one candidate that may lower one class before it is left where it is."""
@@ -89,6 +97,11 @@ def lift(
     screen = np.empty(n_candidates)  # Lagrangian bound of the whole candidate
     for j in range(n_candidates):
         screen[j] = _lagrangian(j, most, values, requests, allocatable, multipliers)
+    start = np.full(n_candidates, NOT_LOOKED, dtype=np.int64)  # of each candidate's table
+    size = np.empty((n_candidates, MOST_AXES), dtype=np.int64)
+    step = np.empty((n_candidates, MOST_AXES), dtype=np.int64)
+    resource = np.empty((n_candidates, MOST_AXES), dtype=np.int64)
+    tables, filled = np.empty(MOST_CELLS), np.int64(0)
     used = 0
     looks = 0
     for i in order:
@@ -132,7 +145,20 @@ def lift(
                 )  # fmt: skip
                 if value <= floor:
                     if not complete:  # patterns with the class are worth at most this: lower it
-                        delta -= upper - floor
+                        lowered = delta - (upper - floor)
+                        if start[j] == NOT_LOOKED:
+                            values[i] = base
+                            start[j], filled = open_table(
+                                most[j], values, requests, allocatable[j], multipliers[j], resource[j],
+                                size[j], step[j], tables[filled:], filled,
+                            )  # fmt: skip
+                        if start[j] >= 0:
+                            price = most_price(
+                                i, most[j, i], costs[j], requests, resource[j], size[j], step[j],
+                                tables[start[j] :],
+                            )  # fmt: skip
+                            lowered = max(lowered, min(delta, price - base))
+                        delta = lowered
                     break
                 if used < candidates.shape[0]:
                     candidates[used] = j
@@ -157,6 +183,10 @@ def lift(
             if most[j, i] > 0:
                 weight = _weight(i, j, requests, allocatable, multipliers)
                 screen[j] += most[j, i] * (max(0.0, values[i] - weight) - max(0.0, base - weight))
+                if start[j] >= 0:
+                    offer(
+                        i, values[i], most[j, i], requests, resource[j], size[j], step[j], tables[start[j] :]
+                    )
     out_looks[0] = looks
     return used
 

@@ -1,0 +1,167 @@
+"""The whole knapsack as a table: for small nodes, and requests in round numbers.
+
+Requests come in steps: 50 millicores, 64 MiB. Where a node has few of them, a table over what is used of
+each resource tells the best pattern exactly, in the time that a few branches take (R. E. Bellman and
+S. E. Dreyfus, Applied dynamic programming, 1962, doi:10.1515/9781400874651). Branches, in contrast, are
+weakest there: a node of two or three pods is worth far less than its relaxation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+MOST_AXES = 3
+"""Resources that a table may have."""
+MOST_CELLS = 64_000_000
+"""Cells looked at, in all moves of a table: some 30 milliseconds, in which nobody looks whether to stop."""
+CELLS_PER_US = 2_000
+"""Cells that are looked at in about a microsecond."""
+
+
+@njit(cache=True, nogil=True)
+def table_work(n, items, spans, requests, room, mu, steps, levels):
+    """Microseconds that `fill` takes, in round numbers; infinite where there would be too many cells.
+
+    Parameters
+    ----------
+    spans
+        int64 array (n,): most pods of each item.
+    room, mu
+        int64 array (r,), float64 array (r,): what is free, and what it is worth in the relaxation.
+    steps, levels
+        int64 arrays (r,): receive the step of each resource, and the steps there are room for; 0 where the
+        table does without, since it binds nothing or seems to.
+    """
+    n_resources = room.shape[0]
+    cells, axes = 1.0, 0
+    for r in range(n_resources):
+        steps[r] = 0
+        for k in range(n):
+            if spans[k] > 0:
+                steps[r] = np.gcd(steps[r], requests[items[k], r])
+        levels[r] = 0
+        if steps[r] > 0 and mu[r] > 0.0:
+            levels[r] = room[r] // steps[r]
+            cells *= levels[r] + 1.0
+            axes += 1
+    if axes == 0 or axes > MOST_AXES:
+        return np.inf
+    moves = 0
+    for k in range(n):
+        moves += _n_moves(spans[k])
+    return cells * moves / CELLS_PER_US if cells * moves <= MOST_CELLS else np.inf
+
+
+@njit(cache=True, nogil=True)
+def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
+    """Best pattern among those that the resources of the table have room for.
+
+    The table is filled move by move: some pods of an item are taken, or not. It is kept before every few
+    moves, from where the moves of the best pattern are found by filling it again.
+
+    Parameters
+    ----------
+    steps, levels
+        As `table_work` left them.
+    least
+        Patterns worth no more are not looked for.
+    chosen
+        int64 array (n,): receives the pattern by item, unless it is worth no more than that.
+
+    Returns
+    -------
+    worth
+        Of the best pattern: none is worth more.
+    fits
+        Whether it was looked for, and the other resources have room for it as well.
+    """
+    resource = np.zeros(MOST_AXES, dtype=np.int64)
+    size = np.ones(MOST_AXES, dtype=np.int64)
+    first = MOST_AXES
+    for r in np.argsort(levels)[::-1]:  # the longest axis last: cells along it are neighbours
+        if levels[r] > 0:
+            first -= 1
+            resource[first], size[first] = r, levels[r] + 1
+    moves = 0
+    for k in range(n):
+        moves += _n_moves(spans[k])
+    item = np.empty(moves, dtype=np.int64)
+    taken = np.empty(moves, dtype=np.int64)
+    worths = np.empty(moves)
+    step = np.zeros((moves, MOST_AXES), dtype=np.int64)
+    moves = 0
+    for k in range(n):
+        left, pods = np.int64(spans[k]), np.int64(1)
+        while left > 0:
+            pods = min(pods, left)
+            left -= pods
+            fits = True
+            for a in range(first, MOST_AXES):
+                step[moves, a] = pods * (requests[items[k], resource[a]] // steps[resource[a]])
+                fits &= step[moves, a] < size[a]
+            if fits:
+                item[moves], taken[moves], worths[moves] = k, pods, pods * values[items[k]]
+                moves += 1
+            pods *= 2
+    cells = size[0] * size[1] * size[2]
+    table = np.zeros(cells)  # worth of the best pattern that uses at most so many steps
+    section = np.int64(np.ceil(np.sqrt(moves + 1.0)))
+    kept = np.empty((moves // section + 1, cells))
+    for m in range(moves):
+        if m % section == 0:
+            kept[m // section] = table
+        take(table, worths[m], step[m], size)
+    worth = table[cells - 1]
+    if worth <= least:
+        return worth, False
+    chosen[:] = 0
+    cell = cells - 1
+    after = np.empty((section + 1, cells))
+    for s in range((moves - 1) // section, -1, -1):
+        after[0] = kept[s]
+        last = min(section, moves - s * section)
+        for m in range(last):
+            after[m + 1] = after[m]
+            take(after[m + 1], worths[s * section + m], step[s * section + m], size)
+        for m in range(last - 1, -1, -1):
+            if after[m + 1, cell] > after[m, cell]:
+                move = s * section + m
+                chosen[item[move]] += taken[move]
+                cell -= (step[move, 0] * size[1] + step[move, 1]) * size[2] + step[move, 2]
+    fits = True
+    for r in range(room.shape[0]):
+        left = np.int64(room[r])
+        for k in range(n):
+            left -= chosen[k] * requests[items[k], r]
+        fits &= left >= 0
+    return worth, fits
+
+
+@njit(cache=True, nogil=True)
+def _n_moves(span):
+    """Numbers of pods, doubled each time, that add up to any number until ``span``."""
+    moves, left, pods = 0, np.int64(span), np.int64(1)
+    while left > 0:
+        left -= min(pods, left)
+        pods *= 2
+        moves += 1
+    return moves
+
+
+@njit(cache=True, nogil=True)
+def take(table, worth, step, size):
+    """Improve all cells by taking some pods; a cell is looked at before those that are reached from it."""
+    n_rows, n_columns = size[1], size[2]
+    for a in range(size[0] - 1, step[0] - 1, -1):
+        for b in range(n_rows - 1, step[1] - 1, -1):
+            to = (a * n_rows + b) * n_columns
+            at = ((a - step[0]) * n_rows + b - step[1]) * n_columns
+            if to == at:
+                for c in range(n_columns - 1, step[2] - 1, -1):
+                    table[to + c] = max(table[to + c], table[to + c - step[2]] + worth)
+                continue
+            here = table[to + step[2] : to + n_columns]
+            there = table[at : at + n_columns - step[2]]
+            for c in range(here.shape[0]):
+                here[c] = max(here[c], there[c] + worth)
