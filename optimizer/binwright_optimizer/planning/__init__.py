@@ -13,7 +13,7 @@ The pieces, in the order in which data flow::
       |
     mixes       `mix`: nodes that serve one, verified, with the engine's proven bound
       |
-    ledger      `ledger`: all that is known of every block; asks again at the prices of commitments
+    ledger      `ledger`: all that is known of every block; `rounds` ask again at the prices of commitments
       |
     plan        `commit`: commitments bought now, mixes then, a two-stage stochastic programme; `planner`
                 wires all of it, `plan` says what comes out, `certificate` what proves it to others
@@ -28,6 +28,7 @@ committed spend for some types or all. Those that cover everything scale every p
 mix. The others do: relaxing what is committed at prices mu leaves an ordinary packing problem for each block
 at the prices that mu makes for its nodes, which the engine bounds as any other, and `commit.prove` joins
 these bounds to one on the whole plan, in exact arithmetic, whatever mu is. Dantzig-Wolfe finds good mu
-(`ledger`), and `recombine` the mixes that use whole reserved nodes. Blocks are independent, so they fan out
+(`rounds`), and `recombine` the mixes that use whole reserved nodes; `rolling` and `churn` do the same where an
+earlier plan's nodes are held. Blocks are independent, so they fan out
 over processes or a cluster and give the same answer anywhere.
 """

@@ -28,12 +28,13 @@ from binwright_optimizer.planning.evidence import evidence_of
 from binwright_optimizer.planning.fanout import Answers
 from binwright_optimizer.planning.full_nodes import full_nodes
 from binwright_optimizer.planning.largest import most_node_cpu
-from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, improve
+from binwright_optimizer.planning.ledger import Ask, Joint, Ledger
 from binwright_optimizer.planning.mix import Mix, without_giants
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.plan import BlockMix, Plan, Purchase
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
 from binwright_optimizer.planning.rolling import HeldPlan, Nodes
+from binwright_optimizer.planning.rounds import improve
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
 from binwright_optimizer.planning.servable import check_servable
