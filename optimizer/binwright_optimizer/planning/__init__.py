@@ -28,7 +28,7 @@ committed spend for some types or all. Those that cover everything scale every p
 mix. The others do: relaxing what is committed at prices mu leaves an ordinary packing problem for each block
 at the prices that mu makes for its nodes, which the engine bounds as any other, and `commit.prove` joins
 these bounds to one on the whole plan, in exact arithmetic, whatever mu is. Dantzig-Wolfe finds good mu
-(`rounds`), and `recombine` the mixes that use whole reserved nodes; `rolling` and `churn` do the same where an
-earlier plan's nodes are held. Blocks are independent, so they fan out
-over processes or a cluster and give the same answer anywhere.
+(`rounds`), and `recombine` the mixes that use whole reserved nodes; `rolling` and `churn` do the same where
+an earlier plan's nodes are held. Blocks are independent, so they fan out over processes or a cluster and give
+the same answer anywhere.
 """
