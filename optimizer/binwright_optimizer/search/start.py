@@ -20,8 +20,10 @@ from binwright_optimizer.stopping import Reserved
 Float = NDArray[np.float64]
 FIRST_ALLOCATION_SHARE = 0.5
 """Share of the time that the first allocation of pods to domains may take: without it there is no answer."""
-FLUID_SHARE = 0.2
-"""Share of the time that the fluid relaxation of thousands of classes may take."""
+FLUID_SHARE = 0.7
+"""Share of the time that the fluid relaxation may take: cut short, it tells nothing."""
+PARTS_FLUID_SHARE = 0.2
+"""The same of thousands of classes, where it may take seconds."""
 MOST_NODES = 200
 """Depth-first nodes per knapsack of a cover."""
 
@@ -65,7 +67,7 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
 def fluid_start(state: State, prices: Float) -> None:
     """The bound of the fluid relaxation, and a cover that minds who keeps whom away."""
     instance = state.instance
-    _fluid(state)
+    _fluid(state, PARTS_FLUID_SHARE)
     wary = state.greedy.cover(wary_prices(instance, prices), Remainder.whole(state.target), MOST_NODES)
     state.offer(wary, "greedy")
 
@@ -87,6 +89,10 @@ def first_columns(
         Candidates (p,) and patterns (p, i) known beforehand.
     """
     generation = state.generation
+    is_fresh = known is None and head is None and given is None and not state.has_domains
+    fluid, covers = _fluid_answers(state) if is_fresh else (None, [])
+    if state.is_done:
+        return True
     single = single_class_columns(state.instance)
     if state.is_done:
         return True
@@ -104,25 +110,33 @@ def first_columns(
         _sweep(state, head.prices, "without charges")
     elif given is not None:
         generation.add(*given)
-    elif state.has_domains:
+    elif fluid is None:
         return False
     else:
-        fluid = _fluid(state)
-        for cover in share_covers(state.target, state.greedy, fluid):
-            if state.is_done:
-                return True
-            state.offer(cover, "fluid")
-            generation.add(cover[0], cover[2])
+        for candidates, _, patterns in covers:
+            generation.add(candidates, patterns)
         generation.centre_at(fluid.prices)
         _sweep(state, fluid.prices, "columns")
     return True
 
 
-def _fluid(state: State) -> Fluid:
-    """The fluid relaxation, and the bound that it gives."""
+def _fluid_answers(state: State) -> tuple[Fluid, list[Columns]]:
+    """The fluid relaxation, and covers of its shares."""
+    fluid = _fluid(state, FLUID_SHARE)
+    covers: list[Columns] = []
+    for cover in share_covers(state.target, state.greedy, fluid):
+        if state.is_done:
+            break
+        state.offer(cover, "fluid")
+        covers.append(cover)
+    return fluid, covers
+
+
+def _fluid(state: State, share: float) -> Fluid:
+    """The fluid relaxation in a share of the time left, and the bound that it gives."""
     generation, packing = state.generation, state.incumbent.packing
     assert packing is not None
-    stop = Reserved.within(state.stop, FLUID_SHARE * state.stop.remaining_s())
+    stop = Reserved.within(state.stop, share * state.stop.remaining_s())
     fluid = solve_fluid(state.instance, state.pricing, stop, packing.candidates)
     duals = replace(generation.rows.zero_duals(), pods=fluid.prices)
     generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
