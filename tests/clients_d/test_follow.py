@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from binwright_clients.cluster import follow as follow_module
 from binwright_clients.cluster.access import open_cluster
-from binwright_clients.cluster.api import ClusterApi
-from binwright_clients.cluster.errors import ForbiddenError, UnreachableError
-from binwright_clients.cluster.follow import pause_s
+from binwright_clients.cluster.api import ClusterApi, ObjectList, WatchEvent
+from binwright_clients.cluster.errors import ClusterError, ForbiddenError, UnreachableError
+from binwright_clients.cluster.follow import Follower, pause_s
+from binwright_clients.cluster.kinds import NODES
 from binwright_clients.cluster.outage import Outage
 from binwright_clients.extender.cluster import Changed, ClusterWatch, Event, Listed
 from hypothesis import given
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from kube_double import KubeDouble, kube_double, node, pod, write_kubeconfig
 
 LOGGER = "binwright_clients.extender.cluster"
+FOLLOWING = "binwright_clients.cluster.follow"
 
 
 @pytest.fixture
@@ -72,23 +74,55 @@ def test_an_outage_of_several_parts_begins_and_ends_once() -> None:
     assert told[2:] == ["gone", "back, but closed"]
 
 
-def test_the_extender_follows_nodes_and_pods(api: ClusterApi, double: KubeDouble) -> None:
+def test_the_extender_follows_nodes_pods_and_namespaces(api: ClusterApi, double: KubeDouble) -> None:
     events: list[Event] = []
     watch = ClusterWatch(api, events.append)
     watch.start()
-    until(lambda: sum(isinstance(event, Listed) for event in events) == 2)
+    kinds = {"nodes", "pods", "namespaces"}
+    until(lambda: {event.kind for event in events if isinstance(event, Listed)} == kinds)
     double.put("pods", pod("web-2", on="n1"))
     until(lambda: any(isinstance(e, Changed) and e.item["metadata"]["name"] == "web-2" for e in events))
     double.remove("pods", "web-2", "default")
     until(lambda: any(isinstance(e, Changed) and e.is_gone for e in events))
+    double.put("namespaces", {"metadata": {"name": "shop"}})
+    until(lambda: any(isinstance(e, Changed) and e.kind == "namespaces" for e in events))
     watch.close()
-    assert {event.kind for event in events} == {"nodes", "pods"}
+
+
+def test_a_mistake_with_one_object_is_told_and_the_kind_is_listed_anew(
+    api: ClusterApi, double: KubeDouble, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else its thread would end without a word, and whoever asks be told of the cluster as it was then."""
+    monkeypatch.setattr(follow_module, "pause_s", lambda _failures: 0.02)
+    listed: list[ObjectList] = []
+    seen: list[str] = []
+    failures: list[ClusterError] = []
+
+    def changed(event: WatchEvent) -> None:
+        name = event.object["metadata"]["name"]
+        seen.append(name)
+        if name == "odd":
+            raise ZeroDivisionError("a mistake of ours")
+
+    follower = Follower(api, NODES, listed=listed.append, changed=changed, failed=failures.append)
+    follower.start()
+    until(lambda: len(listed) == 1)
+    double.put("nodes", node("odd"))
+    until(lambda: len(listed) == 2)
+    double.put("nodes", node("n2"))
+    until(lambda: "n2" in seen)
+    follower.stop()
+    assert {item["metadata"]["name"] for item in listed[1].items} == {"n1", "odd"}
+    assert [str(error) for error in failures] == [
+        "test: following nodes failed: ZeroDivisionError('a mistake of ours')"
+    ]
+    assert [record.exc_info is not None for record in caplog.records if record.name == FOLLOWING] == [True]
 
 
 def test_an_outage_of_the_api_server_is_two_lines_of_log(
     api: ClusterApi, double: KubeDouble, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Some ten tries of two threads fail meanwhile, none of which urllib3 repeats or speaks of."""
+    """Some ten tries of three threads fail meanwhile, none of which urllib3 repeats or speaks of."""
     tries = threading.Semaphore(0)
 
     def brief(_failures: int) -> float:

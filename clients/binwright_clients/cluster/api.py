@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -156,7 +156,7 @@ class ClusterApi:
         timeout_s: int,
         field_selector: str = "",
         on_open: Callable[[], None] = lambda: None,
-    ) -> Iterator[WatchEvent]:
+    ) -> Generator[WatchEvent, None, None]:
         """Changes after a version, until the server ends the watch after ``timeout_s``.
 
         Parameters

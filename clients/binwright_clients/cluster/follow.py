@@ -7,10 +7,12 @@ ask at once.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from binwright_clients.cluster.api import ClusterApi, ObjectList, WatchEvent
 from binwright_clients.cluster.errors import ClusterError, GoneError, NotFoundError
@@ -29,6 +31,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 
 NOTHING = ObjectList((), "")
+
+_log = logging.getLogger(__name__)
 
 
 class Follower:
@@ -99,6 +103,15 @@ class Follower:
                 version = ""
                 failures = 1 if self._is_watched else failures + 1
                 self._stopping.wait(pause_s(failures))
+            except Exception as error:
+                # A mistake of ours, or an answer beyond all bounds. Were the thread to end, whoever asks
+                # would be told of the cluster as it was then, for ever.
+                _log.exception("following %s failed", self.kind.resource)
+                what = f"{self._api.name}: following {self.kind.resource} failed: {error!r}"
+                self._failed(ClusterError(what))
+                version = ""
+                failures += 1
+                self._stopping.wait(pause_s(failures))
 
     def _list(self) -> str:
         began = time.monotonic()
@@ -119,12 +132,13 @@ class Follower:
             field_selector=self.kind.field_selector,
             on_open=opened,
         )
-        for event in events:
-            version = str((event.object.get("metadata") or {}).get("resourceVersion") or version)
-            if self._stopping.is_set():
-                break
-            if event.type != "BOOKMARK":
-                self._changed(event)
+        with closing(events):  # whatever happens, the connection is not left to whoever holds a traceback
+            for event in events:
+                version = str((event.object.get("metadata") or {}).get("resourceVersion") or version)
+                if self._stopping.is_set():
+                    break
+                if event.type != "BOOKMARK":
+                    self._changed(event)
         return version
 
 
