@@ -42,9 +42,11 @@ MANY_NODES = 50
 """Nodes per domain from which such dives are left out."""
 MOST_LINKED_PAUSE = 8
 """Dives between two of those, at most, while they find nothing better."""
+QUICK_CLASSES = 100
+"""Classes up to which the relaxation of a part takes milliseconds."""
 SPLIT_DISTANCE = 0.005
-"""Relative distance of the incumbent to the relaxation up to which splitting is worth it: before, more is
-gained by better nodes."""
+"""Relative distance of the incumbent to the relaxation up to which splitting is worth it with more classes:
+before, more is gained by better nodes."""
 ATTEMPT_UNITS = 300.0
 """Units of work of an attempt of neighbourhood search, beside what its dive takes."""
 
@@ -179,15 +181,18 @@ class Turns:
         return below <= share * above and below <= NEARLY * solution.objective
 
     def _is_worth_splitting(self) -> bool:
-        """Whether more of the gap is above the relaxation than below it, and the incumbent near or stuck."""
+        """Whether more of the gap is above the relaxation than below it, and parts are worth their time."""
         generation, packing = self.state.generation, self.state.incumbent.packing
         if generation.is_converged or generation.solution is None:
             return generation.is_converged
         assert packing is not None
         below, above = self._distances(generation.solution, packing)
-        is_near = above <= SPLIT_DISTANCE * generation.solution.objective
-        is_stuck = self.state.fruitless >= self.state.params.patience
-        return below <= SPLIT_SHARE * above and (is_near or is_stuck)
+        is_ripe = (
+            self.state.instance.n_classes <= QUICK_CLASSES
+            or above <= SPLIT_DISTANCE * generation.solution.objective
+            or self.state.fruitless >= self.state.params.patience
+        )
+        return is_ripe and below <= SPLIT_SHARE * above
 
     def _distances(self, solution: Solution, packing: Packing) -> tuple[float, float]:
         """Dollars from the bound up to the relaxation, and from there up to the incumbent."""
