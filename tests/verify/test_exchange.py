@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from binwright_optimizer.model import Certificate, Problem, Split
+import pytest
+from binwright_optimizer.model import (
+    Certificate,
+    LabelSelector,
+    NodeCap,
+    PodAffinity,
+    PodAffinityTerm,
+    Problem,
+    Share,
+    Split,
+    SpotPolicy,
+    Toleration,
+    TopologySpread,
+)
 from binwright_optimizer.verify.bound import prove_bound
-from binwright_optimizer.verify.exchange import usable, without_replaceable
+from binwright_optimizer.verify.exchange import is_exchangeable, usable, without_replaceable
 from binwright_optimizer.verify.market import market
-from builders import instance_type, pod, problem
+from builders import existing_node, instance_type, node_pool, pod, problem
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,9 +57,49 @@ SPLIT = Certificate(
 
 
 def test_replaceable_option_no_longer_spoils_the_part_with_a_dear_node() -> None:
-    """Less the 320 for being dear, ``dear`` costs 305 and holds pods worth 600: prices of pods are halved."""
-    assert prove_bound(sold(), SPLIT, (16, 1)) < 1300
-    assert prove_bound(sold(), SPLIT, (16, 1), is_exchangeable=True) == 1820
+    """Less the 320 for being dear, ``dear`` costs 305 and holds pods worth 600: prices of pods are halved.
+
+    So it is where a limit on nodes might be what ``dear`` is bought for, unless it is known that it is not.
+    """
+    limited = replace(sold(), node_pools=(node_pool(max_nodes=99),))
+    assert prove_bound(limited, SPLIT, (16, 1)) < 1300
+    assert prove_bound(limited, SPLIT, (16, 1), is_exchangeable=True) == 1820
+    assert prove_bound(sold(), SPLIT, (16, 1)) == 1820
+
+
+APP = LabelSelector.of_labels({"app": "a"})
+
+
+def with_template(asked: Problem, **changes: object) -> Problem:
+    first, *others = asked.workloads
+    return replace(asked, workloads=(replace(first, template=replace(first.template, **changes)), *others))
+
+
+TIES = {
+    "limit": lambda p: replace(p, node_pools=(node_pool(limits={"cpu": 99_000}),)),
+    "least nodes": lambda p: replace(p, node_pools=(node_pool(min_nodes=1),)),
+    "most nodes": lambda p: replace(p, node_pools=(node_pool(max_nodes=9),)),
+    "wish against nodes": lambda p: replace(p, node_pools=(node_pool(taints=["x=y:PreferNoSchedule"]),)),
+    "running node": lambda p: replace(p, existing_nodes=(existing_node("old"),)),
+    "spread": lambda p: with_template(p, topology_spread=(TopologySpread("zone", 1),)),
+    "pods apart": lambda p: with_template(p, pod_anti_affinity=PodAffinity((PodAffinityTerm("zone", APP),))),
+    "cap on a node": lambda p: with_template(p, node_caps=(NodeCap(APP, 2),)),
+    "restart cost": lambda p: with_template(p, restart_cost_microusd=5),
+    "cap on a spot pool": lambda p: replace(
+        p, policies=replace(p.policies, spot=SpotPolicy(max_per_pool=Share(count=3)))
+    ),
+}
+
+
+@pytest.mark.parametrize("tie", TIES)
+def test_whatever_ties_pods_to_more_than_room_keeps_nodes_from_being_exchanged(tie: str) -> None:
+    assert is_exchangeable(sold())
+    assert not is_exchangeable(TIES[tie](sold()))
+
+
+def test_selectors_and_tolerations_depend_on_the_node_alone() -> None:
+    asked = with_template(sold(), tolerations=(Toleration("x"),), priority=7, labels=(("app", "a"),))
+    assert is_exchangeable(asked)
 
 
 def test_cheaper_or_scarce_options_replace_nothing() -> None:

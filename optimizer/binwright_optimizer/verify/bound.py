@@ -66,6 +66,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import Certificate, Problem, labels
 from binwright_optimizer.verify import device_weights
 from binwright_optimizer.verify.copies import Copies
+from binwright_optimizer.verify.exchange import is_exchangeable as nodes_are_exchangeable
 from binwright_optimizer.verify.exchange import without_replaceable
 from binwright_optimizer.verify.knapsacks import Knapsacks, competitive
 from binwright_optimizer.verify.local_prices import (
@@ -109,12 +110,12 @@ def prove_bound(
         Search nodes per knapsack after which it is bounded by its relaxation: within the time limit the
         bound then does not depend on the machine.
     is_exchangeable
-        Nothing but room and admission binds pods to nodes: no rules between pods, zones or nodes, no
-        limits, no minimums.
+        Known beforehand: nothing but room and admission binds pods to nodes. Else the problem tells.
     poll
         Called now and then; ends the proof if it raises.
     """
     deadline = time.monotonic() + time_limit_s
+    may_exchange = certificate.split is not None and (is_exchangeable or nodes_are_exchangeable(problem))
     problem, certificate, placed = put_together(problem, certificate, placed)
     groups: list[Group] = []
     least_of_groups: LeastWorth | None = None
@@ -131,7 +132,7 @@ def prove_bound(
     if not len(shop.price):
         copies = Copies.of(shop, np.flatnonzero(demand > 0))
         return total.of(copies, np.zeros(len(copies), dtype=np.int64), 0)
-    if is_exchangeable and certificate.split is not None:
+    if may_exchange:
         shop = without_replaceable(shop, demand)
     scaled = []
     parts = list(_parts(certificate, {}, {}))

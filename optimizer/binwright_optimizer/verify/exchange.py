@@ -14,8 +14,54 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.model import PodTemplate, Policies, Problem, SpotPolicy, TaintEffect
 from binwright_optimizer.verify.knapsack import undominated
 from binwright_optimizer.verify.market import Int64Array, Market
+
+
+def is_exchangeable(problem: Problem) -> bool:
+    """Whether nothing but room and admission binds pods to nodes, and nodes to each other.
+
+    No rules between pods, zones or nodes, no wishes, no devices, no limits, minimums or commitments, and no
+    costs but prices. Whatever is not known to be harmless counts as a tie.
+    """
+    policies = replace(problem.policies, microusd_per_weight_hour=0, preferences=Policies().preferences)
+    return (
+        not problem.existing_nodes  # whose pods may keep others away
+        and not problem.gangs
+        and not problem.reservations
+        and not problem.savings_plans
+        and replace(policies, min_values=Policies().min_values) == Policies()
+        and all(_is_free(workload.template) for workload in problem.workloads)
+        and all(not one.gang and one.spot == SpotPolicy() for one in problem.workloads)
+        and all(
+            not pool.limits
+            and not pool.min_nodes
+            and pool.max_nodes is None
+            and all(requirement.min_values is None for requirement in pool.requirements)
+            and all(taint.effect is not TaintEffect.PREFER_NO_SCHEDULE for taint in pool.taints)
+            for pool in problem.node_pools
+        )
+    )
+
+
+def _is_free(template: PodTemplate) -> bool:
+    """Whether pods of a template ask for nothing but room and an admission that depends on the node alone."""
+    usual = PodTemplate()
+    asked = replace(
+        template,
+        requests=usual.requests,
+        node_selector=(),
+        node_affinity=(),
+        tolerations=(),
+        labels=(),
+        priority=usual.priority,
+        priority_class=usual.priority_class,
+        preempts=usual.preempts,
+        do_not_disrupt=usual.do_not_disrupt,
+        grace_s=usual.grace_s,
+    )
+    return asked == usual
 
 
 def without_replaceable(shop: Market, demand: Int64Array) -> Market:
