@@ -196,8 +196,29 @@ def test_the_display_suits_standard_error() -> None:
 def test_a_live_display_shows_the_latest_step() -> None:
     stream = io.StringIO()
     with LiveProgress(Console(file=stream, force_terminal=True, width=100)) as display:
-        display.update(decision_pb2.Progress(phase="columns", hourly_cost_usd=1.5, gap=0.25, nodes=3))
-    assert "columns  $1.5000/h  gap 25 %  3 nodes" in stream.getvalue()
+        display.update(
+            decision_pb2.Progress(
+                phase="columns", hourly_cost_usd=1.5, lower_bound_usd=1.125, gap=0.25, nodes=3
+            )
+        )
+    assert "columns  $1.5000/h  bound $1.1250/h  gap 25 %  3 nodes" in stream.getvalue()
+
+
+def test_the_last_of_printed_lines_says_where_the_solve_ended() -> None:
+    """A first line after 1.2 s, without a bound and so without a gap; at 1.3 s all is proven."""
+    now = [0.0]
+    stream = io.StringIO()
+    with PlainProgress(Console(file=stream, width=100), clock=lambda: now[0]) as display:
+        now[0] = 1.2
+        display.update(decision_pb2.Progress(phase="greedy", hourly_cost_usd=1.5, gap=1.0, nodes=3))
+        now[0] = 1.3
+        display.update(
+            decision_pb2.Progress(phase="fluid", hourly_cost_usd=1.5, lower_bound_usd=1.5, gap=0.0, nodes=3)
+        )
+    assert [line.strip() for line in stream.getvalue().splitlines()] == [
+        "1.2 s  greedy  $1.5000/h  3 nodes",
+        "1.3 s  fluid  $1.5000/h  bound $1.5000/h  gap 0 %  3 nodes",
+    ]
 
 
 def test_output_into_a_closed_pipe_ends_quietly() -> None:

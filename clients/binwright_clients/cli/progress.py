@@ -60,6 +60,7 @@ class PlainProgress(ProgressDisplay):
         self._clock = clock
         self._start = clock()
         self._next_s = FIRST_LINE_AFTER_S
+        self._printed = ""
 
     def update(self, progress: decision_pb2.Progress) -> None:
         """Print the step if the last line is long enough ago."""
@@ -69,7 +70,21 @@ class PlainProgress(ProgressDisplay):
             return
         while self._next_s <= elapsed_s:
             self._next_s += min(self._next_s, LONGEST_SILENCE_S)
-        self._console.print(f"{elapsed_s:6.1f} s  {self.latest}", markup=False)
+        self._print(elapsed_s)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Where lines were printed, the last one says where it ended."""
+        if self._printed and self._printed != self.latest and error is None:
+            self._print(self._clock() - self._start)
+
+    def _print(self, elapsed_s: float) -> None:
+        self._printed = self.latest
+        self._console.print(f"{elapsed_s:6.1f} s  {self._printed}", markup=False)
 
 
 class LiveProgress(ProgressDisplay):
@@ -124,7 +139,7 @@ def describe(progress: decision_pb2.Progress) -> str:
         parts.append(f"${dollars(round(progress.hourly_cost_usd * 1e6))}/h")
     if progress.lower_bound_usd > 0:
         parts.append(f"bound ${dollars(round(progress.lower_bound_usd * 1e6))}/h")
-    if progress.HasField("gap"):
+    if progress.HasField("gap") and progress.lower_bound_usd > 0:
         parts.append(f"gap {percent(progress.gap)}")
     if progress.nodes:
         parts.append(counted(progress.nodes, "node"))
