@@ -79,6 +79,7 @@ SMOKE = (
 
 CONSTRAINTS = (
     Group("2,000 pods under rules", ("constrained-2000",)),
+    Group("2,000 pods, rules as wishes", ("constrained-2000-wishes",)),
     Group("GPU trace, shares per device", ("gpu-trace-shared",)),
     Group("Applications that interfere", ("tianchi-machines", "tianchi-aws")),
 )

@@ -130,7 +130,7 @@ class Dive:
         worth = np.maximum(values if values.any() else self.penalty, 1e-9)
         for power in COVER_POWERS:
             left = remainder.copy()
-            rest = self.greedy.cover(worth * (worth / worth.max()) ** power, left, COVER_NODES)
+            rest = self.greedy.cover(worth * (worth / worth.max(initial=1e-9)) ** power, left, COVER_NODES)
             columns = _joined(fixed, rest, self.instance.n_classes)
             cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
             if best is None or cost < best.cost:
