@@ -109,6 +109,8 @@ class Prover:
         seconds = max(self._least_s, self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s)
         bound = self._proven(proof, placed, seconds)
         others = [whole.with_pod_prices(volume_prices(instance))]
+        if found.simple is not None:
+            others.insert(0, whole.with_pod_prices(found.simple))
         if found.proof.fewer is not None:
             others.insert(0, whole)
         for other in others:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
@@ -19,12 +20,19 @@ class Found:
     """What a search ends with: the packing, and the bounds of all parts of the solutions.
 
     It is exhausted if it ended before its time was up.
+
+    Parameters
+    ----------
+    simple
+        float64 array (i,): dual feasible prices that are proven at a glance, from the fluid relaxation; None
+        where it was not solved.
     """
 
     packing: Packing
     proof: Part
     is_exhausted: bool
     warnings: tuple[str, ...] = ()
+    simple: NDArray[np.float64] | None = None
 
 
 def price_step(instance: Instance) -> int:

@@ -133,7 +133,7 @@ class Search:
         assert packing is not None
         warnings = (LP_FAILED,) if self.generation.has_failed else ()
         proof = Part(self.generation.bound, {}, {}) if self._tree is None else self._tree.root
-        return Found(packing, proof, is_exhausted, warnings)
+        return Found(packing, proof, is_exhausted, warnings, state.simple)
 
     def _pack_domain(
         self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns

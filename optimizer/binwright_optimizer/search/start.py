@@ -141,6 +141,7 @@ def _fluid(state: State, share: float) -> Fluid:
     duals = replace(generation.rows.zero_duals(), pods=fluid.prices)
     generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
     state.incumbent.raise_bound(generation.bound.dollars, "fluid")
+    state.simple = fluid.prices
     return fluid
 
 

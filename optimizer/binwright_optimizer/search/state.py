@@ -73,6 +73,8 @@ class State:
     ----------
     target
         What whole-number answers pack: the instance, linked pods allocated to domains.
+    simple
+        float64 array (i,): dual feasible prices by the fluid relaxation, once it is solved.
     fruitless
         Attempts since the incumbent was last improved by one.
     """
@@ -105,6 +107,7 @@ class State:
         )
         self.target = instance
         self.rng = np.random.default_rng(params.seed)
+        self.simple: Float | None = None
         self.fruitless = 0
         self._began = stop.elapsed_s()
 
