@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -178,7 +179,11 @@ def _types_in_region(cloud: str, region: str) -> tuple[InstanceType, ...]:
             for capacity_type, price, source, rate in bought
         )
         sold.append(replace(types[name], offerings=offerings))
-    return tuple(sold)
+    kept = tuple(sold)
+    # It lives as long as the process. Looking at a few catalogues again, a full garbage collection paused
+    # answers by a tenth of a second.
+    gc.freeze()
+    return kept
 
 
 @cache
