@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run
 from binwright_optimizer.columns.master import Float
+from binwright_optimizer.columns.round import WHOLE
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
@@ -32,10 +33,6 @@ ADDED = 8
 """Candidates added at a time: those worth most beyond their price, as a share of it."""
 MOST_ROUNDS = 20
 """Rounds of adding candidates; five suffice for the whole AWS catalogue."""
-LEAST_NODES = 1e-6
-"""Fewer nodes of a candidate than this are none."""
-WHOLE = 1e-6
-"""A share this close below an integer counts as that integer."""
 CLOSE = 1e-4
 """Share of its price that a node may be worth beyond it without being added."""
 
@@ -119,7 +116,7 @@ class FluidProgramme:
         candidates, shares = [], []
         for j, first in self._first.items():
             held = np.flatnonzero(instance.compatible[:, j])
-            if values[first + len(held)] > LEAST_NODES:
+            if values[first + len(held)] > WHOLE:
                 share = np.zeros(instance.n_classes)
                 share[held] = values[first : first + len(held)]
                 candidates.append(j)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.master import Master, Rows, Solution
 from binwright_optimizer.columns.pool import ColumnPool
-from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
+from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, favouring_large
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.stopping import Stop
@@ -27,7 +27,7 @@ ROUND_UP = 0.7
 LEAST_SHARE = 0.05
 """Share of the nodes that every step fixes at least."""
 COVER_POWERS = (0.0, 0.3)
-"""How much more than their worth large pods count in covers of what is left, as the power of it."""
+"""How much large pods are favoured in covers of what is left."""
 COVER_NODES = 2_000
 """Depth-first nodes per knapsack of such a cover."""
 PRICING_ROUNDS = 2
@@ -128,9 +128,10 @@ class Dive:
         greedy cover after an early one is better.
         """
         worth = np.maximum(values if values.any() else self.penalty, 1e-9)
+        most = float(worth.max(initial=1e-9))
         for power in COVER_POWERS:
             left = remainder.copy()
-            rest = self.greedy.cover(worth * (worth / worth.max(initial=1e-9)) ** power, left, COVER_NODES)
+            rest = self.greedy.cover(favouring_large(worth, most, power), left, COVER_NODES)
             columns = _joined(fixed, rest, self.instance.n_classes)
             cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
             if best is None or cost < best.cost:

@@ -14,23 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.fluid import Fluid
-from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
+from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, favouring_large
 from binwright_optimizer.instance import Instance
 
 Float = NDArray[np.float64]
 FILLED = 0.96
 """Share of its price that the pods of a node are worth at least, or they are covered again."""
 POWERS = (0.3, 0.1, 0.0)
-"""How much more than their worth large pods count, as the power of it: they are placed while there are small
-ones to go with them."""
+"""How much large pods are favoured, cover by cover."""
 MOST_NODES = 2_000
 """Depth-first nodes per knapsack."""
 
 
 def share_covers(instance: Instance, greedy: Greedy, fluid: Fluid) -> Iterator[Columns]:
     """A cover of the demand for each of `POWERS`, of one share after the other."""
+    dearest = float(greedy.price.max(initial=1.0))
     for power in POWERS:
-        values = fluid.prices * (fluid.prices / greedy.price.max(initial=1.0)) ** power
+        values = favouring_large(fluid.prices, dearest, power)
         remainder = Remainder.whole(instance)
         parts = []
         for j, pods in zip(fluid.candidates, fluid.pods, strict=True):

@@ -80,6 +80,20 @@ def fluid_prices(instance: Instance) -> Float:
     return cheapest
 
 
+def favouring_large(values: Float, unit: float, power: float) -> Float:
+    """Values by which large pods count more: they are placed while there are small ones to go with them.
+
+    Parameters
+    ----------
+    values, unit
+        float64 array (i,): worth of one pod, dollars; dollars at which a pod counts as much as it is worth.
+    power
+        How much more than its worth a larger one counts, as the power of it.
+    """
+    favoured: Float = values * (values / unit) ** power
+    return favoured
+
+
 class Greedy:
     """Greedy covering over one instance; dual prices steer what is packed together."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.pricing.kernels.table import MOST_AXES, take
+from binwright_optimizer.pricing.kernels.table import MOST_AXES, lay_out, n_moves, take
 
 MOST_FILL = 10_000_000
 """Cells looked at to fill a table: some milliseconds."""
@@ -57,16 +57,13 @@ def open_table(most, values, requests, room, mu, resource, size, step, table, st
     if axes == 0 or axes > MOST_AXES:
         return np.int64(TOO_LARGE), start
     resource[:], size[:], step[:] = 0, 1, 1
-    at = MOST_AXES
-    for r in np.argsort(levels)[::-1]:
-        if steps[r] > 0:
-            at -= 1
-            resource[at], size[at], step[at] = r, levels[r] + 1, steps[r]
-    cells, moves = 1.0, 0.0
+    for a in range(lay_out(levels, resource, size), MOST_AXES):
+        step[a] = steps[resource[a]]
+    cells, moves = 1.0, 0
     for a in range(MOST_AXES):
         cells *= size[a]
     for i in range(n_classes):
-        moves += np.ceil(np.log2(most[i] + 1.0))
+        moves += n_moves(most[i])
     if cells > table.shape[0] or cells * moves > MOST_FILL:
         return np.int64(TOO_LARGE), start
     table[: np.int64(cells)] = 0.0

@@ -49,7 +49,7 @@ def table_work(n, items, spans, requests, room, mu, steps, levels):
         return np.inf
     moves = 0
     for k in range(n):
-        moves += _n_moves(spans[k])
+        moves += n_moves(spans[k])
     return cells * moves / CELLS_PER_US if cells * moves <= MOST_CELLS else np.inf
 
 
@@ -78,14 +78,10 @@ def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
     """
     resource = np.zeros(MOST_AXES, dtype=np.int64)
     size = np.ones(MOST_AXES, dtype=np.int64)
-    first = MOST_AXES
-    for r in np.argsort(levels)[::-1]:  # the longest axis last: cells along it are neighbours
-        if levels[r] > 0:
-            first -= 1
-            resource[first], size[first] = r, levels[r] + 1
+    first = lay_out(levels, resource, size)
     moves = 0
     for k in range(n):
-        moves += _n_moves(spans[k])
+        moves += n_moves(spans[k])
     item = np.empty(moves, dtype=np.int64)
     taken = np.empty(moves, dtype=np.int64)
     worths = np.empty(moves)
@@ -139,7 +135,23 @@ def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
 
 
 @njit(cache=True, nogil=True)
-def _n_moves(span):
+def lay_out(levels, resource, size):
+    """Give each resource with levels an axis, the longest one last: cells along it are neighbours.
+
+    Returns
+    -------
+    The first axis that is used.
+    """
+    first = MOST_AXES
+    for r in np.argsort(levels)[::-1]:
+        if levels[r] > 0:
+            first -= 1
+            resource[first], size[first] = r, levels[r] + 1
+    return first
+
+
+@njit(cache=True, nogil=True)
+def n_moves(span):
     """Numbers of pods, doubled each time, that add up to any number until ``span``."""
     moves, left, pods = 0, np.int64(span), np.int64(1)
     while left > 0:
