@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from binwright_optimizer.verify.knapsack import LongSearch
 from binwright_optimizer.verify.knapsack_search import reduce_values
 from binwright_optimizer.verify.two_lists import MOST_LISTED, search_two_lists
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from knapsack_optima import best_value, hard_knapsack
 
 
 def two_lists(prices, most, amounts, room, multipliers, floor, listed=MOST_LISTED) -> tuple[int, bool]:
@@ -37,15 +36,6 @@ def two_lists(prices, most, amounts, room, multipliers, floor, listed=MOST_LISTE
         np.empty((2, MOST_LISTED), dtype=np.int64),
     )
     return best, is_complete
-
-
-def best_value(prices, most, amounts, room) -> int:
-    best = 0
-    for counts in itertools.product(*(range(m + 1) for m in most)):
-        used = [sum(c * a[r] for c, a in zip(counts, amounts, strict=True)) for r in range(len(room))]
-        if all(u <= w for u, w in zip(used, room, strict=True)):
-            best = max(best, sum(c * p for c, p in zip(counts, prices, strict=True)))
-    return best
 
 
 def test_two_gpu_pods_of_different_size_fill_a_node_exactly():
@@ -88,21 +78,18 @@ def test_whatever_the_multipliers_the_best_pattern_above_the_floor_is_found(case
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_a_search_in_steps_ends_where_dynamic_programming_does(seed):
-    rng = np.random.default_rng(seed)
-    n_items, room = 12, int(rng.integers(40, 120))
-    sizes = rng.integers(7, 40, n_items)
-    prices = sizes * 1000 + rng.integers(0, 300, n_items)
-    demand = rng.integers(1, 4, n_items)
-    best = np.zeros(room + 1, dtype=np.int64)
-    for size, price, count in zip(sizes, prices, demand, strict=True):
-        for _ in range(count):
-            best[size:] = np.maximum(best[size:], best[:-size] + price)
+    hard = hard_knapsack(seed)
     search = LongSearch(
-        prices, demand, sizes[:, None], np.ones(n_items, dtype=bool), np.array([room]), int(best[-1]) - 200
+        hard.prices,
+        hard.demand,
+        hard.sizes[:, None],
+        np.ones(len(hard.sizes), dtype=bool),
+        np.array([hard.room]),
+        hard.best - 200,
     )
     before = search.bound
     while not search.is_over:
         search.go_on(500)
-        assert best[-1] <= search.bound <= before
+        assert hard.best <= search.bound <= before
         before = search.bound
-    assert search.bound == best[-1]
+    assert search.bound == hard.best

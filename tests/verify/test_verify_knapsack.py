@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from binwright_optimizer.verify import warm_up
 from binwright_optimizer.verify.knapsack import bound_pattern_values, undominated
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from knapsack_optima import best_value, hard_knapsack
 
 LIMITS = (0, 1, 1_000, 100_000)
 
@@ -31,15 +30,6 @@ def bound(prices, demand, requests, room, threshold, node_limit) -> tuple[int, b
         is_final,
     )
     return int(bounds[0]), bool(is_final[0])
-
-
-def best_value(prices, demand, requests, room) -> int:
-    best = 0
-    for counts in itertools.product(*(range(d + 1) for d in demand)):
-        used = [sum(c * q[r] for c, q in zip(counts, requests, strict=True)) for r in range(len(room))]
-        if all(u <= w for u, w in zip(used, room, strict=True)):
-            best = max(best, sum(c * p for c, p in zip(counts, prices, strict=True)))
-    return best
 
 
 def test_a_knapsack_of_two_kinds_of_pods():
@@ -118,16 +108,9 @@ def test_the_bound_is_never_below_the_best_pattern_and_exact_when_final(case, th
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32))
 def test_hard_random_knapsacks_agree_with_dynamic_programming(seed):
-    rng = np.random.default_rng(seed)
-    n_items, room = 12, int(rng.integers(40, 120))
-    sizes = rng.integers(7, 40, n_items)
-    prices = sizes * 1000 + rng.integers(0, 300, n_items)
-    demand = rng.integers(1, 4, n_items)
-    best = np.zeros(room + 1, dtype=np.int64)
-    for size, price, count in zip(sizes, prices, demand, strict=True):
-        for _ in range(count):
-            best[size:] = np.maximum(best[size:], best[:-size] + price)
-    assert bound(prices, demand, sizes[:, None], [room], 0, 10**7) == (int(best[-1]), True)
+    hard = hard_knapsack(seed)
+    found = bound(hard.prices, hard.demand, hard.sizes[:, None], [hard.room], 0, 10**7)
+    assert found == (hard.best, True)
 
 
 def test_dominated_nodes_are_left_out():
