@@ -72,3 +72,18 @@ def scale_up(options: Options, version: str = "1.35") -> expander_pb2.BestOption
             if version >= "1.34":
                 request.nodeBytesMap[group] = node.SerializeToString(deterministic=True)
     return request
+
+
+T4_PODS = [k8s_pod(f"t4-{k}", "2", "13Gi", gpus=1) for k in range(2)]
+
+
+def t4_options() -> Options:
+    """Two T4 pods: two small nodes at 0.526 $/h, or one of 3.912 $/h that least-nodes would take."""
+    return {
+        "large": (1, k8s_node("g4dn.12xlarge", G4DN_12XLARGE), T4_PODS),
+        "small": (2, k8s_node("g4dn.xlarge", G4DN_XLARGE), T4_PODS),
+    }
+
+
+FOUR_CPUS = {"cpu": "4", "memory": "16Gi", "pods": "110"}
+CHEAP, DEAR = (k8s_node("own", FOUR_CPUS, price=price) for price in ("0.10", "0.20"))

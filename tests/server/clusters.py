@@ -103,3 +103,8 @@ class Cluster:
 def delta(epoch: str = "e1") -> Cluster:
     """A change on a snapshot."""
     return Cluster(epoch, is_snapshot=False)
+
+
+def two_half_empty_nodes() -> Cluster:
+    """Two equal nodes with a pod each, which one of them could hold."""
+    return Cluster().node("a").node("b").pod("p", "a", template("1")).pod("q", "b", template("2"))

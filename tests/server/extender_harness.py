@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
 from aiohttp import web
+from binwright.v1 import scheduling_service_pb2_grpc
 from binwright_clients.extender.app import Extender
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.binding import Binder
+from clusters import Cluster
 
 
 def pod_json(name: str = "web", cpu: str = "1", memory: str = "1Gi", **spec: Any) -> dict[str, Any]:
@@ -59,6 +62,16 @@ class Webhook:
         finally:
             connection.close()
 
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text, as kubelets ask for them."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
     def filter(self, pod: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         """The filter verb with names."""
         status, answer = self.post("filter", {"Pod": pod, "Nodes": None, "NodeNames": list(names)})
@@ -94,3 +107,9 @@ def extending(address: str, budget_s: float = 4.0, binder: Binder | None = None)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()
+
+
+def put(address: str, update: Cluster) -> None:
+    """Tell the server at ``address`` about a cluster."""
+    with grpc.insecure_channel(address) as channel:
+        scheduling_service_pb2_grpc.SchedulingServiceStub(channel).UpdateCluster(update.update, timeout=30)

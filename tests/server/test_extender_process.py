@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import ssl
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +16,10 @@ import pytest
 import yaml
 from binwright_server.config import ServerConfig
 from certificates import made_certificates
-from extender_harness import Webhook, node_json, pod_json
+from extender_harness import node_json, pod_json
+from extender_process import COMMAND, Extender, Start, eventually
 from fake_api_server import FakeApiServer, api_server
 from harness import serving
-
-COMMAND = [sys.executable, "-m", "binwright_clients.cli.main", "extender"]
 
 
 @pytest.fixture
@@ -35,53 +31,8 @@ def cluster() -> Iterator[FakeApiServer]:
         yield fake
 
 
-class Extender:
-    """The process, and what it says."""
-
-    def __init__(self, *options: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "--address", "127.0.0.1:0", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            pytest.fail(f"the extender did not start: {self.process.communicate()[1]}")
-        self.url = line.split()[-1]
-        self.webhook = Webhook(int(self.url.rpartition(":")[2]))
-
-    def stop(self) -> tuple[int, str]:
-        """Exit code and log after SIGTERM."""
-        self.process.send_signal(signal.SIGTERM)
-        _, log = self.process.communicate(timeout=30)
-        return self.process.returncode, log
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Extender]]:
-    running: list[Extender] = []
-
-    def begin(*options: str) -> Extender:
-        running.append(Extender(*options))
-        return running[-1]
-
-    yield begin
-    for extender in running:
-        with extender.process as process:
-            process.kill()
-
-
-def eventually(condition: Callable[[], bool], within_s: float = 15) -> None:
-    ends_at = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < ends_at, "did not happen in time"
-        time.sleep(0.05)
-
-
 def test_watch_keeps_the_picture_current_through_changes_and_restarts(
-    cluster: FakeApiServer, start: Callable[..., Extender], tmp_path: Path
+    cluster: FakeApiServer, start: Start, tmp_path: Path
 ) -> None:
     kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
     config = ServerConfig(address=f"unix:{tmp_path}/s", workers=1)
@@ -121,7 +72,7 @@ def test_watch_keeps_the_picture_current_through_changes_and_restarts(
 
 
 def test_unreachable_api_server_is_told_in_the_protocols_form_and_in_the_log(
-    start: Callable[..., Extender], tmp_path: Path
+    start: Start, tmp_path: Path
 ) -> None:
     """Nobody listens where the kubeconfig leads: no answer from nothing, and the webhook goes on."""
     with api_server() as gone:
@@ -146,7 +97,7 @@ def test_unreachable_api_server_is_told_in_the_protocols_form_and_in_the_log(
     assert "Traceback" not in log
 
 
-def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: Path) -> None:
+def test_tls_and_tokens_on_both_sides(start: Start, tmp_path: Path) -> None:
     certificates = made_certificates(tmp_path)
     token = tmp_path / "token"
     token.write_text("secret\n")
@@ -185,7 +136,7 @@ def test_tls_and_tokens_on_both_sides(start: Callable[..., Extender], tmp_path: 
         assert "CERTIFICATE_VERIFY_FAILED" in ask(start(*wrong, "--budget", "0.5", *https))
 
 
-def test_certificates_are_read_again_on_both_sides(start: Callable[..., Extender], tmp_path: Path) -> None:
+def test_certificates_are_read_again_on_both_sides(start: Start, tmp_path: Path) -> None:
     """Everything is signed anew by another authority: callers, webhook and server go on without a restart."""
     for name in ("old", "new", "used"):
         (tmp_path / name).mkdir()
@@ -222,9 +173,7 @@ def test_certificates_are_read_again_on_both_sides(start: Callable[..., Extender
             asked(old)
 
 
-def test_webhook_answers_nothing_but_health_without_a_certificate(
-    start: Callable[..., Extender], tmp_path: Path
-) -> None:
+def test_webhook_answers_nothing_but_health_without_a_certificate(start: Start, tmp_path: Path) -> None:
     """kube-scheduler's certificate is of the authority; another of its own making ends in the handshake."""
     for name in ("ours", "other"):
         (tmp_path / name).mkdir()

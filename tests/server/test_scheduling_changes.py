@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from asked import Asked
 from binwright.v1 import problem_pb2, scheduling_service_pb2
 from clusters import Cluster, delta, template
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_scheduling import Asked
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 NODES, PODS, APPS, SPACES = ("n0", "n1", "n2"), ("p0", "p1", "p2", "p3"), ("x", "y"), ("default", "other")
