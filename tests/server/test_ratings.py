@@ -222,6 +222,64 @@ def test_question_ends_with_its_own_time_and_the_next_is_answered() -> None:
     run(ask())
 
 
+class OutOfOrder(Server):
+    """Holds each answer back until it is released, so that a later one may arrive first."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.releases: list[asyncio.Event] = []
+
+    async def rate(
+        self, request: scheduling_service_pb2.RateNodesRequest
+    ) -> scheduling_service_pb2.RateNodesResponse:
+        release = asyncio.Event()
+        self.releases.append(release)
+        response = await super().rate(request)
+        await release.wait()
+        return response
+
+    async def asked(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        while len(self.releases) < count:
+            await asyncio.sleep(0)
+
+
+def test_answer_of_an_older_state_does_not_hide_which_labels_count() -> None:
+    """A database that avoids the tier "noisy" comes to node a between two questions.
+
+    The later question is answered first; it was asked without the label, and says that the label counts. The
+    older answer, which knows of no such label, arrives at the same moment and must not make it forgotten.
+    """
+    shy = template("1")
+    term = shy.pod_anti_affinity.required.add(topology_key="kubernetes.io/hostname")
+    term.label_selector.match_labels["tier"] = "noisy"
+    noisy = template("1")
+    noisy.labels["tier"] = "noisy"
+
+    async def ask() -> None:
+        server = OutOfOrder(Cluster().node("a").node("b"))
+        ratings = source(server)
+        older = asyncio.ensure_future(ratings.ratings(template("2"), named("other")))
+        await server.asked(1)
+        server.apply(delta().pod("db-0", "a", shy))
+        later = asyncio.ensure_future(ratings.ratings(noisy, named("noisy")))
+        await server.asked(2)
+        server.releases[1].set()
+        server.releases[0].set()
+        await older
+        await server.asked(3)
+        assert dict(server.requests[2].questions[0].pod.labels) == {"tier": "noisy"}
+        server.releases[2].set()
+        assert {node: score > 0 for node, (_, score) in told(await later).items()} == {"a": False, "b": True}
+        following = asyncio.ensure_future(ratings.ratings(noisy, named("noisy")))
+        await server.asked(4)
+        assert dict(server.requests[3].questions[0].pod.labels) == {"tier": "noisy"}, "asked right at once"
+        server.releases[3].set()
+        await following
+
+    run(asyncio.wait_for(ask(), 10))
+
+
 def test_server_without_a_snapshot_rates_nothing() -> None:
     service = SchedulingService(ClusterState())
     request = scheduling_service_pb2.RateNodesRequest()

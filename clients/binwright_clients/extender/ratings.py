@@ -90,11 +90,19 @@ _Kind = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """Ratings, and the labels by which placed pods keep others away, both of one state of the server."""
+
+    ratings: Ratings
+    label_keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Question:
     kind: _Kind
     pod: problem_pb2.PodTemplate
     name: api.PodName
-    answer: asyncio.Future[Ratings]
+    answer: asyncio.Future[_Answer]
 
 
 class RatingsSource:
@@ -112,9 +120,11 @@ class RatingsSource:
         self._names = NodeNames(b"", ())
         self._held: OrderedDict[_Kind, Ratings] = OrderedDict()
         self._label_keys: frozenset[str] = frozenset()
-        """Labels by which placed pods keep others away, as far as the server has told."""
+        """Labels to begin with: those of the latest request that has been answered."""
         self._waiting: deque[_Question] = deque()
         self._requests: set[asyncio.Task[None]] = set()
+        self._sent_requests = 0
+        self._latest_answered = 0
 
     async def ratings(self, pod: problem_pb2.PodTemplate, name: api.PodName) -> Ratings:
         """Ratings of all nodes for a pod, as they are now.
@@ -128,17 +138,19 @@ class RatingsSource:
         """
         try:
             async with asyncio.timeout(self._budget_s):
+                keys = self._label_keys
                 while True:
-                    keys = self._label_keys
-                    answer = await self._answer(without_other_labels(pod, keys), name)
-                    if not any(key in pod.labels for key in self._label_keys - keys):
-                        return answer  # else it was about a pod without a label that counts
+                    found = await self._answer(without_other_labels(pod, keys), name)
+                    # Other answers may come before or after this one, and are of other states.
+                    if not any(key in pod.labels for key in found.label_keys - keys):
+                        return found.ratings
+                    keys = found.label_keys  # it was about a pod without a label that counts
         except TimeoutError:
             message = unanswered(self._budget_s, await self._backend.no_connection())
             raise DeadlineExceededError(message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
 
-    async def _answer(self, pod: problem_pb2.PodTemplate, name: api.PodName) -> Ratings:
-        answer: asyncio.Future[Ratings] = asyncio.get_running_loop().create_future()
+    async def _answer(self, pod: problem_pb2.PodTemplate, name: api.PodName) -> _Answer:
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         kind = name.namespace, pod.SerializeToString(deterministic=True)
         self._waiting.append(_Question(kind, pod, name, answer))
         self._send()
@@ -187,15 +199,21 @@ class RatingsSource:
 
     async def _ask_together(self, questions: Sequence[_Question]) -> None:
         names = self._names
+        self._sent_requests += 1
+        number = self._sent_requests
         request = api.RateNodesRequest(names_version=names.version)
         held = [self._held.get(question.kind) for question in questions]
         for question, known in zip(questions, held, strict=True):
             version = known.version if known is not None else b""
             request.questions.add(pod=question.pod, name=question.name, version=version)
         response = await self._backend.rate(request)
-        self._label_keys = frozenset(response.label_keys)
+        label_keys = frozenset(response.label_keys)
         if response.names_version != names.version:
-            names = self._names = NodeNames(response.names_version, response.node_names)
+            is_known = response.names_version == self._names.version
+            names = self._names if is_known else NodeNames(response.names_version, response.node_names)
+        if number > self._latest_answered:  # else a later request has overtaken this one
+            self._latest_answered = number
+            self._label_keys, self._names = label_keys, names
         for question, known, message in zip(questions, held, response.ratings, strict=True):
             if message.is_unchanged:
                 assert known is not None, "the server compares with a version that we sent"
@@ -205,7 +223,7 @@ class RatingsSource:
             if found.version:
                 self._keep(question.kind, found)
             if not question.answer.done():
-                question.answer.set_result(found)
+                question.answer.set_result(_Answer(found, label_keys))
 
     def _keep(self, kind: _Kind, found: Ratings) -> None:
         self._held[kind] = found
