@@ -128,6 +128,16 @@ def test_every_port_is_a_host_port_under_host_network(read: Read) -> None:
     assert template_of(read(pod(body)))["host_ports"] == [{"port": 9100}]
 
 
+def test_port_that_a_sidecar_and_a_container_both_name_is_taken_once(read: Read) -> None:
+    """The API server takes such pods; port 80 of every address is that of 10.0.0.1, too."""
+    ports = [{"hostPort": 80, "hostIP": "10.0.0.1"}, {"hostPort": 81, "hostIP": "10.0.0.1"}]
+    body = {
+        "containers": [{"name": "c", "ports": [*ports, {"hostPort": 80}]}],
+        "initContainers": [{"name": "s", "restartPolicy": "Always", "ports": [{"hostPort": 80}]}],
+    }
+    assert template_of(read(pod(body)))["host_ports"] == [{"port": 81, "host_ip": "10.0.0.1"}, {"port": 80}]
+
+
 GOLD = """
 apiVersion: scheduling.k8s.io/v1
 kind: PriorityClass
@@ -313,11 +323,23 @@ WRONG: list[tuple[str, str]] = [
         pod(
             {
                 "containers": [
-                    {"name": "c", "ports": [{"hostPort": 80}, {"hostPort": 80, "hostIP": "1.1.1.1"}]}
+                    {"name": "c", "ports": [{"hostPort": 80}]},
+                    {"name": "d", "ports": [{"hostPort": 80, "protocol": "TCP"}]},
                 ]
             }
         ),
-        "spec.containers[0].ports[1].hostPort: clashes with another host port of the pod (got '80')",
+        "spec.containers[1].ports[0].hostPort: clashes with another host port of the pod (got '80')",
+    ),
+    (
+        pod(
+            {
+                "containers": [{"name": "c"}],
+                "initContainers": [
+                    {"name": "s", "restartPolicy": "Always", "ports": [{"hostPort": 80}, {"hostPort": 80}]}
+                ],
+            }
+        ),
+        "spec.initContainers[0].ports[1].hostPort: clashes with another host port of the pod (got '80')",
     ),
     (pod({"preemptionPolicy": "never"}), "spec.preemptionPolicy: must be one of PreemptLowerPriority, Never"),
     (pod({"terminationGracePeriodSeconds": -1}), "terminationGracePeriodSeconds: must not be negative"),

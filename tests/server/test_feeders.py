@@ -136,20 +136,20 @@ def test_objects_that_become_unreadable_are_deleted_instead_of_staying_as_they_w
 
 
 def test_rules_that_plans_pass_over_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    ports = [{"hostPort": 80}, {"hostPort": 80, "hostIP": "10.0.0.1"}]  # a node cannot give both
-    clashing = [{"name": "main", "resources": {"requests": {"cpu": "1"}}, "ports": ports}]
+    """Sidecars take ports of their node, too; this one by a protocol that no reader of ours knows."""
+    proxy = {"name": "proxy", "restartPolicy": "Always", "ports": [{"hostPort": 80, "protocol": "New"}]}
 
     async def told() -> None:
         world = World()
         async with feeding(world, "first", "a") as feed:
             for name in ("p", "q"):
-                feed.put(Changed("pods", pod_json(name, containers=clashing), False))
+                feed.put(Changed("pods", pod_json(name, initContainers=[proxy]), False))
             feed.put(Changed("pods", pod_json("plain"), False))
             await until(lambda: len(world.state.pods) == 3)
 
     asyncio.run(told())
     (record,) = (record for record in caplog.records if record.levelname == "WARNING")
-    assert "(pod default/p for one) carry host ports that clash with each other" in record.getMessage()
+    assert "(pod default/p for one) carry host ports that cannot be read" in record.getMessage()
 
 
 def test_pod_whose_rules_make_no_sense_takes_its_room_all_the_same(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from binwright.v1 import problem_pb2, scheduling_service_pb2
 from binwright_optimizer.model.topology import WhenUnsatisfiable
 
 from binwright_clients.errors import InputError, Problems
-from binwright_clients.kubernetes.constraints import read_pod_rules
+from binwright_clients.kubernetes.constraints import read_pod_rules, wanted_host_ports
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.pods import read_requests
 from binwright_clients.kubernetes.quantities import quantity_text, read_quantities
@@ -267,10 +267,10 @@ def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) 
 
     Examples
     --------
-    >>> ports = [{"hostPort": 80}, {"hostPort": 80, "hostIP": "10.0.0.1"}]  # clash with each other
-    >>> pod = {"spec": {"containers": [{"name": "main", "ports": ports}]}}
+    >>> proxy = {"name": "proxy", "restartPolicy": "Always", "ports": [{"hostPort": 80, "protocol": "New"}]}
+    >>> pod = {"spec": {"containers": [{"name": "main"}], "initContainers": [proxy]}}
     >>> rules_unplanned(pod, read_template(pod))
-    ('host ports that clash with each other',)
+    ('host ports that cannot be read',)
     """
     spec = body.get("spec") or {}
     affinity = spec.get("affinity") or {}
@@ -285,8 +285,8 @@ def rules_unplanned(body: Mapping[str, Any], template: problem_pb2.PodTemplate) 
     spread = list(filter(_is_required, spec.get("topologySpreadConstraints") or []))
     if len(template.topology_spread_constraints) < len(spread):
         found.append("topologySpreadConstraints")
-    if not template.host_ports and _opens_host_ports(spec):
-        found.append("host ports that clash with each other")
+    if not template.host_ports and any(wanted_host_ports(spec)):
+        found.append("host ports that cannot be read")
     return tuple(found)
 
 
@@ -341,12 +341,6 @@ def _read_rules(spec: Mapping[str, Any], message: problem_pb2.PodTemplate) -> No
     if not all(path.startswith(_CONTAINERS) for path in wrong):
         for field in ("topology_spread_constraints", "pod_affinity", "pod_anti_affinity"):
             message.ClearField(field)
-
-
-def _opens_host_ports(spec: Mapping[str, Any]) -> bool:
-    """Whether a pod takes ports of its node; under a host network the API server writes all as such."""
-    ports = [port for container in spec.get("containers") or [] for port in container.get("ports") or []]
-    return any(port.get("hostPort") for port in ports)
 
 
 def _is_required(constraint: Mapping[str, Any]) -> bool:

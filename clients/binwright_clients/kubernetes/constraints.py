@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -176,30 +177,54 @@ def _term_message(term: PodAffinityTerm) -> constraints_pb2.PodAffinityTerm:
     return message
 
 
-def _read_ports(spec: Mapping[str, Any], message: problem_pb2.PodTemplate, path: str, report: Report) -> None:
-    """Host ports of containers and sidecars; under ``hostNetwork`` every port is one."""
+def wanted_host_ports(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Ports of its node that a pod takes: where they stand in the spec, their number and their entry.
+
+    Those of containers and of sidecars; other init containers have ended before the pod's own ports are open.
+    Under ``hostNetwork`` every port is one.
+
+    >>> proxy = {"restartPolicy": "Always", "ports": [{"containerPort": 15001, "hostPort": 80}]}
+    >>> setup = {"ports": [{"containerPort": 1, "hostPort": 81}]}
+    >>> [(at, number) for at, number, _ in wanted_host_ports({"initContainers": [proxy, setup]})]
+    [('initContainers[0].ports[0]', 80)]
+    """
     is_host_network = bool(spec.get("hostNetwork"))
-    taken: list[HostPort] = []
     for field in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(field) or []):
             if field == "initContainers" and container.get("restartPolicy") != "Always":
-                continue  # it has ended before the pod's own ports are open
+                continue
             for number, body in enumerate(container.get("ports") or []):
-                at = f"{path}.{field}[{index}].ports[{number}]"
                 wanted = body.get("hostPort") or (body.get("containerPort") if is_host_network else 0)
-                if not wanted:
-                    continue
-                protocol = _choice(body, "protocol", Protocol, Protocol.TCP, at, report)
-                if protocol is None:
-                    continue
-                maker = _port_maker(wanted, protocol, body.get("hostIP") or "")
-                port = build(maker, "", _reporting_at(f"{at}.hostPort", report))
-                if port is None:
-                    continue
-                if any(port.clashes_with(other) for other in taken):
-                    report(f"{at}.hostPort", str(wanted), "clashes with another host port of the pod")
-                taken.append(port)
+                if wanted:
+                    yield f"{field}[{index}].ports[{number}]", wanted, body
+
+
+def _read_ports(spec: Mapping[str, Any], message: problem_pb2.PodTemplate, path: str, report: Report) -> None:
+    """Add the host ports, each once; a port of one address goes without saying beside that of all addresses.
+
+    As the API server does, the same port twice, spelt alike, is refused among containers or in one sidecar,
+    and taken where a sidecar has that of a container.
+    """
+    taken: dict[HostPort, None] = {}
+    seen: set[tuple[object, ...]] = set()
+    for where, wanted, body in wanted_host_ports(spec):
+        at = f"{path}.{where}"
+        protocol = _choice(body, "protocol", Protocol, Protocol.TCP, at, report)
+        if protocol is None:
+            continue
+        maker = _port_maker(wanted, protocol, body.get("hostIP") or "")
+        port = build(maker, "", _reporting_at(f"{at}.hostPort", report))
+        if port is None:
+            continue
+        among = "containers" if where.startswith("containers") else where.partition(".")[0]
+        spelt = (among, wanted, protocol, body.get("hostIP") or "")
+        if spelt in seen:
+            report(f"{at}.hostPort", str(wanted), "clashes with another host port of the pod")
+        seen.add(spelt)
+        taken[port] = None
     for port in taken:
+        if port.host_ip != ANY_IP and replace(port, host_ip=ANY_IP) in taken:
+            continue
         message.host_ports.add(
             port=port.port,
             protocol="" if port.protocol is Protocol.TCP else str(port.protocol),
