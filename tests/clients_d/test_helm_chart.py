@@ -12,6 +12,7 @@ import yaml
 from binwright_clients.cli.main import main
 from binwright_clients.cli.version import installed_version
 from binwright_clients.controller.permissions import controller_permissions
+from binwright_clients.extender.app import HEALTH, READY
 
 CHART = Path(__file__).parents[2] / "server" / "helm" / "binwright"
 TEMPLATES = sorted((CHART / "templates").iterdir())
@@ -66,6 +67,16 @@ def test_every_value_is_used_and_every_value_used_exists() -> None:
         return found
 
     assert used == leaves(file("values.yaml"))
+
+
+def test_kubelets_ask_the_webhook_what_it_answers() -> None:
+    template = (CHART / "templates" / "extender.yaml").read_text()
+    asked = re.findall(r"(\w+Probe):\n *httpGet: \{path: (\S+), port: (\w+), scheme: (.*)\}", template)
+    scheme = "{{ $scheme }}"
+    assert asked == [
+        ("readinessProbe", READY, "webhook", scheme),
+        ("livenessProbe", HEALTH, "webhook", scheme),
+    ]
 
 
 def test_the_port_of_the_server_says_whether_its_http2_is_in_tls() -> None:

@@ -27,6 +27,8 @@ class FakeApiServer:
         self._history: dict[str, list[tuple[int, dict[str, Any]]]] = {kind: [] for kind in _PATHS.values()}
         self._version = 10
         self.lists = 0
+        self.unlistable: frozenset[str] = frozenset()
+        """Kinds whose lists are refused, as by a server that is only starting."""
         self.port = 0
 
     def put(self, kind: str, item: dict[str, Any]) -> None:
@@ -81,6 +83,8 @@ class FakeApiServer:
         """A list, or a watch that lasts until it is cut."""
         kind = _PATHS[request.path]
         if request.query.get("watch") not in ("true", "True"):
+            if kind in self.unlistable:
+                return web.json_response({"kind": "Status", "message": f"{kind}: not yet"}, status=503)
             self.lists += 1
             items = list(self._objects[kind].values())
             return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": items})

@@ -190,7 +190,7 @@ def test_webhook_answers_nothing_but_health_without_a_certificate(start: Start, 
             context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
             if shown is not None:
                 context.load_cert_chain(shown / "client.pem", shown / "client.key")
-            data = None if path == "/healthz" else body
+            data = None if path in ("/healthz", "/readyz") else body
             request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
             try:
                 with urllib.request.urlopen(request, timeout=30, context=context) as reply:
@@ -202,7 +202,7 @@ def test_webhook_answers_nothing_but_health_without_a_certificate(start: Start, 
 
         for verb in ("/filter", "/prioritize", "/preempt", "/bind", "/nowhere"):
             assert asked(verb) == (401, {"Error": "binwright: no client certificate"})
-        assert asked("/healthz") == (200, b"ok\n")
+        assert asked("/healthz") == asked("/readyz") == (200, b"ok\n")
         assert asked("/filter", certificates)[1]["Error"] == ""
         with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
             asked("/filter", other)

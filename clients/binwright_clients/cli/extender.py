@@ -53,7 +53,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--http-client-ca",
     type=_FILE,
     metavar="FILE",
-    help="PEM authorities whose certificates callers must show (mTLS); /healthz stays open.",
+    help="PEM authorities whose certificates callers must show (mTLS); /healthz and /readyz stay open.",
 )
 @click.option(
     "--watch",
@@ -120,7 +120,8 @@ def extender(
     break required rules between pods, or have a host port taken, score nothing; kube-scheduler checks
     these itself. While the
     server restarts, calls are tried again; a call that cannot be answered in time says so, and with
-    "ignorable: true", as --print-config writes it, kube-scheduler goes on without.
+    "ignorable: true", as --print-config writes it, kube-scheduler goes on without. GET /healthz says that
+    the webhook is alive, /readyz that the cluster is listed (--watch) and that the server answers.
     """
     host, port = _host_and_port(listen)
     if (http_cert is None) != (http_key is None):

@@ -42,6 +42,7 @@ from binwright_clients.extender.binding import Binder
 from binwright_clients.extender.candidates import Candidates
 from binwright_clients.extender.objects import read_node, read_priority, read_template
 from binwright_clients.extender.ratings import NO_RATINGS, Ratings, RatingsSource
+from binwright_clients.extender.readiness import Readiness
 
 MAX_BODY_BYTES = 256 * 2**20
 """5,000 whole nodes are 50 MB of JSON."""
@@ -56,6 +57,8 @@ SHOWN_UNKNOWN = 5
 """Names of unknown nodes in a line of the log."""
 
 HEALTH = "/healthz"
+READY = "/readyz"
+"""Whether the webhook is alive, and whether it can answer: what kubelets ask, without any certificate."""
 
 _JSON = "application/json"
 
@@ -69,17 +72,25 @@ class Extender:
     ----------
     backend
         Asked for everything else; shared by all calls.
+    readiness
+        What ``/readyz`` tells; by default that of an extender that watches no cluster.
     demands_certificate
         Whether callers must show a certificate, which the listener's TLS context has checked; kubelets, which
-        have none, may ask for ``/healthz`` all the same.
+        have none, may ask for ``/healthz`` and ``/readyz`` all the same.
     """
 
     def __init__(
-        self, backend: Backend, binder: Binder | None = None, *, demands_certificate: bool = False
+        self,
+        backend: Backend,
+        binder: Binder | None = None,
+        *,
+        readiness: Readiness | None = None,
+        demands_certificate: bool = False,
     ) -> None:
         self._demands_certificate = demands_certificate
         self._backend = backend
         self._binder = binder
+        self._readiness = readiness or Readiness(backend)
         self._ratings = RatingsSource(backend, backend.budget_s)
         self._arguments = ArgumentsReader()
         self._templates: OrderedDict[bytes, PodTemplate] = OrderedDict()
@@ -96,11 +107,19 @@ class Extender:
         if self._binder is not None:
             app.router.add_post("/bind", self._answering(self.bind, binding_result, 200))
         app.router.add_get(HEALTH, _healthz)
+        app.router.add_get(READY, self._readyz)
         app.on_cleanup.append(self._close)
         return app
 
     async def _close(self, _: web.Application) -> None:
+        await self._readiness.close()
         await self._ratings.close()
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        missing = await self._readiness.missing()
+        if missing:
+            return web.Response(text=f"not ready: {missing}\n", status=web.HTTPServiceUnavailable.status_code)
+        return web.Response(text="ok\n")
 
     async def filter(self, body: bytes) -> bytes:
         """ExtenderFilterResult on ExtenderArgs."""
@@ -247,7 +266,8 @@ async def _refuse_strangers(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """401 for whoever shows no certificate, whatever they ask for but health."""
-    if request.path != HEALTH and not (request.transport and request.transport.get_extra_info("peercert")):
+    is_probe = request.path in (HEALTH, READY)
+    if not is_probe and not (request.transport and request.transport.get_extra_info("peercert")):
         _log.warning("%s: refused: no client certificate", request.path.removeprefix("/"))
         return web.Response(
             body=_plain_error("binwright: no client certificate"), status=401, content_type=_JSON

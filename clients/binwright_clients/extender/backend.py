@@ -183,14 +183,20 @@ class Backend:
 
         A call that waits for a connection is never told.
         """
+        failure = await self.failure(CAUSE_S)
+        if failure is not None and failure.code() is grpc.StatusCode.UNAVAILABLE:
+            return failure.details() or ""
+        return ""
+
+    async def failure(self, timeout_s: float) -> grpc.aio.AioRpcError | None:
+        """What a question about nothing comes to, asked once and at once; None if it is answered."""
         try:
             await self._method("RateNodes")(
-                api.RateNodesRequest(), timeout=CAUSE_S, metadata=self._token.metadata()
+                api.RateNodesRequest(), timeout=timeout_s, metadata=self._token.metadata()
             )
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return error.details() or ""
-        return ""
+            return error
+        return None
 
     async def _explained(self, error: grpc.aio.AioRpcError, waited_s: float) -> grpc.aio.AioRpcError:
         """The error, with the cause where it says only that time has run out."""

@@ -112,6 +112,10 @@ class Feed:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
+    def unlisted(self) -> tuple[str, ...]:
+        """Kinds that have not been listed yet: nothing is sent before all are."""
+        return tuple(kind for kind in _READ if kind not in self._listed)
+
     async def run(self) -> None:
         """Feed until cancelled."""
         while True:

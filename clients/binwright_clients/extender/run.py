@@ -18,6 +18,7 @@ from binwright_clients.extender.binding import Binder
 from binwright_clients.extender.certificates import WebhookCertificates
 from binwright_clients.extender.cluster import ClusterWatch
 from binwright_clients.extender.feed import Feed
+from binwright_clients.extender.readiness import Readiness
 
 GRACE_S = 5.0
 """Time that calls under way have at the end; kube-scheduler waits no longer."""
@@ -69,6 +70,7 @@ async def run_extender(
         loop.add_signal_handler(number, ended.set)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(backend())
+        feed = None
         if cluster is not None:
             feed = Feed(connection)
             watch = ClusterWatch(cluster, feed.put)
@@ -80,7 +82,8 @@ async def run_extender(
             stack.push_async_callback(_ended, feeding)
         tls = listening.tls
         is_mutual = tls is not None and tls.demands_certificate
-        app = Extender(connection, binder, demands_certificate=is_mutual).app()
+        readiness = Readiness(connection, feed.unlisted if feed is not None else None)
+        app = Extender(connection, binder, readiness=readiness, demands_certificate=is_mutual).app()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
