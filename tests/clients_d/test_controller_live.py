@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import os
 import signal
@@ -27,7 +26,7 @@ from binwright_clients.cluster.access import open_cluster
 from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.cluster.errors import ClusterError
 from binwright_clients.controller.feed import PendingFeed
-from binwright_clients.controller.leader import DURATION_S, NAME, Election
+from binwright_clients.controller.leader import NAME
 from binwright_clients.controller.permissions import controller_permissions
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.controller.run import Settings, run_controller
@@ -343,50 +342,6 @@ def test_the_feed_lists_again_when_its_version_is_gone(api: ClusterApi, double: 
     until(lambda: len(feed.waiting()) == 2)
     feed.stop()
     assert errors == []
-
-
-def candidate(api: ClusterApi, identity: str, clock: list[float]) -> Election:
-    return Election(
-        api, "kube-system", identity, lambda: clock[0], lambda: datetime.datetime.now(datetime.UTC)
-    )
-
-
-def test_one_of_two_candidates_leads_until_it_stops_renewing(api: ClusterApi, double: KubeDouble) -> None:
-    clock = [100.0]
-    one, two = candidate(api, "one", clock), candidate(api, "two", clock)
-    assert one.try_once()
-    assert not two.try_once()
-    for _ in range(10):
-        clock[0] += 5.0
-        assert one.try_once()
-        assert not two.try_once()
-    assert one.is_leading()
-    clock[0] += DURATION_S - 1
-    assert not one.is_leading()  # it must stop before another may begin
-    assert not two.try_once()
-    clock[0] += 2
-    assert two.try_once()
-    assert not one.try_once()
-    (lease,) = double.all("leases")
-    expect_kubernetes(lease)
-    assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 1)
-
-
-def test_a_released_lease_is_taken_at_once(api: ClusterApi) -> None:
-    clock = [100.0]
-    one, two = candidate(api, "one", clock), candidate(api, "two", clock)
-    assert one.try_once()
-    assert not two.try_once()
-    one.release()
-    assert not one.is_leading()
-    assert two.try_once()
-
-
-def test_a_lease_that_somebody_else_just_took_is_not_ours(api: ClusterApi, double: KubeDouble) -> None:
-    one = candidate(api, "one", [100.0])
-    double.fail_next = [409]
-    assert not one.try_once()
-    assert one.try_once()
 
 
 def test_the_command_ends_cleanly_on_sigterm(double: KubeDouble, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ whoever watches, has lost it. Clocks of different machines are never compared.
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ RENEW_DEADLINE_S = 10.0
 RETRY_S = 2.0
 """client-go's defaults: a holder that could not renew for `RENEW_DEADLINE_S` stops acting, well before
 another may take over after `DURATION_S`."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -158,6 +161,11 @@ class LeaderThread:
                 self._election.try_once()
             except ClusterError as error:
                 self._on_error(error)
+            except Exception as error:
+                # A mistake of ours, or a Lease beyond all bounds. Were the thread to end, we would stand by
+                # for ever.
+                _log.exception("leader election failed")
+                self._on_error(ClusterError(f"leader election failed: {error!r}"))
             else:
                 self._on_answer()
             if self._election.is_leading() != was_leading:

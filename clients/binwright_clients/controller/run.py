@@ -148,12 +148,10 @@ def _work(
 ) -> None:
     pause_s = TICK_S
     while not stop.wait(pause_s):
-        if not may_act():
-            continue
         try:
-            if cycle.tick():
-                pause_s = TICK_S
+            if may_act() and cycle.tick():
                 outage.well("round")
+            pause_s = TICK_S
         except BinwrightError as error:
             if stop.is_set():
                 return
