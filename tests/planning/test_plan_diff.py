@@ -28,6 +28,8 @@ def plan(total: float, nodes: int, *, bought: float = 0.0) -> dict[str, Any]:
         "lower_bound_usd": total,
         "expected_cost_usd": total,
         "without_commitments_usd": total,
+        "upfront_usd": 0.0,
+        "churn_usd": 0.0,
         "scenarios": [{"name": "certain", "probability": 1.0, "cost_usd": total}],
         "periods": [
             {

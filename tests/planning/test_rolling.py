@@ -166,6 +166,20 @@ def test_plan_made_from_another_is_verified_with_that_one(saved: Path, tmp_path:
     assert "was it made --from an earlier plan?" in " ".join(forgotten.stdout.split())
 
 
+def test_changes_to_a_plans_nodes_are_verified_with_that_plan(saved: Path, tmp_path: Path) -> None:
+    earlier, asked, file = str(saved / "plan.json"), str(saved / "next.csv"), tmp_path / "next.json"
+    arguments = ["plan", asked, "--from", earlier, "--churn-cost", "30", "-q", "--deadline", "3s"]
+    file.write_text(CliRunner().invoke(main, [*arguments, "-o", "json"]).stdout, encoding="utf-8")
+    verified = CliRunner().invoke(main, ["plan", "verify", str(file), asked, "--from", earlier])
+    assert verified.exit_code == 0, verified.output
+    assert json.loads(file.read_text(encoding="utf-8"))["churn_usd"] > 0
+    forgotten = CliRunner().invoke(main, ["plan", "verify", str(file), asked])
+    assert forgotten.exit_code == 2
+    said = " ".join(forgotten.stderr.split())
+    assert "next.json: the plan counts what it costs to change an earlier plan's nodes" in said
+    assert "--from" in said
+
+
 def test_churn_without_a_plan_is_refused(saved: Path) -> None:
     result = CliRunner().invoke(main, ["plan", str(saved / "next.csv"), "--churn-cost", "5"])
     assert result.exit_code == 2

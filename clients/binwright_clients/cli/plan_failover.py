@@ -24,7 +24,7 @@ from binwright_clients.cli.render.text import dollars, literal, percent, some
 from binwright_clients.cli.values import DURATION
 from binwright_clients.forecast import read_with_places
 from binwright_clients.forecast.holdings import with_held
-from binwright_clients.forecast.saved_plan import read_document, read_plan
+from binwright_clients.forecast.saved_plan import SavedPlan, nodes_held, read_document, read_plan
 from binwright_clients.spelling import suggestion
 
 if TYPE_CHECKING:
@@ -108,8 +108,9 @@ def failover(
     `resilience:` is broken, or that the plan saved does not hold.
     """
     asked, places = read_with_places(path, cloud or "")
-    if held_path is not None:
-        asked = with_held(asked, path, read_plan(held_path))
+    held = None if held_path is None else read_plan(held_path)
+    if held is not None:
+        asked = with_held(asked, path, held)
     # Imported on first use: it loads the solver.
     from binwright_optimizer.planning.failover import Failover, bought_by
     from binwright_optimizer.planning.planner import PlanParams, make_plan, price_lists
@@ -127,7 +128,7 @@ def failover(
                 with plan_progress(stderr_console(), quiet=quiet) as note:
                     bought = bought_by(make_plan(asked, PlanParams(deadline, seed=seed), note))
             else:
-                bought = _verified(saved, asked, lists)
+                bought = _verified(saved, asked, lists, held)
             cells = [
                 (number, at, block)
                 for number, name in enumerate(names)
@@ -178,7 +179,7 @@ def failover(
         raise SystemExit(FAILED)
 
 
-def _verified(saved: str, asked: Forecast, lists: Mapping[str, Catalog]) -> Bought:
+def _verified(saved: str, asked: Forecast, lists: Mapping[str, Catalog], held: SavedPlan | None) -> Bought:
     """What a saved plan runs, once the verifier has found nothing wrong with it."""
     from binwright_optimizer.planning.failover import bought_in
     from binwright_optimizer.planning.mix import STEADY
@@ -186,7 +187,8 @@ def _verified(saved: str, asked: Forecast, lists: Mapping[str, Catalog]) -> Boug
 
     document = read_document(saved)
     try:
-        found = verify_plan(asked, lists, (STEADY,), document)
+        nodes = None if held is None else nodes_held(asked, held)
+        found = verify_plan(asked, lists, (STEADY,), document, nodes)
     except UnverifiableError as error:
         raise BadInput(f"{saved}: {error}") from error
     if found.findings:

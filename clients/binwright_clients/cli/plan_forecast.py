@@ -28,7 +28,7 @@ from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION, FiniteRange
 from binwright_clients.forecast import read_with_places
 from binwright_clients.forecast.holdings import held_documents, scope_document, with_held
-from binwright_clients.forecast.saved_plan import SavedPlan, read_plan
+from binwright_clients.forecast.saved_plan import SavedPlan, nodes_held, read_plan
 
 if TYPE_CHECKING:
     from binwright_optimizer.model.forecast import Forecast
@@ -215,20 +215,7 @@ def held_plan(asked: Forecast, saved: SavedPlan, churn_microusd: int) -> HeldPla
     """The on-demand nodes that a plan has for the forecast's periods."""
     from binwright_optimizer.planning.rolling import HeldPlan
 
-    periods = {(period.start, period.end): at for at, period in enumerate(asked.periods)}
-    nodes = {}
-    for period in saved.periods:
-        at = periods.get((period.start, period.end))
-        if at is None:
-            continue
-        for mix in period.mixes:
-            on_demand = {
-                (name, zone): count
-                for (name, capacity_type, zone), count in mix.nodes.items()
-                if capacity_type == "on-demand"
-            }
-            nodes[mix.region, mix.zone, at, mix.scenario, mix.shares] = on_demand
-    return HeldPlan(nodes, churn_microusd)
+    return HeldPlan(nodes_held(asked, saved), churn_microusd)
 
 
 def plan_document(found: Plan) -> dict[str, Any]:

@@ -63,10 +63,17 @@ def _summary(found: Plan) -> Text:
         f"without commitments ${usd(found.without_commitments)}"
         f" ({percent(_saving(found.total, found.without_commitments))} more than planned for)",
     )
+    if found.churn:
+        text.append(f"\n{churn_text(found)}")
     if rule := sizing_text(found):
         text.append(f"\n{rule}")
     text.append(f"\nscenarios: {scenario_text(found)}\n{service_text(found.forecast)}")
     return text
+
+
+def churn_text(found: Plan) -> str:
+    """What of the total is for changed nodes."""
+    return f"of it ${usd(found.churn)} for nodes that the plan held does not have"
 
 
 def sizing_text(found: Plan) -> str:

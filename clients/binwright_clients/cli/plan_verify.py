@@ -19,7 +19,7 @@ from binwright_clients.cli.plan_forecast_view import usd
 from binwright_clients.cli.render.text import counted, literal, percent
 from binwright_clients.forecast import read_forecast
 from binwright_clients.forecast.holdings import with_held
-from binwright_clients.forecast.saved_plan import read_document, read_plan
+from binwright_clients.forecast.saved_plan import nodes_held, read_document, read_plan
 
 
 @click.command(
@@ -40,7 +40,8 @@ from binwright_clients.forecast.saved_plan import read_document, read_plan
     "--from",
     "held_path",
     metavar="PLAN",
-    help="The plan that it was made --from: what that held and bought before the first period is held.",
+    help="The plan that it was made --from: what that held and bought before the first period is held, and "
+    "its nodes are those that --churn-cost counts from.",
 )
 @output_option()
 def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, output: str) -> None:
@@ -50,12 +51,14 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
     works in whole numbers: what each period pays for what, discounts, upfront payments, prices with their
     source and date, what the plan would cost with nothing bought ahead. Pods that are split over zones or
     regions are checked against every promise and quota. A plan made with --from needs the same --from here;
-    one made with --churn-cost cannot be verified from files yet. Exit code 0 if the plan holds, 1 if it is
-    refuted, 2 if a file is wrong or the plan has no certificate.
+    if it was made with --churn-cost, too, changes to that plan's nodes are counted again. Exit code 0 if the
+    plan holds, 1 if it is refuted, 2 if a file is wrong or missing, or the plan has no certificate.
     """
-    asked = read_forecast(forecast, cloud or "")
+    asked, nodes = read_forecast(forecast, cloud or ""), None
     if held_path is not None:
-        asked = with_held(asked, forecast, read_plan(held_path))
+        held = read_plan(held_path)
+        asked = with_held(asked, forecast, held)
+        nodes = nodes_held(asked, held)
     document = read_document(plan)
     # What is sold, and to which pool of nodes, is part of the question; imported on first use.
     from binwright_optimizer.planning.mix import STEADY
@@ -63,7 +66,7 @@ def verify(plan: str, forecast: str, cloud: str | None, held_path: str | None, o
     from binwright_optimizer.verify.plan import UnverifiableError, verify_plan
 
     try:
-        found = verify_plan(asked, price_lists(asked), (STEADY,), document)
+        found = verify_plan(asked, price_lists(asked), (STEADY,), document, nodes)
     except UnverifiableError as error:
         raise BadInput(f"{plan}: {error}") from error
     findings = [*_other_holdings(document, asked, held_path), *found.findings] if found.findings else []

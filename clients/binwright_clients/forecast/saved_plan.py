@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 Held = HeldCommitment | HeldReservation
 MICRO = 1_000_000
 _RECENT = ("cloud", "held_commitments")
-FIGURES = ("total_cost", "lower_bound", "expected_cost", "without_commitments")
+FIGURES = ("total_cost", "lower_bound", "expected_cost", "without_commitments", "upfront", "churn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,28 @@ class SavedPlan:
                 if one.start < first < one.end
             ),
         )
+
+
+BlockName = tuple[str, str, int, str, tuple[tuple[str, int], ...]]
+"""Region, zone, period, scenario by name, and share of the busiest hour by profile in parts per million."""
+
+
+def nodes_held(asked: Forecast, saved: SavedPlan) -> dict[BlockName, dict[tuple[str, str], int]]:
+    """The on-demand nodes that a plan has for the forecast's periods, by (instance type, zone)."""
+    periods = {(period.start, period.end): at for at, period in enumerate(asked.periods)}
+    nodes: dict[BlockName, dict[tuple[str, str], int]] = {}
+    for period in saved.periods:
+        at = periods.get((period.start, period.end))
+        if at is None:
+            continue
+        for mix in period.mixes:
+            on_demand = {
+                (name, zone): count
+                for (name, capacity_type, zone), count in mix.nodes.items()
+                if capacity_type == "on-demand"
+            }
+            nodes[mix.region, mix.zone, at, mix.scenario, mix.shares] = on_demand
+    return nodes
 
 
 def read_plan(path: str) -> SavedPlan:

@@ -15,8 +15,8 @@ from binwright_optimizer.planning.records import mixes_to_record
 from binwright_optimizer.planning.shares import Split
 from binwright_optimizer.planning.sites import Site
 
-FORM = 2
-"""Version of the document; raised when its meaning changes."""
+FORM = 3
+"""Version of the document; raised when its meaning changes. Since the third, churn is part of it."""
 
 
 def certificate_document(plan: Plan) -> dict[str, Any] | None:
@@ -27,6 +27,7 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
     table = _Table()
     answers = [" ".join(_answer(table, mixes, evidence)) for mixes in sorted(plan.mixes, key=_by_site(plan))]
     splits, cuts = _splits(plan)
+    churn, kept = _churn(table, plan, evidence)
     hours = [0] * sum(block.hours for block in plan.blocks)
     for at, block in enumerate(plan.blocks):
         for hour in block.members:
@@ -55,8 +56,12 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
             for (region, zone), prices, places in table.families
         ],
         "family_of_mix": " ".join(map(str, table.family_of)),
-        **mixes_to_record(table.mixes, [certificate for *_, certificate in cuts]),
+        **mixes_to_record(
+            table.mixes,
+            {"cut_certificates": [certificate for *_, certificate in cuts], "churn_certificates": kept},
+        ),
         "answers": answers,
+        "churn": churn,
         "splits": splits,
         "cuts": [
             {"site": site, "kind": str(kind), "workloads": list(places)} for site, kind, places, _ in cuts
@@ -82,6 +87,28 @@ def _answer(table: _Table, mixes: BlockMix, evidence: Evidence) -> tuple[str, st
         table.number(where, (), at_list_prices(mixes.spot)),
         table.number(where, (), at_list_prices(evidence.alone[key])),
     )
+
+
+def _churn(table: _Table, plan: Plan, evidence: Evidence) -> tuple[dict[str, Any] | None, list[Certificate]]:
+    """What a node added costs, the proofs of nodes and churn together, and the number of each answer's."""
+    if not evidence.churn_microusd:
+        return None, []
+    numbers: dict[tuple[int, int, int, Certificate], int] = {}
+    of_answers = []
+    for mixes in sorted(plan.mixes, key=_by_site(plan)):
+        found = evidence.kept.get((mixes.region, mixes.zone, mixes.period, mixes.scenario, mixes.block))
+        if found is None:
+            of_answers.append("-")
+            continue
+        proof, places = found
+        family = table.family((mixes.region, mixes.zone), proof.ppm, places)
+        key = family, proof.surcharge, proof.amount, proof.certificate
+        of_answers.append(str(numbers.setdefault(key, len(numbers))))
+    return {
+        "microusd_per_node": evidence.churn_microusd,
+        "proofs": [list(key[:3]) for key in numbers],
+        "of_answers": " ".join(of_answers),
+    }, [certificate for *_, certificate in numbers]
 
 
 _CutKey = tuple[int, CapacityType, tuple[int, ...], Certificate]
@@ -139,11 +166,15 @@ class _Table:
     mixes: list[PackedMix] = field(default_factory=list)
     family_of: list[int] = field(default_factory=list)
 
+    def family(self, where: tuple[str, str], ppm: Sequence[tuple[int, int]], places: tuple[int, ...]) -> int:
+        """The number of a family."""
+        return self.families.setdefault((where, tuple(ppm), places), len(self.families))
+
     def number(self, where: tuple[str, str], ppm: Sequence[tuple[int, int]], packed: Packed | None) -> str:
         """The number of a mix at these prices; a dash where there is nothing to hold."""
         if packed is None:
             return "-"
-        found = self.families.setdefault((where, tuple(ppm), packed.places), len(self.families))
+        found = self.family(where, ppm, packed.places)
         known = self.numbers.get((found, packed.mix))
         if known is None:
             known = self.numbers[found, packed.mix] = len(self.mixes)

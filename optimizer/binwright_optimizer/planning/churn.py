@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from binwright_optimizer.model import CapacityType, Catalog
+from binwright_optimizer.model import CapacityType, Catalog, Certificate
+from binwright_optimizer.model.forecast import PPM
 
 RATIO_STEPS = 8
 """Surcharges are rounded down to eighths of the churn, so that blocks share their problems."""
@@ -34,12 +35,20 @@ class ChurnProof:
         What such a node costs an hour at full price.
     factors
         By group; groups that are not named are at their list price.
+    certificate
+        Of the problem whose reservations are the nodes held.
     """
 
     amount: int
     surcharge: int
     churn: Fraction
     factors: Mapping[int, Fraction]
+    certificate: Certificate = Certificate(0, ())
+
+    @property
+    def ppm(self) -> tuple[tuple[int, int], ...]:
+        """The factors in parts per million."""
+        return tuple((group, int(factor * PPM)) for group, factor in self.factors.items())
 
     @property
     def bound(self) -> int:

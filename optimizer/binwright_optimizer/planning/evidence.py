@@ -2,7 +2,8 @@
 
 For every region, period, scenario and block of hours it names the mix that runs, node by node, the one that
 would run if nothing were bought ahead, and one proof: a certificate of the engine at the prices that
-commitments make. Where pods are split over sites, the splits and their own proofs stand in its place. With
+commitments make. Where pods are split over sites, the splits and their own proofs stand in its place. Where
+an earlier plan's nodes are held, a block may have a further proof, of nodes and churn together. With
 the units bought, the weights of the scenarios and the dual prices of the commitments these are all that
 `commit.prove` uses. `verify.plan` reads it and shares no code with whoever made it.
 """
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from binwright_optimizer.planning.churn import ChurnProof
 from binwright_optimizer.planning.commit import Commitments, Risk, affordable, factors_at
 from binwright_optimizer.planning.ledger import Key, Ledger
 from binwright_optimizer.planning.mix import Mix
@@ -32,12 +34,18 @@ class Evidence:
         empty where pods are split over sites.
     alone
         For each block the on-demand nodes of a plan that buys nothing ahead.
+    kept
+        For each block of which nodes and churn together prove more, that proof, and its pods by workload.
+    churn_microusd
+        What a node costs, once a period, that the plan held does not have.
     units, weights, prices
         As in `Commitments`.
     """
 
     proofs: Mapping[Key, tuple[Question, Mix]]
     alone: Mapping[Key, Mix]
+    kept: Mapping[Key, tuple[ChurnProof, tuple[int, ...]]]
+    churn_microusd: int
     market: Market
     groups: Mapping[int, tuple[frozenset[int], int]]
     units: tuple[int, ...]
@@ -55,6 +63,7 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
     weights = chosen.weights
     prices = chosen.prices or tuple(no_prices)
     proofs: dict[Key, tuple[Question, Mix]] = {}
+    kept: dict[Key, tuple[ChurnProof, tuple[int, ...]]] = {}
     for cell, keys, mine in zip(
         cells, ledger.members().values(), affordable(cells, market, prices), strict=True
     ):
@@ -68,9 +77,16 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
             known = ledger.proofs[question]
             best = max(range(len(known)), key=lambda at: (known[at].at(own, weight), -at))
             proofs[key] = ledger.proven[question][best]
+            beside = max(
+                ledger.kept_proofs.get(key, ()), key=lambda proof: proof.at(own, weight), default=None
+            )
+            if beside is not None and beside.at(own, weight) > known[best].at(own, weight):
+                kept[key] = beside, tuple(workload for workload, _ in question.asked)
     return Evidence(
         proofs,
         {key: ledger.known[question][0] for key, (question, _) in ledger.questions.items()},
+        kept,
+        ledger.churn_microusd,
         market,
         _groups(ledger.scopes),
         chosen.units,

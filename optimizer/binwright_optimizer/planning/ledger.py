@@ -22,7 +22,7 @@ from binwright_optimizer.planning.mix import Mix, Purchase
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.programme import Block, Cell, Option, Proof
 from binwright_optimizer.planning.recombine import Piece, recombined, trimmed
-from binwright_optimizer.planning.rolling import Nodes, added
+from binwright_optimizer.planning.rolling import Kept, Nodes, added
 from binwright_optimizer.planning.scopes import Scopes
 from binwright_optimizer.planning.shares import SplitProof
 from binwright_optimizer.planning.subproblems import Question
@@ -35,7 +35,7 @@ NEARLY_FREE = 64
 Key = tuple[str, str, int, int, int]
 """Region, zone (empty for any), period, scenario, block."""
 Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
-Keep = Callable[[Question, Nodes, int], tuple[Mix, int]]
+Keep = Callable[[Question, Nodes, int], Kept]
 """The best mix for a question where nodes that are not held cost a surcharge, and what is proven of both."""
 
 
@@ -204,10 +204,11 @@ class Ledger:
                 at, surcharge = replace(question, ppm=tuple((group, 0) for group in own)), int(churn)
             else:
                 at, surcharge = _at(question, own, most), surcharge_of(churn, weight / most)
-            mix, bound = keep(at, nodes, surcharge)
-            self.add(question, mix)
+            kept = keep(at, nodes, surcharge)
+            self.add(question, kept.mix)
             factors = {group: Fraction(ppm, PPM) for group, ppm in at.ppm}
-            proof, known = ChurnProof(bound, surcharge, churn, factors), self.kept_proofs.setdefault(key, [])
+            proof = ChurnProof(kept.bound, surcharge, churn, factors, kept.certificate)
+            known = self.kept_proofs.setdefault(key, [])
             if proof not in known:
                 known.append(proof)
 

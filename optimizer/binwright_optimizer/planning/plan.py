@@ -79,7 +79,7 @@ class Plan:
     Parameters
     ----------
     evidence
-        What proves total and bound; None where nodes are held, which `verify.plan` does not know.
+        What proves total and bound.
     total
         The objective: expected cost, or its mixture with the tail's mean.
     bound

@@ -29,11 +29,11 @@ from binwright_optimizer.planning.fanout import Answers
 from binwright_optimizer.planning.full_nodes import full_nodes
 from binwright_optimizer.planning.largest import most_node_cpu
 from binwright_optimizer.planning.ledger import Ask, Joint, Ledger
-from binwright_optimizer.planning.mix import Mix, without_giants
+from binwright_optimizer.planning.mix import without_giants
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.plan import BlockMix, Plan, Purchase
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
-from binwright_optimizer.planning.rolling import HeldPlan, Nodes
+from binwright_optimizer.planning.rolling import HeldPlan, Kept, Nodes
 from binwright_optimizer.planning.rounds import improve
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
@@ -127,13 +127,11 @@ def make_plan(
         ledger.held = _held_nodes(ledger, forecast, futures, blocks, held)
 
     @cache
-    def kept(
-        question: Question, nodes: tuple[tuple[tuple[str, str], int], ...], more: int
-    ) -> tuple[Mix, int]:
+    def kept(question: Question, nodes: tuple[tuple[tuple[str, str], int], ...], more: int) -> Kept:
         limits = SolveParams(deadline_s=KEEP_S, gap=KEEP_GAP, seed=params.seed, work_limit=KEEP_WORK)
         return shop.keep(question, dict(nodes), more, limits)
 
-    def keep(question: Question, nodes: Nodes, surcharge: int) -> tuple[Mix, int]:
+    def keep(question: Question, nodes: Nodes, surcharge: int) -> Kept:
         return kept(question, tuple(sorted(nodes.items())), surcharge)
 
     if ledger.is_small:
@@ -300,9 +298,7 @@ def _assemble(
         spread={} if spread is None else spread.cells,
         sites=() if spread is None else spread.sites,
         churn=_churn(forecast, futures, blocks, ledger, chosen),
-        evidence=evidence_of(ledger, chosen, params.risk, charges_whole_term=params.charges_whole_term)
-        if not ledger.held
-        else None,
+        evidence=evidence_of(ledger, chosen, params.risk, charges_whole_term=params.charges_whole_term),
     )
 
 

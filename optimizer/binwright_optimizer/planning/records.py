@@ -6,6 +6,7 @@ Patterns and certificates that several mixes share are written once and named by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from binwright_optimizer.model import CapacityType, Certificate, Split
@@ -27,13 +28,15 @@ def lesson_from_record(record: Mapping[str, Any]) -> Lesson:
     return Lesson(columns, certificate_from_record(record["certificate"]))
 
 
-def mixes_to_record(mixes: Sequence[PackedMix], cuts: Sequence[Certificate] = ()) -> dict[str, Any]:
+def mixes_to_record(
+    mixes: Sequence[PackedMix], further: Mapping[str, Sequence[Certificate]] = MappingProxyType({})
+) -> dict[str, Any]:
     """Mixes as plain values, with tables of their patterns and certificates.
 
     Parameters
     ----------
-    cuts
-        Further certificates; ``cut_certificates`` holds their numbers, if there are any.
+    further
+        Certificates by the name that their numbers have; names without any are left out.
     """
     patterns: dict[NodePattern, int] = {}
     certificates: dict[Certificate, int] = {}
@@ -46,12 +49,16 @@ def mixes_to_record(mixes: Sequence[PackedMix], cuts: Sequence[Certificate] = ()
         ]
         for mix in mixes
     ]
-    further = [certificates.setdefault(certificate, len(certificates)) for certificate in cuts]
+    numbers = {
+        name: [certificates.setdefault(certificate, len(certificates)) for certificate in own]
+        for name, own in further.items()
+        if own
+    }
     return {
         "patterns": [pattern_to_text(p) for p in patterns],
         "certificates": [certificate_to_record(c) for c in certificates],
         "mixes": rows,
-        **({"cut_certificates": further} if further else {}),
+        **numbers,
     }
 
 
@@ -126,6 +133,8 @@ def certificate_to_record(certificate: Certificate) -> dict[str, Any]:
         record["limits"] = [list(entry) for entry in certificate.limit_prices]
     if certificate.level_prices:
         record["levels"] = [list(entry) for entry in certificate.level_prices]
+    if certificate.commitment_prices:
+        record["commitments"] = [list(entry) for entry in certificate.commitment_prices]
     return record
 
 
@@ -151,6 +160,9 @@ def certificate_from_record(record: Mapping[str, Any], depth: int = 0) -> Certif
         tuple(int(price) for price in record["pods"].split()),
         limit_prices=tuple((str(pool), str(name), _integer(p)) for pool, name, p in record.get("limits", ())),
         level_prices=tuple((_integer(level), _integer(price)) for level, price in record.get("levels", ())),
+        commitment_prices=tuple(
+            (str(name), _integer(price)) for name, price in record.get("commitments", ())
+        ),
     )
 
 

@@ -30,6 +30,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.planning.churn import surcharged
 from binwright_optimizer.planning.mix import STEADY, Mix, Purchase
 from binwright_optimizer.solve import solve
+from binwright_optimizer.verify.mixes import proven_by
 
 Nodes = Mapping[tuple[str, str], int]
 """On-demand nodes by (instance type, zone)."""
@@ -51,6 +52,21 @@ class HeldPlan:
 
     nodes: Mapping[BlockName, Nodes]
     churn_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The best mix beside nodes held.
+
+    Parameters
+    ----------
+    bound
+        Proven by ``certificate``: no nodes cost less, surcharges of those not held included.
+    """
+
+    mix: Mix
+    bound: int
+    certificate: Certificate
 
 
 def added(mix: Mix, held: Nodes) -> int:
@@ -75,7 +91,7 @@ def kept_mix(
     held: Nodes,
     surcharge: int,
     params: SolveParams,
-) -> tuple[Mix, int]:
+) -> Kept:
     """The best mix where further nodes cost a surcharge, and what is proven of prices and surcharges.
 
     Parameters
@@ -100,7 +116,7 @@ def kept_mix(
     }
     reservations = tuple(
         Reservation(
-            f"held-{at}",
+            f"{name}/{zone}",
             name,
             on_demand[name, zone].region,
             count,
@@ -108,7 +124,7 @@ def kept_mix(
             CapacityType.ON_DEMAND,
             on_demand[name, zone].price_microusd_per_hour,
         )
-        for at, ((name, zone), count) in enumerate(sorted(held.items()))
+        for (name, zone), count in sorted(held.items())
         if count and (name, zone) in on_demand
     )
     complete = tuple(
@@ -145,7 +161,8 @@ def kept_mix(
     cost = sum(p.cost_microusd_per_hour for p in purchases)
     packed = PackedMix(tuple(sorted(patterns.items())), cost, 0, Certificate(0, ()))
     mix = Mix(tuple(purchases), cost, 0, Packed(packed, tuple(range(len(workloads)))))
-    return mix, decision.bound_microusd_per_hour
+    bound = proven_by(problem, decision.certificate, [workload.replicas for workload in complete])
+    return Kept(mix, bound, decision.certificate)
 
 
 def _pattern(name: str, region: str, zone: str, price: int, pods: Counter[int]) -> NodePattern:

@@ -9,8 +9,8 @@ from fractions import Fraction
 from binwright_optimizer.model import CapacityType, Catalog, Workload
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.planning.mix import Mix, with_headroom
-from binwright_optimizer.planning.rolling import Nodes, kept_mix
+from binwright_optimizer.planning.mix import with_headroom
+from binwright_optimizer.planning.rolling import Kept, Nodes, kept_mix
 from binwright_optimizer.planning.scopes import Scopes, repriced
 
 
@@ -52,13 +52,14 @@ class Shop:
             return catalog
         return repriced(catalog, question.region, self.scopes, dict(question.ppm))
 
-    def keep(self, question: Question, held: Nodes, surcharge: int, limits: SolveParams) -> tuple[Mix, int]:
+    def keep(self, question: Question, held: Nodes, surcharge: int, limits: SolveParams) -> Kept:
         """The best mix where nodes that are not held cost a surcharge, and what is proven of both."""
         listed = self.catalog(question.region, question.zone)
         workloads, priced = self.workloads(question), self.price_list(question)
-        mix, bound = kept_mix(workloads, listed, priced, held, surcharge, limits)
-        assert mix.packed is not None, "mixes that keep nodes are packed"
-        return replace(mix, packed=replace(mix.packed, places=tuple(at for at, _ in question.asked))), bound
+        found = kept_mix(workloads, listed, priced, held, surcharge, limits)
+        assert found.mix.packed is not None, "mixes that keep nodes are packed"
+        packed = replace(found.mix.packed, places=tuple(at for at, _ in question.asked))
+        return replace(found, mix=replace(found.mix, packed=packed))
 
     def workloads(self, question: Question) -> tuple[Workload, ...]:
         """The pods of a question, so large that nodes keep the forecast's headroom."""

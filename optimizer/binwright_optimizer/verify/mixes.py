@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from binwright_optimizer.model import CapacityType, Problem, Resources
+from binwright_optimizer.model import CapacityType, Certificate, Problem, Resources
 from binwright_optimizer.model.mixes import NodePattern, PackedMix
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.verify.bound import prove_bound
@@ -18,6 +18,11 @@ on the machine's speed."""
 MOST_NODES = 100_000
 """Search nodes per knapsack of a proof, about a millisecond. A plan proves tens of thousands of mixes, and
 what more nodes would gain is below a ten-thousandth of a percent of their cost."""
+
+
+def proven_by(problem: Problem, certificate: Certificate, wanted: Sequence[int]) -> int:
+    """Micro-dollars an hour that a certificate proves for so many pods of each workload, on any machine."""
+    return prove_bound(problem, certificate, wanted, time_limit_s=PROOF_S, most_nodes=MOST_NODES)
 
 
 class MixChecker:
@@ -71,14 +76,7 @@ class MixChecker:
 
     def proven_bound(self, mix: PackedMix, wanted: Sequence[int]) -> int:
         """Micro-dollars an hour that the mix's certificate proves for so many pods of each workload."""
-        return prove_bound(
-            self._problem,
-            mix.certificate,
-            wanted,
-            time_limit_s=PROOF_S,
-            most_nodes=MOST_NODES,
-            is_exchangeable=True,
-        )
+        return proven_by(self._problem, mix.certificate, wanted)
 
     def refusal(self, pattern: NodePattern) -> str:
         """Why there is no such node, or why it cannot hold its pods; empty if it can."""

@@ -6,6 +6,7 @@ out once more from the domain model, in whole numbers and fractions. What the fo
 """
 
 from binwright_optimizer.verify.plan.check import PlanFindings, verify_plan
+from binwright_optimizer.verify.plan.churn import HeldNodes
 from binwright_optimizer.verify.plan.document import UnverifiableError
 
-__all__ = ["PlanFindings", "UnverifiableError", "verify_plan"]
+__all__ = ["HeldNodes", "PlanFindings", "UnverifiableError", "verify_plan"]

@@ -2,7 +2,8 @@
 
 **Cost.** For each site (a region, or a zone of it: `places`), period, future and block of hours the mix named
 holds the pods wanted, node by node, at list prices. Where pods are split over sites, the splits keep every
-promise and quota (`split`), and the mixes hold what they say. With the units bought, every future then has
+promise and quota (`split`), and the mixes hold what they say. Nodes that an earlier plan does not have cost
+more (`churn`). With the units bought, every future then has
 one exact cost, and the objective is their risk-weighted mean (1 - a) mean + a CVaR.
 
 **Bound.** A unit of commitment c costs mu_c >= 0 in a cell (a period, future and block); where these sum to
@@ -25,6 +26,7 @@ from binwright_optimizer.model import CapacityType, Catalog, NodePool, Problem, 
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.verify.mixes import MixChecker
 from binwright_optimizer.verify.plan.accounts import Account, Bought, Usage, accounts, units_by_period
+from binwright_optimizer.verify.plan.churn import Churn, HeldNodes
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import Future, Hours, Wanted, blocks_of, futures_of, template_of
 from binwright_optimizer.verify.plan.document import (
@@ -36,9 +38,12 @@ from binwright_optimizer.verify.plan.document import (
 )
 from binwright_optimizer.verify.plan.dual_prices import affordable, are_weights, factors_of
 from binwright_optimizer.verify.plan.places import Site, is_placed_together, sold_at
+from binwright_optimizer.verify.plan.shape import wrong_shape
 from binwright_optimizer.verify.plan.statement import Recomputed, Statement
 from binwright_optimizer.verify.plan.together import Together
 
+_Answer = tuple[int, Site, AnswerRecord]
+"""Its number in the certificate, where it is, and what it says."""
 MOST_FINDINGS = 20
 """Findings after which no more are looked for."""
 
@@ -68,6 +73,7 @@ def verify_plan(
     catalogs: Mapping[str, Catalog],
     node_pools: Sequence[NodePool],
     document: Mapping[str, Any],
+    held: HeldNodes | None = None,
 ) -> PlanFindings:
     """Whether a saved plan serves the forecast at the cost it states, and its bound is proven.
 
@@ -79,14 +85,17 @@ def verify_plan(
         What nodes may be bought from.
     document
         The plan as ``binwright plan -o json`` writes it.
+    held
+        Nodes of the earlier plan that it was made from, if any.
 
     Raises
     ------
     UnverifiableError
-        If the plan has no certificate that can be read.
+        If the plan has no certificate that can be read, or counts changes to an earlier plan's nodes and that
+        plan is not given.
     """
     record = read_certificate(document)
-    return _Check(forecast, catalogs, node_pools, record).run(document)
+    return _Check(forecast, catalogs, node_pools, record, held).run(document)
 
 
 class _Check:
@@ -98,6 +107,7 @@ class _Check:
         catalogs: Mapping[str, Catalog],
         node_pools: Sequence[NodePool],
         record: CertificateRecord,
+        held: HeldNodes | None,
     ) -> None:
         self._forecast = forecast
         self._catalogs = catalogs
@@ -114,6 +124,14 @@ class _Check:
         if is_placed_together(forecast):
             self._together = Together(forecast, catalogs, node_pools, record)
         self._sites = tuple(map(Site, forecast.regions)) if self._together is None else self._together.sites
+        self._churn: Churn | None = None
+        if record.churn is not None:
+            if held is None:
+                raise UnverifiableError(
+                    "the plan counts what it costs to change an earlier plan's nodes: it is verified with "
+                    "that plan (--from)"
+                )
+            self._churn = Churn(forecast, self._instruments, self._futures, self._blocks, record.churn, held)
         self._checkers: dict[int, MixChecker] = {}
         self._proven: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
         self._findings: list[str] = []
@@ -142,6 +160,7 @@ class _Check:
             tuple(-(-cost // 1) for cost in costs),
             -(-sum((p * c for p, c in zip(chances, costs, strict=True)), Fraction(0)) // 1),
             -(-self._objective(self._costs([], lambda answer: answer.alone)) // 1),
+            self._expected_churn(chances),
             self._accounts(),
         )
         self._findings += Statement(
@@ -165,45 +184,20 @@ class _Check:
 
     def _shape(self) -> None:
         """Whether the certificate has a part for everything, and names nothing that is not there."""
-        record, forecast = self._record, self._forecast
-        n_cells = len(forecast.periods) * len(self._futures) * len(self._blocks)
-        for what, found, wanted in (
-            ("answers", len(record.answers), n_cells * len(self._sites)),
-            ("splits", len(record.splits), 0 if self._together is None else 2 * n_cells),
-            ("rows of commitment prices", len(record.prices), n_cells),
-            ("scenario weights", len(record.weights), len(self._futures)),
-            ("families of mixes", len(record.family_of_mix), len(record.mixes)),
-        ):
-            if found != wanted:
-                self._findings.append(f"the certificate has {found} {what}, the forecast wants {wanted}")
-        for row in record.prices:
-            if len(row) != len(self._instruments.all) or any(price < 0 for price in row):
-                self._findings.append("commitment prices must be at least zero, one for each commitment")
-                break
-        for instrument, bought, units in record.units:
-            if not 0 <= instrument < self._instruments.n_offered:
-                self._findings.append(f"commitment {instrument} is bought and not offered")
-            elif not 0 <= bought < len(forecast.periods) or units < 1:
-                self._findings.append(f"{units} units are bought in period {bought}")
-        if not 0 <= record.aversion <= 1 or not 0 <= record.level < 1:
-            self._findings.append("the risk measure must have an aversion in 0..1 and a level below 1")
-        for family in record.families:
-            if Site(family.region, family.zone) not in self._sites:
-                self._findings.append(f"{family.zone or family.region} is no site of the forecast")
-            if any(at >= len(forecast.workloads) for at in family.workloads):
-                self._findings.append("a family names a workload that the forecast does not have")
-            if len(set(family.workloads)) < len(family.workloads):
-                self._findings.append("a family names a workload twice")
-            for covers, price, ppm in family.ppm:
-                if (covers, price) not in self._instruments.keys or not 0 <= ppm <= PPM:
-                    self._findings.append("a family has prices of nodes that no commitment tells apart")
-        if any(not 0 <= at < len(record.families) for at in record.family_of_mix):
-            self._findings.append("a mix is of a family that is not there")
-        for answer in record.answers:
-            for number in (answer.on_demand, answer.proof, answer.spot, answer.alone):
-                if number is not None and number >= len(record.mixes):
-                    self._findings.append(f"an answer names mix {number}, which is not there")
-                    return
+        record, n_cells = self._record, len(list(self._cells()))
+        is_split = self._together is not None
+        self._findings += wrong_shape(
+            record,
+            self._forecast,
+            self._instruments,
+            self._sites,
+            len(self._futures),
+            n_cells,
+            is_split=is_split,
+        )
+        if self._churn is not None:
+            sizes = len(record.answers), len(record.families)
+            self._findings += self._churn.wrong_shape(*sizes, is_split=is_split)
 
     def _splits(self, together: Together) -> None:
         """Whether pods are split over sites as promised."""
@@ -223,7 +217,7 @@ class _Check:
 
     def _mixes(self) -> None:
         """Whether the mixes of every block hold its pods; what their certificates prove is kept."""
-        for key, answer in zip(self._keys(), self._record.answers, strict=True):
+        for number, (key, answer) in enumerate(zip(self._keys(), self._record.answers, strict=True)):
             site, period, future, block = key
             on_demand, spot = self._pods(site, (period, future, block))
             where = f"{site.name}, {self._forecast.periods[period].name}, {self._futures[future].name}"
@@ -232,6 +226,11 @@ class _Check:
             self._holds(f"{where}, alone", site, answer.alone, on_demand, is_listed=True)
             if self._together is None:
                 self._holds(f"{where}, proof", site, answer.proof, on_demand, is_listed=False)
+            if self._churn is not None:
+                wrong = self._churn.findings(
+                    number, site, key[1:], on_demand, self._record.families, self._problem
+                )
+                self._findings += [f"{where}, proof with churn: {line}" for line in wrong]
             if len(self._findings) >= MOST_FINDINGS:
                 return
 
@@ -267,14 +266,16 @@ class _Check:
     def _checker(self, number: int) -> MixChecker:
         found = self._checkers.get(number)
         if found is None:
-            family = self._record.families[number]
-            workloads = tuple(
-                Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), 1)
-                for at in family.workloads
-            )
-            problem = Problem(workloads, self._node_pools, self._prices(family))
-            found = self._checkers[number] = MixChecker(problem)
+            found = self._checkers[number] = MixChecker(self._problem(self._record.families[number]))
         return found
+
+    def _problem(self, family: FamilyRecord) -> Problem:
+        """The packing problem of a family, one pod of each workload."""
+        workloads = tuple(
+            Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), 1)
+            for at in family.workloads
+        )
+        return Problem(workloads, self._node_pools, self._prices(family))
 
     def _prices(self, family: FamilyRecord) -> Catalog:
         """The price list of a family: on-demand prices by group, rounded down."""
@@ -299,12 +300,12 @@ class _Check:
         """Hours of a cell."""
         return Fraction(self._forecast.periods[period].hours * self._blocks[block].count, 168)
 
-    def _by_cell(self) -> dict[tuple[int, int, int], list[tuple[Site, AnswerRecord]]]:
+    def _by_cell(self) -> dict[tuple[int, int, int], list[_Answer]]:
         """Answers of each cell, period by period, future by future."""
-        found: dict[tuple[int, int, int], list[tuple[Site, AnswerRecord]]] = {}
-        for (site, *cell), answer in zip(self._keys(), self._record.answers, strict=True):
-            period, future, block = cell
-            found.setdefault((period, future, block), []).append((site, answer))
+        found: dict[tuple[int, int, int], list[_Answer]] = {}
+        for number, (key, answer) in enumerate(zip(self._keys(), self._record.answers, strict=True)):
+            site, period, future, block = key
+            found.setdefault((period, future, block), []).append((number, site, answer))
         return found
 
     def _units(self) -> list[Bought]:
@@ -316,9 +317,10 @@ class _Check:
         for cell, answers in self._by_cell().items():
             values: dict[int, int] = {}
             other = 0 if self._together is None else self._together.egress[cell]
-            for site, answer in answers:
+            for _, site, answer in answers:
                 number = which(answer)
                 if number is not None:
+                    other += self._churn_of(site, cell, number)
                     for pattern, count in self._record.mixes[number].nodes:
                         group = self._instruments.group_of[site.region, pattern.instance_type, pattern.zone]
                         amount = count * pattern.price_microusd_per_hour
@@ -327,6 +329,20 @@ class _Check:
                     other += self._record.mixes[answer.spot].cost_microusd_per_hour
             period, future, block = cell
             yield Usage(period, future, self._hours(period, block), values, other)
+
+    def _churn_of(self, site: Site, cell: tuple[int, int, int], number: int) -> int:
+        """Micro-dollars an hour for nodes of a mix that an earlier plan does not have."""
+        return 0 if self._churn is None else self._churn.hourly(site, cell, self._record.mixes[number])
+
+    def _expected_churn(self, chances: Sequence[Fraction]) -> int:
+        """Micro-dollars over the horizon for nodes that an earlier plan does not have, rounded up."""
+        total = Fraction(0)
+        for (period, future, block), answers in self._by_cell().items():
+            for _, site, answer in answers:
+                if answer.on_demand is not None:
+                    hourly = self._churn_of(site, (period, future, block), answer.on_demand)
+                    total += chances[future] * self._hours(period, block) * hourly
+        return -(-total // 1)
 
     def _costs(self, units: Sequence[Bought], which: Callable[[AnswerRecord], int | None]) -> list[Fraction]:
         """Exact cost of each future."""
@@ -370,7 +386,7 @@ class _Check:
 
     def _proven_of_all(
         self,
-        by_cell: Mapping[tuple[int, int, int], list[tuple[Site, AnswerRecord]]],
+        by_cell: Mapping[tuple[int, int, int], list[_Answer]],
         prices: Sequence[Sequence[Fraction]],
     ) -> Fraction:
         """The sum over all cells."""
@@ -388,11 +404,22 @@ class _Check:
                 }
                 total += self._together.proven(cell, ratios, weight)
                 continue
-            for site, answer in answers:
-                total += self._proven_of(site.region, answer, cell, factors, weight)
+            for number, site, answer in answers:
+                least = self._proven_on_demand(site.region, answer, cell, factors, weight)
+                if self._churn is not None:
+                    least = max(least, self._churn.least(number, site.region, cell, factors, weight))
+                total += least + self._proven_on_spot(site.region, answer, cell, weight)
         return total
 
-    def _proven_of(
+    def _proven_on_spot(
+        self, region: str, answer: AnswerRecord, cell: tuple[int, int, int], weight: Fraction
+    ) -> Fraction:
+        """What one region's pods on spot cost at least in a cell."""
+        if answer.spot is None:
+            return Fraction(0)
+        return weight * self._proven[answer.spot, tuple(sorted(self._wanted.pods(region, *cell)[1].items()))]
+
+    def _proven_on_demand(
         self,
         region: str,
         answer: AnswerRecord,
@@ -400,13 +427,10 @@ class _Check:
         factors: Mapping[int, Fraction],
         weight: Fraction,
     ) -> Fraction:
-        """What one region's pods cost at least in a cell at dual prices of commitments."""
-        on_demand, spot = self._wanted.pods(region, *cell)
-        total = Fraction(0)
-        if answer.spot is not None:
-            total += weight * self._proven[answer.spot, tuple(sorted(spot.items()))]
+        """What one region's pods on demand cost at least in a cell at dual prices of commitments."""
+        on_demand, _ = self._wanted.pods(region, *cell)
         if answer.proof is None:
-            return total
+            return Fraction(0)
         family = self._record.families[self._record.family_of_mix[answer.proof]]
         ppm = {self._instruments.keys[covers, price]: share for covers, price, share in family.ppm}
         ratio = weight
@@ -414,4 +438,4 @@ class _Check:
             own = Fraction(ppm.get(group, PPM), PPM)
             if own:
                 ratio = min(ratio, factors[group] / own)
-        return total + ratio * self._proven[answer.proof, tuple(sorted(on_demand.items()))]
+        return ratio * self._proven[answer.proof, tuple(sorted(on_demand.items()))]

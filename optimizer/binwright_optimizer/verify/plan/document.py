@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,7 +12,8 @@ from binwright_optimizer.model import CapacityType, Certificate, Split
 from binwright_optimizer.model.mixes import NodePattern, PackedMix
 from binwright_optimizer.verify.plan.split import SplitRecord
 
-FORM = 2
+FORMS = (2, 3)
+"""Versions that are read; plans of the second know no churn."""
 _MOST_DEPTH = 64
 
 
@@ -60,6 +61,25 @@ class CutRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """A proof of what nodes and changes to those held cost together, in micro-dollars an hour."""
+
+    family: int
+    surcharge: int
+    bound: int
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class ChurnRecord:
+    """What a node costs that the earlier plan does not have, and by answer the number of a proof, if any."""
+
+    microusd_per_node: int
+    proofs: tuple[KeptRecord, ...]
+    of_answers: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateRecord:
     """Everything that a certificate states."""
 
@@ -78,6 +98,7 @@ class CertificateRecord:
     answers: tuple[AnswerRecord, ...]
     splits: tuple[SplitRecord | None, ...]
     cuts: tuple[CutRecord, ...]
+    churn: ChurnRecord | None
 
 
 def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
@@ -92,11 +113,9 @@ def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
     if record is None and "total_cost_usd" not in document:
         raise UnverifiableError("is no plan of `binwright plan -o json`: total_cost_usd is missing")
     if record is None:
-        raise UnverifiableError(
-            "the plan holds no certificate: plans that keep nodes held (--churn-cost) have none"
-        )
+        raise UnverifiableError("the plan holds no certificate")
     try:
-        if record["form"] != FORM:
+        if record["form"] not in FORMS:
             raise UnverifiableError(
                 f"certificates of form {record['form']} are unknown: another version made the plan"
             )
@@ -147,6 +166,22 @@ def _read(record: Mapping[str, Any]) -> CertificateRecord:
             )
             for entry, number in zip(record["cuts"], record.get("cut_certificates", ()), strict=True)
         ),
+        _churn(record, certificates),
+    )
+
+
+def _churn(record: Mapping[str, Any], certificates: Sequence[Certificate]) -> ChurnRecord | None:
+    churn = record["churn"] if record["form"] > FORMS[0] else None
+    if churn is None:
+        return None
+    proofs = zip(churn["proofs"], record.get("churn_certificates", ()), strict=True)
+    return ChurnRecord(
+        _whole(churn["microusd_per_node"]),
+        tuple(
+            KeptRecord(_index(family), _whole(surcharge), _whole(bound), certificates[_index(number)])
+            for (family, surcharge, bound), number in proofs
+        ),
+        tuple(None if part == "-" else _index(int(part)) for part in churn["of_answers"].split()),
     )
 
 
@@ -189,6 +224,7 @@ def _certificate(record: Mapping[str, Any], depth: int) -> Certificate:
             tuple(map(int, record["pods"].split())),
             limit_prices=tuple((str(a), str(b), _whole(c)) for a, b, c in record.get("limits", ())),
             level_prices=tuple((_whole(a), _whole(b)) for a, b in record.get("levels", ())),
+            commitment_prices=tuple((str(a), _whole(b)) for a, b in record.get("commitments", ())),
         )
     return Certificate(
         bits,

@@ -32,13 +32,17 @@ _UPFRONT_HALVES = {Upfront.NONE: 0, Upfront.PARTIAL: 1, Upfront.ALL: 2}
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """Micro-dollars over the horizon: of the plan, proven, by future, expected, with nothing bought ahead."""
+    """Micro-dollars over the horizon: of the plan, proven, by future, expected, with nothing bought ahead.
+
+    ``churn`` is the expected cost of nodes that an earlier plan does not have.
+    """
 
     total: int
     bound: int
     by_future: tuple[int, ...]
     expected: int
     without_commitments: int
+    churn: int
     accounts: tuple[Account, ...]
 
 
@@ -114,7 +118,7 @@ class Statement:
             "gap": (found.total - found.bound) / found.total if found.total else 0.0,
             "expected_cost_usd": found.expected / MICRO,
             "without_commitments_usd": found.without_commitments / MICRO,
-            "churn_usd": 0.0,
+            "churn_usd": found.churn / MICRO,
             "upfront_usd": sum(self._upfront(*units) for units in self.record.units) / MICRO,
             "service_level": served / wanted if wanted else 1.0,
             "scenarios": [
