@@ -59,6 +59,12 @@ def test_pools_add_up_to_the_nodes_at_list_prices(page: str) -> None:
     assert all(re.fullmatch(r"[\d, -]+", row[3]) for row in rows[:-1] if "further" not in row[0])
 
 
+def test_demand_is_told_of_one_hour_and_not_of_every_workload_s_own(page: str) -> None:
+    """At noon 60 of api and a tenth of eight of batch, which runs at night: 60.8 pods, 30 and 0.8 vCPU."""
+    assert "<title>2027-Q1, p99: 61</title>" in page
+    assert "<title>2027-Q1, wanted p99: 31</title>" in page
+
+
 def test_charts_are_well_formed_and_inside_their_frames(page: str) -> None:
     charts = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     assert len(charts) == 4

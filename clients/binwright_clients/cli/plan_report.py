@@ -5,12 +5,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from binwright_clients.cli.plan_capacity import cpu_wanted_and_bought, pods_wanted
 from binwright_clients.cli.plan_charts import Series, bars
 from binwright_clients.cli.plan_forecast_view import (
     COMMITMENT_HEADS,
     HELD_HEADS,
     backtest_lines,
     busiest_mixes,
+    churn_text,
     commitment_rows,
     held_rows,
     plan_notes,
@@ -74,11 +76,11 @@ def plan_page(found: Plan, title: str) -> str:
         *([table(HELD_HEADS, held_rows(found.forecast))] if held_rows(found.forecast) else []),
         _use_of_commitments(found),
         "<h2>Demand and capacity</h2>",
-        bars("Pods wanted at the busiest hour, all regions", names, _demand(found), "", stacked=False),
+        bars("Pods wanted at the busiest hour, all regions", names, pods_wanted(found), "", stacked=False),
         bars(
-            "vCPU wanted at the busiest hour, and vCPU bought for it",
+            "vCPU wanted at the busiest hour, and vCPU bought in it",
             names,
-            _capacity(found),
+            cpu_wanted_and_bought(found),
             "",
             stacked=False,
         ),
@@ -109,6 +111,8 @@ def _lead(found: Plan) -> str:
         f"<strong>${usd(found.total)}</strong> {span}; {bound}.",
         f"Without commitments ${usd(found.without_commitments)}; the plan saves {percent(saving)}.",
     ]
+    if found.churn:
+        lines.append(f"{churn_text(found).capitalize()}.")
     if rule := sizing_text(found):
         lines.append(f"{escape(rule[0].upper() + rule[1:])}.")
     lines += [f"Warning: {escape(remark)}." for remark in found.warnings(today())]
@@ -159,60 +163,6 @@ def _use_of_commitments(found: Plan) -> str:
         rows.append((name, *cells))
     heads = (("Used of what is committed", False), *((p.name or f"{p.start}", True) for p in periods))
     return table(heads, rows)
-
-
-def _demand(found: Plan) -> tuple[Series, ...]:
-    forecast = found.forecast
-    return tuple(
-        Series(
-            quantile,
-            tuple(
-                float(sum(getattr(d.band, quantile) for d in forecast.demands if d.period == at))
-                for at in range(len(forecast.periods))
-            ),
-        )
-        for quantile in ("p50", "p90", "p99")
-    )
-
-
-def _capacity(found: Plan) -> tuple[Series, ...]:
-    """Requested vCPU by quantile, and what the nodes of the busiest block hold in each scenario's place."""
-    forecast = found.forecast
-    wanted = [
-        Series(
-            f"wanted {quantile}",
-            tuple(
-                sum(
-                    getattr(d.band, quantile) * forecast.workloads[d.workload].template.requests["cpu"] / 1000
-                    for d in forecast.demands
-                    if d.period == at
-                )
-                for at in range(len(forecast.periods))
-            ),
-        )
-        for quantile in ("p50", "p99")
-    ]
-    worst = len(found.scenarios) - 1
-    bought = Series(
-        f"bought in scenario {found.scenarios[worst].name}",
-        tuple(_busiest_cpu(found, at, worst) for at in range(len(forecast.periods))),
-    )
-    return (*wanted, bought)
-
-
-def _busiest_cpu(found: Plan, period: int, scenario: int) -> float:
-    """Most vCPU of the nodes of one block of hours."""
-    here = [m for m in found.mixes if (m.period, m.scenario) == (period, scenario)]
-    return max(
-        sum(
-            p.nodes * p.cpu_milli / 1000
-            for m in here
-            if m.block == block
-            for mix in (m.on_demand, m.spot)
-            for p in mix.purchases
-        )
-        for block in range(len(found.blocks))
-    )
 
 
 def _commitments(found: Plan) -> str:
