@@ -59,11 +59,10 @@ SPLIT = Certificate(
 def test_replaceable_option_no_longer_spoils_the_part_with_a_dear_node() -> None:
     """Less the 320 for being dear, ``dear`` costs 305 and holds pods worth 600: prices of pods are halved.
 
-    So it is where a limit on nodes might be what ``dear`` is bought for, unless it is known that it is not.
+    So it is where a limit on nodes might be what ``dear`` is bought for.
     """
     limited = replace(sold(), node_pools=(node_pool(max_nodes=99),))
     assert prove_bound(limited, SPLIT, (16, 1)) < 1300
-    assert prove_bound(limited, SPLIT, (16, 1), is_exchangeable=True) == 1820
     assert prove_bound(sold(), SPLIT, (16, 1)) == 1820
 
 

@@ -40,9 +40,9 @@ A certificate may split the decisions into parts, by how many of the nodes bough
 price: every decision is in one of them, so that the least bound of all parts is one for all. Only a
 part's own splits say what ``a`` and ``b`` are. In a part with at least so many dear nodes, options that are
 dear and hold little cost next to nothing, for they earn what the part pays for each such node. Where a node
-may be exchanged for any other that holds as much (``is_exchangeable``), some cheapest decision buys no option
+may be exchanged for any other that holds as much (`exchange`), some cheapest decision buys no option
 that another replaces for no more: the parts tell those decisions apart, and the options replaced are of no
-account (`exchange`).
+account.
 
 What pods are charged for their places (`charges`) is part of what is minimised. The pods of a class that are
 charged the same make a copy of the class, with a price of its own: where charges are ``ch``, non-negative
@@ -66,8 +66,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import Certificate, Problem, labels
 from binwright_optimizer.verify import device_weights
 from binwright_optimizer.verify.copies import Copies
-from binwright_optimizer.verify.exchange import is_exchangeable as nodes_are_exchangeable
-from binwright_optimizer.verify.exchange import without_replaceable
+from binwright_optimizer.verify.exchange import is_exchangeable, without_replaceable
 from binwright_optimizer.verify.knapsacks import Knapsacks, competitive
 from binwright_optimizer.verify.local_prices import (
     Group,
@@ -93,7 +92,6 @@ def prove_bound(
     *,
     time_limit_s: float = 2.0,
     most_nodes: int | None = None,
-    is_exchangeable: bool = False,
     poll: Callable[[], object] = lambda: None,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
@@ -109,13 +107,11 @@ def prove_bound(
     most_nodes
         Search nodes per knapsack after which it is bounded by its relaxation: within the time limit the
         bound then does not depend on the machine.
-    is_exchangeable
-        Known beforehand: nothing but room and admission binds pods to nodes. Else the problem tells.
     poll
         Called now and then; ends the proof if it raises.
     """
     deadline = time.monotonic() + time_limit_s
-    may_exchange = certificate.split is not None and (is_exchangeable or nodes_are_exchangeable(problem))
+    may_exchange = certificate.split is not None and is_exchangeable(problem)
     problem, certificate, placed = put_together(problem, certificate, placed)
     groups: list[Group] = []
     least_of_groups: LeastWorth | None = None
