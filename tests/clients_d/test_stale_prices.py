@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from binwright.v1 import provisioning_service_pb2
+from binwright_clients.cli import catalog as catalog_module
 from binwright_clients.cli.main import main
 from binwright_optimizer.catalog.staleness import stale_price_warnings
 from binwright_optimizer.model.decision import NodeClaim
@@ -91,6 +92,24 @@ def test_every_answer_on_old_embedded_prices_says_so(tmp_path: Path) -> None:
 def test_the_command_takes_another_limit(tmp_path: Path) -> None:
     lines = solved_warnings(tmp_path, "--max-price-age", "36500")
     assert not any("prices are up to" in line for line in lines)
+
+
+@pytest.mark.parametrize("shown", [["list", "--instance-types", "m5.large"], ["show", "m5.large"]])
+@pytest.mark.parametrize("output", ["table", "json"])
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [("2026-07-21", ["spot"]), ("2026-08-20", ["on-demand", "spot"]), ("2025-06-28", [])],
+)
+def test_price_lists_say_so_too(
+    monkeypatch: pytest.MonkeyPatch, shown: list[str], output: str, day: str, told: list[str]
+) -> None:
+    """On-demand prices of July 20, 2026, and spot prices of June 28, 2025."""
+    monkeypatch.setattr(catalog_module, "today", lambda: datetime.date.fromisoformat(day))
+    result = CliRunner().invoke(main, ["catalog", *shown, "-o", output])
+    assert result.exit_code == 0, result.output
+    where = result.stdout if output == "table" else result.stderr
+    warnings = [line for line in where.splitlines() if line.startswith("warning: ")]
+    assert [line.split()[1] for line in warnings] == told
 
 
 def test_a_client_of_the_server_sets_the_limit_in_its_request() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 from binwright.v1 import catalog_pb2, catalog_service_pb2
 from binwright_optimizer.model.gpus import canonical_gpu_models
+from binwright_optimizer.model.offerings import CapacityType, PriceSource
 
 from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.engines import open_engine
@@ -17,6 +18,7 @@ from binwright_clients.cli.output import output_option, print_message, print_tab
 from binwright_clients.cli.question import CAPACITY_TYPES, DEFAULT_CLOUD, DEFAULT_REGIONS
 from binwright_clients.cli.refresh import refresh
 from binwright_clients.cli.render.catalog import instance_type_view, instance_types_view
+from binwright_clients.cli.today import today
 
 _TYPES_FIELD = "catalog.instance_types"
 _OPTION_OF_FIELD = {
@@ -105,10 +107,12 @@ def list_types(
     found = _look_up(request, connection)
     if sort == "price":
         found.sort(key=lambda sold: (min(o.price_microusd_per_hour for o in sold.offerings), sold.name))
+    stale = _stale(found)
     if output == "table":
-        print_table(instance_types_view(found, f"{cloud} {', '.join(request.catalog.regions)}"))
+        print_table(instance_types_view(found, f"{cloud} {', '.join(request.catalog.regions)}", stale))
     else:
         print_message(catalog_service_pb2.ListInstanceTypesResponse(instance_types=found), output)
+        _warn(stale)
         if not found:
             stderr_console().print("no instance type matches", markup=False)
 
@@ -136,10 +140,32 @@ def show_type(
     if any(mark in instance_type for mark in "*?["):
         raise BadInput(f"TYPE: must be one instance type, not a glob (got {instance_type!r})")
     found = _look_up(_query(cloud, regions, (instance_type,)), connection, {_TYPES_FIELD: "TYPE"})
+    stale = _stale(found)
     if output == "table":
-        print_table(instance_type_view(found[0]))
+        print_table(instance_type_view(found[0], stale))
     else:
         print_message(found[0], output)
+        _warn(stale)
+
+
+def _stale(types: Iterable[catalog_pb2.InstanceType]) -> tuple[str, ...]:
+    """What to know about the age of the prices, as a decision that pays them would tell it."""
+    from binwright_optimizer.catalog.staleness import stale_source_warnings
+
+    sources = (
+        (
+            CapacityType.SPOT if offering.capacity_type == CapacityType.SPOT else CapacityType.ON_DEMAND,
+            PriceSource(offering.price_source.name, offering.price_source.date),
+        )
+        for sold in types
+        for offering in sold.offerings
+    )
+    return stale_source_warnings(sources, today())
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        stderr_console().print(f"warning: {line}", markup=False)
 
 
 def _gpu_names(model: str) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ ESTIMATE_MARK = "~"
 """In front of a price that is derived rather than published."""
 
 
-def instance_types_view(types: Sequence[catalog_pb2.InstanceType], title: str) -> RenderableType:
+def instance_types_view(
+    types: Sequence[catalog_pb2.InstanceType], title: str, warnings: Iterable[str] = ()
+) -> RenderableType:
     """One line per type: its size and its cheapest price of each kind."""
     if not types:
         return Text("no instance type matches")
@@ -49,10 +51,10 @@ def instance_types_view(types: Sequence[catalog_pb2.InstanceType], title: str) -
         )
     sources = (offering.price_source for sold in types for offering in sold.offerings)
     heading = Text(f"{counted(len(types), 'instance type')}, {title}", style="bold")
-    return Group(heading, "", table, "", price_notes(sources))
+    return Group(heading, "", table, "", price_notes(sources), *_warnings(warnings))
 
 
-def instance_type_view(sold: catalog_pb2.InstanceType) -> RenderableType:
+def instance_type_view(sold: catalog_pb2.InstanceType, warnings: Iterable[str] = ()) -> RenderableType:
     """Everything about one type: amounts, labels, offerings."""
     heading = Text(printable(sold.name), style="bold")
     facts = [printable(sold.cloud), printable(sold.arch) or "amd64", printable(sold.os) or "linux"]
@@ -92,7 +94,11 @@ def instance_type_view(sold: catalog_pb2.InstanceType) -> RenderableType:
     if sold.labels:
         parts += [Text("Labels", style="bold"), labels, ""]
     parts.append(price_notes(offering.price_source for offering in sold.offerings))
-    return Group(*parts)
+    return Group(*parts, *_warnings(warnings))
+
+
+def _warnings(lines: Iterable[str]) -> list[Text]:
+    return [literal(f"warning: {line}", "yellow") for line in lines]
 
 
 def price_notes(sources: Iterable[catalog_pb2.PriceSource]) -> Table:
