@@ -24,6 +24,7 @@ from binwright_clients.kubernetes.requirements import (
     read_tolerations,
     taint_messages,
 )
+from binwright_clients.kubernetes.resized import as_counted
 from binwright_clients.kubernetes.schema import (
     INTEGER,
     QUANTITIES,
@@ -53,6 +54,7 @@ _PORT = Record({"hostPort": INTEGER, "containerPort": INTEGER, "protocol": STRIN
 _CONTAINER = Record(
     {"name": STRING, "resources": _RESOURCES, "restartPolicy": STRING, "ports": ListOf(_PORT)}
 )
+_CONTAINER_STATUS = Record({"name": STRING, "resources": _RESOURCES, "allocatedResources": QUANTITIES})
 _REQUIREMENT = Record({"key": STRING, "operator": STRING, "values": ListOf(STRING)})
 _TERM = Record({"matchExpressions": ListOf(_REQUIREMENT), "matchFields": ListOf(_REQUIREMENT)})
 _NODE_AFFINITY = Record(
@@ -120,7 +122,14 @@ _POD = Record(
                 "priority": INTEGER,
             }
         ),
-        "status": Record({"phase": STRING}),
+        "status": Record(
+            {
+                "phase": STRING,
+                "conditions": ListOf(Record({"type": STRING, "reason": STRING})),
+                "containerStatuses": ListOf(_CONTAINER_STATUS),
+                "initContainerStatuses": ListOf(_CONTAINER_STATUS),
+            }
+        ),
     }
 )
 _NAMESPACE = Record({"metadata": _METADATA})
@@ -205,7 +214,7 @@ def read_pod(body: Any) -> scheduling_service_pb2.ClusterPod:
         is_daemon=_is_daemon(metadata),
         is_ending=bool(metadata.get("deletionTimestamp")),
         priority=_priority(spec, reader),
-        template=_template(pod, reader),
+        template=_template(as_counted(pod), reader),
     )
 
 

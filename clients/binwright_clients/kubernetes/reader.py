@@ -25,6 +25,7 @@ from binwright_clients.kubernetes.overlays import add_node_overlay
 from binwright_clients.kubernetes.own_kinds import add_reservation, add_savings_plan, set_policies
 from binwright_clients.kubernetes.ownership import Ownership
 from binwright_clients.kubernetes.pods import Known, Priorities, read_pod_template
+from binwright_clients.kubernetes.resized import as_counted
 from binwright_clients.kubernetes.schema import MissingClientError, check, shown
 from binwright_clients.kubernetes.slices import DeviceSlices
 from binwright_clients.kubernetes.storage import Storage
@@ -220,7 +221,7 @@ class ManifestReader:
             return
         before = len(self._assembly.problems)
         quiet = dataclasses.replace(pod, is_quiet=True)
-        template = read_pod_template(pod.body, quiet, "", known)
+        template = read_pod_template(as_counted(pod.body), quiet, "", known)
         gang = gangs.join(quiet, pod.body, Annotations(quiet, pod.body, ""), 1)
         if len(self._assembly.problems) == before:
             running.add(pod, template, gang)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from binwright_clients.cluster.api import Json
+from binwright_clients.kubernetes.resized import resize_told
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -55,6 +56,8 @@ def trimmed(item: Json) -> Json:
     status = item.get("status")
     if isinstance(status, dict) and kind in _KEPT_STATUS:
         kept["status"] = {key: value for key, value in status.items() if key in _KEPT_STATUS[kind]}
+        if kind == "Pod":
+            kept["status"] |= resize_told(item)
     return kept
 
 
