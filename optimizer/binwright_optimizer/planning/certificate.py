@@ -50,7 +50,7 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
             {
                 "region": region,
                 "zone": zone,
-                "ppm": [[sorted(evidence.groups[g][0]), evidence.groups[g][1], ppm] for g, ppm in prices],
+                "ppm": _prices(evidence, prices),
                 "workloads": list(places),
             }
             for (region, zone), prices, places in table.families
@@ -62,6 +62,7 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
         ),
         "answers": answers,
         "churn": churn,
+        **_whole_prices(plan, evidence),
         "splits": splits,
         "cuts": [
             {"site": site, "kind": str(kind), "workloads": list(places)} for site, kind, places, _ in cuts
@@ -87,6 +88,23 @@ def _answer(table: _Table, mixes: BlockMix, evidence: Evidence) -> tuple[str, st
         table.number(where, (), at_list_prices(mixes.spot)),
         table.number(where, (), at_list_prices(evidence.alone[key])),
     )
+
+
+def _prices(evidence: Evidence, ppm: Sequence[tuple[int, int]]) -> list[list[Any]]:
+    """Parts of list prices: what covers a group, its price where nodes are counted, parts per million."""
+    return [[sorted(evidence.groups[g][0]), evidence.groups[g][1], share] for g, share in ppm]
+
+
+def _whole_prices(plan: Plan, evidence: Evidence) -> dict[str, Any]:
+    """The prices at which cells are bounded in whole nodes, and by cell which; none where all are at list."""
+    if not evidence.whole:
+        return {}
+    numbers: dict[tuple[tuple[int, int], ...], int] = {}
+    cells = sorted({(mixes.period, mixes.scenario, mixes.block) for mixes in plan.mixes})
+    own = [evidence.whole.get(cell) for cell in cells]
+    of_cells = ["-" if ppm is None else str(numbers.setdefault(ppm, len(numbers))) for ppm in own]
+    lists = [_prices(evidence, ppm) for ppm in numbers]
+    return {"whole_prices": {"lists": lists, "of_cells": " ".join(of_cells)}}
 
 
 def _churn(table: _Table, plan: Plan, evidence: Evidence) -> tuple[dict[str, Any] | None, list[Certificate]]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from binwright_optimizer.model.forecast import PPM
 from binwright_optimizer.planning.churn import ChurnProof
 from binwright_optimizer.planning.commit import Commitments, Risk, affordable, factors_at
 from binwright_optimizer.planning.ledger import Key, Ledger
@@ -38,6 +39,9 @@ class Evidence:
         For each block of which nodes and churn together prove more, that proof, and its pods by workload.
     churn_microusd
         What a node costs, once a period, that the plan held does not have.
+    whole
+        For each cell of which whole nodes at other than list prices prove most, these prices: pairs (group,
+        parts per million).
     units, weights, prices
         As in `Commitments`.
     """
@@ -46,6 +50,7 @@ class Evidence:
     alone: Mapping[Key, Mix]
     kept: Mapping[Key, tuple[ChurnProof, tuple[int, ...]]]
     churn_microusd: int
+    whole: Mapping[tuple[int, int, int], tuple[tuple[int, int], ...]]
     market: Market
     groups: Mapping[int, tuple[frozenset[int], int]]
     units: tuple[int, ...]
@@ -64,11 +69,16 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
     prices = chosen.prices or tuple(no_prices)
     proofs: dict[Key, tuple[Question, Mix]] = {}
     kept: dict[Key, tuple[ChurnProof, tuple[int, ...]]] = {}
+    whole: dict[tuple[int, int, int], tuple[tuple[int, int], ...]] = {}
     for cell, keys, mine in zip(
         cells, ledger.members().values(), affordable(cells, market, prices), strict=True
     ):
         weight = weights[cell.scenario] * Fraction(cell.hours, 168)
         factors = factors_at(market, cell, weight, mine)
+        joint = ledger.joint.get(keys[0][2:])
+        if joint is not None and joint.priced:
+            best_priced = max(joint.priced, key=lambda proof: proof.at(factors, weight))
+            whole[keys[0][2:]] = tuple((group, int(own * PPM)) for group, own in best_priced.factors.items())
         for key in keys:
             question = ledger.questions[key][0]
             if ledger.joint:
@@ -87,6 +97,7 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
         {key: ledger.known[question][0] for key, (question, _) in ledger.questions.items()},
         kept,
         ledger.churn_microusd,
+        whole,
         market,
         _groups(ledger.scopes),
         chosen.units,

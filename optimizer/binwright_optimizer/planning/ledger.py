@@ -20,7 +20,7 @@ from binwright_optimizer.planning.commit import (
 )
 from binwright_optimizer.planning.mix import Mix, Purchase
 from binwright_optimizer.planning.pace import Pace
-from binwright_optimizer.planning.programme import Block, Cell, Option, Proof
+from binwright_optimizer.planning.programme import Block, Bounding, Cell, Option, Proof
 from binwright_optimizer.planning.recombine import Piece, recombined, trimmed
 from binwright_optimizer.planning.rolling import Kept, Nodes, added
 from binwright_optimizer.planning.scopes import Scopes
@@ -49,12 +49,15 @@ class Joint:
         Micro-dollars an hour for data.
     proof, whole_bound, spot_bound
         Bounds on all sites together: two of on-demand nodes with their egress, and one of spot nodes.
+    priced
+        Further bounds of on-demand nodes, at the prices that commitments make.
     """
 
     egress: int = 0
     proof: SplitProof | None = None
     whole_bound: int = 0
     spot_bound: int = 0
+    priced: tuple[Proof, ...] = ()
 
 
 @dataclass(slots=True)
@@ -140,7 +143,9 @@ class Ledger:
                 rest = Block((Option({}, cost),), (), (), least)
             else:
                 groups = tuple(sorted({group for one in own for group in one.groups}))
-                proofs = () if joint.proof is None else (joint.proof, Proof(joint.whole_bound))
+                proofs: tuple[Bounding, ...] = ()
+                if joint.proof is not None:
+                    proofs = joint.proof, Proof(joint.whole_bound), *joint.priced
                 rest = Block((Option({}, cost + joint.egress),), proofs, groups, joint.spot_bound)
                 own = [replace(one, proofs=(), estimate=_proven(one)) for one in own]
             hours = self.periods[period].hours * self.blocks[block].hours

@@ -32,6 +32,7 @@ from binwright_optimizer.planning.ledger import Ask, Joint, Ledger
 from binwright_optimizer.planning.mix import without_giants
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.plan import BlockMix, Plan, Purchase
+from binwright_optimizer.planning.priced import sharpened
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
 from binwright_optimizer.planning.rolling import HeldPlan, Kept, Nodes
 from binwright_optimizer.planning.rounds import improve
@@ -137,6 +138,8 @@ def make_plan(
     if ledger.is_small:
         ledger.all_nodes = cache(partial(full_nodes, shop))
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
+    if spread is not None:
+        chosen = sharpened(ledger, spread, chosen)
     # The rule knows the machines of the embedded price lists only.
     rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)
     found = _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)

@@ -22,19 +22,29 @@ Key = tuple[tuple[int, int, int], CapacityType]
 
 
 def whole_cells(
-    shop: Shop, sites: Sequence[Site], wanted: Mapping[Key, shares.Question]
+    shop: Shop,
+    sites: Sequence[Site],
+    wanted: Mapping[Key, shares.Question],
+    ppm: tuple[tuple[int, int], ...] = (),
 ) -> dict[CapacityType, WholeCells[Key]]:
-    """The cells by kind of nodes; nothing is worked out yet."""
+    """The cells by kind of nodes; nothing is worked out yet.
+
+    Parameters
+    ----------
+    ppm
+        Prices of on-demand nodes, as in `Question`.
+    """
 
     def problem_of(kind: CapacityType, workloads: Sequence[int], at: int) -> Problem:
         site = sites[at]
         many = tuple((w, MANY_PODS) for w in workloads)
-        pods = shop.workloads(Question(site.region, site.zone, kind, many))
+        question = Question(site.region, site.zone, kind, many, ppm)
+        pods = shop.workloads(question)
         complete = tuple(
             replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
             for workload in pods
         )
-        return Problem(complete, (STEADY,), shop.catalog(site.region, site.zone))
+        return Problem(complete, (STEADY,), shop.price_list(question))
 
     return {
         kind: WholeCells(

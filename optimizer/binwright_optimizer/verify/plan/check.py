@@ -18,11 +18,11 @@ objective is no smaller than such a mean (Rockafellar and Uryasev 2000).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from binwright_optimizer.model import CapacityType, Catalog, NodePool, Problem, Workload
+from binwright_optimizer.model import Catalog, NodePool, Problem, Workload
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.verify.mixes import MixChecker
 from binwright_optimizer.verify.plan.accounts import Account, Bought, Usage, accounts, units_by_period
@@ -122,7 +122,7 @@ class _Check:
         self._wanted = Wanted(forecast, self._futures, self._blocks)
         self._together: Together | None = None
         if is_placed_together(forecast):
-            self._together = Together(forecast, catalogs, node_pools, record)
+            self._together = Together(forecast, catalogs, node_pools, record, self._instruments)
         self._sites = tuple(map(Site, forecast.regions)) if self._together is None else self._together.sites
         self._churn: Churn | None = None
         if record.churn is not None:
@@ -275,26 +275,9 @@ class _Check:
             Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), 1)
             for at in family.workloads
         )
-        return Problem(workloads, self._node_pools, self._prices(family))
-
-    def _prices(self, family: FamilyRecord) -> Catalog:
-        """The price list of a family: on-demand prices by group, rounded down."""
         catalog = sold_at(self._catalogs, Site(family.region, family.zone))
-        if not family.ppm:
-            return catalog
-        by_group = {self._instruments.keys[covers, price]: ppm for covers, price, ppm in family.ppm}
-        kinds = []
-        for kind in catalog.instance_types:
-            offers = []
-            for o in kind.offerings:
-                if o.capacity_type is CapacityType.ON_DEMAND:
-                    group = self._instruments.group_of[family.region, kind.name, o.zone]
-                    price = o.price_microusd_per_hour * by_group.get(group, PPM) // PPM
-                    offers.append(replace(o, price_microusd_per_hour=price))
-                else:
-                    offers.append(o)
-            kinds.append(replace(kind, offerings=tuple(offers)))
-        return Catalog(catalog.name, tuple(kinds))
+        priced = self._instruments.repriced(catalog, family.region, family.ppm)
+        return Problem(workloads, self._node_pools, priced)
 
     def _hours(self, period: int, block: int) -> Fraction:
         """Hours of a cell."""
@@ -398,11 +381,7 @@ class _Check:
                 total -= price * one.held.get(period, Fraction(0))
             factors = factors_of(self._instruments, period, weight, mine)
             if self._together is not None:
-                ratios = {
-                    region: min((factors[group] for group in groups), default=weight)
-                    for region, groups in self._instruments.region_groups.items()
-                }
-                total += self._together.proven(cell, ratios, weight)
+                total += self._together.proven(cell, factors, weight)
                 continue
             for number, site, answer in answers:
                 least = self._proven_on_demand(site.region, answer, cell, factors, weight)

@@ -9,7 +9,7 @@ some nodes, spend on all, the larger discount first; each first to groups that f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
@@ -143,6 +143,26 @@ class Instruments:
         written = self.all[instrument].written
         assert isinstance(written, (CommitmentOffer, ReservationOffer)), "only what is offered is bought"
         return written
+
+    def repriced(
+        self, catalog: Catalog, region: str, ppm: Sequence[tuple[frozenset[int], int, int]]
+    ) -> Catalog:
+        """A price list with on-demand prices at so many parts per million by group, rounded down."""
+        if not ppm:
+            return catalog
+        by_group = {self.keys[covers, price]: share for covers, price, share in ppm}
+        kinds = []
+        for kind in catalog.instance_types:
+            offers = []
+            for o in kind.offerings:
+                if o.capacity_type is CapacityType.ON_DEMAND:
+                    group = self.group_of[region, kind.name, o.zone]
+                    price = o.price_microusd_per_hour * by_group.get(group, PPM) // PPM
+                    offers.append(replace(o, price_microusd_per_hour=price))
+                else:
+                    offers.append(o)
+            kinds.append(replace(kind, offerings=tuple(offers)))
+        return Catalog(catalog.name, tuple(kinds))
 
     def paid_for(self, units: Sequence[Fraction], values: Mapping[int, int]) -> list[Fraction]:
         """On-demand micro-dollars an hour that so many units of each commitment pay for.

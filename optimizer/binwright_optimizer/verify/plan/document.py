@@ -21,19 +21,17 @@ class UnverifiableError(BinwrightError):
     """The plan has no certificate that can be read; nothing is said about the plan itself."""
 
 
+Ppm = tuple[tuple[frozenset[int], int, int], ...]
+"""Triples (instruments that cover a group of nodes, price where nodes are counted, parts per million)."""
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyRecord:
-    """Which pods mixes hold, and the prices they were chosen by.
-
-    Parameters
-    ----------
-    ppm
-        Triples (instruments that cover a group of nodes, price where nodes are counted, parts per million).
-    """
+    """Which pods mixes hold, and the prices they were chosen by."""
 
     region: str
     zone: str
-    ppm: tuple[tuple[frozenset[int], int, int], ...]
+    ppm: Ppm
     workloads: tuple[int, ...]
 
 
@@ -80,6 +78,14 @@ class ChurnRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WholePrices:
+    """Prices at which small cells are bounded in whole nodes, and for each cell the number of one, if any."""
+
+    lists: tuple[Ppm, ...]
+    of_cells: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateRecord:
     """Everything that a certificate states."""
 
@@ -99,6 +105,7 @@ class CertificateRecord:
     splits: tuple[SplitRecord | None, ...]
     cuts: tuple[CutRecord, ...]
     churn: ChurnRecord | None
+    whole_prices: WholePrices | None
 
 
 def read_certificate(document: Mapping[str, Any]) -> CertificateRecord:
@@ -145,10 +152,7 @@ def _read(record: Mapping[str, Any]) -> CertificateRecord:
             FamilyRecord(
                 str(entry["region"]),
                 str(entry["zone"]),
-                tuple(
-                    (frozenset(map(_whole, covers)), _whole(price), _whole(ppm))
-                    for covers, price, ppm in entry["ppm"]
-                ),
+                _ppm(entry["ppm"]),
                 tuple(_index(at) for at in entry["workloads"]),
             )
             for entry in record["families"]
@@ -167,7 +171,24 @@ def _read(record: Mapping[str, Any]) -> CertificateRecord:
             for entry, number in zip(record["cuts"], record.get("cut_certificates", ()), strict=True)
         ),
         _churn(record, certificates),
+        _whole_prices(record.get("whole_prices")),
     )
+
+
+def _ppm(record: Sequence[Any]) -> Ppm:
+    return tuple(
+        (frozenset(map(_whole, covers)), _whole(price), _whole(ppm)) for covers, price, ppm in record
+    )
+
+
+def _numbers(text: str) -> tuple[int | None, ...]:
+    return tuple(None if part == "-" else _index(int(part)) for part in text.split())
+
+
+def _whole_prices(record: Mapping[str, Any] | None) -> WholePrices | None:
+    if record is None:
+        return None
+    return WholePrices(tuple(map(_ppm, record["lists"])), _numbers(record["of_cells"]))
 
 
 def _churn(record: Mapping[str, Any], certificates: Sequence[Certificate]) -> ChurnRecord | None:
@@ -181,7 +202,7 @@ def _churn(record: Mapping[str, Any], certificates: Sequence[Certificate]) -> Ch
             KeptRecord(_index(family), _whole(surcharge), _whole(bound), certificates[_index(number)])
             for (family, surcharge, bound), number in proofs
         ),
-        tuple(None if part == "-" else _index(int(part)) for part in churn["of_answers"].split()),
+        _numbers(churn["of_answers"]),
     )
 
 
@@ -205,7 +226,7 @@ def _split(record: Mapping[str, Any]) -> SplitRecord:
 
 
 def _answer(text: str) -> AnswerRecord:
-    on_demand, proof, spot, alone = (None if part == "-" else _index(int(part)) for part in text.split())
+    on_demand, proof, spot, alone = _numbers(text)
     return AnswerRecord(on_demand, proof, spot, alone)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from binwright_optimizer.model.forecast import PPM, Forecast
 from binwright_optimizer.verify.plan.commitments import Instruments
-from binwright_optimizer.verify.plan.document import CertificateRecord
+from binwright_optimizer.verify.plan.document import CertificateRecord, Ppm, WholePrices
 from binwright_optimizer.verify.plan.places import Site
 
 
@@ -48,6 +48,8 @@ def wrong_shape(
     if not 0 <= record.aversion <= 1 or not 0 <= record.level < 1:
         yield "the risk measure must have an aversion in 0..1 and a level below 1"
     yield from _wrong_families(record, forecast, instruments, sites)
+    if record.whole_prices is not None:
+        yield from _wrong_prices(record.whole_prices, instruments, n_cells if is_split else 0)
     for answer in record.answers:
         for number in (answer.on_demand, answer.proof, answer.spot, answer.alone):
             if number is not None and number >= len(record.mixes):
@@ -65,8 +67,22 @@ def _wrong_families(
             yield "a family names a workload that the forecast does not have"
         if len(set(family.workloads)) < len(family.workloads):
             yield "a family names a workload twice"
-        for covers, price, ppm in family.ppm:
-            if (covers, price) not in instruments.keys or not 0 <= ppm <= PPM:
-                yield "a family has prices of nodes that no commitment tells apart"
+        if not _are_prices(family.ppm, instruments):
+            yield "a family has prices of nodes that no commitment tells apart"
     if any(not 0 <= at < len(record.families) for at in record.family_of_mix):
         yield "a mix is of a family that is not there"
+
+
+def _wrong_prices(prices: WholePrices, instruments: Instruments, n_cells: int) -> Iterator[str]:
+    """What is wrong with the price lists of cells that are bounded in whole nodes."""
+    if len(prices.of_cells) != n_cells:
+        yield f"{len(prices.of_cells)} cells have prices of whole nodes or none, {n_cells} are split"
+    if any(number is not None and number >= len(prices.lists) for number in prices.of_cells):
+        yield "a cell names prices of whole nodes that are not there"
+    if not all(_are_prices(ppm, instruments) for ppm in prices.lists):
+        yield "prices of whole nodes are of nodes that no commitment tells apart"
+
+
+def _are_prices(ppm: Ppm, instruments: Instruments) -> bool:
+    """Whether these are parts of list prices of nodes that commitments tell apart."""
+    return all((covers, price) in instruments.keys and 0 <= share <= PPM for covers, price, share in ppm)

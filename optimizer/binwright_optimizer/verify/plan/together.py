@@ -14,8 +14,9 @@ from binwright_optimizer.model.forecast import Forecast
 from binwright_optimizer.verify.bound import worth_of_pods
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.mixes import PROOF_S
+from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import template_of
-from binwright_optimizer.verify.plan.document import CertificateRecord, CutRecord
+from binwright_optimizer.verify.plan.document import CertificateRecord, CutRecord, Ppm
 from binwright_optimizer.verify.plan.places import Item, Placement, Site, is_spot, sold_at
 from binwright_optimizer.verify.plan.split import (
     CutOf,
@@ -25,8 +26,7 @@ from binwright_optimizer.verify.plan.split import (
     proven_cost,
     split_findings,
 )
-from binwright_optimizer.verify.whole_cells import WholeCells
-from binwright_optimizer.verify.whole_split import WholeItem, promise_of
+from binwright_optimizer.verify.plan.whole_bounds import WholeBounds
 
 Cell = tuple[int, int, int]
 MANY_PODS = 100_000
@@ -48,11 +48,13 @@ class Together:
         catalogs: Mapping[str, Catalog],
         node_pools: Sequence[NodePool],
         record: CertificateRecord,
+        instruments: Instruments,
     ) -> None:
         self._forecast = forecast
         self._catalogs = catalogs
         self._node_pools = tuple(node_pools)
         self._record = record
+        self._instruments = instruments
         self._placement = Placement(forecast, catalogs)
         self.sites = self._placement.sites
         self._quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
@@ -61,7 +63,7 @@ class Together:
         self._items: dict[Cell, tuple[list[Item], list[Item]]] = {}
         self._splits: dict[Cell, tuple[SplitRecord | None, SplitRecord | None]] = {}
         self.egress: dict[Cell, int] = {}
-        self._whole: list[WholeCells[Cell]] = []
+        self._whole = WholeBounds(self.sites, self._items, instruments, record.whole_prices, self._problem)
 
     def findings(self, cell: Cell, number: int, wanted: Mapping[int, int]) -> Iterator[str]:
         """What is wrong with the splits of a cell, given its pods by demand."""
@@ -117,13 +119,13 @@ class Together:
                     mine[workload] = mine.get(workload, 0) + pods
         return found
 
-    def proven(self, cell: Cell, ratios: Mapping[str, Fraction], full: Fraction) -> Fraction:
+    def proven(self, cell: Cell, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
         """What a cell costs at least, nodes and data.
 
         Parameters
         ----------
-        ratios
-            What a micro-dollar of list price costs at least for on-demand nodes of each region.
+        factors
+            What a micro-dollar of list price costs for on-demand nodes, by group.
         full
             What it costs where no commitment pays.
 
@@ -135,36 +137,24 @@ class Together:
         (on_demand, spot), splits = self._items[cell], self._splits[cell]
         total = Fraction(0)
         if splits[0] is not None:
-            ratio = {site: min(full, ratios[site.region]) for site in self.sites}
+            groups = self._instruments.region_groups
+            ratio = {
+                site: min((factors[group] for group in groups[site.region]), default=full)
+                for site in self.sites
+            }
             cuts = self._needed(splits[0])
             hourly = proven_cost(on_demand, splits[0], cuts, self._quotas, ratio, full)
             total += max(
-                hourly, min([full, *ratio.values()]) * self._in_whole_nodes(cell, is_spot_kind=False)
+                hourly,
+                min([full, *ratio.values()]) * self._whole.at_list_prices(cell, is_spot=False),
+                self._whole.at_factors(cell, factors, full),
             )
         if splits[1] is not None:
             ones = dict.fromkeys(self.sites, Fraction(1))
             cuts = self._needed(splits[1])
             hourly = proven_cost(spot, splits[1], cuts, self._quotas, ones, Fraction(1))
-            total += full * max(int(hourly), self._in_whole_nodes(cell, is_spot_kind=True))
+            total += full * max(int(hourly), self._whole.at_list_prices(cell, is_spot=True))
         return total
-
-    def _in_whole_nodes(self, cell: Cell, *, is_spot_kind: bool) -> int:
-        """What any split of a cell costs on whole nodes, micro-dollars an hour; 0 where it is too large."""
-        if not self._whole:
-            for kind in (0, 1):
-                cells = {key: tuple(map(self._whole_item, both[kind])) for key, both in self._items.items()}
-                self._whole.append(
-                    WholeCells(cells, lambda workloads, at: self._problem(workloads, self.sites[at]))
-                )
-        found = self._whole[is_spot_kind].least(cell)
-        return 0 if found is None else found.bound
-
-    def _whole_item(self, item: Item) -> WholeItem:
-        number = {site: at for at, site in enumerate(self.sites)}
-        losses = [(frozenset(number[s] for s in lost), kept) for lost, kept in item.losses.values()]
-        kept, alone = promise_of(losses)
-        egress = {number[site]: price for site, price in item.egress.items()}
-        return WholeItem(item.workload, item.pods, egress, kept, alone)
 
     def _needed(self, split: SplitRecord) -> dict[int, CutOf]:
         """The cuts that a proof uses, by number."""
@@ -175,24 +165,25 @@ class Together:
 
     def _cut(self, cut: CutRecord) -> CutOf:
         site = self.sites[cut.site]
-        problem = self._problem(cut.workloads, site)
+        problem = self._problem(cut.workloads, site, ())
         many = [MANY_PODS] * len(cut.workloads)
         worth, bits = worth_of_pods(problem, cut.certificate, many, time_limit_s=PROOF_S)
         values = (Fraction(value, 1 << bits) for value in worth)
         return CutOf(site, dict(zip(cut.workloads, values, strict=True)))
 
-    def _problem(self, workloads: Sequence[int], site: Site) -> Problem:
+    def _problem(self, workloads: Sequence[int], site: Site, ppm: Ppm) -> Problem:
         pods = tuple(
             Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), MANY_PODS)
             for at in workloads
         )
-        return Problem(pods, self._node_pools, sold_at(self._catalogs, site))
+        catalog = sold_at(self._catalogs, site)
+        return Problem(pods, self._node_pools, self._instruments.repriced(catalog, site.region, ppm))
 
     def _fit(self, workload: int, site: Site) -> bool:
         """Whether any node sold on a site holds a pod of a workload."""
         key = workload, site
         if key not in self._fits:
-            shop = market(self._problem((workload,), site))
+            shop = market(self._problem((workload,), site, ()))
             admitted = shop.is_admitted[shop.row_of, 0] if len(shop.price) else shop.row_of.astype(bool)
             self._fits[key] = bool((admitted & (shop.room >= shop.requests[0]).all(axis=1)).any())
         return self._fits[key]

@@ -1,0 +1,93 @@
+"""What small cells, whose pods are split over sites, cost at least on whole nodes: at list prices and others.
+
+At parts q_g of list prices, data in full, a cell costs A at least (`verify.whole_split`). At factors f_g, and
+W for what no commitment covers, r A is a bound for any r <= W with r q_g <= f_g. A certificate may name the q
+of each cell, for where commitments make some nodes much cheaper than others the least ratio of list prices
+proves little; whatever it names proves a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from binwright_optimizer.model import Problem
+from binwright_optimizer.model.forecast import PPM
+from binwright_optimizer.verify.plan.commitments import Instruments
+from binwright_optimizer.verify.plan.document import Ppm, WholePrices
+from binwright_optimizer.verify.plan.places import Item, Site
+from binwright_optimizer.verify.whole_cells import WholeCells
+from binwright_optimizer.verify.whole_split import WholeItem, promise_of
+
+Cell = tuple[int, int, int]
+ProblemOf = Callable[[Sequence[int], Site, Ppm], Problem]
+"""The packing problem of workloads on a site at parts of list prices."""
+
+
+@dataclass(slots=True)
+class WholeBounds:
+    """Bounds in whole nodes of the cells of a plan.
+
+    Parameters
+    ----------
+    items
+        Of each cell those on demand and those on spot.
+    """
+
+    sites: Sequence[Site]
+    items: Mapping[Cell, tuple[Sequence[Item], Sequence[Item]]]
+    instruments: Instruments
+    prices: WholePrices | None
+    problem_of: ProblemOf
+    _listed: dict[bool, WholeCells[Cell]] = field(default_factory=dict)
+    _priced: dict[int, WholeCells[Cell]] = field(default_factory=dict)
+
+    def at_list_prices(self, cell: Cell, *, is_spot: bool) -> int:
+        """What any split of a cell costs, micro-dollars an hour; 0 where it is too large."""
+        if is_spot not in self._listed:
+            self._listed[is_spot] = self._cells(list(self.items), is_spot, ())
+        found = self._listed[is_spot].least(cell)
+        return 0 if found is None else found.bound
+
+    def at_factors(self, cell: Cell, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
+        """What a cell's pods on demand cost at least by the prices that the certificate names; else 0.
+
+        Parameters
+        ----------
+        factors
+            Of on-demand nodes, by group.
+        """
+        number = self._list_of(cell)
+        if self.prices is None or number is None:
+            return Fraction(0)
+        ppm = self.prices.lists[number]
+        if number not in self._priced:
+            mine = [other for other in self.items if self._list_of(other) == number]
+            self._priced[number] = self._cells(mine, False, ppm)
+        found = self._priced[number].least(cell)
+        if found is None:
+            return Fraction(0)
+        share = {self.instruments.keys[covers, price]: part for covers, price, part in ppm}
+        ratio = full
+        for region in {site.region for site in self.sites}:
+            for group in self.instruments.region_groups[region]:
+                own = Fraction(share.get(group, PPM), PPM)
+                if own:
+                    ratio = min(ratio, factors[group] / own)
+        return ratio * found.bound
+
+    def _list_of(self, cell: Cell) -> int | None:
+        """The number of the price list that the certificate names for a cell."""
+        return None if self.prices is None else self.prices.of_cells[sorted(self.items).index(cell)]
+
+    def _cells(self, cells: Sequence[Cell], is_spot: bool, ppm: Ppm) -> WholeCells[Cell]:
+        items = {cell: tuple(map(self._item, self.items[cell][is_spot])) for cell in cells}
+        return WholeCells(items, lambda workloads, at: self.problem_of(workloads, self.sites[at], ppm))
+
+    def _item(self, item: Item) -> WholeItem:
+        number = {site: at for at, site in enumerate(self.sites)}
+        losses = [(frozenset(number[s] for s in lost), kept) for lost, kept in item.losses.values()]
+        kept, alone = promise_of(losses)
+        egress = {number[site]: price for site, price in item.egress.items()}
+        return WholeItem(item.workload, item.pods, egress, kept, alone)
