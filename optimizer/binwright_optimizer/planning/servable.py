@@ -91,8 +91,9 @@ def _unserved(
     demand = forecast.demands[number]
     workload, period = forecast.workloads[demand.workload], forecast.periods[demand.period]
     path = f"workloads[{demand.workload}].template"
+    verb = "is" if demand.band.p50 == demand.band.p99 == 1 else "are"
     wanted = (
-        f"{band_text(demand.band)} of {workload.name} are wanted in {demand.region} "
+        f"{band_text(demand.band)} of {workload.name} {verb} wanted in {demand.region} "
         f"in {period.name or period.start}"
     )
     where = " or ".join(regions)
@@ -128,9 +129,11 @@ def band_text(band: Band) -> str:
     Examples
     --------
     >>> band_text(Band(3, 4, 9)), band_text(Band.exactly(1))
-    ('3 to 9 pods', '1 pods')
+    ('3 to 9 pods', '1 pod')
     """
-    return f"{band.p50} pods" if band.is_certain else f"{band.p50} to {band.p99} pods"
+    if band.is_certain:
+        return f"{band.p50} pod" if band.p50 == 1 else f"{band.p50} pods"
+    return f"{band.p50} to {band.p99} pods"
 
 
 def unfit_sites(
