@@ -23,6 +23,8 @@ from binwright_clients.extender.permissions import extender_permissions
 DEFAULT_SERVER = "127.0.0.1:50051"
 BUDGET_S = 4.0
 
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (refused in a URL, not listened on)
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -140,6 +142,8 @@ def extender(
         print_yaml(*extender_permissions(binds=bind))
         return
     if print_config:
+        if url is None and (host in _EVERY_ADDRESS or port == 0):
+            raise BadInput(f"--url: is needed with --address {listen}, which leads nobody to the webhook")
         address = url or f"{'https' if http_cert else 'http'}://{listen}"
         _print_config(address, url_ca, url_cert, url_key, bind, scheduler_kubeconfig)
         return
