@@ -79,6 +79,14 @@ def test_kubelets_ask_the_webhook_what_it_answers() -> None:
     ]
 
 
+def test_kubelets_ask_the_controller_where_it_listens() -> None:
+    template = (CHART / "templates" / "controller.yaml").read_text()
+    (port,) = re.findall(r"--health-address=0\.0\.0\.0:(\d+)", template)
+    assert f"{{name: health, containerPort: {port}}}" in template
+    asked = re.findall(r"(\w+)Probe:\n *httpGet: \{path: (\S+), port: (\w+)\}", template)
+    assert asked == [("readiness", "/readyz", "health"), ("liveness", "/healthz", "health")]
+
+
 def test_the_port_of_the_server_says_whether_its_http2_is_in_tls() -> None:
     """Gateways that believed h2c would speak plain text to a server with certificates."""
     template = (CHART / "templates" / "server.yaml").read_text()

@@ -24,9 +24,10 @@ from binwright_clients.cli.failures import BadInput, Failure
 from binwright_clients.cli.output import output_option, print_yaml
 from binwright_clients.cli.question import ANY_CAPACITY_TYPE, CAPACITY_TYPES, build_question, check_catalog
 from binwright_clients.cli.render.text import printable
-from binwright_clients.cli.values import DURATION, RATIO
+from binwright_clients.cli.values import DURATION, RATIO, host_and_port
 from binwright_clients.cluster.api import Json
 from binwright_clients.cluster.errors import ClusterError
+from binwright_clients.controller.health import STALLED_S
 from binwright_clients.controller.permissions import controller_permissions
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.controller.run import Settings, run_controller
@@ -80,6 +81,11 @@ from binwright_clients.sources import Source
     help="Instance types a NodeClaim may name, the chosen one first.",
 )
 @click.option("--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="Where the Lease lies.")
+@click.option(
+    "--health-address",
+    metavar="HOST:PORT",
+    help="Where kubelets ask for /healthz (its loop goes round) and /readyz (the cluster is listed).",
+)
 @click.option("--print-rbac", is_flag=True, help="Print the permissions the controller needs, and end.")
 @server_options
 @output_option()
@@ -98,6 +104,7 @@ def controller(
     batch_max: float,
     alternatives: int,
     namespace: str,
+    health_address: str | None,
     print_rbac: bool,
     connection: Connection | None,
     output: str,
@@ -114,6 +121,7 @@ def controller(
         print_yaml(*controller_permissions(namespace))
         return
     check_catalog(catalog)
+    health = host_and_port(health_address, "--health-address") if health_address is not None else None
     stop = threading.Event()
     record = _recorder(output)
     noted: set[str] = set()
@@ -148,6 +156,8 @@ def controller(
         identity=f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}",
         idle_s=batch_idle,
         max_s=batch_max,
+        health=health,
+        stalled_s=STALLED_S + deadline,
     )
     api = open_api(kubeconfig, context)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,7 +15,7 @@ from binwright_clients.cli.connection import Connection, server_options
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.failures import BadInput
 from binwright_clients.cli.output import print_yaml
-from binwright_clients.cli.values import FiniteRange
+from binwright_clients.cli.values import FiniteRange, host_and_port
 from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.extender.certificates import WebhookCertificates
 from binwright_clients.extender.permissions import extender_permissions
@@ -125,7 +125,7 @@ def extender(
     "ignorable: true", as --print-config writes it, kube-scheduler goes on without. GET /healthz says that
     the webhook is alive, /readyz that the cluster is listed (--watch) and that the server answers.
     """
-    host, port = _host_and_port(listen)
+    host, port = host_and_port(listen, "--address")
     if (http_cert is None) != (http_key is None):
         raise click.UsageError("--http-cert and --http-key go together.")
     if http_client_ca and http_cert is None:
@@ -209,10 +209,3 @@ def _print_config(
         kubeconfig=SCHEDULER_KUBECONFIG if kubeconfig is None else kubeconfig,
     )
     print_yaml(configuration)
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
-        raise BadInput(f"--address: must be HOST:PORT or [IPV6]:PORT (got {address!r})")
-    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -11,6 +11,8 @@ from typing import Any
 import click
 from binwright_optimizer.model.quantity import parse_price
 
+from binwright_clients.cli.failures import BadInput
+
 _DURATION = re.compile(r"^(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)?$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -111,3 +113,15 @@ class _Price(click.ParamType[int]):
 DURATION = _Parsed("duration", parse_duration)
 RATIO = _Parsed("ratio", parse_ratio)
 PRICE = _Price()
+
+
+def host_and_port(address: str, option: str) -> tuple[str, int]:
+    """Host and port of an address to listen on; raises BadInput, which names the option.
+
+    >>> host_and_port("[::1]:8081", "--address")
+    ('::1', 8081)
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
+        raise BadInput(f"{option}: must be HOST:PORT or [IPV6]:PORT (got {address!r})")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -91,6 +91,11 @@ class ClusterCache:
         for cache in self._caches:
             cache.stop()
 
+    def unlisted(self) -> tuple[str, ...]:
+        """Kinds that are not known at the moment."""
+        with self.changed:
+            return tuple(cache.kind.resource for cache in self._caches if not cache.is_synced)
+
     def objects(self, timeout_s: float = SYNC_S) -> tuple[Json, ...]:
         """All objects, as far as the watches have told.
 

@@ -25,10 +25,12 @@ from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from binwright_clients.controller.cycle import Cycle, Planner
 from binwright_clients.controller.feed import PendingFeed
+from binwright_clients.controller.health import STALLED_S, HealthPort, Heartbeat
 from binwright_clients.controller.leader import Election, LeaderThread
 from binwright_clients.controller.nomination import Patience
 from binwright_clients.controller.reports import Reports
 from binwright_clients.controller.window import Window
+from binwright_clients.errors import InputError
 
 TICK_S = 0.2
 """How finely the window's times are kept."""
@@ -49,6 +51,10 @@ class Settings:
         Of the Lease.
     identity
         Name of this process in the Lease and in events.
+    health
+        Host and port for the probes of kubelets; None for none.
+    stalled_s
+        A round that takes longer hangs.
     """
 
     apply: bool
@@ -57,6 +63,8 @@ class Settings:
     idle_s: float = 1.0
     max_s: float = 10.0
     patience: Patience = Patience()
+    health: tuple[str, int] | None = None
+    stalled_s: float = STALLED_S
 
 
 def run_controller(
@@ -74,6 +82,11 @@ def run_controller(
     ----------
     record
         Takes one mapping for each step, from any thread.
+
+    Raises
+    ------
+    InputError
+        If the address for probes cannot be listened on.
     """
 
     def failed(error: Exception) -> None:
@@ -104,18 +117,39 @@ def run_controller(
         window=Window(settings.idle_s, settings.max_s),
         patience=settings.patience,
     )
+    heartbeat = Heartbeat(settings.stalled_s)
+    health = _health_port(settings, heartbeat, cache) if settings.health is not None else None
     record({"event": "start", "reason": _start_line(api, settings)})
+    if health is not None:
+        health.start()
     feed.start()
     cache.start()
     if settings.apply:
         leader.start()
     try:
-        _work(cycle, stop, failed, outage, may_act=election.is_leading if settings.apply else lambda: True)
+        may_act = election.is_leading if settings.apply else lambda: True
+        _work(cycle, stop, failed, outage, may_act, heartbeat.beat)
     finally:
+        if health is not None:
+            health.close()
         feed.stop()
         cache.stop()
         if settings.apply:
             leader.stop()
+
+
+def _health_port(settings: Settings, heartbeat: Heartbeat, cache: ClusterCache) -> HealthPort:
+    def unlisted() -> str:
+        kinds = cache.unlisted()
+        return f"the cluster's {', '.join(kinds)} are not listed" if kinds else ""
+
+    assert settings.health is not None, "asked for with an address only"
+    host, port = settings.health
+    try:
+        return HealthPort(host, port, not_alive=heartbeat.trouble, not_ready=unlisted)
+    except OSError as error:
+        told = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise InputError.of("--health-address", told) from error
 
 
 _OF_API_SERVER = (UnreachableError, UnauthorizedError, ForbiddenError)
@@ -145,9 +179,11 @@ def _work(
     failed: Callable[[Exception], None],
     outage: Outage,
     may_act: Callable[[], bool],
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     pause_s = TICK_S
     while not stop.wait(pause_s):
+        beat()
         try:
             if may_act() and cycle.tick():
                 outage.well("round")
