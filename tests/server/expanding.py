@@ -24,11 +24,13 @@ PRICED = datetime.date(2026, 7, 20)
 
 
 def chosen(request: expander_pb2.BestOptionsRequest, days_later: int = 0) -> Choice | None:
+    """What is chosen, so many days after the prices were taken."""
     question = scale_up_question_from_bytes(request.SerializeToString())
     return choose(question, solve, 5.0, Deadline(5.0), PRICED + datetime.timedelta(days_later))
 
 
 def group_of(options: Options, version: str = "1.35") -> str:
+    """The node group that is chosen."""
     choice = chosen(scale_up(options, version))
     assert choice is not None
     return choice.option.node_group

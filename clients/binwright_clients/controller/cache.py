@@ -94,7 +94,8 @@ class ClusterCache:
     def unlisted(self) -> tuple[str, ...]:
         """Kinds that are not known at the moment."""
         with self.changed:
-            return tuple(cache.kind.resource for cache in self._caches if not cache.is_synced)
+            unknown = (cache.kind.resource for cache in self._caches if not cache.is_synced)
+            return tuple(dict.fromkeys(unknown))  # several groups have a kind of one name
 
     def objects(self, timeout_s: float = SYNC_S) -> tuple[Json, ...]:
         """All objects, as far as the watches have told.
