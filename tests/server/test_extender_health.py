@@ -8,6 +8,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from binwright_clients.cluster.errors import UnreachableError
+from binwright_clients.cluster.outage import Outage
 from binwright_clients.extender import readiness as readiness_module
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.readiness import Readiness
@@ -108,6 +110,31 @@ def test_probes_that_come_together_ask_the_server_once_and_later_ones_anew() -> 
         return [first, backend.asked]
 
     assert asyncio.run(count()) == [1, 2]
+
+
+def test_cluster_that_nobody_follows_any_more_is_told_after_a_minute() -> None:
+    """Nodes that came since would be refused; without us, kube-scheduler takes them."""
+
+    async def told(unfollowed_s: float) -> str:
+        backend = Counting()
+        backend.is_open.set()
+        return await Readiness(backend, lambda: (), lambda: unfollowed_s).missing()  # type: ignore[arg-type]
+
+    assert asyncio.run(told(60.0)) == ""
+    assert asyncio.run(told(61.0)) == "the cluster is not followed"
+
+
+def test_outage_lasts_until_every_part_is_well() -> None:
+    clock = [100.0]
+    outage = Outage(lambda _: None, lambda _: None, lambda: clock[0])
+    assert outage.lasts_s() == 0.0
+    outage.failed("pods", UnreachableError("away"))
+    clock[0] = 130.0
+    outage.failed("nodes", UnreachableError("away"))
+    outage.well("pods")
+    assert outage.lasts_s() == 30.0
+    outage.well("nodes")
+    assert outage.lasts_s() == 0.0
 
 
 def test_server_that_waits_for_a_cluster_that_we_watch_is_not_ready() -> None:

@@ -120,10 +120,10 @@ def extender(
     127.0.0.1:50051), whose scores follow the cheapest plan for the whole cluster; of the nodes that
     evictions would free, those remain where least is lost and that the plan would choose. Nodes that
     break required rules between pods, or have a host port taken, score nothing; kube-scheduler checks
-    these itself. While the
-    server restarts, calls are tried again; a call that cannot be answered in time says so, and with
-    "ignorable: true", as --print-config writes it, kube-scheduler goes on without. GET /healthz says that
-    the webhook is alive, /readyz that the cluster is listed (--watch) and that the server answers.
+    these itself. While the server restarts, calls are tried again; a call that cannot be answered in
+    time says so, and with "ignorable: true", as --print-config writes it, kube-scheduler goes on
+    without. GET /healthz says that the webhook is alive, /readyz that the cluster is listed and
+    followed (--watch) and that the server answers.
     """
     host, port = host_and_port(listen, "--address")
     if (http_cert is None) != (http_key is None):

@@ -42,6 +42,11 @@ class Outage:
             self._told = type(error)
         self._begins(error)
 
+    def lasts_s(self) -> float:
+        """How long the outage has lasted; 0 while all parts are well."""
+        with self._lock:
+            return self._clock() - self._since_s if self._failing else 0.0
+
     def well(self, part: str) -> None:
         """A part works."""
         with self._lock:

@@ -55,6 +55,8 @@ class ClusterWatch:
             lambda error: _log.warning("the cluster is not followed, trying again: %s", error),
             lambda length_s: _log.info("the cluster is followed again after %.0f s", length_s),
         )
+        self.unfollowed_s = self._outage.lasts_s
+        """For how long some of it has not been followed."""
         self._followers = [self._follower(api, kind) for kind in WATCHED_KINDS]
 
     def start(self) -> None:

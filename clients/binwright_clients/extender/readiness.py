@@ -18,6 +18,9 @@ from binwright_clients.extender.backend import Backend
 ASK_S = 2.0
 """Longest time for the server's answer to a probe."""
 
+UNFOLLOWED_S = 60.0
+"""A picture that nobody has kept current for so long misleads: nodes that came since are refused."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,11 +32,19 @@ class Readiness:
     unlisted
         Kinds of objects of the cluster that have not been listed yet; None where somebody else tells the
         server about the cluster, if anybody does: questions may bring their nodes along.
+    unfollowed_s
+        For how long the cluster has not been followed.
     """
 
-    def __init__(self, backend: Backend, unlisted: Callable[[], Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        unlisted: Callable[[], Sequence[str]] | None = None,
+        unfollowed_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._backend = backend
         self._unlisted = unlisted
+        self._unfollowed_s = unfollowed_s
         self._asking: asyncio.Task[str] | None = None
         self._told: str | None = None
 
@@ -53,6 +64,8 @@ class Readiness:
         unlisted = self._unlisted() if self._unlisted is not None else ()
         if unlisted:
             return self._telling(f"the cluster's {', '.join(unlisted)} are not listed yet")
+        if self._unfollowed_s() > UNFOLLOWED_S:
+            return self._telling("the cluster is not followed")
         failure = await self._backend.failure(ASK_S)
         if failure is None:
             return self._telling("")

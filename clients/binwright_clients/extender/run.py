@@ -70,19 +70,19 @@ async def run_extender(
         loop.add_signal_handler(number, ended.set)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(backend())
-        feed = None
+        readiness = Readiness(connection)
         if cluster is not None:
             feed = Feed(connection)
             watch = ClusterWatch(cluster, feed.put)
             watch.start()
             stack.callback(watch.close)
+            readiness = Readiness(connection, feed.unlisted, watch.unfollowed_s)
             feeding = loop.create_task(feed.run())
             # A webhook whose server hears no more of the cluster would answer from an old picture for ever.
             feeding.add_done_callback(lambda _: ended.set())
             stack.push_async_callback(_ended, feeding)
         tls = listening.tls
         is_mutual = tls is not None and tls.demands_certificate
-        readiness = Readiness(connection, feed.unlisted if feed is not None else None)
         app = Extender(connection, binder, readiness=readiness, demands_certificate=is_mutual).app()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
