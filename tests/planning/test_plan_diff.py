@@ -91,8 +91,19 @@ def test_changes_are_told_by_figure_commitment_and_type(tmp_path: Path) -> None:
     code, out, _ = run(before, after)
     assert code == 0
     assert "Reserved nodes" not in out
+    assert "total cost" in out
     assert "+168" in out
     assert "-100" in out
+
+
+def test_plans_for_other_days_or_another_cloud_are_told_first(tmp_path: Path) -> None:
+    later = plan(1000, 2) | {"cloud": "gcp"}
+    later["periods"][0] |= {"name": "2027-Q2", "start": "2027-04-01", "end": "2027-07-01"}
+    arguments = saved(tmp_path, "a.json", plan(1000, 2)), saved(tmp_path, "b.json", later)
+    days, clouds = json.loads(run(*arguments, "-o", "json")[1])["warnings"]
+    assert "for other days, 2027-01-01 to 2027-04-01 and 2027-04-01 to 2027-07-01: totals differ" in days
+    assert clouds == "the plans are for other clouds, aws and gcp"
+    assert run(*arguments)[1].startswith("warning: the plans are for other days")
 
 
 def test_equal_plans_agree(tmp_path: Path) -> None:

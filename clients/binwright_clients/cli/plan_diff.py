@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,14 @@ from rich.text import Text
 
 from binwright_clients.cli.examples import examples
 from binwright_clients.cli.output import output_option, print_table, print_yaml
-from binwright_clients.cli.plan_reference_view import plain_table
+from binwright_clients.cli.plan_reference_view import plain_table, warning_lines
 from binwright_clients.cli.render.text import literal
 from binwright_clients.forecast.saved_plan import MICRO, SavedPlan, read_plan
 
 _Key = tuple[str, ...]
 _TERM = ("start", "end", "offer", "covers")
+_NAMED = ("scenario ", "period ")
+"""What figures begin with that end in a name of the plan's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,14 @@ class PlanFigures:
 @click.argument("after", metavar="AFTER")
 @output_option()
 def diff(before: str, after: str, output: str) -> None:
-    """Compare two plans, saved with -o json: cost, commitments bought or held, and node-hours by type."""
-    old, new = figures_of(read_plan(before)), figures_of(read_plan(after))
-    document = {
+    """Compare two plans, saved with -o json: cost, commitments bought or held, and node-hours by type.
+
+    Totals of plans for other days or another cloud differ for that alone, which is said first.
+    """
+    one, other = read_plan(before), read_plan(after)
+    old, new = figures_of(one), figures_of(other)
+    document: dict[str, list[Any]] = {
+        "warnings": list(_warnings(one, other)),
         "figures": _changes(old.money, new.money, lambda key: {"figure": key}),
         "commitments_usd_per_hour": _changes(
             old.commitments, new.commitments, lambda key: dict(zip(_TERM, key, strict=True))
@@ -78,6 +86,15 @@ def diff(before: str, after: str, output: str) -> None:
         print_yaml(document)
     else:
         print_table(_view(document))
+
+
+def _warnings(before: SavedPlan, after: SavedPlan) -> Iterator[str]:
+    """Why totals cannot be compared."""
+    spans = [f"{plan.periods[0].start} to {plan.periods[-1].end}" for plan in (before, after)]
+    if spans[0] != spans[1]:
+        yield f"the plans are for other days, {spans[0]} and {spans[1]}: totals differ for that alone"
+    if before.cloud != after.cloud:
+        yield f"the plans are for other clouds, {before.cloud} and {after.cloud}"
 
 
 def figures_of(plan: SavedPlan) -> PlanFigures:
@@ -118,11 +135,11 @@ def _changes(before: dict[Any, float], after: dict[Any, float], named: Any) -> l
     return found
 
 
-def _view(document: dict[str, list[dict[str, Any]]]) -> Group:
+def _view(document: dict[str, list[Any]]) -> Group:
     if not any(document.values()):
         return Group(Text("the plans agree", style="bold"))
     pools = ("period", "region", "instance_type", "capacity_type")
-    parts: list[Text | Table] = []
+    parts: list[Text | Table] = [*warning_lines(document["warnings"])]
     for heading, rows, keys, digits in (
         ("Dollars", document["figures"], ("figure",), 0),
         ("Commitments bought or held, $/h", document["commitments_usd_per_hour"], _TERM, 2),
@@ -143,9 +160,14 @@ def _table(rows: list[dict[str, Any]], keys: tuple[str, ...], digits: int) -> Ta
     )
     for row in rows:
         table.add_row(
-            *(literal(str(row[key])) for key in keys),
+            *(literal(_readable(key, str(row[key]))) for key in keys),
             f"{row['before']:,.{digits}f}",
             f"{row['after']:,.{digits}f}",
             f"{row['change']:+,.{digits}f}",
         )
     return table
+
+
+def _readable(key: str, value: str) -> str:
+    """A value as a table shows it: figures without the underscores of their keys."""
+    return value.replace("_", " ") if key == "figure" and not value.startswith(_NAMED) else value

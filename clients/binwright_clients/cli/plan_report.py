@@ -42,7 +42,7 @@ th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(-
 td { white-space: nowrap; } td:last-child:not(.n) { white-space: normal; min-width: 10rem; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: .8rem 0; }
 svg { width: 100%; min-width: 36rem; height: auto; display: block; }
 svg text { fill: currentColor; font-size: 12px; }
 svg .grid { stroke: var(--line); }
