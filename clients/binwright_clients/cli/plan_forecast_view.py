@@ -60,8 +60,7 @@ def _summary(found: Plan) -> Text:
         (f"${usd(found.total)}", "bold"),
         f" from {periods[0].start} to {periods[-1].end}    lower bound ${usd(found.bound)}    "
         f"gap {percent(found.gap)}\n",
-        f"without commitments ${usd(found.without_commitments)}"
-        f" ({percent(_saving(found.total, found.without_commitments))} more than planned for)",
+        alone_text(found),
     )
     if found.churn:
         text.append(f"\n{churn_text(found)}")
@@ -69,6 +68,12 @@ def _summary(found: Plan) -> Text:
         text.append(f"\n{rule}")
     text.append(f"\nscenarios: {scenario_text(found)}\n{service_text(found.forecast)}")
     return text
+
+
+def alone_text(found: Plan) -> str:
+    """What the plan would cost with nothing bought ahead."""
+    saves = 1 - found.total / found.without_commitments if found.without_commitments else 0.0
+    return f"without commitments ${usd(found.without_commitments)}: the plan saves {percent(saves)}"
 
 
 def churn_text(found: Plan) -> str:
@@ -112,10 +117,6 @@ def scenario_text(found: Plan) -> str:
     marks = ((0, "cheapest"), (len(costs) // 2, "median"), (-1 - len(costs) // 20, "one in twenty above"))
     parts = [f"{name} ${usd(costs[at])}" for at, name in (*marks, (-1, "dearest"))]
     return f"{len(costs)} equally likely, {', '.join(parts)}"
-
-
-def _saving(planned: int, other: int) -> float:
-    return other / planned - 1 if planned else 0.0
 
 
 def plan_regions(found: Plan) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from binwright_clients.cli.plan_charts import Series, bars
 from binwright_clients.cli.plan_forecast_view import (
     COMMITMENT_HEADS,
     HELD_HEADS,
+    alone_text,
     backtest_lines,
     busiest_mixes,
     churn_text,
@@ -104,12 +105,11 @@ def plan_page(found: Plan, title: str) -> str:
 
 def _lead(found: Plan) -> str:
     periods = found.forecast.periods
-    saving = 1 - found.total / found.without_commitments if found.without_commitments else 0.0
     span = f"from {periods[0].start} to {periods[-1].end}"
     bound = f"no plan of this form costs less than ${usd(found.bound)} (gap {percent(found.gap)})"
     lines = [
         f"<strong>${usd(found.total)}</strong> {span}; {bound}.",
-        f"Without commitments ${usd(found.without_commitments)}; the plan saves {percent(saving)}.",
+        f"{alone_text(found).capitalize()}.",
     ]
     if found.churn:
         lines.append(f"{churn_text(found).capitalize()}.")
