@@ -135,9 +135,16 @@ def test_changes_are_doubted_with_the_earlier_plan_only(changed_plan: Rolled) ->
 
 
 def test_a_plan_over_several_places_that_counts_changed_nodes_holds(tmp_path: Path) -> None:
+    """Churn is a twentieth of its cost, and most of it is proven: no bound on nodes alone is as near."""
     found = rolled(tmp_path, spread(), places())
-    assert found.document["churn_usd"] > 0
+    document = found.document
+    assert document["churn_usd"] > 0.05 * document["total_cost_usd"]
+    assert document["lower_bound_usd"] > document["total_cost_usd"] - document["churn_usd"]
     assert found.findings() == ()
     cheaper = copy.deepcopy(found.document)
     set_in("certificate.churn.microusd_per_node", 1)(cheaper)
     assert found.findings(cheaper) != ()
+    dearer = copy.deepcopy(found.document)
+    for prices_named in dearer["certificate"]["whole_prices"]["lists"]:
+        prices_named["surcharge"] *= 3
+    assert found.findings(dearer) != ()

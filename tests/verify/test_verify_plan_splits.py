@@ -78,7 +78,7 @@ def dearer_cuts(document: Document) -> None:
 def cheaper_whole_nodes(document: Document) -> None:
     """All of them at half the price: so much less is proven."""
     for prices in document["certificate"]["whole_prices"]["lists"]:
-        for entry in prices:
+        for entry in prices["ppm"]:
             entry[2] //= 2
 
 
@@ -104,7 +104,9 @@ SPLIT_MUTATIONS: dict[str, Callable[[Document], None]] = {
     "no prices of whole nodes": set_in("certificate.whole_prices", None),
     "other prices of whole nodes": cheaper_whole_nodes,
     "prices of whole nodes that are not there": set_in("certificate.whole_prices.of_cells", "99 - -"),
-    "prices of nodes that nobody sells": set_in("certificate.whole_prices.lists.0.0.1", 7),
+    "prices of nodes that nobody sells": set_in("certificate.whole_prices.lists.0.ppm.0.1", 7),
+    "whole nodes with churn that nobody counts": set_in("certificate.whole_prices.lists.0.surcharge", 5),
+    "whole nodes that are paid to run": set_in("certificate.whole_prices.lists.0.surcharge", -5),
     "data for nothing": set_in("periods.0.paid.other_usd", 0.01),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from binwright_optimizer.model import CapacityType, Certificate
+from binwright_optimizer.model.forecast import PPM
 from binwright_optimizer.model.mixes import Packed, PackedMix
 from binwright_optimizer.planning.evidence import Evidence
 from binwright_optimizer.planning.mix import Mix
@@ -99,11 +100,16 @@ def _whole_prices(plan: Plan, evidence: Evidence) -> dict[str, Any]:
     """The prices at which cells are bounded in whole nodes, and by cell which; none where all are at list."""
     if not evidence.whole:
         return {}
-    numbers: dict[tuple[tuple[int, int], ...], int] = {}
+    numbers: dict[tuple[tuple[tuple[int, int], ...], int], int] = {}
     cells = sorted({(mixes.period, mixes.scenario, mixes.block) for mixes in plan.mixes})
-    own = [evidence.whole.get(cell) for cell in cells]
-    of_cells = ["-" if ppm is None else str(numbers.setdefault(ppm, len(numbers))) for ppm in own]
-    lists = [_prices(evidence, ppm) for ppm in numbers]
+    of_cells = []
+    for proof in map(evidence.whole.get, cells):
+        if proof is None:
+            of_cells.append("-")
+            continue
+        ppm = tuple((group, int(factor * PPM)) for group, factor in proof.factors.items())
+        of_cells.append(str(numbers.setdefault((ppm, proof.surcharge), len(numbers))))
+    lists = [{"surcharge": surcharge, "ppm": _prices(evidence, ppm)} for ppm, surcharge in numbers]
     return {"whole_prices": {"lists": lists, "of_cells": " ".join(of_cells)}}
 
 

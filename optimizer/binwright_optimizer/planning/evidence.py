@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from binwright_optimizer.model.forecast import PPM
 from binwright_optimizer.planning.churn import ChurnProof
 from binwright_optimizer.planning.commit import Commitments, Risk, affordable, factors_at
-from binwright_optimizer.planning.ledger import Key, Ledger
+from binwright_optimizer.planning.ledger import Key, Ledger, PricedProof
 from binwright_optimizer.planning.mix import Mix
 from binwright_optimizer.planning.programme import Market
 from binwright_optimizer.planning.scopes import Scopes
@@ -40,8 +39,7 @@ class Evidence:
     churn_microusd
         What a node costs, once a period, that the plan held does not have.
     whole
-        For each cell of which whole nodes at other than list prices prove most, these prices: pairs (group,
-        parts per million).
+        For each cell that whole nodes at other than list prices prove something of, the best such proof.
     units, weights, prices
         As in `Commitments`.
     """
@@ -50,7 +48,7 @@ class Evidence:
     alone: Mapping[Key, Mix]
     kept: Mapping[Key, tuple[ChurnProof, tuple[int, ...]]]
     churn_microusd: int
-    whole: Mapping[tuple[int, int, int], tuple[tuple[int, int], ...]]
+    whole: Mapping[tuple[int, int, int], PricedProof]
     market: Market
     groups: Mapping[int, tuple[frozenset[int], int]]
     units: tuple[int, ...]
@@ -69,7 +67,7 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
     prices = chosen.prices or tuple(no_prices)
     proofs: dict[Key, tuple[Question, Mix]] = {}
     kept: dict[Key, tuple[ChurnProof, tuple[int, ...]]] = {}
-    whole: dict[tuple[int, int, int], tuple[tuple[int, int], ...]] = {}
+    whole: dict[tuple[int, int, int], PricedProof] = {}
     for cell, keys, mine in zip(
         cells, ledger.members().values(), affordable(cells, market, prices), strict=True
     ):
@@ -77,8 +75,7 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
         factors = factors_at(market, cell, weight, mine)
         joint = ledger.joint.get(keys[0][2:])
         if joint is not None and joint.priced:
-            best_priced = max(joint.priced, key=lambda proof: proof.at(factors, weight))
-            whole[keys[0][2:]] = tuple((group, int(own * PPM)) for group, own in best_priced.factors.items())
+            whole[keys[0][2:]] = max(joint.priced, key=lambda proof: proof.at(factors, weight))
         for key in keys:
             question = ledger.questions[key][0]
             if ledger.joint:

@@ -40,6 +40,19 @@ Keep = Callable[[Question, Nodes, int], Kept]
 
 
 @dataclass(frozen=True, slots=True)
+class PricedProof(Proof):
+    """What any split of a cell costs at least, from whole nodes at other than list prices.
+
+    Parameters
+    ----------
+    surcharge
+        Micro-dollars an hour of each on-demand node, given back for each that the plan held has.
+    """
+
+    surcharge: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """What the sites of a cell have in common where demand is split over them.
 
@@ -50,14 +63,14 @@ class Joint:
     proof, whole_bound, spot_bound
         Bounds on all sites together: two of on-demand nodes with their egress, and one of spot nodes.
     priced
-        Further bounds of on-demand nodes, at the prices that commitments make.
+        Further bounds of on-demand nodes, at the prices that commitments and churn make.
     """
 
     egress: int = 0
     proof: SplitProof | None = None
     whole_bound: int = 0
     spot_bound: int = 0
-    priced: tuple[Proof, ...] = ()
+    priced: tuple[PricedProof, ...] = ()
 
 
 @dataclass(slots=True)

@@ -3,6 +3,9 @@
 What a cell costs at least on whole nodes (`whole`) is known at list prices first. Where commitments pay for
 some nodes only, the least ratio of prices carries it over to others badly: one cheap type makes all of it
 cheap. So once prices are chosen, the least costs of the cell are worked out again at these, and proven.
+
+Where nodes are held, each further one costs churn. Of n_j nodes of a kind and h_j held, max(0, n_j - h_j) is
+n_j - h_j at least: what whole nodes cost with a surcharge for each, less that of all held, is a bound.
 """
 
 from __future__ import annotations
@@ -21,8 +24,7 @@ from binwright_optimizer.planning.commit import (
     prove,
     relaxation,
 )
-from binwright_optimizer.planning.ledger import Ledger
-from binwright_optimizer.planning.programme import Proof
+from binwright_optimizer.planning.ledger import Ledger, PricedProof
 from binwright_optimizer.planning.spread import Spread
 from binwright_optimizer.planning.whole import whole_cells
 
@@ -30,8 +32,8 @@ MOST_CELLS = 24
 """Cells of a plan up to which all are looked at; each takes some tenths of a second at most."""
 
 CellKey = tuple[int, int, int]
-Ppm = tuple[tuple[int, int], ...]
-"""Pairs (group, parts per million of the list price) of the groups that are cheaper."""
+PriceList = tuple[tuple[tuple[int, int], ...], int]
+"""Pairs (group, parts per million of the list price) of cheaper groups; a surcharge of each node."""
 
 
 def sharpened(ledger: Ledger, spread: Spread, chosen: Commitments) -> Commitments:
@@ -53,32 +55,44 @@ def sharpened(ledger: Ledger, spread: Spread, chosen: Commitments) -> Commitment
 
 def _learn(ledger: Ledger, spread: Spread, weights: tuple[Fraction, ...], prices: Prices) -> None:
     """Add what the cells of each different price list cost at least."""
-    cells: dict[Ppm, list[CellKey]] = {}
-    for cell, ppm in _price_lists(ledger, weights, prices):
-        cells.setdefault(ppm, []).append(cell)
+    cells: dict[PriceList, list[CellKey]] = {}
+    for cell, prices_there in _price_lists(ledger, weights, prices):
+        cells.setdefault(prices_there, []).append(cell)
     joint = dict(ledger.joint)
-    for ppm, mine in cells.items():
+    for (ppm, surcharge), mine in cells.items():
         keys = [(cell, CapacityType.ON_DEMAND) for cell in mine]
         wanted = {key: spread.wanted[key] for key in keys}
-        known = whole_cells(spread.shop, spread.sites, wanted, ppm)[CapacityType.ON_DEMAND]
+        known = whole_cells(spread.shop, spread.sites, wanted, ppm, surcharge)[CapacityType.ON_DEMAND]
         factors = {group: Fraction(share, PPM) for group, share in ppm}
         for key in keys:
             found = known.least(key)
             if found is not None:
-                own = joint[key[0]]
-                joint[key[0]] = replace(own, priced=(*own.priced, Proof(found.bound, factors)))
+                own, held = joint[key[0]], _held(ledger, key[0]) or 0
+                proof = PricedProof(max(0, found.bound - surcharge * held), factors, surcharge)
+                joint[key[0]] = replace(own, priced=(*own.priced, proof))
     ledger.joint = joint
 
 
 def _price_lists(
     ledger: Ledger, weights: tuple[Fraction, ...], prices: Prices
-) -> Iterator[tuple[CellKey, Ppm]]:
-    """The price list of each small cell where commitments make some nodes cheaper than others."""
+) -> Iterator[tuple[CellKey, PriceList]]:
+    """The price lists of each small cell: what commitments make, and the same with churn for each node."""
     market, cells = ledger.scopes.market, ledger.cells()
     for key, cell, mine in zip(ledger.members(), cells, affordable(cells, market, prices), strict=True):
         weight = weights[cell.scenario] * Fraction(cell.hours, 168)
         if not weight or not ledger.joint[key].whole_bound:
             continue
         factors = factors_at(market, cell, weight, mine)
+        ppm = tuple((g, int(f * PPM / weight)) for g, f in sorted(factors.items()) if f < weight)
         if len(set(factors.values())) > 1:
-            yield key, tuple((g, int(f * PPM / weight)) for g, f in sorted(factors.items()) if f < weight)
+            yield key, (ppm, 0)
+        if _held(ledger, key) is not None:
+            yield key, (ppm, ledger.churn_microusd // ledger.periods[cell.period].hours)
+
+
+def _held(ledger: Ledger, cell: CellKey) -> int | None:
+    """Nodes that the plan held has in a cell; None if some site of it pays no churn."""
+    nodes = [ledger.held.get(key) for key in ledger.members()[cell]]
+    if not ledger.churn_microusd or any(own is None for own in nodes):
+        return None
+    return sum(sum(own.values()) for own in nodes if own is not None)

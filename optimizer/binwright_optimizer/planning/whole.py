@@ -9,6 +9,7 @@ from functools import partial
 from binwright_optimizer.model import CapacityType, Problem
 from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_defaults
 from binwright_optimizer.planning import shares
+from binwright_optimizer.planning.churn import surcharged
 from binwright_optimizer.planning.mix import STEADY
 from binwright_optimizer.planning.sites import Item, Site
 from binwright_optimizer.planning.subproblems import Question, Shop
@@ -26,6 +27,7 @@ def whole_cells(
     sites: Sequence[Site],
     wanted: Mapping[Key, shares.Question],
     ppm: tuple[tuple[int, int], ...] = (),
+    surcharge: int = 0,
 ) -> dict[CapacityType, WholeCells[Key]]:
     """The cells by kind of nodes; nothing is worked out yet.
 
@@ -33,6 +35,8 @@ def whole_cells(
     ----------
     ppm
         Prices of on-demand nodes, as in `Question`.
+    surcharge
+        Micro-dollars an hour that each of them costs on top.
     """
 
     def problem_of(kind: CapacityType, workloads: Sequence[int], at: int) -> Problem:
@@ -44,7 +48,7 @@ def whole_cells(
             replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
             for workload in pods
         )
-        return Problem(complete, (STEADY,), shop.price_list(question))
+        return Problem(complete, (STEADY,), surcharged(shop.price_list(question), surcharge))
 
     return {
         kind: WholeCells(

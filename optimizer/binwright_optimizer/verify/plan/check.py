@@ -120,10 +120,6 @@ class _Check:
             raise UnverifiableError(f"the certificate cannot be read: {error}") from error
         self._instruments = Instruments(forecast, catalogs, charges_whole_term=record.charges_whole_term)
         self._wanted = Wanted(forecast, self._futures, self._blocks)
-        self._together: Together | None = None
-        if is_placed_together(forecast):
-            self._together = Together(forecast, catalogs, node_pools, record, self._instruments)
-        self._sites = tuple(map(Site, forecast.regions)) if self._together is None else self._together.sites
         self._churn: Churn | None = None
         if record.churn is not None:
             if held is None:
@@ -132,6 +128,10 @@ class _Check:
                     "that plan (--from)"
                 )
             self._churn = Churn(forecast, self._instruments, self._futures, self._blocks, record.churn, held)
+        self._together: Together | None = None
+        if is_placed_together(forecast):
+            self._together = Together(forecast, catalogs, node_pools, record, self._instruments, self._churn)
+        self._sites = tuple(map(Site, forecast.regions)) if self._together is None else self._together.sites
         self._checkers: dict[int, MixChecker] = {}
         self._proven: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
         self._findings: list[str] = []

@@ -64,6 +64,14 @@ class Churn:
         shares = tuple(sorted(zip(names, self.blocks[block].ppm, strict=True)))
         return self.held.get((site.region, site.zone, period, self.futures[future].name, shares))
 
+    def in_cell(self, sites: Sequence[Site], cell: Cell) -> tuple[int, Fraction] | None:
+        """Nodes held on all sites, and what a further one costs an hour; None if some site pays none."""
+        nodes = [self.nodes_held(site, cell) for site in sites]
+        if any(own is None for own in nodes):
+            return None
+        held = sum(sum(own.values()) for own in nodes if own is not None)
+        return held, Fraction(self.record.microusd_per_node, self.forecast.periods[cell[0]].hours)
+
     def hourly(self, site: Site, cell: Cell, mix: PackedMix) -> int:
         """Micro-dollars an hour for the nodes of a mix that the earlier plan does not have, rounded up."""
         held = self.nodes_held(site, cell)
@@ -156,22 +164,36 @@ class Churn:
         return ratio * found.amount
 
 
+def surcharged(catalog: Catalog, surcharge: int) -> Catalog:
+    """The price list with so much more for each on-demand node."""
+    if not surcharge:
+        return catalog
+    kinds = []
+    for kind in catalog.instance_types:
+        offers = tuple(
+            replace(o, price_microusd_per_hour=o.price_microusd_per_hour + surcharge)
+            if o.capacity_type is CapacityType.ON_DEMAND
+            else o
+            for o in kind.offerings
+        )
+        kinds.append(replace(kind, offerings=offers))
+    return Catalog(catalog.name, tuple(kinds))
+
+
 def _beside(held: Mapping[tuple[str, str], int], surcharge: int, problem: Problem) -> Problem:
     """The packing problem in which nodes held are on sale at their price, and further ones cost more."""
-    catalog = problem.catalog
-    kinds, reservations = [], []
-    for kind in catalog.instance_types:
-        offers = []
-        for o in kind.offerings:
-            if o.capacity_type is not CapacityType.ON_DEMAND:
-                offers.append(o)
-                continue
-            price, count = o.price_microusd_per_hour, held.get((kind.name, o.zone), 0)
-            offers.append(replace(o, price_microusd_per_hour=price + surcharge))
-            if count:
-                name = f"{kind.name}/{o.zone}"
-                reservations.append(
-                    Reservation(name, kind.name, o.region, count, o.zone, CapacityType.ON_DEMAND, price)
-                )
-        kinds.append(replace(kind, offerings=tuple(offers)))
-    return replace(problem, catalog=Catalog(catalog.name, tuple(kinds)), reservations=tuple(reservations))
+    reservations = tuple(
+        Reservation(
+            f"{kind.name}/{o.zone}",
+            kind.name,
+            o.region,
+            held[kind.name, o.zone],
+            o.zone,
+            CapacityType.ON_DEMAND,
+            o.price_microusd_per_hour,
+        )
+        for kind in problem.catalog.instance_types
+        for o in kind.offerings
+        if o.capacity_type is CapacityType.ON_DEMAND and held.get((kind.name, o.zone))
+    )
+    return replace(problem, catalog=surcharged(problem.catalog, surcharge), reservations=reservations)

@@ -78,10 +78,18 @@ class ChurnRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeList:
+    """Parts of list prices, and micro-dollars an hour that each on-demand node costs on top."""
+
+    ppm: Ppm
+    surcharge: int
+
+
+@dataclass(frozen=True, slots=True)
 class WholePrices:
     """Prices at which small cells are bounded in whole nodes, and for each cell the number of one, if any."""
 
-    lists: tuple[Ppm, ...]
+    lists: tuple[WholeList, ...]
     of_cells: tuple[int | None, ...]
 
 
@@ -188,7 +196,8 @@ def _numbers(text: str) -> tuple[int | None, ...]:
 def _whole_prices(record: Mapping[str, Any] | None) -> WholePrices | None:
     if record is None:
         return None
-    return WholePrices(tuple(map(_ppm, record["lists"])), _numbers(record["of_cells"]))
+    lists = (WholeList(_ppm(entry["ppm"]), _whole(entry["surcharge"])) for entry in record["lists"])
+    return WholePrices(tuple(lists), _numbers(record["of_cells"]))
 
 
 def _churn(record: Mapping[str, Any], certificates: Sequence[Certificate]) -> ChurnRecord | None:

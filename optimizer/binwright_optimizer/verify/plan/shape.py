@@ -79,8 +79,10 @@ def _wrong_prices(prices: WholePrices, instruments: Instruments, n_cells: int) -
         yield f"{len(prices.of_cells)} cells have prices of whole nodes or none, {n_cells} are split"
     if any(number is not None and number >= len(prices.lists) for number in prices.of_cells):
         yield "a cell names prices of whole nodes that are not there"
-    if not all(_are_prices(ppm, instruments) for ppm in prices.lists):
+    if not all(_are_prices(one.ppm, instruments) for one in prices.lists):
         yield "prices of whole nodes are of nodes that no commitment tells apart"
+    if any(one.surcharge < 0 for one in prices.lists):
+        yield "a surcharge of whole nodes is below zero"
 
 
 def _are_prices(ppm: Ppm, instruments: Instruments) -> bool:

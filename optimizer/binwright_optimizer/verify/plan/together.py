@@ -14,9 +14,10 @@ from binwright_optimizer.model.forecast import Forecast
 from binwright_optimizer.verify.bound import worth_of_pods
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.mixes import PROOF_S
+from binwright_optimizer.verify.plan.churn import Churn, surcharged
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import template_of
-from binwright_optimizer.verify.plan.document import CertificateRecord, CutRecord, Ppm
+from binwright_optimizer.verify.plan.document import CertificateRecord, CutRecord, WholeList
 from binwright_optimizer.verify.plan.places import Item, Placement, Site, is_spot, sold_at
 from binwright_optimizer.verify.plan.split import (
     CutOf,
@@ -29,6 +30,7 @@ from binwright_optimizer.verify.plan.split import (
 from binwright_optimizer.verify.plan.whole_bounds import WholeBounds
 
 Cell = tuple[int, int, int]
+LISTED = WholeList((), 0)
 MANY_PODS = 100_000
 """More pods than any node holds, so that a cut holds for any number of them."""
 
@@ -49,6 +51,7 @@ class Together:
         node_pools: Sequence[NodePool],
         record: CertificateRecord,
         instruments: Instruments,
+        churn: Churn | None,
     ) -> None:
         self._forecast = forecast
         self._catalogs = catalogs
@@ -63,7 +66,14 @@ class Together:
         self._items: dict[Cell, tuple[list[Item], list[Item]]] = {}
         self._splits: dict[Cell, tuple[SplitRecord | None, SplitRecord | None]] = {}
         self.egress: dict[Cell, int] = {}
-        self._whole = WholeBounds(self.sites, self._items, instruments, record.whole_prices, self._problem)
+        self._whole = WholeBounds(
+            self.sites,
+            self._items,
+            instruments,
+            record.whole_prices,
+            self._problem,
+            lambda cell: None if churn is None else churn.in_cell(self.sites, cell),
+        )
 
     def findings(self, cell: Cell, number: int, wanted: Mapping[int, int]) -> Iterator[str]:
         """What is wrong with the splits of a cell, given its pods by demand."""
@@ -165,25 +175,26 @@ class Together:
 
     def _cut(self, cut: CutRecord) -> CutOf:
         site = self.sites[cut.site]
-        problem = self._problem(cut.workloads, site, ())
+        problem = self._problem(cut.workloads, site, LISTED)
         many = [MANY_PODS] * len(cut.workloads)
         worth, bits = worth_of_pods(problem, cut.certificate, many, time_limit_s=PROOF_S)
         values = (Fraction(value, 1 << bits) for value in worth)
         return CutOf(site, dict(zip(cut.workloads, values, strict=True)))
 
-    def _problem(self, workloads: Sequence[int], site: Site, ppm: Ppm) -> Problem:
+    def _problem(self, workloads: Sequence[int], site: Site, prices: WholeList) -> Problem:
         pods = tuple(
             Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), MANY_PODS)
             for at in workloads
         )
         catalog = sold_at(self._catalogs, site)
-        return Problem(pods, self._node_pools, self._instruments.repriced(catalog, site.region, ppm))
+        priced = self._instruments.repriced(catalog, site.region, prices.ppm)
+        return Problem(pods, self._node_pools, surcharged(priced, prices.surcharge))
 
     def _fit(self, workload: int, site: Site) -> bool:
         """Whether any node sold on a site holds a pod of a workload."""
         key = workload, site
         if key not in self._fits:
-            shop = market(self._problem((workload,), site, ()))
+            shop = market(self._problem((workload,), site, LISTED))
             admitted = shop.is_admitted[shop.row_of, 0] if len(shop.price) else shop.row_of.astype(bool)
             self._fits[key] = bool((admitted & (shop.room >= shop.requests[0]).all(axis=1)).any())
         return self._fits[key]

@@ -4,6 +4,10 @@ At parts q_g of list prices, data in full, a cell costs A at least (`verify.whol
 W for what no commitment covers, r A is a bound for any r <= W with r q_g <= f_g. A certificate may name the q
 of each cell, for where commitments make some nodes much cheaper than others the least ratio of list prices
 proves little; whatever it names proves a bound.
+
+It may name a surcharge s for each on-demand node as well, where all sites pay churn of k an hour for each
+node beyond those held: max(0, n - h) is n - h at least, so that A - s H bounds nodes and churn, H all nodes
+held, and r s <= k W.
 """
 
 from __future__ import annotations
@@ -15,14 +19,14 @@ from fractions import Fraction
 from binwright_optimizer.model import Problem
 from binwright_optimizer.model.forecast import PPM
 from binwright_optimizer.verify.plan.commitments import Instruments
-from binwright_optimizer.verify.plan.document import Ppm, WholePrices
+from binwright_optimizer.verify.plan.document import WholeList, WholePrices
 from binwright_optimizer.verify.plan.places import Item, Site
 from binwright_optimizer.verify.whole_cells import WholeCells
 from binwright_optimizer.verify.whole_split import WholeItem, promise_of
 
 Cell = tuple[int, int, int]
-ProblemOf = Callable[[Sequence[int], Site, Ppm], Problem]
-"""The packing problem of workloads on a site at parts of list prices."""
+ProblemOf = Callable[[Sequence[int], Site, WholeList], Problem]
+"""The packing problem of workloads on a site at parts of list prices and with a surcharge."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,8 @@ class WholeBounds:
     ----------
     items
         Of each cell those on demand and those on spot.
+    churn
+        Nodes held in a cell, and what each further one costs an hour.
     """
 
     sites: Sequence[Site]
@@ -40,13 +46,14 @@ class WholeBounds:
     instruments: Instruments
     prices: WholePrices | None
     problem_of: ProblemOf
+    churn: Callable[[Cell], tuple[int, Fraction] | None]
     _listed: dict[bool, WholeCells[Cell]] = field(default_factory=dict)
     _priced: dict[int, WholeCells[Cell]] = field(default_factory=dict)
 
     def at_list_prices(self, cell: Cell, *, is_spot: bool) -> int:
         """What any split of a cell costs, micro-dollars an hour; 0 where it is too large."""
         if is_spot not in self._listed:
-            self._listed[is_spot] = self._cells(list(self.items), is_spot, ())
+            self._listed[is_spot] = self._cells(list(self.items), is_spot, WholeList((), 0))
         found = self._listed[is_spot].least(cell)
         return 0 if found is None else found.bound
 
@@ -61,29 +68,35 @@ class WholeBounds:
         number = self._list_of(cell)
         if self.prices is None or number is None:
             return Fraction(0)
-        ppm = self.prices.lists[number]
+        asked = self.prices.lists[number]
         if number not in self._priced:
             mine = [other for other in self.items if self._list_of(other) == number]
-            self._priced[number] = self._cells(mine, False, ppm)
+            self._priced[number] = self._cells(mine, False, asked)
         found = self._priced[number].least(cell)
         if found is None:
             return Fraction(0)
-        share = {self.instruments.keys[covers, price]: part for covers, price, part in ppm}
-        ratio = full
+        ratio, given_back = full, 0
+        if asked.surcharge:
+            paid = self.churn(cell)
+            if paid is None:
+                return Fraction(0)
+            ratio = min(ratio, full * paid[1] / asked.surcharge)
+            given_back = asked.surcharge * paid[0]
+        share = {self.instruments.keys[covers, price]: part for covers, price, part in asked.ppm}
         for region in {site.region for site in self.sites}:
             for group in self.instruments.region_groups[region]:
                 own = Fraction(share.get(group, PPM), PPM)
                 if own:
                     ratio = min(ratio, factors[group] / own)
-        return ratio * found.bound
+        return ratio * max(0, found.bound - given_back)
 
     def _list_of(self, cell: Cell) -> int | None:
         """The number of the price list that the certificate names for a cell."""
         return None if self.prices is None else self.prices.of_cells[sorted(self.items).index(cell)]
 
-    def _cells(self, cells: Sequence[Cell], is_spot: bool, ppm: Ppm) -> WholeCells[Cell]:
+    def _cells(self, cells: Sequence[Cell], is_spot: bool, asked: WholeList) -> WholeCells[Cell]:
         items = {cell: tuple(map(self._item, self.items[cell][is_spot])) for cell in cells}
-        return WholeCells(items, lambda workloads, at: self.problem_of(workloads, self.sites[at], ppm))
+        return WholeCells(items, lambda workloads, at: self.problem_of(workloads, self.sites[at], asked))
 
     def _item(self, item: Item) -> WholeItem:
         number = {site: at for at, site in enumerate(self.sites)}
