@@ -139,7 +139,7 @@ def make_plan(
         ledger.all_nodes = cache(partial(full_nodes, shop))
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
     if spread is not None:
-        chosen = sharpened(ledger, spread, chosen)
+        chosen = sharpened(ledger, spread, chosen, pace)
     # The rule knows the machines of the embedded price lists only.
     rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)
     found = _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)

@@ -10,7 +10,7 @@ n_j - h_j at least: what whole nodes cost with a surcharge for each, less that o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -25,8 +25,10 @@ from binwright_optimizer.planning.commit import (
     relaxation,
 )
 from binwright_optimizer.planning.ledger import Ledger, PricedProof
+from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.spread import Spread
 from binwright_optimizer.planning.whole import whole_cells
+from binwright_optimizer.verify.whole_split import LeastSplit
 
 MOST_CELLS = 24
 """Cells of a plan up to which all are looked at; each takes some tenths of a second at most."""
@@ -36,40 +38,48 @@ PriceList = tuple[tuple[tuple[int, int], ...], int]
 """Pairs (group, parts per million of the list price) of cheaper groups; a surcharge of each node."""
 
 
-def sharpened(ledger: Ledger, spread: Spread, chosen: Commitments) -> Commitments:
+def sharpened(ledger: Ledger, spread: Spread, chosen: Commitments, pace: Pace) -> Commitments:
     """The same choice with the prices that prove most; what whole nodes prove at them is learnt.
 
-    Beside the prices known, which may suit weaker proofs, those of the relaxation are tried.
+    Beside the prices known, which may suit weaker proofs, those of the relaxation are tried. Cells that there
+    is no time for keep what they have.
     """
     small = [cell for cell, joint in ledger.joint.items() if joint.whole_bound]
     if not chosen.prices or not 0 < len(small) <= MOST_CELLS:
         return chosen
     market, weights = ledger.scopes.market, chosen.weights
     candidates = chosen.prices, relaxation(ledger.cells(), market, weights).prices
+    known: dict[object, LeastSplit | None] = {}
     for prices in dict.fromkeys(candidates):
-        _learn(ledger, spread, weights, prices)
+        _learn(ledger, spread, _price_lists(ledger, weights, prices), pace, known)
     cells = ledger.cells()
     best = max(candidates, key=lambda prices: prove(cells, market, weights, prices))
     return replace(chosen, prices=best)
 
 
-def _learn(ledger: Ledger, spread: Spread, weights: tuple[Fraction, ...], prices: Prices) -> None:
-    """Add what the cells of each different price list cost at least."""
-    cells: dict[PriceList, list[CellKey]] = {}
-    for cell, prices_there in _price_lists(ledger, weights, prices):
-        cells.setdefault(prices_there, []).append(cell)
+def _learn(
+    ledger: Ledger,
+    spread: Spread,
+    asked: Iterable[tuple[CellKey, PriceList]],
+    pace: Pace,
+    known: dict[object, LeastSplit | None],
+) -> None:
+    """Add what cells cost at least at other prices; each by itself: whoever checks one finds the same."""
     joint = dict(ledger.joint)
-    for (ppm, surcharge), mine in cells.items():
-        keys = [(cell, CapacityType.ON_DEMAND) for cell in mine]
-        wanted = {key: spread.wanted[key] for key in keys}
-        known = whole_cells(spread.shop, spread.sites, wanted, ppm, surcharge)[CapacityType.ON_DEMAND]
-        factors = {group: Fraction(share, PPM) for group, share in ppm}
-        for key in keys:
-            found = known.least(key)
-            if found is not None:
-                own, held = joint[key[0]], _held(ledger, key[0]) or 0
-                proof = PricedProof(max(0, found.bound - surcharge * held), factors, surcharge)
-                joint[key[0]] = replace(own, priced=(*own.priced, proof))
+    for cell, (ppm, surcharge) in asked:
+        if pace.is_over():
+            break
+        key = cell, CapacityType.ON_DEMAND
+        same = spread.wanted[key].items, ppm, surcharge
+        if same not in known:
+            wanted = {key: spread.wanted[key]}
+            found = whole_cells(spread.shop, spread.sites, wanted, ppm, surcharge)
+            known[same] = found[CapacityType.ON_DEMAND].least(key)
+        least = known[same]
+        if least is not None:
+            amount = max(0, least.bound - surcharge * (_held(ledger, cell) or 0))
+            proof = PricedProof(amount, {group: Fraction(share, PPM) for group, share in ppm}, surcharge)
+            joint[cell] = replace(joint[cell], priced=(*joint[cell].priced, proof))
     ledger.joint = joint
 
 

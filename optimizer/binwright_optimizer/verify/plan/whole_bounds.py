@@ -22,7 +22,7 @@ from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.document import WholeList, WholePrices
 from binwright_optimizer.verify.plan.places import Item, Site
 from binwright_optimizer.verify.whole_cells import WholeCells
-from binwright_optimizer.verify.whole_split import WholeItem, promise_of
+from binwright_optimizer.verify.whole_split import LeastSplit, WholeItem, promise_of
 
 Cell = tuple[int, int, int]
 ProblemOf = Callable[[Sequence[int], Site, WholeList], Problem]
@@ -48,7 +48,7 @@ class WholeBounds:
     problem_of: ProblemOf
     churn: Callable[[Cell], tuple[int, Fraction] | None]
     _listed: dict[bool, WholeCells[Cell]] = field(default_factory=dict)
-    _priced: dict[int, WholeCells[Cell]] = field(default_factory=dict)
+    _priced: dict[tuple[tuple[WholeItem, ...], int], LeastSplit | None] = field(default_factory=dict)
 
     def at_list_prices(self, cell: Cell, *, is_spot: bool) -> int:
         """What any split of a cell costs, micro-dollars an hour; 0 where it is too large."""
@@ -69,10 +69,11 @@ class WholeBounds:
         if self.prices is None or number is None:
             return Fraction(0)
         asked = self.prices.lists[number]
-        if number not in self._priced:
-            mine = [other for other in self.items if self._list_of(other) == number]
-            self._priced[number] = self._cells(mine, False, asked)
-        found = self._priced[number].least(cell)
+        # Each cell by itself: what others ask has no part in how far its splits are looked at.
+        items = tuple(map(self._item, self.items[cell][0]))
+        if (items, number) not in self._priced:
+            self._priced[items, number] = self._cells([cell], False, asked).least(cell)
+        found = self._priced[items, number]
         if found is None:
             return Fraction(0)
         ratio, given_back = full, 0
