@@ -33,6 +33,9 @@ OFFERING_S = 2e-6
 """Seconds that the proof takes for each offering, whatever the prices."""
 MOST_SHARE = 0.5
 """Share of the time that is kept for what comes after the search, at most."""
+LEAST_SEARCH_S = 0.035
+"""Seconds that a search has in any case, if the time is as long: the fluid relaxation and a cover of its
+shares, without which an answer of thousands of nodes is a tenth from its bound."""
 PROOF_SHARE, MOST_RESERVE_S = 0.08, 1.5
 """Share of the time, and the most of it, that is kept for the proof."""
 COUNTED_NODES = 5_000_000
@@ -57,6 +60,7 @@ class Prover:
         self._proof_s = max(OFFERING_S * offerings, self._proof_reserve_s()) + self._local_s
         self._total_s = max(0.0, stop.remaining_s())
         self._most_s = MOST_SHARE * self._total_s
+        self._all_s = max(self._most_s, self._total_s - LEAST_SEARCH_S)
         self._is_answered = False
         self._has_rules = instance.linking is not None or not instance.rules.is_empty
         few = NODE_S * NODES_OF_PODS * self._n_pods + KIND_S * instance.n_classes
@@ -79,11 +83,11 @@ class Prover:
         """Seconds kept for extraction, proof and verification of what the search has so far.
 
         An answer that takes longer to be named than there ever was is late in any case, and later the longer
-        the search goes on: then all time is kept.
+        the search goes on: then nearly all time is kept.
         """
         needed = self._naming_s + self._proof_s
         if self._is_answered and self._naming_s > self._total_s:
-            return needed
+            return min(needed, self._all_s)
         return min(needed, self._most_s)
 
     def most_parts(self, bound: Bound) -> int:

@@ -33,6 +33,9 @@ from binwright_optimizer.stopping import Deadline, Halt
 MOST_S = 3600.0
 """Seconds that compiling may take: a search that ended before would leave kernels for the first solve."""
 
+IN_TURNS = 100_000
+"""Units of work of a search that does in turns what a second thread would do."""
+
 
 def warm_up() -> float:
     """Solve a small problem to exhaustion, which runs every kernel; returns the seconds it took."""
@@ -40,6 +43,7 @@ def warm_up() -> float:
     verify.warm_up()
     problem = _stubborn_problem()
     solve(problem, SolveParams(deadline_s=MOST_S, patience=2))
+    solve(problem, SolveParams(deadline_s=MOST_S, patience=2, work_limit=IN_TURNS))
     _look_at_neighbours(build_instance(problem))
     return time.perf_counter() - began
 

@@ -59,7 +59,7 @@ FAIR_SHARE = 0.5
 """Share of the work of a round that its searches may take as well, so that the few long ones go on longer."""
 MOST_FAIR_BRANCHES = 2_000
 """Branches per candidate that they take at most for that reason."""
-NEIGHBOUR_TURNS = 10
+NEIGHBOUR_TURNS = 2
 """Master solves before each sweep that add neighbours of its patterns."""
 NEIGHBOUR_WORK = 1.0
 """Work that they may take, as a share of that of the sweep before them."""

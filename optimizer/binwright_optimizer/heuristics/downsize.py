@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.heuristics.kernel import cheapest_holder
+from binwright_optimizer.heuristics.kernels.cover import cheapest_holder
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.packing import Packing
 

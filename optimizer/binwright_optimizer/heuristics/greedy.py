@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.heuristics.kernel import cover
+from binwright_optimizer.heuristics.kernels.cover import cover
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.minimums import nodes_for_minimums
 from binwright_optimizer.pricing import MICRO, Pricing

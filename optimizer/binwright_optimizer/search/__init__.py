@@ -2,7 +2,8 @@
 
 Every stage hands what it finds to one incumbent; whoever stops the search gets the best so far. `state`
 is what stages share; `start` makes the first answers, `domains` packs one domain at a time, `parts` does
-so for thousands of classes, `turns` is all over all classes together, and `splits` branches.
+so for thousands of classes, `turns` is all over all classes together, and `splits` branches. Meanwhile
+`regrouping` betters the answer by small exact moves, `aside` in a thread of its own where there may be one.
 """
 
 from binwright_optimizer.search.found import MOST_PARTS, Found, price_step, with_demand_of

@@ -102,9 +102,15 @@ class Search:
         if self.instance.n_classes * self.instance.n_candidates >= WATCHED_SIZE:
             self.state.halt.watch()
         try:
-            return self._run(columns)
+            self._run(columns)
+            is_exhausted = self.state.stop.remaining_s() > 0
         finally:
-            self.state.halt.close()
+            self.state.close()
+        packing = self.incumbent.packing
+        assert packing is not None
+        warnings = (LP_FAILED,) if self.generation.has_failed else ()
+        proof = Part(self.generation.bound, {}, {}) if self._tree is None else self._tree.root
+        return Found(packing, proof, is_exhausted, warnings, self.state.simple)
 
     def known(self) -> Known:
         """What the next search of a like instance should know."""
@@ -113,7 +119,7 @@ class Search:
         root = generation.bound if self._tree is None else self._tree.root.bound
         return Known.of(generation.rows, generation.pool.arrays(), root, packing, generation.branches)
 
-    def _run(self, columns: Patterns | None) -> Found:
+    def _run(self, columns: Patterns | None) -> None:
         state = self.state
         is_by_parts = has_thousands_of_classes(self.instance)
         prices = fluid_prices(self.instance)
@@ -128,12 +134,6 @@ class Search:
             turns = Turns(state)
             turns.run()
             self._tree = split(state, turns, self._most_parts)
-        is_exhausted = state.stop.remaining_s() > 0
-        packing = self.incumbent.packing
-        assert packing is not None
-        warnings = (LP_FAILED,) if self.generation.has_failed else ()
-        proof = Part(self.generation.bound, {}, {}) if self._tree is None else self._tree.root
-        return Found(packing, proof, is_exhausted, warnings, state.simple)
 
     def _pack_domain(
         self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns

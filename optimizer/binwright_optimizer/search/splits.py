@@ -50,6 +50,7 @@ def _branch(state: State, turns: Turns, tree: Tree, room: int, turn: Stop) -> bo
         tree.enter(part)
         solution = tree.solve(part, cutoff, turn)
         state.incumbent.raise_bound(tree.dollars, "branch")
+        state.regrouping.go_on(0.0)
         if state.is_done or part.bound.dollars >= cutoff:
             continue
         if turn.remaining_s() <= 0 and not state.generation.is_converged:

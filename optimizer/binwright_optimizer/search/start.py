@@ -16,6 +16,7 @@ from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.heuristics.parts import wary_prices
 from binwright_optimizer.search.state import LEAST_VALUE, State
 from binwright_optimizer.stopping import Reserved
+from binwright_optimizer.work import UNITS_PER_SECOND
 
 Float = NDArray[np.float64]
 FIRST_ALLOCATION_SHARE = 0.5
@@ -24,6 +25,10 @@ FLUID_SHARE = 0.7
 """Share of the time that the fluid relaxation may take: cut short, it tells nothing."""
 PARTS_FLUID_SHARE = 0.2
 """The same of thousands of classes, where it may take seconds."""
+REGROUP_SHARE, REGROUP_GAIN = 0.2, 0.02
+"""Share of the time so far that pods are grouped anew at a time, and share of the gap that is worth it."""
+MOST_POOR = 2
+"""Times in a row that it may be worth less."""
 MOST_NODES = 200
 """Depth-first nodes per knapsack of a cover."""
 
@@ -129,7 +134,17 @@ def _fluid_answers(state: State) -> tuple[Fluid, list[Columns]]:
             break
         state.offer(cover, "fluid")
         covers.append(cover)
+    _regroup(state)
     return fluid, covers
+
+
+def _regroup(state: State) -> None:
+    """Group pods of the answer's nodes anew, as long as that gains more than anything else would."""
+    poor = 0
+    while not state.is_done and poor < MOST_POOR:
+        gap, units = state.incumbent.gap, REGROUP_SHARE * UNITS_PER_SECOND * state.elapsed_s
+        state.regrouping.go_on(units)
+        poor = 0 if gap - state.incumbent.gap >= REGROUP_GAIN * gap else poor + 1
 
 
 def _fluid(state: State, share: float) -> Fluid:

@@ -18,13 +18,14 @@ from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.search.found import price_step
+from binwright_optimizer.search.regrouping import Regrouping
 from binwright_optimizer.stopping import Halt, Stop
 from binwright_optimizer.work import Work
 
 Float = NDArray[np.float64]
 LEAST_VALUE = 1e-9
 """Share of its penalty that a pod is worth at least, so that no greedy step overlooks it."""
-TURN_SHARE = 0.3
+TURN_SHARE = 0.1
 """Share of the time so far that a turn of neighbourhood search, or of choosing, may take."""
 LEAST_TURN_S = 0.1
 """Seconds every turn of neighbourhood search may take."""
@@ -107,6 +108,7 @@ class State:
         )
         self.target = instance
         self.rng = np.random.default_rng(params.seed)
+        self.regrouping = Regrouping(self.pricing, self.incumbent, self.generation, self.rng, params.seed)
         self.simple: Float | None = None
         self.fruitless = 0
         self._began = stop.elapsed_s()
@@ -136,6 +138,11 @@ class State:
     def has_domains(self) -> bool:
         """Whether domains can be looked at one by one."""
         return self.instance.linking is not None and self.instance.rules.has_parts
+
+    def close(self) -> None:
+        """End the threads of the search."""
+        self.halt.close()
+        self.regrouping.close()
 
     def offer(self, columns: Columns, phase: str) -> bool:
         """Offer these nodes to the incumbent, each as cheap as its pods allow; whether they are better."""

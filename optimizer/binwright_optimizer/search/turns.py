@@ -21,7 +21,7 @@ from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search.state import TURN_SHARE, State
 from binwright_optimizer.stopping import Reserved, Stop
 
-BOUND_SHARE = 0.5
+BOUND_SHARE = 0.2
 """Share of the incumbent's distance to the relaxation down to which the relaxation is solved before
 the incumbent is worked on; each time around it is this much smaller."""
 NEARLY = 0.01
@@ -49,6 +49,8 @@ SPLIT_DISTANCE = 0.005
 before, more is gained by better nodes."""
 ATTEMPT_UNITS = 300.0
 """Units of work of an attempt of neighbourhood search, beside what its dive takes."""
+REGROUP_SHARE = 1.0
+"""Work of grouping pods of a few nodes anew, for that of a dive or such an attempt before it."""
 
 
 class Turns:
@@ -90,8 +92,10 @@ class Turns:
                 state.allocate(wanted)
             if wanted is None or (np.abs(wanted - solution.allocation) > WHOLE).any():
                 first = None  # the master's nodes hold other numbers of pods
+        began = state.work.units
         columns = state.diver(self._plain_rows).run(Remainder.whole(state.target), first, stop)
         state.offer(columns, phase)
+        state.regrouping.go_on(REGROUP_SHARE * (state.work.units - began))
         if generation.allocator is not None and self._is_linked_due(generation.allocator, solution):
             seconds = max(
                 LEAST_LINKED_S, LINKED_SHARE * state.elapsed_s, LEFT_SHARE * state.stop.remaining_s()
@@ -145,10 +149,12 @@ class Turns:
             assert packing is not None
             if state.fruitless >= state.params.patience or not packing.nodes:
                 return False
+            began = state.work.units
             size = int(state.rng.integers(2, 16))
             state.work.add(ATTEMPT_UNITS)
             trial = state.downsize.apply(repack.attempt(packing, size))
             is_better = state.incumbent.offer(trial, "improve")
+            is_better |= state.regrouping.go_on(REGROUP_SHARE * (state.work.units - began))
             state.fruitless = 0 if is_better else state.fruitless + 1
         return True
 
@@ -159,6 +165,7 @@ class Turns:
         while not (generation.is_converged or self._is_bound_better(share) or state.is_done):
             generation.round(state.stop)
             state.incumbent.raise_bound(generation.bound.dollars, "columns")
+            state.regrouping.go_on(0.0)
             elapsed = state.elapsed_s
             due = 0.03 + dived / DIVE_SHARE
             if elapsed >= due:

@@ -26,6 +26,7 @@ from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
+from binwright_optimizer.verify.claims import Alike
 from binwright_optimizer.verify.offerings import offering_columns
 
 PARTS_OF = {
@@ -39,12 +40,18 @@ PARTS_OF = {
 AMOUNTS = ("bought", "used_milli", "stranded_milli", "unused_microusd", "stranded_microusd")
 
 
-def check_accelerators(problem: Problem, decision: Decision) -> Iterator[str]:
-    """Accelerators stated other than the nodes and pods have it."""
+def check_accelerators(problem: Problem, decision: Decision, alike: Iterable[Alike]) -> Iterator[str]:
+    """Accelerators stated other than the nodes and pods have it.
+
+    Parameters
+    ----------
+    alike
+        The NodeClaims of the decision, those that state the same about the same kinds of pods together.
+    """
     told = {use.resource: use for use in decision.accelerators}
     if len(told) < len(decision.accelerators):
         yield "accelerators of one resource are stated twice"
-    due = _due(problem, decision)
+    due = _due(problem, alike)
     for name in sorted(told.keys() | due.keys()):
         stated, right = told.get(name, AcceleratorUse(name)), due.get(name, AcceleratorUse(name))
         for amount in AMOUNTS:
@@ -55,7 +62,7 @@ def check_accelerators(problem: Problem, decision: Decision) -> Iterator[str]:
                 )
 
 
-def _due(problem: Problem, decision: Decision) -> dict[str, AcceleratorUse]:
+def _due(problem: Problem, alike: Iterable[Alike]) -> dict[str, AcceleratorUse]:
     """The right statement, by resource."""
     names_of: dict[str, list[str]] = {}
     kinds = {kind.name: kind for kind in problem.catalog.instance_types}
@@ -63,7 +70,7 @@ def _due(problem: Problem, decision: Decision) -> dict[str, AcceleratorUse]:
     sums: dict[str, Counter[str]] = {}
     plain_price: dict[tuple[str, str, str, str], int] = {}
     is_full: dict[tuple[object, ...], bool] = {}
-    for claim in decision.node_claims:
+    for claim, nodes in alike:
         names = names_of.get(claim.instance_type)
         if names is None:
             stated = kinds.get(claim.instance_type)
@@ -81,17 +88,17 @@ def _due(problem: Problem, decision: Decision) -> dict[str, AcceleratorUse]:
             idle = all_milli - min(all_milli, _used_milli(problem, kind, claim, name))
             cost = beyond * idle // all_milli
             total = sums.setdefault(name, Counter())
-            total["bought"] += kind.allocatable[name]
-            total["used_milli"] += all_milli - idle
-            total["unused_microusd"] += cost
+            total["bought"] += nodes * kind.allocatable[name]
+            total["used_milli"] += nodes * (all_milli - idle)
+            total["unused_microusd"] += nodes * cost
             shape = name, claim.allocatable, claim.requests, claim.daemon_overhead
             if idle and shape not in is_full:
                 if name not in askers:
                     askers[name] = _askers(problem, name)
                 is_full[shape] = not any(_joins(template, claim) for template in askers[name])
             if idle and is_full[shape]:
-                total["stranded_milli"] += idle
-                total["stranded_microusd"] += cost
+                total["stranded_milli"] += nodes * idle
+                total["stranded_microusd"] += nodes * cost
     return {name: AcceleratorUse(name, *(total[key] for key in AMOUNTS)) for name, total in sums.items()}
 
 

@@ -58,7 +58,7 @@ def check_placement(
     findings += _minimums(problem, alike)
     findings += check_constraints(problem, decision, waived, poll)
     findings += check_penalties(problem, decision)
-    findings += check_accelerators(problem, decision)
+    findings += check_accelerators(problem, decision, alike)
     return tuple(findings)
 
 
