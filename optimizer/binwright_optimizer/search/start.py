@@ -21,7 +21,7 @@ from binwright_optimizer.work import UNITS_PER_SECOND
 Float = NDArray[np.float64]
 FIRST_ALLOCATION_SHARE = 0.5
 """Share of the time that the first allocation of pods to domains may take: without it there is no answer."""
-FLUID_SHARE = 0.7
+FLUID_SHARE = 0.95
 """Share of the time that the fluid relaxation may take: cut short, it tells nothing."""
 PARTS_FLUID_SHARE = 0.2
 """The same of thousands of classes, where it may take seconds."""
