@@ -82,7 +82,7 @@ class FakeApiServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """A list, or a watch that lasts until it is cut."""
         kind = _PATHS[request.path]
-        if request.query.get("watch") not in ("true", "True"):
+        if request.query.get("watch") != "1":
             if kind in self.unlistable:
                 return web.json_response({"kind": "Status", "message": f"{kind}: not yet"}, status=503)
             self.lists += 1
