@@ -20,6 +20,7 @@ from extender_harness import node_json, pod_json
 from extender_process import COMMAND, Extender, Start, eventually
 from fake_api_server import FakeApiServer, api_server
 from harness import serving
+from scraped import counts
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_certificates_are_read_again_on_both_sides(start: Start, tmp_path: Path)
             asked(old)
 
 
-def test_webhook_answers_nothing_but_health_without_a_certificate(start: Start, tmp_path: Path) -> None:
+def test_webhook_answers_only_health_and_metrics_without_a_certificate(start: Start, tmp_path: Path) -> None:
     """kube-scheduler's certificate is of the authority; another of its own making ends in the handshake."""
     for name in ("ours", "other"):
         (tmp_path / name).mkdir()
@@ -190,7 +191,7 @@ def test_webhook_answers_nothing_but_health_without_a_certificate(start: Start, 
             context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
             if shown is not None:
                 context.load_cert_chain(shown / "client.pem", shown / "client.key")
-            data = None if path in ("/healthz", "/readyz") else body
+            data = None if path in ("/healthz", "/readyz", "/metrics") else body
             request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
             try:
                 with urllib.request.urlopen(request, timeout=30, context=context) as reply:
@@ -203,6 +204,9 @@ def test_webhook_answers_nothing_but_health_without_a_certificate(start: Start, 
         for verb in ("/filter", "/prioritize", "/preempt", "/bind", "/nowhere"):
             assert asked(verb) == (401, {"Error": "binwright: no client certificate"})
         assert asked("/healthz") == asked("/readyz") == (200, b"ok\n")
+        text = asked("/metrics")[1].decode()
+        refused = counts(text, "binwright_extender_requests_total", "verb", "outcome")
+        assert refused == {(verb, "refused"): 1 for verb in ("filter", "prioritize", "preempt", "bind")}
         assert asked("/filter", certificates)[1]["Error"] == ""
         with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
             asked("/filter", other)

@@ -55,7 +55,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--http-client-ca",
     type=_FILE,
     metavar="FILE",
-    help="PEM authorities whose certificates callers must show (mTLS); /healthz and /readyz stay open.",
+    help="PEM authorities whose certificates callers must show (mTLS); /healthz, /readyz and /metrics stay"
+    " open.",
 )
 @click.option(
     "--watch",
@@ -123,7 +124,7 @@ def extender(
     these itself. While the server restarts, calls are tried again; a call that cannot be answered in
     time says so, and with "ignorable: true", as --print-config writes it, kube-scheduler goes on
     without. GET /healthz says that the webhook is alive, /readyz that the cluster is listed and
-    followed (--watch) and that the server answers.
+    followed (--watch) and that the server answers. GET /metrics is for Prometheus.
     """
     host, port = host_and_port(listen, "--address")
     if (http_cert is None) != (http_key is None):

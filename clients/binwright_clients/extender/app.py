@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -20,6 +21,7 @@ from binwright.v1.problem_pb2 import PodTemplate
 from binwright_optimizer.errors import BinwrightError, InvalidProblemError
 
 from binwright_clients.errors import InputError
+from binwright_clients.exposition import METRICS, exposed
 from binwright_clients.extender.answers import (
     binding_result,
     filter_error,
@@ -40,6 +42,7 @@ from binwright_clients.extender.arguments import (
 from binwright_clients.extender.backend import Backend
 from binwright_clients.extender.binding import Binder
 from binwright_clients.extender.candidates import Candidates
+from binwright_clients.extender.metrics import ExtenderMetrics, Outcome, outcome_of
 from binwright_clients.extender.objects import read_node, read_priority, read_template
 from binwright_clients.extender.ratings import NO_RATINGS, Ratings, RatingsSource
 from binwright_clients.extender.readiness import Readiness
@@ -75,8 +78,10 @@ class Extender:
     readiness
         What ``/readyz`` tells; by default that of an extender that watches no cluster.
     demands_certificate
-        Whether callers must show a certificate, which the listener's TLS context has checked; kubelets, which
-        have none, may ask for ``/healthz`` and ``/readyz`` all the same.
+        Whether callers must show a certificate, which the listener's TLS context has checked; kubelets and
+        Prometheus, which have none, may ask for ``/healthz``, ``/readyz`` and ``/metrics`` all the same.
+    metrics
+        What ``/metrics`` tells; by default that of an extender that watches no cluster.
     """
 
     def __init__(
@@ -86,11 +91,13 @@ class Extender:
         *,
         readiness: Readiness | None = None,
         demands_certificate: bool = False,
+        metrics: ExtenderMetrics | None = None,
     ) -> None:
         self._demands_certificate = demands_certificate
         self._backend = backend
         self._binder = binder
         self._readiness = readiness or Readiness(backend)
+        self._metrics = metrics or ExtenderMetrics()
         self._ratings = RatingsSource(backend, backend.budget_s)
         self._arguments = ArgumentsReader()
         self._templates: OrderedDict[bytes, PodTemplate] = OrderedDict()
@@ -99,7 +106,7 @@ class Extender:
 
     def app(self) -> web.Application:
         """The web application."""
-        middlewares = (_refuse_strangers,) if self._demands_certificate else ()
+        middlewares = (self._refuse_strangers,) if self._demands_certificate else ()
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
         app.router.add_post("/filter", self._answering(self.filter, filter_error, 200))
         app.router.add_post("/prioritize", self._answering(self.prioritize, _plain_error, 400))
@@ -108,6 +115,7 @@ class Extender:
             app.router.add_post("/bind", self._answering(self.bind, binding_result, 200))
         app.router.add_get(HEALTH, _healthz)
         app.router.add_get(READY, self._readyz)
+        app.router.add_get(METRICS, self._exposed)
         app.on_cleanup.append(self._close)
         return app
 
@@ -120,6 +128,25 @@ class Extender:
         if missing:
             return web.Response(text=f"not ready: {missing}\n", status=web.HTTPServiceUnavailable.status_code)
         return web.Response(text="ok\n")
+
+    async def _exposed(self, request: web.Request) -> web.Response:
+        accept = ",".join(request.headers.getall("Accept", ()))
+        body, content_type = exposed(self._metrics.registry, accept)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    @web.middleware
+    async def _refuse_strangers(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """401 for whoever shows no certificate, whatever they ask for but health and metrics."""
+        is_open = request.path in (HEALTH, READY, METRICS)
+        if not is_open and not (request.transport and request.transport.get_extra_info("peercert")):
+            _log.warning("%s: refused: no client certificate", request.path.removeprefix("/"))
+            self._metrics.turned_away(request.path)
+            return web.Response(
+                body=_plain_error("binwright: no client certificate"), status=401, content_type=_JSON
+            )
+        return await handler(request)
 
     async def filter(self, body: bytes) -> bytes:
         """ExtenderFilterResult on ExtenderArgs."""
@@ -214,19 +241,25 @@ class Extender:
         name = getattr(verb, "__name__", "")
 
         async def handle(request: web.Request) -> web.Response:
+            began_s, outcome = time.perf_counter(), Outcome.FAILED
             try:
                 body = await verb(await _body(request))
+                outcome = Outcome.OK
             except (MalformedArgumentsError, InputError, InvalidProblemError, UnicodeEncodeError) as error:
                 # The last is a text that JSON can spell and UTF-8 cannot: half of a surrogate pair.
+                outcome = Outcome.REFUSED
                 _log.warning("%s: refused: %s", name, error)
                 answer = web.Response(body=spelled(f"binwright: {error}"), status=status, content_type=_JSON)
                 if request.content.exception() is not None:
                     answer.force_close()  # nobody can tell where the next question would begin
                 return answer
             except BinwrightError as error:
+                outcome = outcome_of(error)
                 _log.error("%s: no answer: %s", name, error)
                 code = status if status == web.HTTPOk.status_code else web.HTTPServiceUnavailable.status_code
                 return web.Response(body=spelled(f"binwright: {error}"), status=code, content_type=_JSON)
+            finally:
+                self._metrics.answered(name, outcome, time.perf_counter() - began_s)
             return web.Response(body=body, content_type=_JSON)
 
         return handle
@@ -259,20 +292,6 @@ def _name_of(pod: dict[str, Any]) -> api.PodName:
 
 def _plain_error(message: str) -> bytes:
     return json.dumps({"Error": message}).encode()
-
-
-@web.middleware
-async def _refuse_strangers(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """401 for whoever shows no certificate, whatever they ask for but health."""
-    is_probe = request.path in (HEALTH, READY)
-    if not is_probe and not (request.transport and request.transport.get_extra_info("peercert")):
-        _log.warning("%s: refused: no client certificate", request.path.removeprefix("/"))
-        return web.Response(
-            body=_plain_error("binwright: no client certificate"), status=401, content_type=_JSON
-        )
-    return await handler(request)
 
 
 async def _healthz(_: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -93,8 +94,11 @@ class Feed:
     Objects that cannot be read, or that the server refuses, are left out, and said so once.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
         self._backend = backend
+        self._clock = clock
+        self._agreed_s = float("nan")
+        """When the server last held what we know, or what the extender knows that we stand by for."""
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._held: dict[str, dict[Key, Any]] = {kind: {} for kind in _READ}
@@ -116,6 +120,14 @@ class Feed:
         """Kinds that have not been listed yet: nothing is sent before all are."""
         return tuple(kind for kind in _READ if kind not in self._listed)
 
+    def nodes(self) -> int:
+        """Number of nodes known, without those left out."""
+        return len(self._held["nodes"])
+
+    def age_s(self) -> float:
+        """Seconds since the server last held what we know; NaN before it ever did."""
+        return self._clock() - self._agreed_s
+
     async def run(self) -> None:
         """Feed until cancelled."""
         while True:
@@ -123,6 +135,7 @@ class Feed:
             if self._listed != _READ.keys():
                 continue
             request = self._request()
+            began_s = self._clock()
             try:
                 response = await self._backend.update(request, SEND_S)
             except SnapshotNeededError:
@@ -139,6 +152,7 @@ class Feed:
                 await asyncio.sleep(PAUSE_S)
             else:
                 self._pending = Pending()
+                self._agreed_s = began_s
                 if response.is_standing_by and not self._stands_by:
                     _log.info("another extender tells the server about the cluster; this one stands by")
                 self._stands_by = response.is_standing_by

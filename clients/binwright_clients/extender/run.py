@@ -18,6 +18,7 @@ from binwright_clients.extender.binding import Binder
 from binwright_clients.extender.certificates import WebhookCertificates
 from binwright_clients.extender.cluster import ClusterWatch
 from binwright_clients.extender.feed import Feed
+from binwright_clients.extender.metrics import ExtenderMetrics, Picture
 from binwright_clients.extender.readiness import Readiness
 
 GRACE_S = 5.0
@@ -70,20 +71,24 @@ async def run_extender(
         loop.add_signal_handler(number, ended.set)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(backend())
-        readiness = Readiness(connection)
+        readiness, metrics = Readiness(connection), ExtenderMetrics()
         if cluster is not None:
             feed = Feed(connection)
             watch = ClusterWatch(cluster, feed.put)
             watch.start()
             stack.callback(watch.close)
             readiness = Readiness(connection, feed.unlisted, watch.unfollowed_s)
+            metrics = ExtenderMetrics(picture_of(feed, watch))
             feeding = loop.create_task(feed.run())
             # A webhook whose server hears no more of the cluster would answer from an old picture for ever.
             feeding.add_done_callback(lambda _: ended.set())
             stack.push_async_callback(_ended, feeding)
         tls = listening.tls
         is_mutual = tls is not None and tls.demands_certificate
-        app = Extender(connection, binder, readiness=readiness, demands_certificate=is_mutual).app()
+        extender = Extender(
+            connection, binder, readiness=readiness, demands_certificate=is_mutual, metrics=metrics
+        )
+        app = extender.app()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -95,6 +100,16 @@ async def run_extender(
         port = runner.addresses[0][1]
         announce(f"binwright extender listens on {scheme}://{host}:{port}")
         await ended.wait()
+
+
+def picture_of(feed: Feed, watch: ClusterWatch) -> Picture:
+    """What metrics tell of the cluster: older than the server's copy is what nobody follows."""
+    return Picture(
+        is_listed=lambda: not feed.unlisted(),
+        nodes=feed.nodes,
+        # In this order a NaN stays one.
+        age_s=lambda: max(feed.age_s(), watch.unfollowed_s()),
+    )
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
