@@ -22,6 +22,7 @@ from binwright_clients.controller.observation import (
     PendingPod,
     observe,
 )
+from binwright_clients.controller.tally import Figures
 from binwright_clients.controller.window import Window
 from kube_double import node_class, node_pool
 
@@ -68,6 +69,7 @@ class World:
     on_their_way: list[tuple[str, str]] = field(default_factory=list)
     hopeless: set[str] = field(default_factory=set)
     warnings: tuple[str, ...] = ()
+    figures: Figures | None = None
     pods_each: int = 2
     node_classes: list[dict[str, Any]] = field(
         default_factory=lambda: [{"kind": "EC2NodeClass", **node_class()}]
@@ -128,7 +130,7 @@ class World:
         groups = [wanted[k : k + self.pods_each] for k in range(0, len(wanted), self.pods_each)]
         claims = tuple(planned(group, seen.claims) for group in groups)
         lost = tuple((pod, "too big") for pod in seen.pending.values() if pod.uid in self.hopeless)
-        return Plan(claims, lost, warnings=self.warnings)
+        return Plan(claims, lost, warnings=self.warnings, figures=self.figures)
 
     # the rest of the world
 

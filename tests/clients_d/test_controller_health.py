@@ -88,7 +88,7 @@ def test_controller_is_ready_once_the_cluster_is_listed_and_alive_from_the_start
 def test_loop_that_no_longer_goes_round_is_not_alive() -> None:
     clock = [0.0]
     heartbeat = Heartbeat(600.0, lambda: clock[0])
-    port = HealthPort("127.0.0.1", 0, not_alive=heartbeat.trouble, not_ready=lambda: "")
+    port = HealthPort("127.0.0.1", 0, heartbeat.trouble, lambda: "", metrics=lambda _: (b"", "text/plain"))
     port.start()
     try:
         clock[0] = 600.0

@@ -13,6 +13,7 @@ from binwright_clients.cli.question import build_question
 from binwright_clients.cluster.errors import UnreachableError
 from binwright_clients.controller.observation import Observation, Offered, observe
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
+from binwright_clients.controller.tally import Figures
 from binwright_clients.errors import InputError
 from binwright_clients.sources import Source
 from binwright_optimizer.errors import InvalidProblemError
@@ -37,6 +38,7 @@ def cluster(*pods: str) -> Observation:
 
 def test_a_decision_becomes_claims_reasons_and_placements() -> None:
     decision = decision_pb2.Decision(hourly_cost_usd=0.34, lower_bound_usd=0.34)
+    decision.hourly_cost_microusd, decision.lower_bound_microusd, decision.gap = 340_000, 289_000, 0.15
     claim = decision.node_claims.add(
         name="general-00000", node_pool="general", instance_type="c5.2xlarge", zone="z", pods=["a"]
     )
@@ -54,6 +56,7 @@ def test_a_decision_becomes_claims_reasons_and_placements() -> None:
         ("b", "requests cpu 10 (3); nearest: n1 lacks 2 CPU")
     ]
     assert [(each.name, where) for each, where in plan.on_existing] == [("c", "n1")]
+    assert plan.figures == Figures(340_000, 289_000, 0.15)
 
 
 TOLERATED = [{"key": "team", "operator": "Exists"}]

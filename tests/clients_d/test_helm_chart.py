@@ -87,6 +87,15 @@ def test_kubelets_ask_the_controller_where_it_listens() -> None:
     assert asked == [("readiness", "/readyz", "health"), ("liveness", "/healthz", "health")]
 
 
+@pytest.mark.parametrize(("program", "flag"), [("extender", "--address"), ("controller", "--health-address")])
+def test_prometheus_is_sent_where_the_program_listens(program: str, flag: str) -> None:
+    template = (CHART / "templates" / f"{program}.yaml").read_text()
+    (port,) = re.findall(rf"{flag}=0\.0\.0\.0:(\d+)", template)
+    told = dict(re.findall(r"^        prometheus\.io/(\w+): (.+)$", template, re.MULTILINE))
+    scheme = {"scheme": "{{ lower $scheme }}"} if program == "extender" else {}
+    assert told == {"scrape": '"true"', "port": f'"{port}"', **scheme}
+
+
 def test_the_port_of_the_server_says_whether_its_http2_is_in_tls() -> None:
     """Gateways that believed h2c would speak plain text to a server with certificates."""
     template = (CHART / "templates" / "server.yaml").read_text()

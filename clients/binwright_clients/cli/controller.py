@@ -84,7 +84,8 @@ from binwright_clients.sources import Source
 @click.option(
     "--health-address",
     metavar="HOST:PORT",
-    help="Where kubelets ask for /healthz (its loop goes round) and /readyz (the cluster is listed).",
+    help="Where kubelets ask for /healthz (its loop goes round) and /readyz (the cluster is listed), and"
+    " Prometheus for /metrics.",
 )
 @click.option("--print-rbac", is_flag=True, help="Print the permissions the controller needs, and end.")
 @server_options

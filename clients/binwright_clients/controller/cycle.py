@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from binwright_optimizer.errors import BinwrightError
+
 from binwright_clients.cluster.errors import ConflictError, InvalidError
 from binwright_clients.controller.claims import PlannedClaim
 from binwright_clients.controller.nomination import Patience, is_launching, is_on_its_way, nominated
 from binwright_clients.controller.observation import LeftOutPool, Observation, Offered, PendingPod
+from binwright_clients.controller.tally import Figures, RoundOutcome, Tally
 from binwright_clients.controller.window import Window
 
 SOLD_OUT_S = 180.0
@@ -57,12 +60,15 @@ class Plan:
         Pods that fit nodes that exist, with the node's name; kube-scheduler will find them.
     warnings
         What to know about the decision: prices that are old, for instance.
+    figures
+        Of the decision; None where nothing could be asked.
     """
 
     claims: tuple[PlannedClaim, ...]
     unplaced: tuple[tuple[PendingPod, str], ...] = ()
     on_existing: tuple[tuple[PendingPod, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    figures: Figures | None = None
 
 
 class ClusterPort(Protocol):
@@ -132,6 +138,7 @@ class Cycle:
     apply: bool = False
     window: Window = field(default_factory=Window)
     patience: Patience = Patience()
+    tally: Tally = field(default_factory=Tally)
     _covered: frozenset[str] = frozenset()
     """Pods that a claim was on its way for at the last look."""
     _deferred: dict[str, float] = field(default_factory=dict)
@@ -161,13 +168,19 @@ class Cycle:
         if not waiting or not is_due or now < self._not_before_s:
             return False
         self._not_before_s = now + RETRY_S
-        if self._round(now):
+        try:
+            outcome = self._round(now)
+        except BinwrightError:
+            self.tally.rounds[RoundOutcome.FAILED] += 1
+            raise
+        self.tally.rounds[outcome] += 1
+        if outcome is not RoundOutcome.PUT_OFF:
             self.window.close()
             self._looked_s = now
         return True
 
-    def _round(self, now: float) -> bool:
-        """Look, plan, act; whether every pod that waits is accounted for."""
+    def _round(self, now: float) -> RoundOutcome:
+        """Look, plan, act; unless it is put off, every pod that waits is accounted for."""
         seen = self.cluster.observe()
         self._note_failures(seen, now)
         self._tell_awaited(seen, now)
@@ -180,10 +193,12 @@ class Cycle:
             if uid not in self._covered and uid not in self._deferred
         ]
         if not pods:
-            return True
+            return RoundOutcome.NOTHING_NEW
         if any(is_launching(claim, now, self.patience) for claim in seen.claims):
-            return False
+            return RoundOutcome.PUT_OFF
         plan = self.plan(seen, pods, sorted(self._sold_out))
+        if plan.figures is not None:
+            self.tally.decision, self.tally.decided_s = plan.figures, self.now_s()
         for warning in plan.warnings:
             if warning not in self._warned:
                 self.reporter.remark(f"warning: {warning}")
@@ -198,23 +213,23 @@ class Cycle:
         for claim in plan.claims:
             if self.apply and not self.cluster.may_write():
                 self.reporter.remark("leadership was lost; the rest of the decision is dropped")
-                return False
+                return RoundOutcome.PUT_OFF
             self._carry_out(claim, now)
-        return True
+        return RoundOutcome.DECIDED
 
     def _carry_out(self, claim: PlannedClaim, now: float) -> None:
         """Create one claim; raises ClusterError if it is not known whether it exists now."""
         uids = frozenset(pod.uid for pod in claim.pods)
         if not self.apply:
             self._deferred |= dict.fromkeys(uids, float("inf"))
-            self.reporter.claim(claim, Outcome.PLANNED)
+            self._tell(claim, Outcome.PLANNED)
             return
         uid = ""
         try:
             uid = self.cluster.create_claim(claim)
         except InvalidError as error:
             self._deferred |= dict.fromkeys(uids, now + UNPLACED_S)
-            self.reporter.claim(claim, Outcome.REFUSED, message=str(error))
+            self._tell(claim, Outcome.REFUSED, message=str(error))
             return
         except ConflictError:
             outcome = Outcome.EXISTED
@@ -222,7 +237,11 @@ class Cycle:
             outcome = Outcome.CREATED
             self._unlaunched[claim.name] = claim.offered
         self._covered |= uids
-        self.reporter.claim(claim, outcome, uid=uid)
+        self._tell(claim, outcome, uid=uid)
+
+    def _tell(self, claim: PlannedClaim, outcome: Outcome, *, uid: str = "", message: str = "") -> None:
+        self.tally.claims[outcome] += 1
+        self.reporter.claim(claim, outcome, uid=uid, message=message)
 
     def _tell_awaited(self, seen: Observation, now: float) -> None:
         """Say which NodeClaims are on their way and how far they are, whenever that changes."""

@@ -1,4 +1,4 @@
-"""Whether the controller is alive and ready, told over plain HTTP to kubelets.
+"""Whether the controller is alive and ready, told over plain HTTP to kubelets, and its metrics to Prometheus.
 
 Alive is a controller whose loop goes round, whether it leads, stands by or waits for an API server that is
 away: starting it anew would mend none of that. Ready is one that has listed the cluster.
@@ -42,7 +42,7 @@ class Heartbeat:
 
 
 class HealthPort:
-    """Serves ``/healthz`` and ``/readyz`` from threads of its own.
+    """Serves ``/healthz``, ``/readyz`` and ``/metrics`` from threads of its own.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ class HealthPort:
         Where to listen; port 0 takes a free one.
     not_alive, not_ready
         What is wrong; empty if nothing is.
+    metrics
+        The metrics and their content type, by the header ``Accept``.
 
     Raises
     ------
@@ -58,7 +60,12 @@ class HealthPort:
     """
 
     def __init__(
-        self, host: str, port: int, not_alive: Callable[[], str], not_ready: Callable[[], str]
+        self,
+        host: str,
+        port: int,
+        not_alive: Callable[[], str],
+        not_ready: Callable[[], str],
+        metrics: Callable[[str], tuple[bytes, str]],
     ) -> None:
         def trouble() -> str:
             return not_alive() or not_ready()
@@ -67,18 +74,24 @@ class HealthPort:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                asked = answers.get(self.path.partition("?")[0])
-                if asked is None:
-                    self._reply(HTTPStatus.NOT_FOUND, "try /healthz or /readyz")
+                path = self.path.partition("?")[0]
+                asked = answers.get(path)
+                if path == "/metrics":
+                    accepted = self.headers.get_all("Accept", failobj=[])
+                    self._reply(HTTPStatus.OK, *metrics(",".join(accepted)))
+                elif asked is None:
+                    self._tell(HTTPStatus.NOT_FOUND, "try /healthz, /readyz or /metrics")
                 elif told := asked():
-                    self._reply(HTTPStatus.SERVICE_UNAVAILABLE, told)
+                    self._tell(HTTPStatus.SERVICE_UNAVAILABLE, told)
                 else:
-                    self._reply(HTTPStatus.OK, "ok")
+                    self._tell(HTTPStatus.OK, "ok")
 
-            def _reply(self, status: HTTPStatus, text: str) -> None:
-                body = f"{text}\n".encode()
+            def _tell(self, status: HTTPStatus, text: str) -> None:
+                self._reply(status, f"{text}\n".encode(), "text/plain; charset=utf-8")
+
+            def _reply(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
                 self.send_response(status)
-                self.send_header("Content-Type", "text/plain; charset=utf-8")
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -12,6 +12,7 @@ from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import planned_claims
 from binwright_clients.controller.cycle import Plan
 from binwright_clients.controller.observation import Observation, Offered, PendingPod, problem_objects
+from binwright_clients.controller.tally import Figures
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
 from binwright_clients.sources import Source
 from binwright_clients.usable import UnusablePoolsError, about_pools, read_around
@@ -91,6 +92,7 @@ class OptimizingPlanner:
             _unplaced(decision, wanted, unusable),
             _on_existing(decision, wanted),
             tuple(decision.warnings),
+            Figures(decision.hourly_cost_microusd, decision.lower_bound_microusd, decision.gap),
         )
 
     def _decided(

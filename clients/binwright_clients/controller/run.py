@@ -29,6 +29,7 @@ from binwright_clients.controller.health import STALLED_S, HealthPort, Heartbeat
 from binwright_clients.controller.leader import Election, LeaderThread
 from binwright_clients.controller.nomination import Patience
 from binwright_clients.controller.reports import Reports
+from binwright_clients.controller.tally import Tally
 from binwright_clients.controller.window import Window
 from binwright_clients.errors import InputError
 
@@ -52,7 +53,7 @@ class Settings:
     identity
         Name of this process in the Lease and in events.
     health
-        Host and port for the probes of kubelets; None for none.
+        Host and port for the probes of kubelets and for Prometheus; None for none.
     stalled_s
         A round that takes longer hangs.
     """
@@ -118,7 +119,10 @@ def run_controller(
         patience=settings.patience,
     )
     heartbeat = Heartbeat(settings.stalled_s)
-    health = _health_port(settings, heartbeat, cache) if settings.health is not None else None
+    health = None
+    if settings.health is not None:
+        metrics = _metrics(cycle.tally, feed, election)
+        health = _health_port(settings.health, heartbeat, cache, metrics)
     record({"event": "start", "reason": _start_line(api, settings)})
     if health is not None:
         health.start()
@@ -138,15 +142,28 @@ def run_controller(
             leader.stop()
 
 
-def _health_port(settings: Settings, heartbeat: Heartbeat, cache: ClusterCache) -> HealthPort:
+def _metrics(tally: Tally, feed: PendingFeed, election: Election) -> Callable[[str], tuple[bytes, str]]:
+    """What the controller tells Prometheus."""
+    # Imported on first use: a controller that nobody scrapes does without the library.
+    from binwright_clients.controller.metrics import registry_of
+    from binwright_clients.exposition import exposed
+
+    return partial(exposed, registry_of(tally, lambda: len(feed.waiting()), election.is_leading))
+
+
+def _health_port(
+    address: tuple[str, int],
+    heartbeat: Heartbeat,
+    cache: ClusterCache,
+    metrics: Callable[[str], tuple[bytes, str]],
+) -> HealthPort:
     def unlisted() -> str:
         kinds = cache.unlisted()
         return f"the cluster's {', '.join(kinds)} are not listed" if kinds else ""
 
-    assert settings.health is not None, "asked for with an address only"
-    host, port = settings.health
+    host, port = address
     try:
-        return HealthPort(host, port, not_alive=heartbeat.trouble, not_ready=unlisted)
+        return HealthPort(host, port, not_alive=heartbeat.trouble, not_ready=unlisted, metrics=metrics)
     except OSError as error:
         told = f"cannot listen on {host}:{port}: {error.strerror or error}"
         raise InputError.of("--health-address", told) from error
