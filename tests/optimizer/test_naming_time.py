@@ -15,7 +15,7 @@ from binwright_optimizer.naming import (
     naming_s,
 )
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.proof import MOST_SHARE, Prover
+from binwright_optimizer.proof import LEAST_SEARCH_S, MOST_SHARE, Prover
 from binwright_optimizer.stopping import Deadline, Keeping
 from builders import instance_type, pod, problem
 from solver_parts import packing_of
@@ -62,7 +62,7 @@ def test_a_stop_keeps_what_it_is_told_to_keep_just_then() -> None:
     assert (stop.elapsed_s(), stop.is_cancelled()) == (0.0, False)
 
 
-def test_an_answer_too_large_for_all_the_time_there_is_ends_the_search() -> None:
+def test_an_answer_too_large_for_all_the_time_there_is_ends_the_search_soon() -> None:
     """100,000 nodes of one pod take 0.8 s to be named, a third of that on the fastest machine."""
     instance = build_instance(
         problem([pod("a", cpu=1, replicas=100_000)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
@@ -71,7 +71,17 @@ def test_an_answer_too_large_for_all_the_time_there_is_ends_the_search() -> None
     prover = Prover(instance, SolveParams(deadline_s=0.1), stop)
     assert prover.reserve_s() <= MOST_SHARE * 0.1  # the search has its share until there is an answer
     prover.note(packing_of(instance, (0, 100_000, [1])))
-    assert prover.reserve_s() > 0.1
+    assert prover.reserve_s() == pytest.approx(0.1 - LEAST_SEARCH_S)
+
+
+def test_a_search_without_time_for_its_least_has_its_share() -> None:
+    """Of 20 ms, half are kept: no more than for any other answer."""
+    instance = build_instance(
+        problem([pod("a", cpu=1, replicas=100_000)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
+    )
+    prover = Prover(instance, SolveParams(deadline_s=0.02), Deadline(0.02, clock=lambda: 0.0))
+    prover.note(packing_of(instance, (0, 100_000, [1])))
+    assert prover.reserve_s() == pytest.approx(MOST_SHARE * 0.02)
 
 
 def test_answers_that_can_be_named_in_time_leave_the_search_its_share() -> None:
