@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Remainder, fluid_prices
 from binwright_optimizer.heuristics.regroup import Regroup
 from binwright_optimizer.instance import Instance, build_instance
@@ -29,7 +30,12 @@ SETTINGS = settings(max_examples=80, deadline=None, derandomize=True)
 
 def regroup_of(instance: Instance, seed: int = 0, flag: bytearray | None = None) -> Regroup:
     drawn = np.random.default_rng(seed)
-    return Regroup(instance, pricing_of(instance), drawn, flag or bytearray(1), Work())
+    return of(Regroup, instance, drawn, flag or bytearray(1))
+
+
+def of(kind: type[Regroup], instance: Instance, drawn: np.random.Generator, flag: bytearray) -> Regroup:
+    pricing = pricing_of(instance)
+    return kind(pricing, Downsize(instance, pricing.compatible), drawn, flag, Work())
 
 
 def regrouped(instance: Instance, packing: Packing, units: float = 5_000.0, seed: int = 0) -> Packing:
@@ -166,7 +172,7 @@ def test_what_goes_wrong_in_the_second_thread_is_raised_in_the_search() -> None:
     instance = build_instance(problem([pod("a", cpu=6), pod("b", cpu=4)], [TEN]))
     j = candidate(instance, "ten")
     flag = bytearray(1)
-    broken = Broken(instance, pricing_of(instance), np.random.default_rng(0), flag, Work())
+    broken = of(Broken, instance, np.random.default_rng(0), flag)
     aside = Aside(broken, flag)
     aside.give(instance, packing_of(instance, (j, 2, [1, 1])), fluid_prices(instance))
     aside.close()

@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.kernels.regroup import MOST_MOVED, regroup
-from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.pricing import MICRO, Pricing
 from binwright_optimizer.work import Work
@@ -34,6 +35,8 @@ class Regroup:
 
     Parameters
     ----------
+    downsize
+        Knows those nodes, and the candidates by price.
     flag
         Ends the search at once when it is set.
     work
@@ -41,19 +44,16 @@ class Regroup:
     """
 
     def __init__(
-        self, instance: Instance, pricing: Pricing, rng: np.random.Generator, flag: bytearray, work: Work
+        self, pricing: Pricing, downsize: Downsize, rng: np.random.Generator, flag: bytearray, work: Work
     ) -> None:
-        self._instance = instance
+        instance = self._instance = pricing.instance
         self._pricing = pricing
         self._rng = rng
         self._work = work
         self._flag = np.frombuffer(flag, dtype=np.uint8)
         self._price = instance.price * MICRO
-        is_floored = np.isin(instance.pool_of, [row.pool for row in instance.minimums])
-        is_limited = (instance.limit_use > 0).any(axis=1)
-        self._is_fixed = is_floored | is_limited | (instance.supply < UNLIMITED)
-        order = np.lexsort((np.arange(instance.n_candidates), instance.price))
-        self._order = order[~self._is_fixed[order]]
+        self._is_fixed = downsize.is_floored | downsize.is_blocked
+        self._order = downsize.order[~self._is_fixed[downsize.order]]
         self._last: Packing | None = None
         self._others: tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]] | None = None
         self._patterns = np.zeros((0, instance.n_classes), dtype=np.int32)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from binwright_optimizer.columns.generate import Bound, Generation
+from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.regroup import Regroup
 from binwright_optimizer.incumbent import Incumbent
 from binwright_optimizer.instance import Instance
@@ -28,6 +29,7 @@ class Regrouping:
     def __init__(
         self,
         pricing: Pricing,
+        downsize: Downsize,
         incumbent: Incumbent,
         generation: Generation,
         rng: np.random.Generator,
@@ -42,10 +44,10 @@ class Regrouping:
         if not Regroup.is_possible(self._instance):
             return
         if pricing.work.is_clock or (os.cpu_count() or 1) < 2:
-            self._in_turns = Regroup(self._instance, pricing, rng, pricing.halt.flag, pricing.work)
+            self._in_turns = Regroup(pricing, downsize, rng, pricing.halt.flag, pricing.work)
         else:
             flag, drawn = bytearray(1), np.random.default_rng((seed, ASIDE_SEED))
-            self._aside = Aside(Regroup(self._instance, pricing, drawn, flag, Work()), flag)
+            self._aside = Aside(Regroup(pricing, downsize, drawn, flag, Work()), flag)
 
     def go_on(self, units: float) -> bool:
         """Better the incumbent for so much work, or by what the second thread found; whether it is."""

@@ -108,7 +108,9 @@ class State:
         )
         self.target = instance
         self.rng = np.random.default_rng(params.seed)
-        self.regrouping = Regrouping(self.pricing, self.incumbent, self.generation, self.rng, params.seed)
+        self.regrouping = Regrouping(
+            self.pricing, self.downsize, self.incumbent, self.generation, self.rng, params.seed
+        )
         self.simple: Float | None = None
         self.fruitless = 0
         self._began = stop.elapsed_s()
