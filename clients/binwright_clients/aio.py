@@ -16,8 +16,10 @@ from binwright.v1 import (
     provisioning_service_pb2,
     provisioning_service_pb2_grpc,
 )
+from binwright_server.shapes import make_whole
 from grpc_health.v1 import health_pb2
 
+from binwright_clients.node_shapes import wanting_shapes
 from binwright_clients.rpc_errors import exception_of
 from binwright_clients.transport import (
     HEALTH_CHECK,
@@ -80,9 +82,11 @@ class AioClient:
         """The decision on a request; see `Client.solve`."""
         with _mapped_errors():
             response = await self._provisioning.Solve(
-                request, timeout=self._within(timeout), metadata=self._metadata
+                wanting_shapes(request), timeout=self._within(timeout), metadata=self._metadata
             )
-        return response.decision
+        make_whole(response.decision)
+        decision: decision_pb2.Decision = response.decision
+        return decision
 
     async def solve_stream(
         self, request: provisioning_service_pb2.SolveStreamRequest, timeout: float | None = None
@@ -90,10 +94,12 @@ class AioClient:
         """Progress as the search goes on, and last the decision; see `Client.solve_stream`."""
         with _mapped_errors():
             call = self._provisioning.SolveStream(
-                request, timeout=self._within(timeout), metadata=self._metadata
+                wanting_shapes(request), timeout=self._within(timeout), metadata=self._metadata
             )
             try:
                 async for response in call:
+                    if response.HasField("decision"):
+                        make_whole(response.decision)
                     yield response
             finally:
                 call.cancel()

@@ -17,8 +17,10 @@ from binwright.v1 import (
     provisioning_service_pb2,
     provisioning_service_pb2_grpc,
 )
+from binwright_server.shapes import make_whole
 from grpc_health.v1 import health_pb2
 
+from binwright_clients.node_shapes import wanting_shapes
 from binwright_clients.rpc_errors import exception_of
 from binwright_clients.transport import (
     HEALTH_CHECK,
@@ -113,8 +115,9 @@ class Client:
         """
         with _mapped_errors():
             response = self._provisioning.Solve(
-                request, timeout=self._within(timeout), metadata=self._metadata
+                wanting_shapes(request), timeout=self._within(timeout), metadata=self._metadata
             )
+        make_whole(response.decision)
         return response.decision
 
     def solve_stream(
@@ -133,10 +136,13 @@ class Client:
         """
         with _mapped_errors():
             call = self._provisioning.SolveStream(
-                request, timeout=self._within(timeout), metadata=self._metadata
+                wanting_shapes(request), timeout=self._within(timeout), metadata=self._metadata
             )
             try:
-                yield from call
+                for response in call:
+                    if response.HasField("decision"):
+                        make_whole(response.decision)
+                    yield response
             finally:
                 call.cancel()
 

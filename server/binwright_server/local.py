@@ -52,7 +52,8 @@ def solve_locally(
         wants_incumbent=True,
         on_progress=on_progress,
     )
-    return decision_to_message(problem, decision)
+    apart = request.params.wants_node_shapes
+    return decision_to_message(problem, decision, wants_node_shapes=apart)
 
 
 def verify_locally(

@@ -88,7 +88,8 @@ class ProvisioningService(provisioning_service_pb2_grpc.ProvisioningServiceServi
             if cancel.is_set():
                 raise AbandonedError("the caller gave up during the search")
             self._count(problem, decision)
-            return decision_to_message(problem, decision)
+            apart = request.params.wants_node_shapes
+            return decision_to_message(problem, decision, wants_node_shapes=apart)
 
         return job
 

@@ -115,6 +115,7 @@ class Decision(_message.Message):
     HOURLY_PENALTY_USD_FIELD_NUMBER: _builtins.int
     HOURLY_PENALTY_MICROUSD_FIELD_NUMBER: _builtins.int
     PENALTIES_FIELD_NUMBER: _builtins.int
+    NODE_SHAPES_FIELD_NUMBER: _builtins.int
     status: Global___SolutionStatus.ValueType
     """What is held."""
     stop_reason: Global___StopReason.ValueType
@@ -179,6 +180,12 @@ class Decision(_message.Message):
     def penalties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Penalty]:
         """Preferences that are not met, by workload."""
 
+    @_builtins.property
+    def node_shapes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeClaim]:
+        """What NodeClaims have in common, where SolveParams.wants_node_shapes: all but their names, pods and
+        devices. A claim is whole once the shape that it names is merged into it.
+        """
+
     def __init__(
         self,
         *,
@@ -204,10 +211,11 @@ class Decision(_message.Message):
         hourly_penalty_usd: _builtins.float = ...,
         hourly_penalty_microusd: _builtins.int = ...,
         penalties: _abc.Iterable[Global___Penalty] | None = ...,
+        node_shapes: _abc.Iterable[Global___NodeClaim] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerators", b"accelerators", "certificate", b"certificate", "commitments", b"commitments", "existing_placements", b"existing_placements", "gap", b"gap", "hourly_cost_microusd", b"hourly_cost_microusd", "hourly_cost_usd", b"hourly_cost_usd", "hourly_interruption_microusd", b"hourly_interruption_microusd", "hourly_interruption_usd", b"hourly_interruption_usd", "hourly_penalty_microusd", b"hourly_penalty_microusd", "hourly_penalty_usd", b"hourly_penalty_usd", "lower_bound_microusd", b"lower_bound_microusd", "lower_bound_usd", b"lower_bound_usd", "monthly_cost_usd", b"monthly_cost_usd", "node_claims", b"node_claims", "penalties", b"penalties", "status", b"status", "stop_reason", b"stop_reason", "timings", b"timings", "unschedulable_pods", b"unschedulable_pods", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerators", b"accelerators", "certificate", b"certificate", "commitments", b"commitments", "existing_placements", b"existing_placements", "gap", b"gap", "hourly_cost_microusd", b"hourly_cost_microusd", "hourly_cost_usd", b"hourly_cost_usd", "hourly_interruption_microusd", b"hourly_interruption_microusd", "hourly_interruption_usd", b"hourly_interruption_usd", "hourly_penalty_microusd", b"hourly_penalty_microusd", "hourly_penalty_usd", b"hourly_penalty_usd", "lower_bound_microusd", b"lower_bound_microusd", "lower_bound_usd", b"lower_bound_usd", "monthly_cost_usd", b"monthly_cost_usd", "node_claims", b"node_claims", "node_shapes", b"node_shapes", "penalties", b"penalties", "status", b"status", "stop_reason", b"stop_reason", "timings", b"timings", "unschedulable_pods", b"unschedulable_pods", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -492,6 +500,7 @@ class NodeClaim(_message.Message):
     DEVICES_FIELD_NUMBER: _builtins.int
     COVERS_FIELD_NUMBER: _builtins.int
     CAPACITY_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, unique in the decision."""
     node_pool: _builtins.str
@@ -508,6 +517,8 @@ class NodeClaim(_message.Message):
     """Price in US dollars per hour."""
     price_microusd_per_hour: _builtins.int
     """Exact price in millionths of a US dollar per hour."""
+    shape: _builtins.int
+    """Its place in Decision.node_shapes, counted from 1; 0 if the claim is whole."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels of the node."""
@@ -566,10 +577,11 @@ class NodeClaim(_message.Message):
         devices: _abc.Iterable[Global___DeviceUse] | None = ...,
         covers: _abc.Iterable[Global___Cover] | None = ...,
         capacity: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        shape: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity", b"capacity", "capacity_type", b"capacity_type", "covers", b"covers", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocatable", b"allocatable", "capacity", b"capacity", "capacity_type", b"capacity_type", "covers", b"covers", "daemon_overhead", b"daemon_overhead", "devices", b"devices", "hourly_price_usd", b"hourly_price_usd", "instance_type", b"instance_type", "instance_types", b"instance_types", "labels", b"labels", "name", b"name", "node_pool", b"node_pool", "pods", b"pods", "price_microusd_per_hour", b"price_microusd_per_hour", "region", b"region", "requests", b"requests", "shape", b"shape", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from binwright.v1 import problem_pb2 as binwright_dot_v1_dot_problem__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'binwright/v1/provisioning_service.proto\x12\x0c\x62inwright.v1\x1a\x1b\x62inwright/v1/decision.proto\x1a\x1a\x62inwright/v1/problem.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x02\n\x0bSolveParams\x12+\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x03gap\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x16\n\x0e\x63\x61pacity_types\x18\x04 \x03(\t\x12\x1f\n\x12max_price_age_days\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12$\n\x17max_spot_price_age_days\x18\x06 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nwork_limit\x18\x07 \x01(\x03H\x03\x88\x01\x01\x42\x06\n\x04_gapB\x15\n\x13_max_price_age_daysB\x1a\n\x18_max_spot_price_age_daysB\r\n\x0b_work_limit\"a\n\x0cSolveRequest\x12&\n\x07problem\x18\x01 \x01(\x0b\x32\x15.binwright.v1.Problem\x12)\n\x06params\x18\x02 \x01(\x0b\x32\x19.binwright.v1.SolveParams\"9\n\rSolveResponse\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.binwright.v1.Decision\"g\n\x12SolveStreamRequest\x12&\n\x07problem\x18\x01 \x01(\x0b\x32\x15.binwright.v1.Problem\x12)\n\x06params\x18\x02 \x01(\x0b\x32\x19.binwright.v1.SolveParams\"v\n\x13SolveStreamResponse\x12*\n\x08progress\x18\x01 \x01(\x0b\x32\x16.binwright.v1.ProgressH\x00\x12*\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x16.binwright.v1.DecisionH\x00\x42\x07\n\x05\x65vent2\xad\x01\n\x13ProvisioningService\x12@\n\x05Solve\x12\x1a.binwright.v1.SolveRequest\x1a\x1b.binwright.v1.SolveResponse\x12T\n\x0bSolveStream\x12 .binwright.v1.SolveStreamRequest\x1a!.binwright.v1.SolveStreamResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'binwright/v1/provisioning_service.proto\x12\x0c\x62inwright.v1\x1a\x1b\x62inwright/v1/decision.proto\x1a\x1a\x62inwright/v1/problem.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb7\x02\n\x0bSolveParams\x12+\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x03gap\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x16\n\x0e\x63\x61pacity_types\x18\x04 \x03(\t\x12\x1f\n\x12max_price_age_days\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12$\n\x17max_spot_price_age_days\x18\x06 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nwork_limit\x18\x07 \x01(\x03H\x03\x88\x01\x01\x12\x19\n\x11wants_node_shapes\x18\x08 \x01(\x08\x42\x06\n\x04_gapB\x15\n\x13_max_price_age_daysB\x1a\n\x18_max_spot_price_age_daysB\r\n\x0b_work_limit\"a\n\x0cSolveRequest\x12&\n\x07problem\x18\x01 \x01(\x0b\x32\x15.binwright.v1.Problem\x12)\n\x06params\x18\x02 \x01(\x0b\x32\x19.binwright.v1.SolveParams\"9\n\rSolveResponse\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x16.binwright.v1.Decision\"g\n\x12SolveStreamRequest\x12&\n\x07problem\x18\x01 \x01(\x0b\x32\x15.binwright.v1.Problem\x12)\n\x06params\x18\x02 \x01(\x0b\x32\x19.binwright.v1.SolveParams\"v\n\x13SolveStreamResponse\x12*\n\x08progress\x18\x01 \x01(\x0b\x32\x16.binwright.v1.ProgressH\x00\x12*\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x16.binwright.v1.DecisionH\x00\x42\x07\n\x05\x65vent2\xad\x01\n\x13ProvisioningService\x12@\n\x05Solve\x12\x1a.binwright.v1.SolveRequest\x1a\x1b.binwright.v1.SolveResponse\x12T\n\x0bSolveStream\x12 .binwright.v1.SolveStreamRequest\x1a!.binwright.v1.SolveStreamResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'binwright.v1.provisioning_s
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SOLVEPARAMS']._serialized_start=147
-  _globals['_SOLVEPARAMS']._serialized_end=431
-  _globals['_SOLVEREQUEST']._serialized_start=433
-  _globals['_SOLVEREQUEST']._serialized_end=530
-  _globals['_SOLVERESPONSE']._serialized_start=532
-  _globals['_SOLVERESPONSE']._serialized_end=589
-  _globals['_SOLVESTREAMREQUEST']._serialized_start=591
-  _globals['_SOLVESTREAMREQUEST']._serialized_end=694
-  _globals['_SOLVESTREAMRESPONSE']._serialized_start=696
-  _globals['_SOLVESTREAMRESPONSE']._serialized_end=814
-  _globals['_PROVISIONINGSERVICE']._serialized_start=817
-  _globals['_PROVISIONINGSERVICE']._serialized_end=990
+  _globals['_SOLVEPARAMS']._serialized_end=458
+  _globals['_SOLVEREQUEST']._serialized_start=460
+  _globals['_SOLVEREQUEST']._serialized_end=557
+  _globals['_SOLVERESPONSE']._serialized_start=559
+  _globals['_SOLVERESPONSE']._serialized_end=616
+  _globals['_SOLVESTREAMREQUEST']._serialized_start=618
+  _globals['_SOLVESTREAMREQUEST']._serialized_end=721
+  _globals['_SOLVESTREAMRESPONSE']._serialized_start=723
+  _globals['_SOLVESTREAMRESPONSE']._serialized_end=841
+  _globals['_PROVISIONINGSERVICE']._serialized_start=844
+  _globals['_PROVISIONINGSERVICE']._serialized_end=1017
 # @@protoc_insertion_point(module_scope)

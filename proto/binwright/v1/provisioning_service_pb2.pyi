@@ -34,6 +34,7 @@ class SolveParams(_message.Message):
     MAX_PRICE_AGE_DAYS_FIELD_NUMBER: _builtins.int
     MAX_SPOT_PRICE_AGE_DAYS_FIELD_NUMBER: _builtins.int
     WORK_LIMIT_FIELD_NUMBER: _builtins.int
+    WANTS_NODE_SHAPES_FIELD_NUMBER: _builtins.int
     gap: _builtins.float
     """Stop at this gap; unset means the server's default, 0 means search for the optimum."""
     seed: _builtins.int
@@ -48,6 +49,11 @@ class SolveParams(_message.Message):
     """Units of counted work, of about a microsecond each, after which the search ends; unset means
     no limit. With it the search looks at counted work instead of the clock: the same problem,
     seed and limit give the same decision, timings apart, unless the deadline comes first.
+    """
+    wants_node_shapes: _builtins.bool
+    """Spell what NodeClaims have in common once, in Decision.node_shapes, and leave it out of them: an
+    answer of thousands of nodes is a twentieth of its size. To make a claim whole, merge its shape into
+    it; the clients of this project do both.
     """
     @_builtins.property
     def deadline(self) -> _duration_pb2.Duration:
@@ -69,10 +75,11 @@ class SolveParams(_message.Message):
         max_price_age_days: _builtins.int | None = ...,
         max_spot_price_age_days: _builtins.int | None = ...,
         work_limit: _builtins.int | None = ...,
+        wants_node_shapes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "_work_limit", b"_work_limit", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days", "work_limit", b"work_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "_work_limit", b"_work_limit", "capacity_types", b"capacity_types", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days", "seed", b"seed", "work_limit", b"work_limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap", b"_gap", "_max_price_age_days", b"_max_price_age_days", "_max_spot_price_age_days", b"_max_spot_price_age_days", "_work_limit", b"_work_limit", "capacity_types", b"capacity_types", "deadline", b"deadline", "gap", b"gap", "max_price_age_days", b"max_price_age_days", "max_spot_price_age_days", b"max_spot_price_age_days", "seed", b"seed", "wants_node_shapes", b"wants_node_shapes", "work_limit", b"work_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__gap: _TypeAlias = _typing.Literal["gap"]  # noqa: Y015
     _WhichOneofArgType__gap: _TypeAlias = _typing.Literal["_gap", b"_gap"]  # noqa: Y015

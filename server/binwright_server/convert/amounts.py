@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from binwright_optimizer.model.quantity import format_quantity, parse_quantity
+from binwright_optimizer.model.quantity import MICROUSD, format_quantity, parse_quantity
 from binwright_optimizer.model.resources import MAX_AMOUNT, PODS, Resources
 
 from binwright_server.convert.violations import Violations, entry
@@ -52,3 +52,12 @@ def resources_to_map(resources: Resources) -> dict[str, str]:
 def largest_excess(resources: Resources) -> tuple[str, int] | None:
     """The first resource above `MAX_AMOUNT` and its amount, or None."""
     return next(((name, amount) for name, amount in resources.amounts if amount > MAX_AMOUNT), None)
+
+
+def dollars(microusd: int) -> float:
+    """The double nearest to an exact amount; it prints with at most six decimals.
+
+    >>> dollars(1_052_000)
+    1.052
+    """
+    return microusd / MICROUSD

@@ -12,10 +12,7 @@ from binwright_optimizer.model.decision import (
     Certificate,
     Conflict,
     Decision,
-    DeviceUse,
     LocalPrices,
-    NodeClaim,
-    PodRange,
     SolutionStatus,
     Split,
     StopReason,
@@ -23,9 +20,10 @@ from binwright_optimizer.model.decision import (
 )
 from binwright_optimizer.model.pods import Workload
 from binwright_optimizer.model.problem import Problem
-from binwright_optimizer.model.quantity import MICROUSD
 
-from binwright_server.convert.amounts import resources_to_map
+from binwright_server.convert.amounts import dollars
+from binwright_server.convert.node_claims import add_node_claims
+from binwright_server.convert.pod_names import device_uses, pod_names
 from binwright_server.convert.workloads import DEFAULT_NAMESPACE
 
 STATUS_TO_WIRE = {
@@ -43,8 +41,16 @@ STOP_REASON_TO_WIRE = {
 }
 
 
-def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.Decision:
-    """The decision on ``problem``, with every pod by name."""
+def decision_to_message(
+    problem: Problem, decision: Decision, *, wants_node_shapes: bool = False
+) -> decision_pb2.Decision:
+    """The decision on ``problem``, with every pod by name.
+
+    Parameters
+    ----------
+    wants_node_shapes
+        Whether what NodeClaims have in common is told apart from them, for `shapes.make_whole`.
+    """
     workloads = problem.workloads
     cost, bound = decision.cost_microusd_per_hour, decision.bound_microusd_per_hour
     penalty = decision.penalty_microusd_per_hour
@@ -61,7 +67,7 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
             decision_pb2.ExistingPlacement(
                 node=placement.node,
                 pods=pod_names(workloads, placement.pods),
-                devices=_device_uses(workloads, placement.devices),
+                devices=device_uses(workloads, placement.devices),
             )
             for placement in decision.existing_placements
         ],
@@ -110,7 +116,7 @@ def decision_to_message(problem: Problem, decision: Decision) -> decision_pb2.De
             for p in decision.penalties
         ],
     )
-    _add_node_claims(message, problem, decision.node_claims)
+    add_node_claims(message, problem, decision.node_claims, apart=wants_node_shapes)
     return message
 
 
@@ -120,110 +126,9 @@ def _version() -> str:
     return version("binwright")
 
 
-def dollars(microusd: int) -> float:
-    """The double nearest to an exact amount; it prints with at most six decimals.
-
-    >>> dollars(1_052_000)
-    1.052
-    """
-    return microusd / MICROUSD
-
-
-def pod_names(workloads: tuple[Workload, ...], ranges: Iterable[PodRange]) -> list[str]:
-    """Names of the pods in the ranges, in order."""
-    names: list[str] = []
-    for pods in ranges:
-        workload = workloads[pods.workload]
-        if pods.count == 1:
-            names.append(workload.pod_name(pods.first))
-        else:
-            names.extend(map(workload.pod_name, range(pods.first, pods.first + pods.count)))
-    return names
-
-
 def workload_label(workload: Workload) -> str:
     """Kind and name of a workload, such as ``Deployment default/web``."""
     return f"{workload.kind} {workload.namespace or DEFAULT_NAMESPACE}/{workload.name}"
-
-
-def _add_node_claims(message: decision_pb2.Decision, problem: Problem, claims: tuple[NodeClaim, ...]) -> None:
-    """Append the NodeClaims.
-
-    Claims of one pattern share their resources, labels and alternatives as objects and differ in
-    name and pods only; such a shape is spelled once and copied. Thousands of nodes with dozens of
-    alternatives each would otherwise take longer than the deadlines of small calls.
-    """
-    workloads = problem.workloads
-    pools = {pool.name: pool for pool in problem.node_pools}
-    bought = {claim.instance_type for claim in claims}
-    kinds = {kind.name: kind for kind in problem.catalog.instance_types if kind.name in bought}
-    shapes: dict[tuple[object, ...], decision_pb2.NodeClaim] = {}
-    for claim in claims:
-        key = (
-            claim.node_pool,
-            claim.instance_type,
-            claim.region,
-            claim.zone,
-            claim.capacity_type,
-            claim.price_microusd_per_hour,
-            claim.covers,
-            # by identity: hashing the contents costs as much as spelling them
-            id(claim.labels),
-            id(claim.requests),
-            id(claim.allocatable),
-            id(claim.daemon_overhead),
-            id(claim.alternatives),
-        )
-        shape = shapes.get(key)
-        if shape is None:
-            shape = shapes[key] = _shape(claim)
-            capacity = pools[claim.node_pool].capacity_of(kinds[claim.instance_type])
-            shape.capacity.update(resources_to_map(capacity))
-        added = message.node_claims.add()
-        added.CopyFrom(shape)
-        added.name = claim.name
-        added.pods.extend(pod_names(workloads, claim.pods))
-        added.devices.extend(_device_uses(workloads, claim.devices))
-
-
-def _device_uses(
-    workloads: tuple[Workload, ...], uses: Iterable[DeviceUse]
-) -> Iterable[decision_pb2.DeviceUse]:
-    for use in uses:
-        yield decision_pb2.DeviceUse(
-            device=use.device,
-            pods=pod_names(workloads, (use.pods,)),
-            mig_profile=use.profile,
-            mig_start=use.start,
-            claim=use.claim,
-        )
-
-
-def _shape(claim: NodeClaim) -> decision_pb2.NodeClaim:
-    """The claim without its name and pods."""
-    return decision_pb2.NodeClaim(
-        node_pool=claim.node_pool,
-        instance_type=claim.instance_type,
-        region=claim.region,
-        zone=claim.zone,
-        capacity_type=claim.capacity_type.value,
-        hourly_price_usd=dollars(claim.price_microusd_per_hour),
-        price_microusd_per_hour=claim.price_microusd_per_hour,
-        labels=dict(claim.labels),
-        requests=resources_to_map(claim.requests),
-        allocatable=resources_to_map(claim.allocatable),
-        daemon_overhead=resources_to_map(claim.daemon_overhead),
-        instance_types=[
-            decision_pb2.RankedInstanceType(
-                name=a.instance_type, hourly_price_usd=dollars(a.price_microusd_per_hour)
-            )
-            for a in claim.alternatives
-        ],
-        covers=[
-            decision_pb2.Cover(commitment=c.commitment, microusd_per_hour=c.microusd_per_hour)
-            for c in claim.covers
-        ],
-    )
 
 
 def _unschedulable(

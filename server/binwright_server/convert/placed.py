@@ -37,10 +37,11 @@ from binwright_optimizer.model.offerings import CapacityType
 from binwright_optimizer.model.problem import Problem
 from binwright_optimizer.model.quantity import MICROUSD
 
-from binwright_server.convert.amounts import resources_from_map, resources_to_map
+from binwright_server.convert.amounts import dollars, resources_from_map, resources_to_map
 from binwright_server.convert.catalogs import CAPACITY_TYPES
-from binwright_server.convert.decisions import STATUS_TO_WIRE, STOP_REASON_TO_WIRE, dollars, workload_label
+from binwright_server.convert.decisions import STATUS_TO_WIRE, STOP_REASON_TO_WIRE, workload_label
 from binwright_server.convert.violations import Violations
+from binwright_server.shapes import whole
 
 _STATUS_FROM_WIRE = {wire: status for status, wire in STATUS_TO_WIRE.items()}
 _STOP_REASON_FROM_WIRE = {wire: reason for reason, wire in STOP_REASON_TO_WIRE.items()}
@@ -63,6 +64,7 @@ def decision_from_message(problem: Problem, message: decision_pb2.Decision) -> D
     InvalidProblemError
         With every field that cannot belong to a decision on this problem.
     """
+    message = whole(message)
     out = Violations()
     index = _pods_by_name(problem)
     told = sum(penalty.microusd_per_hour for penalty in message.penalties)
