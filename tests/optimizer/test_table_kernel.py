@@ -24,8 +24,9 @@ STEPS = Knapsack(
 """Everything comes in steps of 100: there is room for 5 of each. One of each fills that: 13."""
 
 
-def filled(knapsack: Knapsack, mu, least: float = 0.0):
+def filled(knapsack: Knapsack, mu, least: float = 0.0, *, is_halted: bool = False):
     """Worth, whether the pattern fits, the pattern, and the levels of the table; None without a table."""
+    halt = np.array([is_halted], dtype=np.uint8)
     n, items, limits, _ = knapsack.gathered()
     room = knapsack.room
     steps, levels = np.zeros(len(room), dtype=np.int64), np.zeros(len(room), dtype=np.int64)
@@ -34,7 +35,7 @@ def filled(knapsack: Knapsack, mu, least: float = 0.0):
         return None
     chosen = np.zeros(n, dtype=np.int64)
     worth, fits = fill(
-        n, items, limits, knapsack.values, knapsack.requests, room, steps, levels, least, chosen
+        n, items, limits, knapsack.values, knapsack.requests, room, steps, levels, least, halt, chosen
     )
     pattern = np.zeros(len(knapsack.values), dtype=np.int64)
     pattern[items[:n]] = chosen
@@ -60,6 +61,18 @@ def test_a_pattern_that_is_not_worth_more_is_not_looked_for() -> None:
     worth, fits, pattern, _ = filled(STEPS, np.ones(2), least=13.0)
     assert (worth, fits) == (13.0, False)
     assert not pattern.any()
+
+
+def test_a_table_given_up_promises_nothing() -> None:
+    worth, fits, pattern, _ = filled(STEPS, np.ones(2), is_halted=True)
+    assert (worth, fits) == (np.inf, False)
+    assert not pattern.any()
+
+
+def test_a_table_of_too_many_cells_is_not_begun() -> None:
+    """600 steps of each resource are 361,201 cells."""
+    large = Knapsack(STEPS.values, STEPS.caps, STEPS.requests, np.array([600, 600]) * 100, STEPS.compatible)
+    assert filled(large, np.ones(2)) is None
 
 
 @SETTINGS

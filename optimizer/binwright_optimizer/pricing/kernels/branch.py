@@ -15,6 +15,8 @@ BRANCH_NODES = 3_000
 """Depth-first nodes tried to close a branch: about as long as its relaxation takes."""
 BRANCH_WORK = 40
 """Microseconds that a branch takes, in round numbers."""
+TABLE_SHARE = 4.0
+"""Work of a table, which closes the search for sure, for that of the branches that there is time for."""
 MEETING_GAP = 0.0008
 """Relative gap of a branch below which its patterns may meet in the middle."""
 HANDS_PER_BRANCH = 400
@@ -189,11 +191,11 @@ def _branch(
             steps = np.empty(n_resources, dtype=np.int64)
             levels = np.empty(n_resources, dtype=np.int64)
             work = table_work(n, items, span, requests, capacity, mu, steps, levels)
-            if work <= BRANCH_WORK * max_branches:
+            if work <= TABLE_SHARE * BRANCH_WORK * max_branches:
                 solved += np.int64(work) // BRANCH_WORK
                 extra[:] = 0
                 worth, fits = fill(
-                    n, items, span, values, requests, capacity, steps, levels, best + slack, extra
+                    n, items, span, values, requests, capacity, steps, levels, best + slack, halt, extra
                 )
                 if worth <= best + slack:
                     return best, best + slack, solved

@@ -13,8 +13,10 @@ from numba import njit
 
 MOST_AXES = 3
 """Resources that a table may have."""
-MOST_CELLS = 64_000_000
-"""Cells looked at, in all moves of a table: some 30 milliseconds, in which nobody looks whether to stop."""
+MOST_CELLS = 250_000
+"""Cells of a table: 2 MB, and 100 MB while the best pattern is found again."""
+MOST_LOOKS = 400_000_000
+"""Cells looked at, in all moves of a table: some 200 milliseconds."""
 CELLS_PER_US = 2_000
 """Cells that are looked at in about a microsecond."""
 
@@ -50,11 +52,13 @@ def table_work(n, items, spans, requests, room, mu, steps, levels):
     moves = 0
     for k in range(n):
         moves += n_moves(spans[k])
-    return cells * moves / CELLS_PER_US if cells * moves <= MOST_CELLS else np.inf
+    if cells > MOST_CELLS or cells * moves > MOST_LOOKS:
+        return np.inf
+    return cells * moves / CELLS_PER_US
 
 
 @njit(cache=True, nogil=True)
-def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
+def fill(n, items, spans, values, requests, room, steps, levels, least, halt, chosen):
     """Best pattern among those that the resources of the table have room for.
 
     The table is filled move by move: some pods of an item are taken, or not. It is kept before every few
@@ -66,13 +70,15 @@ def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
         As `table_work` left them.
     least
         Patterns worth no more are not looked for.
+    halt
+        uint8 array (1,): the table is given up once it is not zero.
     chosen
         int64 array (n,): receives the pattern by item, unless it is worth no more than that.
 
     Returns
     -------
     worth
-        Of the best pattern: none is worth more.
+        Of the best pattern: none is worth more. Infinite if the table was given up.
     fits
         Whether it was looked for, and the other resources have room for it as well.
     """
@@ -105,6 +111,8 @@ def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
     section = np.int64(np.ceil(np.sqrt(moves + 1.0)))
     kept = np.empty((moves // section + 1, cells))
     for m in range(moves):
+        if halt[0] != 0:
+            return np.inf, False
         if m % section == 0:
             kept[m // section] = table
         take(table, worths[m], step[m], size)
@@ -118,6 +126,8 @@ def fill(n, items, spans, values, requests, room, steps, levels, least, chosen):
         after[0] = kept[s]
         last = min(section, moves - s * section)
         for m in range(last):
+            if halt[0] != 0:
+                return worth, False
             after[m + 1] = after[m]
             take(after[m + 1], worths[s * section + m], step[s * section + m], size)
         for m in range(last - 1, -1, -1):
