@@ -23,6 +23,7 @@ from binwright_clients.client import Client
 from binwright_clients.rpc_errors import DeadlineExceededError, RpcError, SnapshotNeededError, exception_of
 from binwright_clients.transport import RetryPolicy
 from binwright_optimizer.errors import InvalidProblemError
+from binwright_server.lanes.child import AUTOGROUP
 from clusters import Cluster, delta, template
 from harness import as_stream, solve_request, wait_until
 
@@ -116,6 +117,16 @@ def test_plans_come_from_the_lane_and_scores_follow_them(server: LanedServer) ->
         question = scheduling_service_pb2.PrioritizeRequest(pod=template("1"), node_names=["a", "b"])
         scores = stub.Prioritize(question, timeout=30).scores
         assert scores[0] < 40 <= 70 <= scores[1]
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not share processors by session")
+def test_batch_lane_steps_back_behind_other_sessions_as_well(server: LanedServer) -> None:
+    """A lane is a session of its own; niceness alone would count among its own threads."""
+    niceness = {
+        name: int(Path(f"/proc/{lane.pid}/autogroup").read_text().rpartition(" ")[2])
+        for name, lane in server.lanes().items()
+    }
+    assert niceness == {"online": 0, "batch": server.lanes()["batch"].nice()}
 
 
 def test_expander_answers_while_the_batch_lane_is_full(server: LanedServer) -> None:
