@@ -111,3 +111,40 @@ def test_units_in_numeric_columns_are_two_mistakes_and_no_third(tmp_path: Path) 
     with pytest.raises(InputError) as caught:
         read_forecast(str(file))
     assert [problem.field for problem in caught.value.problems] == ["cpu_milli", "memory_mib"]
+
+
+def test_mistakes_of_all_kinds_are_told_at_once(tmp_path: Path) -> None:
+    """A bad amount, a bad region, a profile nobody knows, a second currency, a row twice, one cut short."""
+    text = """workload,region,period,cpu_milli,memory_mib,profile,replicas,currency
+api,us-east-1,2027-Q1,500,768,office,-10,USD
+api,us-east-1,2027-Q2,500,768,office,11,EUR
+web,us-east-9,2027-Q1,500,768,office,5,USD
+web,us-east-1,2027-Q2,500,768,office,5,USD
+web,us-east-1,2027-Q2,500,768,office,6,USD
+job,us-east-1,2027-Q1,500,768,noon,five,USD
+job,us-east-1,2027-Q2,500,768
+"""
+    found = complaint(tmp_path, text)
+    for message in (
+        "line 2: replicas: must not be negative (got '-10')",
+        "line 3: currency: mixes currencies: USD elsewhere in the file",
+        "line 4: region: unknown region of aws",
+        "line 6: period: was given before, in line 5",
+        "line 7: profile: unknown profile",
+        "line 7: replicas: is not a finite decimal number",
+        "line 8: the row has 5 cells where the header has 8",
+    ):
+        assert message in found
+    assert found.count("line ") == 8, "and nothing else: what a mistake leaves in doubt is not told"
+
+
+def test_what_a_row_with_a_mistake_wants_is_not_missing(tmp_path: Path) -> None:
+    text = """workload,region,period,cpu_milli,memory_mib,replicas
+api,us-east-1,2027-Q1,500,768,ten
+api,us-east-1,2027-Q2,500,768,11
+job,us-east-1,2027-Q1,500,768,5
+"""
+    found = complaint(tmp_path, text)
+    assert "line 2: replicas: is not a finite decimal number" in found
+    assert "job in us-east-1 lacks 2027-Q2" in found
+    assert "api in us-east-1 lacks" not in found

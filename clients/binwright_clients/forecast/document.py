@@ -111,6 +111,7 @@ def draft_of_document(body: Any, file: str, cloud: str, problems: Problems) -> D
     if cloud and own != cloud:
         report("cloud", own, f"is not the {cloud} of --cloud")
     _Document(body, draft, report).read()
+    draft.is_partial = bool(len(problems))
     return draft
 
 
@@ -137,7 +138,9 @@ class _Document:
         named = self._periods()
         for name, profile in (body.get("profiles") or {}).items():
             built = self._profile(f"profiles.{name}", name, profile or {})
-            if built is not None:
+            if built is None:
+                draft.unread_profiles.add(name)
+            else:
                 draft.profiles[name] = built
         if not body.get("workloads"):
             self._report("workloads", "", "must name at least one workload")

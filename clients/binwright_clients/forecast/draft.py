@@ -93,6 +93,11 @@ class Draft:
     ``regions`` and ``periods`` are those that the file declares; empty if it only mentions them with
     its demands. ``mentioned`` are further regions that must exist. ``parts`` are places of further values, by
     path in `Forecast`. ``remarks`` are what is right but worth to know.
+
+    ``cells`` with mistakes of their own are kept where workload, region and period are known, so that these
+    are checked beside all others; ``spoilt_profiles`` are what their workloads name, ``unread_profiles``
+    declared with mistakes. ``is_partial`` says that something could not be read at all, so that nothing can
+    be said to be missing.
     """
 
     file: str
@@ -100,6 +105,9 @@ class Draft:
     cloud_place: Place
     workloads: dict[str, WorkloadDraft] = field(default_factory=dict)
     cells: list[DemandCell] = field(default_factory=list)
+    spoilt_profiles: dict[str, Place] = field(default_factory=dict)
+    unread_profiles: set[str] = field(default_factory=set)
+    is_partial: bool = False
     regions: list[tuple[str, Place]] = field(default_factory=list)
     periods: list[tuple[Period, Place]] = field(default_factory=list)
     profiles: dict[str, Profile] = field(default_factory=dict)
@@ -123,32 +131,39 @@ class Draft:
     remarks: list[str] = field(default_factory=list)
 
     def finish(self, problems: Problems) -> Forecast | None:
-        """The forecast, or None with at least one more problem reported."""
-        before = len(problems)
+        """The forecast, or None with at least one problem reported, now or before.
+
+        What a mistake leaves in doubt is not reported beside it.
+        """
         report = _Report(self.file, problems)
         self._check_currency(report)
+        at = len(problems)
         self._check_regions(report)
-        profiles = {profile.name: profile for profile in STANDARD_PROFILES} | self.profiles
-        for draft in self.workloads.values():
-            if draft.workload.profile not in profiles:
-                known = suggestion(draft.workload.profile, profiles)
-                report.at(draft.profile_place, f"unknown profile{known}")
+        are_regions_known = len(problems) == at
+        profiles = self._profiles(report)
+        at = len(problems)
         periods = self._periods(report)
-        if len(problems) > before:
+        is_in_order = len(problems) == at and not self.is_partial
+        found = self._found(report)
+        if is_in_order and are_regions_known:
+            self._check_whole(found, periods, report)
+        if is_in_order:
+            self._check_held(periods, report)
+        if are_regions_known and not self.is_partial:
+            for sold in self.sold:
+                self._check_sold(sold, report)
+        if len(problems):
             return None
-        demands = self._demands(periods, report)
-        self._check_held(periods, report)
-        for sold in self.sold:
-            self._check_sold(sold, report)
-        if len(problems) > before:
-            return None
+        index = {period: at for at, period in enumerate(periods)}
+        names = {name: at for at, name in enumerate(self.workloads)}
+        demands = (Demand(names[w], region, index[p], cell.band) for (w, region, p), cell in found.items())
         named = {draft.workload.profile for draft in self.workloads.values()}
         return Forecast(
             cloud=self.cloud,
             regions=tuple(dict.fromkeys(cell.region for cell in self.cells)),
             periods=periods,
             workloads=tuple(draft.workload for draft in self.workloads.values()),
-            demands=demands,
+            demands=tuple(sorted(demands, key=lambda d: (d.workload, d.region, d.period))),
             profiles=tuple(profiles[name] for name in sorted(named)),
             offers=self.offers,
             held=tuple(held for held, _ in self.held),
@@ -214,8 +229,17 @@ class Draft:
                     cell.region_place, f"unknown region of {self.cloud}{suggestion(cell.region, known)}"
                 )
 
+    def _profiles(self, report: _Report) -> dict[str, Profile]:
+        """All profiles by name; those that workloads name must be among them."""
+        profiles = {profile.name: profile for profile in STANDARD_PROFILES} | self.profiles
+        places = self.spoilt_profiles | {name: w.profile_place for name, w in self.workloads.items()}
+        for place in places.values():
+            if place.value not in profiles and place.value not in self.unread_profiles:
+                report.at(place, f"unknown profile{suggestion(place.value, profiles)}")
+        return profiles
+
     def _periods(self, report: _Report) -> tuple[Period, ...]:
-        """All periods in order, without overlap or gap."""
+        """All periods in order, without overlap, and without gap where all are known."""
         first_seen: dict[Period, Place] = {}
         for period, place in [*self.periods, *((cell.period, cell.period_place) for cell in self.cells)]:
             first_seen.setdefault(period, place)
@@ -226,7 +250,7 @@ class Draft:
                     first_seen[later],
                     f"overlaps {_named(earlier)}: that ends on {earlier.end}, this begins on {later.start}",
                 )
-            elif later.start > earlier.end:
+            elif later.start > earlier.end and not self.is_partial:
                 report.at(
                     first_seen[later],
                     f"a period is missing before it: {_named(earlier)} ends on {earlier.end}, "
@@ -234,35 +258,32 @@ class Draft:
                 )
         return tuple(ordered)
 
-    def _demands(self, periods: tuple[Period, ...], report: _Report) -> tuple[Demand, ...]:
-        index = {period: at for at, period in enumerate(periods)}
-        names = {name: at for at, name in enumerate(self.workloads)}
-        found: dict[tuple[int, str, int], DemandCell] = {}
+    def _found(self, report: _Report) -> dict[tuple[str, str, Period], DemandCell]:
+        """Demands by workload, region and period, each given once."""
+        found: dict[tuple[str, str, Period], DemandCell] = {}
         for cell in self.cells:
-            key = names[cell.workload], cell.region, index[cell.period]
-            first = found.setdefault(key, cell)
+            first = found.setdefault((cell.workload, cell.region, cell.period), cell)
             if first is not cell:
                 report.at(cell.period_place, f"was given before, in {first.period_place.place}")
-        wanted = {(workload, region) for workload, region, _ in found}
-        for workload, region in sorted(wanted):
-            for at, period in enumerate(periods):
-                if (workload, region, at) not in found:
-                    name = list(self.workloads)[workload]
-                    last = next(
-                        cell
-                        for cell in reversed(self.cells)
-                        if (cell.workload, cell.region) == (name, region)
-                    )
+        return found
+
+    def _check_whole(
+        self,
+        found: Mapping[tuple[str, str, Period], DemandCell],
+        periods: tuple[Period, ...],
+        report: _Report,
+    ) -> None:
+        """Whatever is wanted somewhere in one period is stated of all of them."""
+        last = {(workload, region): cell for (workload, region, _), cell in found.items()}
+        for (workload, region), cell in last.items():
+            for period in periods:
+                if (workload, region, period) not in found:
                     # What is missing has no place of its own: of a document, the region that lacks it.
-                    field_name = last.region_place.field.removesuffix(f".{last.period_place.value}")
+                    field_name = cell.region_place.field.removesuffix(f".{cell.period_place.value}")
                     report.at(
-                        replace(last.region_place, field=field_name, value=""),
-                        f"{name} in {region} lacks {_named(period)}; write 0 where nothing is wanted",
+                        replace(cell.region_place, field=field_name, value=""),
+                        f"{workload} in {region} lacks {_named(period)}; write 0 where nothing is wanted",
                     )
-        return tuple(
-            Demand(workload, region, period, cell.band)
-            for (workload, region, period), cell in sorted(found.items(), key=lambda item: item[0])
-        )
 
     def cells_in_order(self) -> list[DemandCell]:
         """Where each demand of the finished forecast was written."""

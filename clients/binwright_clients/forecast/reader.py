@@ -42,7 +42,6 @@ def read_with_places(path: str, cloud: str = "") -> tuple[Forecast, Places]:
     source = read_source(path)
     problems = Problems()
     draft = _draft(source, cloud, problems)
-    problems.raise_if_any()
     forecast = draft.finish(problems)
     problems.raise_if_any()
     assert forecast is not None

@@ -55,7 +55,7 @@ def draft_of_table(table: Table, cloud: str, problems: Problems) -> Draft:
     """
     columns = find_columns(table, KNOWN_COLUMNS, {}, frozenset())
     _check_columns(table, columns)
-    draft = Draft(table.file, cloud, Place("", "--cloud", cloud))
+    draft = Draft(table.file, cloud, Place("", "--cloud", cloud), is_partial=table.left_out > 0)
     for line, row in table.rows:
         _Row(table, columns, line, row, draft, problems).read()
     return draft
@@ -101,9 +101,9 @@ class _Row:
         self._problems = problems
 
     def read(self) -> None:
-        """Add the row to the draft; a row with mistakes is left out."""
+        """Add the row to the draft; of a row with mistakes, where and when it wants something."""
         before = len(self._problems)
-        name = self._text("workload")
+        name, region = self._text("workload"), self._text("region")
         if not name:
             self._fail("workload", "must not be empty")
         shape = self._shape(name)
@@ -111,29 +111,32 @@ class _Row:
         band = self._band()
         if currency := self._text("currency"):
             self._draft.currencies.append(self._at("currency", currency))
-        if not self._text("region"):
+        if not region:
             self._fail("region", "must not be empty")
-        if len(self._problems) > before or period is None or band is None:
+        if not (name and region and period is not None):
+            self._draft.is_partial = True
             return
-        known = self._draft.workloads.setdefault(
-            name, WorkloadDraft(shape, self._at("profile", shape.profile))
-        )
+        self._draft.cells.append(self._cell(name, region, period, band or Band.exactly(0)))
+        profile = self._at("profile", shape.profile)
+        if len(self._problems) > before:
+            self._draft.spoilt_profiles.setdefault(name, profile)
+            return
+        known = self._draft.workloads.setdefault(name, WorkloadDraft(shape, profile))
         if known.workload != shape:
             self._fail("workload", "has another shape here than in the rows before")
-            return
+
+    def _cell(self, name: str, region: str, period: Period, band: Band) -> DemandCell:
         period_column = "period" if "period" in self._columns.index else "period_start"
         amount_column = "replicas" if "replicas" in self._columns.index else "p50"
-        self._draft.cells.append(
-            DemandCell(
-                name,
-                self._text("region"),
-                period,
-                band,
-                self._at("region"),
-                self._at(period_column),
-                self._at(amount_column, self._amounts()),
-                {part: self._at(column) for part, column in self._parts().items()},
-            )
+        return DemandCell(
+            name,
+            region,
+            period,
+            band,
+            self._at("region"),
+            self._at(period_column),
+            self._at(amount_column, self._amounts()),
+            {part: self._at(column) for part, column in self._parts().items()},
         )
 
     def _amounts(self) -> str:
