@@ -15,6 +15,7 @@ from binwright_optimizer.errors import UnservedError
 
 from binwright_server.convert import (
     forecast_from_message,
+    held_plan_from_message,
     plan_params_from_message,
     plan_to_message,
     refusal_of,
@@ -116,6 +117,7 @@ def answer(
 
     forecast = forecast_from_message(request.forecast, limits)
     params = plan_params_from_message(request.params, limits)
+    held = held_plan_from_message(request.held, forecast) if request.HasField("held") else None
 
     def check() -> None:
         if cancel.is_set():
@@ -129,7 +131,7 @@ def answer(
     check()
     try:
         with LocalEngine(processes) as engine:
-            found = make_plan(forecast, params, on_step, engine=engine, check=check)
+            found = make_plan(forecast, params, on_step, held=held, engine=engine, check=check)
     except UnservedError as error:
         raise refusal_of(error, request.forecast, forecast) from error
     check()

@@ -74,6 +74,29 @@ def test_plan_of_a_server_is_the_plan_of_this_process_and_verifies(tmp_path: Pat
     assert "warning: commitments.held[0].end" in shown
 
 
+def test_a_server_counts_changes_to_the_plan_held(tmp_path: Path) -> None:
+    """Twelve pods are planned, twenty are wanted: the plan and churn of this process, and it holds."""
+    now, more, held = tmp_path / "now.yaml", tmp_path / "more.yaml", tmp_path / "held.json"
+    alone = FORECAST.replace("resilience: {zones: 1, protectedShare: 0.5}\n", "")
+    now.write_text(alone, encoding="utf-8")
+    more.write_text(alone.replace("2027-Q1: 12", "2027-Q1: 20"), encoding="utf-8")
+    held.write_text(run(str(now), "-q", *PATIENT, "--workers", "1", "-o", "json").stdout, encoding="utf-8")
+    changed = (str(more), "--from", str(held), "--churn-cost", "25", "-q", *PATIENT, "-o", "json")
+    here = run(*changed, "--workers", "1")
+    assert here.exit_code == 0, here.output
+    with serving() as server:
+        there = run(*changed, "--server", server.address)
+    assert there.exit_code == 0, there.output
+    written = there.stdout[there.stdout.index("{\n") :]
+    document = json.loads(written)
+    assert document["churn_usd"] > 0
+    assert document == json.loads(here.stdout)
+    saved = tmp_path / "plan.json"
+    saved.write_text(written, encoding="utf-8")
+    verified = run("verify", str(saved), str(more), "--from", str(held))
+    assert verified.exit_code == 0, verified.output
+
+
 def test_servers_refusal_names_file_field_and_amounts_as_written(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(FORECAST.replace("500m", "'5000'"), encoding="utf-8")

@@ -35,7 +35,7 @@ from binwright_optimizer.model.offers import (
     Upfront,
 )
 from binwright_optimizer.model.requirements import Operator
-from binwright_server.convert import forecast_from_message
+from binwright_server.convert import forecast_from_message, held_plan_from_message
 from binwright_server.errors import AbandonedError, TooLateError
 from binwright_server.limits import RequestLimits
 from binwright_server.planning_service import answer
@@ -237,3 +237,24 @@ def test_plan_comes_with_progress_bound_nodes_and_certificate() -> None:
     assert json.loads(plan.certificate_json)["total_microusd"] == plan.total_microusd
     assert all(source.date for source in plan.price_sources)
     assert any(warning.startswith("on-demand prices are up to ") for warning in plan.warnings)
+
+
+def test_every_wrong_field_of_a_plan_held_is_named() -> None:
+    request = asked()
+    request.held.churn_microusd = -1
+    mix = request.held.mixes.add(
+        region="us-east-1", period="2027-Q1", scenario="p50", shares_ppm={"flat": -5}
+    )
+    mix.nodes.add(instance_type="m5.large", zone="us-east-1a", count=-2)
+    request.held.mixes.add(region="us-east-1", period="2027-Q1", scenario="p50", shares_ppm={"flat": -5})
+    request.held.mixes.add(region="us-east-1", period="2026-Q4", scenario="p50")
+    with pytest.raises(InvalidProblemError) as caught:
+        held_plan_from_message(request.held, read(request))
+    assert [violation.field for violation in caught.value.violations] == [
+        "held.churn_microusd",
+        'held.mixes[0].shares_ppm["flat"]',
+        "held.mixes[0].nodes[0].count",
+        'held.mixes[1].shares_ppm["flat"]',
+        "held.mixes[1]",
+        "held.mixes[2].period",
+    ]

@@ -27,6 +27,7 @@ from binwright_clients.cli.plan_served import backtest_documents, document_view,
 from binwright_clients.cli.today import today
 from binwright_clients.cli.values import DURATION, FiniteRange
 from binwright_clients.forecast import read_with_places
+from binwright_clients.forecast.held_message import held_to_message
 from binwright_clients.forecast.holdings import held_documents, scope_document, with_held
 from binwright_clients.forecast.saved_plan import SavedPlan, nodes_held, read_plan
 
@@ -145,9 +146,11 @@ def forecast(
     if saved is not None:
         asked = with_held(asked, path, saved)
     if connection is not None:
-        if engine != EngineChoice() or report is not None or churn_cost:
-            raise BadInput("--server: engine options, --report and --churn-cost are not for a server")
+        if engine != EngineChoice() or report is not None:
+            raise BadInput("--server: engine options and --report are not for a server")
         request = plan_request(asked, deadline, risk_aversion, tail, whole_term, seed)
+        if saved is not None and churn_cost:
+            request.held.CopyFrom(held_to_message(asked, saved, round(churn_cost * 1e6)))
         document = served(connection, request, asked, places, quiet=quiet)
         if output == "table":
             print_table(document_view(document))

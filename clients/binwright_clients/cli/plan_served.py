@@ -65,7 +65,7 @@ def served(
     InputError
         If the server refuses the forecast; places and values are those of the file.
     Failure
-        If it cannot be reached, or gives no plan in time.
+        If it cannot be reached, gives no plan in time, or does not know what was asked.
     """
     timeout_s = request.params.deadline.ToMilliseconds() / 1e3 + CALL_TIMEOUT_S
     began_s = time.monotonic()
@@ -73,7 +73,10 @@ def served(
         with open_client(connection) as client, plan_progress(stderr_console(), quiet=quiet) as note:
             for response in client.plan(request, timeout=timeout_s):
                 if response.HasField("plan"):
-                    return document_of(response.plan, asked)
+                    document = document_of(response.plan, asked)
+                    if request.HasField("held") and not (document["certificate"] or {}).get("churn"):
+                        raise Failure("the server is of a version that does not know --churn-cost")
+                    return document
                 note(response.progress.solved, response.progress.problems)
     except InvalidProblemError as error:
         raise places.refused(error, demand_order(asked)) from error
@@ -90,7 +93,7 @@ def document_of(plan: planning_service_pb2.CapacityPlan, asked: Forecast) -> dic
         "gap": plan.gap,
         "expected_cost_usd": plan.expected_microusd / MICROUSD,
         "without_commitments_usd": plan.without_commitments_microusd / MICROUSD,
-        "churn_usd": 0.0,
+        "churn_usd": plan.churn_microusd / MICROUSD,
         "upfront_usd": sum(bought.upfront_microusd for bought in plan.commitments) / MICROUSD,
         "service_level": service_level(asked),
         "sizing_rule_usd": plan.sizing_rule_microusd / MICROUSD if has_rule else None,
@@ -279,6 +282,8 @@ def _summary(document: Mapping[str, Any]) -> Text:
         f"lower bound ${document['lower_bound_usd']:,.0f}    gap {percent(document['gap'])}\n"
         f"without commitments ${document['without_commitments_usd']:,.0f}",
     )
+    if document["churn_usd"]:
+        text.append(f"\nof it ${document['churn_usd']:,.0f} for nodes that the plan held does not have")
     if document["sizing_rule_usd"] is not None:
         text.append(f"\nsizing rule ${document['sizing_rule_usd']:,.0f} expected")
     elif document["sizing_rule_note"]:

@@ -27,37 +27,47 @@ from binwright.v1 import forecast_pb2 as binwright_dot_v1_dot_forecast__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#binwright/v1/planning_service.proto\x12\x0c\x62inwright.v1\x1a\x1a\x62inwright/v1/catalog.proto\x1a\x1b\x62inwright/v1/forecast.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa1\x01\n\nPlanParams\x12+\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11risk_aversion_ppm\x18\x02 \x01(\x03\x12\x15\n\x08tail_ppm\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11\x63harge_whole_term\x18\x04 \x01(\x08\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x42\x0b\n\t_tail_ppm\"a\n\x0bPlanRequest\x12(\n\x08\x66orecast\x18\x01 \x01(\x0b\x32\x16.binwright.v1.Forecast\x12(\n\x06params\x18\x02 \x01(\x0b\x32\x18.binwright.v1.PlanParams\"s\n\x0cPlanResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.binwright.v1.PlanProgressH\x00\x12*\n\x04plan\x18\x02 \x01(\x0b\x32\x1a.binwright.v1.CapacityPlanH\x00\x42\x07\n\x05\x65vent\"0\n\x0cPlanProgress\x12\x0e\n\x06solved\x18\x01 \x01(\x03\x12\x10\n\x08problems\x18\x02 \x01(\x03\"\xae\x04\n\x0c\x43\x61pacityPlan\x12\x16\n\x0etotal_microusd\x18\x01 \x01(\x03\x12\x1c\n\x14lower_bound_microusd\x18\x02 \x01(\x03\x12\x0b\n\x03gap\x18\x03 \x01(\x01\x12\x19\n\x11\x65xpected_microusd\x18\x04 \x01(\x03\x12$\n\x1cwithout_commitments_microusd\x18\x05 \x01(\x03\x12!\n\x14sizing_rule_microusd\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12-\n\tscenarios\x18\x07 \x03(\x0b\x32\x1a.binwright.v1.PlanScenario\x12,\n\x07periods\x18\x08 \x03(\x0b\x32\x1b.binwright.v1.PlannedPeriod\x12\x34\n\x0b\x63ommitments\x18\t \x03(\x0b\x32\x1f.binwright.v1.PlannedCommitment\x12\'\n\x05mixes\x18\n \x03(\x0b\x32\x18.binwright.v1.PlannedMix\x12\x30\n\rprice_sources\x18\x0b \x03(\x0b\x32\x19.binwright.v1.PriceSource\x12\x18\n\x10\x63\x65rtificate_json\x18\x0c \x01(\t\x12\x10\n\x08warnings\x18\r \x03(\t\x12\x18\n\x10sizing_rule_note\x18\x0e \x01(\t\x12*\n\x06splits\x18\x0f \x03(\x0b\x32\x1a.binwright.v1.PlannedSplitB\x17\n\x15_sizing_rule_microusd\"\xab\x01\n\x0cPlannedSplit\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x11\n\twanted_in\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x0e\n\x06period\x18\x05 \x01(\t\x12\x10\n\x08scenario\x18\x06 \x01(\t\x12\r\n\x05\x62lock\x18\x07 \x01(\x05\x12\x11\n\tpods_held\x18\x08 \x01(\x03\x12\x14\n\x0cpods_running\x18\t \x01(\x03\"E\n\x0cPlanScenario\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08permille\x18\x02 \x01(\x05\x12\x15\n\rcost_microusd\x18\x03 \x01(\x03\"\x95\x01\n\rPlannedPeriod\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\x12\x63ommitted_microusd\x18\x02 \x01(\x03\x12\x1a\n\x12on_demand_microusd\x18\x03 \x01(\x03\x12\x16\n\x0eother_microusd\x18\x04 \x01(\x03\x12&\n\x04uses\x18\x05 \x03(\x0b\x32\x18.binwright.v1.PlannedUse\"I\n\nPlannedUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eworth_microusd\x18\x02 \x01(\x03\x12\x15\n\rused_microusd\x18\x03 \x01(\x03\"\xce\x01\n\x11PlannedCommitment\x12\r\n\x05offer\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\x12\r\n\x05nodes\x18\x04 \x01(\x03\x12\x19\n\x11microusd_per_hour\x18\x05 \x01(\x03\x12\x18\n\x10\x63ounted_microusd\x18\x06 \x01(\x03\x12\x1b\n\x13obligation_microusd\x18\x07 \x01(\x03\x12\x18\n\x10upfront_microusd\x18\x08 \x01(\x03\x12\x13\n\x0bis_estimate\x18\t \x01(\x08\"\x82\x02\n\nPlannedMix\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x0e\n\x06period\x18\x03 \x01(\t\x12\x10\n\x08scenario\x18\x04 \x01(\t\x12\r\n\x05hours\x18\x05 \x03(\x05\x12)\n\x05nodes\x18\x06 \x03(\x0b\x32\x1a.binwright.v1.PlannedNodes\x12.\n!on_demand_bound_microusd_per_hour\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12$\n\x1cspot_bound_microusd_per_hour\x18\x08 \x01(\x03\x42$\n\"_on_demand_bound_microusd_per_hour\"\xa5\x01\n\x0cPlannedNodes\x12\x15\n\rinstance_type\x18\x01 \x01(\t\x12\x15\n\rcapacity_type\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x1f\n\x17price_microusd_per_hour\x18\x05 \x01(\x03\x12)\n\x06source\x18\x06 \x01(\x0b\x32\x19.binwright.v1.PriceSource2R\n\x0fPlanningService\x12?\n\x04Plan\x12\x19.binwright.v1.PlanRequest\x1a\x1a.binwright.v1.PlanResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#binwright/v1/planning_service.proto\x12\x0c\x62inwright.v1\x1a\x1a\x62inwright/v1/catalog.proto\x1a\x1b\x62inwright/v1/forecast.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa1\x01\n\nPlanParams\x12+\n\x08\x64\x65\x61\x64line\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11risk_aversion_ppm\x18\x02 \x01(\x03\x12\x15\n\x08tail_ppm\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11\x63harge_whole_term\x18\x04 \x01(\x08\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x42\x0b\n\t_tail_ppm\"\x87\x01\n\x0bPlanRequest\x12(\n\x08\x66orecast\x18\x01 \x01(\x0b\x32\x16.binwright.v1.Forecast\x12(\n\x06params\x18\x02 \x01(\x0b\x32\x18.binwright.v1.PlanParams\x12$\n\x04held\x18\x03 \x01(\x0b\x32\x16.binwright.v1.HeldPlan\"H\n\x08HeldPlan\x12\x16\n\x0e\x63hurn_microusd\x18\x01 \x01(\x03\x12$\n\x05mixes\x18\x02 \x03(\x0b\x32\x15.binwright.v1.HeldMix\"\xdd\x01\n\x07HeldMix\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x0e\n\x06period\x18\x03 \x01(\t\x12\x10\n\x08scenario\x18\x04 \x01(\t\x12\x38\n\nshares_ppm\x18\x05 \x03(\x0b\x32$.binwright.v1.HeldMix.SharesPpmEntry\x12&\n\x05nodes\x18\x06 \x03(\x0b\x32\x17.binwright.v1.HeldNodes\x1a\x30\n\x0eSharesPpmEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"?\n\tHeldNodes\x12\x15\n\rinstance_type\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"s\n\x0cPlanResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.binwright.v1.PlanProgressH\x00\x12*\n\x04plan\x18\x02 \x01(\x0b\x32\x1a.binwright.v1.CapacityPlanH\x00\x42\x07\n\x05\x65vent\"0\n\x0cPlanProgress\x12\x0e\n\x06solved\x18\x01 \x01(\x03\x12\x10\n\x08problems\x18\x02 \x01(\x03\"\xc6\x04\n\x0c\x43\x61pacityPlan\x12\x16\n\x0etotal_microusd\x18\x01 \x01(\x03\x12\x1c\n\x14lower_bound_microusd\x18\x02 \x01(\x03\x12\x0b\n\x03gap\x18\x03 \x01(\x01\x12\x19\n\x11\x65xpected_microusd\x18\x04 \x01(\x03\x12$\n\x1cwithout_commitments_microusd\x18\x05 \x01(\x03\x12!\n\x14sizing_rule_microusd\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12-\n\tscenarios\x18\x07 \x03(\x0b\x32\x1a.binwright.v1.PlanScenario\x12,\n\x07periods\x18\x08 \x03(\x0b\x32\x1b.binwright.v1.PlannedPeriod\x12\x34\n\x0b\x63ommitments\x18\t \x03(\x0b\x32\x1f.binwright.v1.PlannedCommitment\x12\'\n\x05mixes\x18\n \x03(\x0b\x32\x18.binwright.v1.PlannedMix\x12\x30\n\rprice_sources\x18\x0b \x03(\x0b\x32\x19.binwright.v1.PriceSource\x12\x18\n\x10\x63\x65rtificate_json\x18\x0c \x01(\t\x12\x10\n\x08warnings\x18\r \x03(\t\x12\x18\n\x10sizing_rule_note\x18\x0e \x01(\t\x12*\n\x06splits\x18\x0f \x03(\x0b\x32\x1a.binwright.v1.PlannedSplit\x12\x16\n\x0e\x63hurn_microusd\x18\x10 \x01(\x03\x42\x17\n\x15_sizing_rule_microusd\"\xab\x01\n\x0cPlannedSplit\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x11\n\twanted_in\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x0e\n\x06period\x18\x05 \x01(\t\x12\x10\n\x08scenario\x18\x06 \x01(\t\x12\r\n\x05\x62lock\x18\x07 \x01(\x05\x12\x11\n\tpods_held\x18\x08 \x01(\x03\x12\x14\n\x0cpods_running\x18\t \x01(\x03\"E\n\x0cPlanScenario\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08permille\x18\x02 \x01(\x05\x12\x15\n\rcost_microusd\x18\x03 \x01(\x03\"\x95\x01\n\rPlannedPeriod\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\x12\x63ommitted_microusd\x18\x02 \x01(\x03\x12\x1a\n\x12on_demand_microusd\x18\x03 \x01(\x03\x12\x16\n\x0eother_microusd\x18\x04 \x01(\x03\x12&\n\x04uses\x18\x05 \x03(\x0b\x32\x18.binwright.v1.PlannedUse\"I\n\nPlannedUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eworth_microusd\x18\x02 \x01(\x03\x12\x15\n\rused_microusd\x18\x03 \x01(\x03\"\xce\x01\n\x11PlannedCommitment\x12\r\n\x05offer\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\x12\r\n\x05nodes\x18\x04 \x01(\x03\x12\x19\n\x11microusd_per_hour\x18\x05 \x01(\x03\x12\x18\n\x10\x63ounted_microusd\x18\x06 \x01(\x03\x12\x1b\n\x13obligation_microusd\x18\x07 \x01(\x03\x12\x18\n\x10upfront_microusd\x18\x08 \x01(\x03\x12\x13\n\x0bis_estimate\x18\t \x01(\x08\"\x82\x02\n\nPlannedMix\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x0e\n\x06period\x18\x03 \x01(\t\x12\x10\n\x08scenario\x18\x04 \x01(\t\x12\r\n\x05hours\x18\x05 \x03(\x05\x12)\n\x05nodes\x18\x06 \x03(\x0b\x32\x1a.binwright.v1.PlannedNodes\x12.\n!on_demand_bound_microusd_per_hour\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12$\n\x1cspot_bound_microusd_per_hour\x18\x08 \x01(\x03\x42$\n\"_on_demand_bound_microusd_per_hour\"\xa5\x01\n\x0cPlannedNodes\x12\x15\n\rinstance_type\x18\x01 \x01(\t\x12\x15\n\rcapacity_type\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x1f\n\x17price_microusd_per_hour\x18\x05 \x01(\x03\x12)\n\x06source\x18\x06 \x01(\x0b\x32\x19.binwright.v1.PriceSource2R\n\x0fPlanningService\x12?\n\x04Plan\x12\x19.binwright.v1.PlanRequest\x1a\x1a.binwright.v1.PlanResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'binwright.v1.planning_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_HELDMIX_SHARESPPMENTRY']._loaded_options = None
+  _globals['_HELDMIX_SHARESPPMENTRY']._serialized_options = b'8\001'
   _globals['_PLANPARAMS']._serialized_start=143
   _globals['_PLANPARAMS']._serialized_end=304
-  _globals['_PLANREQUEST']._serialized_start=306
-  _globals['_PLANREQUEST']._serialized_end=403
-  _globals['_PLANRESPONSE']._serialized_start=405
-  _globals['_PLANRESPONSE']._serialized_end=520
-  _globals['_PLANPROGRESS']._serialized_start=522
-  _globals['_PLANPROGRESS']._serialized_end=570
-  _globals['_CAPACITYPLAN']._serialized_start=573
-  _globals['_CAPACITYPLAN']._serialized_end=1131
-  _globals['_PLANNEDSPLIT']._serialized_start=1134
-  _globals['_PLANNEDSPLIT']._serialized_end=1305
-  _globals['_PLANSCENARIO']._serialized_start=1307
-  _globals['_PLANSCENARIO']._serialized_end=1376
-  _globals['_PLANNEDPERIOD']._serialized_start=1379
-  _globals['_PLANNEDPERIOD']._serialized_end=1528
-  _globals['_PLANNEDUSE']._serialized_start=1530
-  _globals['_PLANNEDUSE']._serialized_end=1603
-  _globals['_PLANNEDCOMMITMENT']._serialized_start=1606
-  _globals['_PLANNEDCOMMITMENT']._serialized_end=1812
-  _globals['_PLANNEDMIX']._serialized_start=1815
-  _globals['_PLANNEDMIX']._serialized_end=2073
-  _globals['_PLANNEDNODES']._serialized_start=2076
-  _globals['_PLANNEDNODES']._serialized_end=2241
-  _globals['_PLANNINGSERVICE']._serialized_start=2243
-  _globals['_PLANNINGSERVICE']._serialized_end=2325
+  _globals['_PLANREQUEST']._serialized_start=307
+  _globals['_PLANREQUEST']._serialized_end=442
+  _globals['_HELDPLAN']._serialized_start=444
+  _globals['_HELDPLAN']._serialized_end=516
+  _globals['_HELDMIX']._serialized_start=519
+  _globals['_HELDMIX']._serialized_end=740
+  _globals['_HELDMIX_SHARESPPMENTRY']._serialized_start=692
+  _globals['_HELDMIX_SHARESPPMENTRY']._serialized_end=740
+  _globals['_HELDNODES']._serialized_start=742
+  _globals['_HELDNODES']._serialized_end=805
+  _globals['_PLANRESPONSE']._serialized_start=807
+  _globals['_PLANRESPONSE']._serialized_end=922
+  _globals['_PLANPROGRESS']._serialized_start=924
+  _globals['_PLANPROGRESS']._serialized_end=972
+  _globals['_CAPACITYPLAN']._serialized_start=975
+  _globals['_CAPACITYPLAN']._serialized_end=1557
+  _globals['_PLANNEDSPLIT']._serialized_start=1560
+  _globals['_PLANNEDSPLIT']._serialized_end=1731
+  _globals['_PLANSCENARIO']._serialized_start=1733
+  _globals['_PLANSCENARIO']._serialized_end=1802
+  _globals['_PLANNEDPERIOD']._serialized_start=1805
+  _globals['_PLANNEDPERIOD']._serialized_end=1954
+  _globals['_PLANNEDUSE']._serialized_start=1956
+  _globals['_PLANNEDUSE']._serialized_end=2029
+  _globals['_PLANNEDCOMMITMENT']._serialized_start=2032
+  _globals['_PLANNEDCOMMITMENT']._serialized_end=2238
+  _globals['_PLANNEDMIX']._serialized_start=2241
+  _globals['_PLANNEDMIX']._serialized_end=2499
+  _globals['_PLANNEDNODES']._serialized_start=2502
+  _globals['_PLANNEDNODES']._serialized_end=2667
+  _globals['_PLANNINGSERVICE']._serialized_start=2669
+  _globals['_PLANNINGSERVICE']._serialized_end=2751
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,7 @@ class PlanRequest(_message.Message):
 
     FORECAST_FIELD_NUMBER: _builtins.int
     PARAMS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def forecast(self) -> _forecast_pb2.Forecast:
         """The demand."""
@@ -79,19 +80,150 @@ class PlanRequest(_message.Message):
     def params(self) -> Global___PlanParams:
         """How to plan."""
 
+    @_builtins.property
+    def held(self) -> Global___HeldPlan:
+        """The nodes of an earlier plan, if changing them costs something. Its commitments are the forecast's held ones."""
+
     def __init__(
         self,
         *,
         forecast: _forecast_pb2.Forecast | None = ...,
         params: Global___PlanParams | None = ...,
+        held: Global___HeldPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "params", b"params"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "held", b"held", "params", b"params"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "params", b"params"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "held", b"held", "params", b"params"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanRequest: _TypeAlias = PlanRequest  # noqa: Y015
+
+@_typing.final
+class HeldPlan(_message.Message):
+    """The on-demand nodes of an earlier plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHURN_MICROUSD_FIELD_NUMBER: _builtins.int
+    MIXES_FIELD_NUMBER: _builtins.int
+    churn_microusd: _builtins.int
+    """What each on-demand node costs once a period that the earlier plan does not have there, in millionths of a US
+    dollar.
+    """
+    @_builtins.property
+    def mixes(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldMix]:
+        """Its nodes; hours that are not here cost no churn."""
+
+    def __init__(
+        self,
+        *,
+        churn_microusd: _builtins.int = ...,
+        mixes: _abc.Iterable[Global___HeldMix] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["churn_microusd", b"churn_microusd", "mixes", b"mixes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldPlan: _TypeAlias = HeldPlan  # noqa: Y015
+
+@_typing.final
+class HeldMix(_message.Message):
+    """The on-demand nodes that an earlier plan has in one place, period, scenario and block of hours."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SharesPpmEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REGION_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    SCENARIO_FIELD_NUMBER: _builtins.int
+    SHARES_PPM_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region."""
+    zone: _builtins.str
+    """The zone, where demand is split over zones; else empty."""
+    period: _builtins.str
+    """Name of the period in the forecast."""
+    scenario: _builtins.str
+    """Name of the scenario."""
+    @_builtins.property
+    def shares_ppm(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Which hours: share of the busiest hour by profile, in parts per million."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldNodes]:
+        """What it has."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        zone: _builtins.str = ...,
+        period: _builtins.str = ...,
+        scenario: _builtins.str = ...,
+        shares_ppm: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        nodes: _abc.Iterable[Global___HeldNodes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "period", b"period", "region", b"region", "scenario", b"scenario", "shares_ppm", b"shares_ppm", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldMix: _TypeAlias = HeldMix  # noqa: Y015
+
+@_typing.final
+class HeldNodes(_message.Message):
+    """Nodes of one kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_TYPE_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    instance_type: _builtins.str
+    """Their type."""
+    zone: _builtins.str
+    """Their zone."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        instance_type: _builtins.str = ...,
+        zone: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "instance_type", b"instance_type", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldNodes: _TypeAlias = HeldNodes  # noqa: Y015
 
 @_typing.final
 class PlanResponse(_message.Message):
@@ -172,6 +304,7 @@ class CapacityPlan(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     SIZING_RULE_NOTE_FIELD_NUMBER: _builtins.int
     SPLITS_FIELD_NUMBER: _builtins.int
+    CHURN_MICROUSD_FIELD_NUMBER: _builtins.int
     total_microusd: _builtins.int
     """The objective: expected cost, or its mixture with the tail's mean."""
     lower_bound_microusd: _builtins.int
@@ -192,6 +325,8 @@ class CapacityPlan(_message.Message):
     """
     sizing_rule_note: _builtins.str
     """Why the sizing rule has no answer; empty where it has one."""
+    churn_microusd: _builtins.int
+    """Expected cost of nodes that the plan held does not have."""
     @_builtins.property
     def scenarios(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanScenario]:
         """Futures that the plan serves, the one of highest demand last."""
@@ -238,10 +373,11 @@ class CapacityPlan(_message.Message):
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         sizing_rule_note: _builtins.str = ...,
         splits: _abc.Iterable[Global___PlannedSplit] | None = ...,
+        churn_microusd: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "sizing_rule_microusd", b"sizing_rule_microusd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "certificate_json", b"certificate_json", "commitments", b"commitments", "expected_microusd", b"expected_microusd", "gap", b"gap", "lower_bound_microusd", b"lower_bound_microusd", "mixes", b"mixes", "periods", b"periods", "price_sources", b"price_sources", "scenarios", b"scenarios", "sizing_rule_microusd", b"sizing_rule_microusd", "sizing_rule_note", b"sizing_rule_note", "splits", b"splits", "total_microusd", b"total_microusd", "warnings", b"warnings", "without_commitments_microusd", b"without_commitments_microusd"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd", "certificate_json", b"certificate_json", "churn_microusd", b"churn_microusd", "commitments", b"commitments", "expected_microusd", b"expected_microusd", "gap", b"gap", "lower_bound_microusd", b"lower_bound_microusd", "mixes", b"mixes", "periods", b"periods", "price_sources", b"price_sources", "scenarios", b"scenarios", "sizing_rule_microusd", b"sizing_rule_microusd", "sizing_rule_note", b"sizing_rule_note", "splits", b"splits", "total_microusd", b"total_microusd", "warnings", b"warnings", "without_commitments_microusd", b"without_commitments_microusd"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sizing_rule_microusd: _TypeAlias = _typing.Literal["sizing_rule_microusd"]  # noqa: Y015
     _WhichOneofArgType__sizing_rule_microusd: _TypeAlias = _typing.Literal["_sizing_rule_microusd", b"_sizing_rule_microusd"]  # noqa: Y015

@@ -15,6 +15,7 @@ from binwright_server.convert.catalogs import (
 )
 from binwright_server.convert.decisions import decision_to_message
 from binwright_server.convert.forecasts import forecast_from_message
+from binwright_server.convert.held_plans import held_plan_from_message
 from binwright_server.convert.placed import decision_from_message
 from binwright_server.convert.plans import plan_params_from_message, plan_to_message
 from binwright_server.convert.problem_messages import catalog_to_message, problem_to_message
@@ -30,6 +31,7 @@ __all__ = [
     "decision_from_message",
     "decision_to_message",
     "forecast_from_message",
+    "held_plan_from_message",
     "instance_type_to_message",
     "params_from_message",
     "plan_params_from_message",

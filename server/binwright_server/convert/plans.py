@@ -82,6 +82,7 @@ def plan_to_message(found: Plan) -> planning_service_pb2.CapacityPlan:
         mixes=[_mix(found, mix) for mix in found.mixes],
         price_sources=[price_source_to_message(source) for source in found.price_sources],
         sizing_rule_note=found.sizing_note,
+        churn_microusd=found.churn,
         splits=[
             planning_service_pb2.PlannedSplit(
                 workload=found.forecast.workloads[item.workload].name,
