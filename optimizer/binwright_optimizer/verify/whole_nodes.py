@@ -8,19 +8,24 @@ pods x, what n costs on whole nodes is
 which no bound by prices of single pods reaches where few pods fill few nodes badly. Only patterns x count
 to which no pod can be added on a node that costs no more. Room and admission are all that is asked of a
 node, and what is sold never runs out, so that f is what any packing costs at least.
+
+Of nodes that are held there are only so many, at a price of their own. One after the other may hold some of
+the pods: with h(x) its price if it holds x, and nothing if it is left out,
+
+    f'(n) = min(f(n), min_x h(x) + f(max(0, n - x))).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import Problem
-from binwright_optimizer.verify.market import Market, market
+from binwright_optimizer.verify.market import HELD, Market, market
 
 Int64Array = NDArray[np.int64]
 
@@ -36,14 +41,14 @@ def least_costs(problem: Problem, most: Sequence[int]) -> Int64Array | None:
     Parameters
     ----------
     problem
-        Its workloads and what is sold; the replicas of its workloads do not count.
+        Its workloads, what is sold and reservations; the replicas of its workloads do not count.
     most
         ``most[w]``: pods of workload ``w`` up to which costs are wanted.
 
     Returns
     -------
-    None where there are more than `MOST_POINTS` combinations. Entries are `NEVER` where no nodes hold
-    the pods.
+    None where there are more than `MOST_POINTS` combinations, or running nodes or committed spend. Entries
+    are `NEVER` where no nodes hold the pods.
     """
     return least_costs_of_all((problem,), most)
 
@@ -51,25 +56,52 @@ def least_costs(problem: Problem, most: Sequence[int]) -> Int64Array | None:
 def least_costs_of_all(problems: Sequence[Problem], most: Sequence[int]) -> Int64Array | None:
     """The same where every node may be of any of several problems, whose workloads are the same."""
     shape = tuple(count + 1 for count in most)
-    if math.prod(shape) > MOST_POINTS or any(problem.existing_nodes for problem in problems):
+    is_other = any(problem.existing_nodes or problem.savings_plans for problem in problems)
+    if is_other or math.prod(shape) > MOST_POINTS:
         return None
-    cheapest = np.full(shape, NEVER, dtype=np.int64)
-    for problem in problems:
-        _cheapen(cheapest, market(problem), most)
-    patterns = _maximal(cheapest)
     costs = np.full(math.prod(shape), NEVER, dtype=np.int64)
-    if len(patterns):
-        _fill(costs, np.array(shape, dtype=np.int64), patterns, cheapest[tuple(patterns.T)])
     costs[0] = 0
+    cheapest = np.full(shape, NEVER, dtype=np.int64)
+    sizes = np.array(shape, dtype=np.int64)
+    shops = [market(problem) for problem in problems]
+    for shop in shops:
+        _cheapen(cheapest, shop, most, _sold(shop))
+    patterns = _maximal(cheapest)
+    if len(patterns):
+        _fill(costs, sizes, patterns, cheapest[tuple(patterns.T)])
+    for shop in shops:
+        for options, nodes in _held(shop):
+            cheapest = np.full(shape, NEVER, dtype=np.int64)
+            _cheapen(cheapest, shop, most, options)
+            patterns = _maximal(cheapest)
+            for _ in range(min(nodes, sum(most)) if len(patterns) else 0):
+                if not _fill_one(costs, sizes, patterns, cheapest[tuple(patterns.T)]):
+                    break
     return costs.reshape(shape)
 
 
-def _cheapen(found: Int64Array, shop: Market, most: Sequence[int]) -> None:
-    """Lower the price of the node for each combination to the cheapest in a market that holds it."""
+def _sold(shop: Market) -> NDArray[np.intp]:
+    """Options of which there is no end."""
+    is_held = np.zeros(len(shop.price), dtype=bool)
+    for (_, name), use in shop.use.items():
+        if name == HELD:
+            is_held |= use > 0
+    return np.flatnonzero(~is_held)
+
+
+def _held(shop: Market) -> Iterator[tuple[NDArray[np.intp], int]]:
+    """Options of which there are so many nodes."""
+    for (number, name), use in shop.use.items():
+        if name == HELD:
+            yield np.flatnonzero(use > 0), shop.pools[number].room[HELD]
+
+
+def _cheapen(found: Int64Array, shop: Market, most: Sequence[int], options: NDArray[np.intp]) -> None:
+    """Lower the price of the node for each combination to the cheapest of some options that holds it."""
     class_of = shop.classes.class_of
     requests = shop.requests[class_of]
     own = shop.most[class_of]
-    for option in np.argsort(shop.price, kind="stable"):
+    for option in options[np.argsort(shop.price[options], kind="stable")]:
         admitted = shop.is_admitted[shop.row_of[option], class_of]
         room = shop.room[option]
         # What the node holds of each workload alone limits the part of the grid that is looked at.
@@ -121,6 +153,7 @@ def compile_kernels() -> None:
     """Run the kernel once, for the types that it is called with."""
     one = np.ones(1, dtype=np.int64)
     _fill(np.zeros(2, dtype=np.int64), 2 * one, np.ones((1, 1), dtype=np.int64), one)
+    _fill_one(np.zeros(2, dtype=np.int64), 2 * one, np.ones((1, 1), dtype=np.int64), one)
 
 
 @njit(cache=True, nogil=True)
@@ -148,3 +181,33 @@ def _fill(costs: Int64Array, shape: Int64Array, patterns: Int64Array, prices: In
             if back < at and prices[p] + costs[back] < best:
                 best = prices[p] + costs[back]
         costs[at] = best
+
+
+@njit(cache=True, nogil=True)
+def _fill_one(costs: Int64Array, shape: Int64Array, patterns: Int64Array, prices: Int64Array) -> bool:
+    """Lower the costs of all points by one node more; whether any is lower."""
+    n_workloads = len(shape)
+    strides = np.ones(n_workloads, dtype=np.int64)
+    for w in range(n_workloads - 2, -1, -1):
+        strides[w] = strides[w + 1] * shape[w + 1]
+    point = shape - 1
+    is_lower = False
+    # Larger points first: what they draw on has no part of this node yet.
+    for at in range(len(costs) - 1, 0, -1):
+        best = costs[at]
+        for p in range(len(prices)):
+            if prices[p] >= best:
+                continue
+            back = at
+            for w in range(n_workloads):
+                back -= strides[w] * min(point[w], patterns[p, w])
+            if prices[p] + costs[back] < best:
+                best = prices[p] + costs[back]
+                is_lower = True
+        costs[at] = best
+        for w in range(n_workloads - 1, -1, -1):
+            point[w] -= 1
+            if point[w] >= 0:
+                break
+            point[w] = shape[w] - 1
+    return is_lower

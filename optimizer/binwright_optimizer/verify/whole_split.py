@@ -183,7 +183,9 @@ class _Search:
                 if is_best:
                     continue
             if steps > left or all(low == high for low, high in box):
-                return replace(self._found, bound=min(bound, self._found.cost))
+                # What was just learnt of this box says nothing of those that are left.
+                others = heap[0][0] if heap else NEVER
+                return replace(self._found, bound=min(bound, others, self._found.cost))
             for half in _halves(box):
                 pushed += 1
                 heapq.heappush(heap, (max(bound, self._together(half)), pushed, half))
