@@ -46,7 +46,7 @@ class PricedProof(Proof):
     Parameters
     ----------
     surcharge
-        Micro-dollars an hour of each on-demand node, given back for each that the plan held has.
+        Micro-dollars an hour of each on-demand node that the plan held does not have, where it has any.
     """
 
     surcharge: int = 0

@@ -32,8 +32,9 @@ from binwright_optimizer.planning.ledger import Ask, Joint, Ledger
 from binwright_optimizer.planning.mix import without_giants
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.plan import BlockMix, Plan, Purchase
-from binwright_optimizer.planning.priced import sharpened
+from binwright_optimizer.planning.priced import PricedCells
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
+from binwright_optimizer.planning.resplit import resplit
 from binwright_optimizer.planning.rolling import HeldPlan, Kept, Nodes
 from binwright_optimizer.planning.rounds import improve
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
@@ -139,7 +140,8 @@ def make_plan(
         ledger.all_nodes = cache(partial(full_nodes, shop))
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
     if spread is not None:
-        chosen = sharpened(ledger, spread, chosen, pace)
+        small = PricedCells(spread, pace)
+        ledger, chosen = resplit(ledger, chosen, small, ask, keep, chances, params.risk, pace)
     # The rule knows the machines of the embedded price lists only.
     rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)
     found = _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)

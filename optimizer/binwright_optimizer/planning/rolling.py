@@ -84,6 +84,29 @@ def added(mix: Mix, held: Nodes) -> int:
     return sum(max(0, n - held.get(where, 0)) for where, n in counts.items())
 
 
+def held_as_reservations(catalog: Catalog, held: Nodes) -> tuple[Reservation, ...]:
+    """Nodes held, on sale at their price; types that are not sold any more are given up."""
+    on_demand = {
+        (kind.name, o.zone): o
+        for kind in catalog.instance_types
+        for o in kind.offerings
+        if o.capacity_type is CapacityType.ON_DEMAND
+    }
+    return tuple(
+        Reservation(
+            f"{name}/{zone}",
+            name,
+            on_demand[name, zone].region,
+            count,
+            zone,
+            CapacityType.ON_DEMAND,
+            on_demand[name, zone].price_microusd_per_hour,
+        )
+        for (name, zone), count in sorted(held.items())
+        if count and (name, zone) in on_demand
+    )
+
+
 def kept_mix(
     workloads: Sequence[Workload],
     list_prices: Catalog,
@@ -108,30 +131,12 @@ def kept_mix(
     PlanningError
         If pods are left without a place.
     """
-    on_demand = {
-        (kind.name, o.zone): o
-        for kind in catalog.instance_types
-        for o in kind.offerings
-        if o.capacity_type is CapacityType.ON_DEMAND
-    }
-    reservations = tuple(
-        Reservation(
-            f"{name}/{zone}",
-            name,
-            on_demand[name, zone].region,
-            count,
-            zone,
-            CapacityType.ON_DEMAND,
-            on_demand[name, zone].price_microusd_per_hour,
-        )
-        for (name, zone), count in sorted(held.items())
-        if count and (name, zone) in on_demand
-    )
     complete = tuple(
         replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
         for workload in workloads
     )
-    problem = Problem(complete, (STEADY,), surcharged(catalog, surcharge), reservations=reservations)
+    kept = held_as_reservations(catalog, held)
+    problem = Problem(complete, (STEADY,), surcharged(catalog, surcharge), reservations=kept)
     decision = solve(problem, params)
     if decision.status is not SolutionStatus.COMPLETE:
         raise PlanningError(f"{len(decision.unschedulable)} workloads find no place beside nodes held")

@@ -82,20 +82,34 @@ def improve(
     bound, prices, units = _priced(ledger, ask, best, pace)
     if ledger.held and keep is not None:
         bound, prices = _kept(ledger, keep, first.weights, bound, prices, pace)
+    best = recombined(ledger, best, units, chances, risk)
+    # The prices prove a mean by these weights, which the objective exceeds whatever the plan is.
+    if bound > best.bound:
+        best = replace(best, bound=bound, weights=first.weights, prices=prices)
+    return replace(best, bound=min(best.bound, best.objective))
+
+
+def recombined(
+    ledger: Ledger, best: Commitments, units: tuple[int, ...], chances: Sequence[Fraction], risk: Risk
+) -> Commitments:
+    """The best choice once mixes are put together for whole reserved nodes, first for so many of each."""
+    market = ledger.scopes.market
     ledger.recombine_all()
     for _ in range(MOST_REPAIRS):
         is_new = ledger.recombine(units)
         found = choose(ledger.cells(), market, chances, risk)
         if found.objective < best.objective:
-            proof = max(best, found, key=lambda known: known.bound)
-            best = replace(found, bound=proof.bound, weights=proof.weights, prices=proof.prices)
+            best = with_proof_of(found, best)
         units = found.units
         if not is_new:
             break
-    # The prices prove a mean by these weights, which the objective exceeds whatever the plan is.
-    if bound > best.bound:
-        best = replace(best, bound=bound, weights=first.weights, prices=prices)
-    return replace(best, bound=min(best.bound, best.objective))
+    return best
+
+
+def with_proof_of(chosen: Commitments, other: Commitments) -> Commitments:
+    """A choice with the better proof of two: what is proven of any plan is proven of each."""
+    proof = max(other, chosen, key=lambda known: known.bound)
+    return replace(chosen, bound=proof.bound, weights=proof.weights, prices=proof.prices)
 
 
 def _kept(

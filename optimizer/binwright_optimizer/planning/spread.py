@@ -119,7 +119,7 @@ class Spread:
                 if key not in best:
                     best[key] = cost
                     self.cells[key] = SpreadCell(splits[key], mine)
-                elif cost < best[key] and self._is_allowed(key, splits[key].pods):
+                elif cost < best[key] and self.is_allowed(key, splits[key].pods):
                     best[key] = cost
                     self.cells[key] = replace(self.cells[key], split=splits[key], questions=mine)
             self._learn(new)
@@ -145,19 +145,23 @@ class Spread:
             if found is None:
                 continue
             self.cells[key] = cell = replace(cell, whole_bound=found.bound)
-            if found.pods and found.cost < best[key] and self._is_allowed(key, found.pods):
-                running, egress = running_of(self.wanted[key], found.pods)
-                split = Split(found.pods, running, egress, cell.split.proof)
-                trials[key] = replace(cell, split=split, questions=self._questions(key, found.pods))
+            if found.pods and found.cost < best[key] and self.is_allowed(key, found.pods):
+                trials[key] = self.split_by(key, found.pods)
         answers = dict(ask({q for cell in trials.values() for q in cell.questions.values()}))
         for key, cell in trials.items():
             cost = cell.split.egress + sum(answers[q].cost_microusd_per_hour for q in cell.questions.values())
-            if cost < best[key] and self._is_allowed(key, cell.split.pods):
+            if cost < best[key] and self.is_allowed(key, cell.split.pods):
                 best[key] = cost
                 self.cells[key] = cell
         return answers
 
-    def _is_allowed(self, key: Key, pods: Mapping[tuple[int, int], int]) -> bool:
+    def split_by(self, key: Key, pods: Mapping[tuple[int, int], int]) -> SpreadCell:
+        """A cell split in another way, with what is proven of it."""
+        running, egress = running_of(self.wanted[key], pods)
+        split = Split(pods, running, egress, self.cells[key].split.proof)
+        return replace(self.cells[key], split=split, questions=self._questions(key, pods))
+
+    def is_allowed(self, key: Key, pods: Mapping[tuple[int, int], int]) -> bool:
         """Whether a split keeps what `verify.whole_split` leaves out: losses of several sites, and quotas."""
         asked, (cell, kind) = self.wanted[key], key
         for i, item in enumerate(asked.items):

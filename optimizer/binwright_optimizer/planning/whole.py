@@ -11,6 +11,7 @@ from binwright_optimizer.model.defaults import EMBEDDED_CATALOG_DEFAULTS, with_d
 from binwright_optimizer.planning import shares
 from binwright_optimizer.planning.churn import surcharged
 from binwright_optimizer.planning.mix import STEADY
+from binwright_optimizer.planning.rolling import Nodes, held_as_reservations
 from binwright_optimizer.planning.sites import Item, Site
 from binwright_optimizer.planning.subproblems import Question, Shop
 from binwright_optimizer.verify.whole_cells import WholeCells
@@ -28,6 +29,7 @@ def whole_cells(
     wanted: Mapping[Key, shares.Question],
     ppm: tuple[tuple[int, int], ...] = (),
     surcharge: int = 0,
+    held: Mapping[int, Nodes] = {},
 ) -> dict[CapacityType, WholeCells[Key]]:
     """The cells by kind of nodes; nothing is worked out yet.
 
@@ -35,8 +37,9 @@ def whole_cells(
     ----------
     ppm
         Prices of on-demand nodes, as in `Question`.
-    surcharge
-        Micro-dollars an hour that each of them costs on top.
+    surcharge, held
+        Micro-dollars an hour that each of them costs on top unless it is held; sites of which ``held`` says
+        nothing are left out.
     """
 
     def problem_of(kind: CapacityType, workloads: Sequence[int], at: int) -> Problem:
@@ -48,7 +51,11 @@ def whole_cells(
             replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
             for workload in pods
         )
-        return Problem(complete, (STEADY,), surcharged(shop.price_list(question), surcharge))
+        prices = shop.price_list(question)
+        if at not in held:
+            return Problem(complete, (STEADY,), prices)
+        kept = held_as_reservations(prices, held[at])
+        return Problem(complete, (STEADY,), surcharged(prices, surcharge), reservations=kept)
 
     return {
         kind: WholeCells(

@@ -64,13 +64,9 @@ class Churn:
         shares = tuple(sorted(zip(names, self.blocks[block].ppm, strict=True)))
         return self.held.get((site.region, site.zone, period, self.futures[future].name, shares))
 
-    def in_cell(self, sites: Sequence[Site], cell: Cell) -> tuple[int, Fraction] | None:
-        """Nodes held on all sites, and what a further one costs an hour; None if some site pays none."""
-        nodes = [self.nodes_held(site, cell) for site in sites]
-        if any(own is None for own in nodes):
-            return None
-        held = sum(sum(own.values()) for own in nodes if own is not None)
-        return held, Fraction(self.record.microusd_per_node, self.forecast.periods[cell[0]].hours)
+    def of_node(self, cell: Cell) -> Fraction:
+        """What a node that is not held costs an hour in a cell, where anything is held."""
+        return Fraction(self.record.microusd_per_node, self.forecast.periods[cell[0]].hours)
 
     def hourly(self, site: Site, cell: Cell, mix: PackedMix) -> int:
         """Micro-dollars an hour for the nodes of a mix that the earlier plan does not have, rounded up."""
@@ -130,7 +126,7 @@ class Churn:
         key = at, tuple(sorted(wanted.items())), tuple(sorted(held.items()))
         if key not in self._known:
             counts = [wanted.get(workload, 0) for workload in family.workloads]
-            problem = _beside(held, proof.surcharge, problem_of(family))
+            problem = beside(held, proof.surcharge, problem_of(family))
             self._known[key] = proven_by(problem, proof.certificate, counts)
         amount = self._known[key]
         if amount != proof.bound:
@@ -159,12 +155,11 @@ class Churn:
             if own:
                 ratio = min(ratio, factors[group] / own)
         if found.surcharge:
-            churn = Fraction(self.record.microusd_per_node, self.forecast.periods[cell[0]].hours)
-            ratio = min(ratio, full * churn / found.surcharge)
+            ratio = min(ratio, full * self.of_node(cell) / found.surcharge)
         return ratio * found.amount
 
 
-def surcharged(catalog: Catalog, surcharge: int) -> Catalog:
+def _surcharged(catalog: Catalog, surcharge: int) -> Catalog:
     """The price list with so much more for each on-demand node."""
     if not surcharge:
         return catalog
@@ -180,7 +175,7 @@ def surcharged(catalog: Catalog, surcharge: int) -> Catalog:
     return Catalog(catalog.name, tuple(kinds))
 
 
-def _beside(held: Mapping[tuple[str, str], int], surcharge: int, problem: Problem) -> Problem:
+def beside(held: Mapping[tuple[str, str], int], surcharge: int, problem: Problem) -> Problem:
     """The packing problem in which nodes held are on sale at their price, and further ones cost more."""
     reservations = tuple(
         Reservation(
@@ -196,4 +191,4 @@ def _beside(held: Mapping[tuple[str, str], int], surcharge: int, problem: Proble
         for o in kind.offerings
         if o.capacity_type is CapacityType.ON_DEMAND and held.get((kind.name, o.zone))
     )
-    return replace(problem, catalog=surcharged(problem.catalog, surcharge), reservations=reservations)
+    return replace(problem, catalog=_surcharged(problem.catalog, surcharge), reservations=reservations)

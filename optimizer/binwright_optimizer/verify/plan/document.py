@@ -79,7 +79,7 @@ class ChurnRecord:
 
 @dataclass(frozen=True, slots=True)
 class WholeList:
-    """Parts of list prices, and micro-dollars an hour that each on-demand node costs on top."""
+    """Parts of list prices, and micro-dollars an hour that on-demand nodes cost on top that are not held."""
 
     ppm: Ppm
     surcharge: int

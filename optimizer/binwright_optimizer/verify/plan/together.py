@@ -14,7 +14,7 @@ from binwright_optimizer.model.forecast import Forecast
 from binwright_optimizer.verify.bound import worth_of_pods
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.mixes import PROOF_S
-from binwright_optimizer.verify.plan.churn import Churn, surcharged
+from binwright_optimizer.verify.plan.churn import Churn, beside
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.demand import template_of
 from binwright_optimizer.verify.plan.document import CertificateRecord, CutRecord, WholeList
@@ -58,6 +58,7 @@ class Together:
         self._node_pools = tuple(node_pools)
         self._record = record
         self._instruments = instruments
+        self._churn = churn
         self._placement = Placement(forecast, catalogs)
         self.sites = self._placement.sites
         self._quotas = {limit.region: limit.cpu_milli for limit in forecast.limits}
@@ -72,7 +73,7 @@ class Together:
             instruments,
             record.whole_prices,
             self._problem,
-            lambda cell: None if churn is None else churn.in_cell(self.sites, cell),
+            lambda cell: Fraction(0) if churn is None else churn.of_node(cell),
         )
 
     def findings(self, cell: Cell, number: int, wanted: Mapping[int, int]) -> Iterator[str]:
@@ -181,14 +182,18 @@ class Together:
         values = (Fraction(value, 1 << bits) for value in worth)
         return CutOf(site, dict(zip(cut.workloads, values, strict=True)))
 
-    def _problem(self, workloads: Sequence[int], site: Site, prices: WholeList) -> Problem:
+    def _problem(
+        self, workloads: Sequence[int], site: Site, prices: WholeList, cell: Cell | None = None
+    ) -> Problem:
         pods = tuple(
             Workload(self._forecast.workloads[at].name, template_of(self._forecast, at), MANY_PODS)
             for at in workloads
         )
         catalog = sold_at(self._catalogs, site)
         priced = self._instruments.repriced(catalog, site.region, prices.ppm)
-        return Problem(pods, self._node_pools, surcharged(priced, prices.surcharge))
+        problem = Problem(pods, self._node_pools, priced)
+        held = None if cell is None or self._churn is None else self._churn.nodes_held(site, cell)
+        return problem if held is None else beside(held, prices.surcharge, problem)
 
     def _fit(self, workload: int, site: Site) -> bool:
         """Whether any node sold on a site holds a pod of a workload."""

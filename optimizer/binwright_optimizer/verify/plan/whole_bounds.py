@@ -5,9 +5,10 @@ W for what no commitment covers, r A is a bound for any r <= W with r q_g <= f_g
 of each cell, for where commitments make some nodes much cheaper than others the least ratio of list prices
 proves little; whatever it names proves a bound.
 
-It may name a surcharge s for each on-demand node as well, where all sites pay churn of k an hour for each
-node beyond those held: max(0, n - h) is n - h at least, so that A - s H bounds nodes and churn, H all nodes
-held, and r s <= k W.
+It may name a surcharge s for each on-demand node as well that an earlier plan does not have there: such nodes
+are sold at their price and s, and those held, so many of each kind, at their price. What that costs at least,
+A, bounds nodes and churn of k an hour where r s <= k W. Places of which the earlier plan says nothing pay
+none.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from binwright_optimizer.verify.whole_cells import WholeCells
 from binwright_optimizer.verify.whole_split import LeastSplit, WholeItem, promise_of
 
 Cell = tuple[int, int, int]
-ProblemOf = Callable[[Sequence[int], Site, WholeList], Problem]
-"""The packing problem of workloads on a site at parts of list prices and with a surcharge."""
+ProblemOf = Callable[[Sequence[int], Site, WholeList, Cell | None], Problem]
+"""The packing problem of workloads on a site at parts of list prices; of a cell, beside nodes held there."""
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class WholeBounds:
     items
         Of each cell those on demand and those on spot.
     churn
-        Nodes held in a cell, and what each further one costs an hour.
+        What a node that is not held costs an hour in a cell; 0 where nothing is held.
     """
 
     sites: Sequence[Site]
@@ -46,14 +47,14 @@ class WholeBounds:
     instruments: Instruments
     prices: WholePrices | None
     problem_of: ProblemOf
-    churn: Callable[[Cell], tuple[int, Fraction] | None]
+    churn: Callable[[Cell], Fraction]
     _listed: dict[bool, WholeCells[Cell]] = field(default_factory=dict)
-    _priced: dict[tuple[tuple[WholeItem, ...], int], LeastSplit | None] = field(default_factory=dict)
+    _priced: dict[tuple[object, ...], LeastSplit | None] = field(default_factory=dict)
 
     def at_list_prices(self, cell: Cell, *, is_spot: bool) -> int:
         """What any split of a cell costs, micro-dollars an hour; 0 where it is too large."""
         if is_spot not in self._listed:
-            self._listed[is_spot] = self._cells(list(self.items), is_spot, WholeList((), 0))
+            self._listed[is_spot] = self._cells(list(self.items), WholeList((), 0), None, is_spot=is_spot)
         found = self._listed[is_spot].least(cell)
         return 0 if found is None else found.bound
 
@@ -70,34 +71,35 @@ class WholeBounds:
             return Fraction(0)
         asked = self.prices.lists[number]
         # Each cell by itself: what others ask has no part in how far its splits are looked at.
-        items = tuple(map(self._item, self.items[cell][0]))
-        if (items, number) not in self._priced:
-            self._priced[items, number] = self._cells([cell], False, asked).least(cell)
-        found = self._priced[items, number]
+        beside = cell if asked.surcharge else None
+        key = tuple(map(self._item, self.items[cell][0])), number, beside
+        if key not in self._priced:
+            self._priced[key] = self._cells([cell], asked, beside, is_spot=False).least(cell)
+        found = self._priced[key]
         if found is None:
             return Fraction(0)
-        ratio, given_back = full, 0
+        ratio = full
         if asked.surcharge:
-            paid = self.churn(cell)
-            if paid is None:
-                return Fraction(0)
-            ratio = min(ratio, full * paid[1] / asked.surcharge)
-            given_back = asked.surcharge * paid[0]
+            ratio = min(ratio, full * self.churn(cell) / asked.surcharge)
         share = {self.instruments.keys[covers, price]: part for covers, price, part in asked.ppm}
         for region in {site.region for site in self.sites}:
             for group in self.instruments.region_groups[region]:
                 own = Fraction(share.get(group, PPM), PPM)
                 if own:
                     ratio = min(ratio, factors[group] / own)
-        return ratio * max(0, found.bound - given_back)
+        return ratio * found.bound
 
     def _list_of(self, cell: Cell) -> int | None:
         """The number of the price list that the certificate names for a cell."""
         return None if self.prices is None else self.prices.of_cells[sorted(self.items).index(cell)]
 
-    def _cells(self, cells: Sequence[Cell], is_spot: bool, asked: WholeList) -> WholeCells[Cell]:
+    def _cells(
+        self, cells: Sequence[Cell], asked: WholeList, beside: Cell | None, *, is_spot: bool
+    ) -> WholeCells[Cell]:
         items = {cell: tuple(map(self._item, self.items[cell][is_spot])) for cell in cells}
-        return WholeCells(items, lambda workloads, at: self.problem_of(workloads, self.sites[at], asked))
+        return WholeCells(
+            items, lambda workloads, at: self.problem_of(workloads, self.sites[at], asked, beside)
+        )
 
     def _item(self, item: Item) -> WholeItem:
         number = {site: at for at, site in enumerate(self.sites)}
