@@ -86,6 +86,8 @@ def broken_rules(instance: Instance, packing: Packing) -> list[str]:
             broken.append(f"room of candidate {j}")
         if (pattern[~instance.compatible[:, j]] > 0).any():
             broken.append(f"compatibility of candidate {j}")
+        if (pattern > instance.node_cap).any() or not instance.rules.allows(int(j), pattern):
+            broken.append(f"node rules on candidate {j}")
     placed = packing.counts @ packing.patterns
     if (placed + packing.left_out != instance.demand).any() or (packing.left_out < 0).any():
         broken.append("pods lost or invented")

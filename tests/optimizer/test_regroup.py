@@ -19,6 +19,7 @@ from binwright_optimizer.packing import Packing
 from binwright_optimizer.search.aside import Aside
 from binwright_optimizer.work import Work
 from builders import existing_node, instance_type, node_pool, pod, problem
+from drawn_rules import rulesets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from solver_parts import broken_rules, candidate, greedy_of, packing_of, pricing_of
@@ -84,6 +85,21 @@ def test_pods_of_a_class_that_keeps_to_itself_stay_apart() -> None:
     assert regrouped(instance, apart) is apart
 
 
+def test_pods_that_keep_each_other_away_stay_apart() -> None:
+    """One of 6 and two of 2 fit a node of ten, but at most one of 2 may stand beside that of 6."""
+    wanted = pod("a", cpu=6)
+    wary = replace(wanted.template, node_caps=(NodeCap(LabelSelector.of_labels({"app": "b"}), 1),))
+    other = pod("b", cpu=2, replicas=2)
+    counted = replace(other.template, labels=(("app", "b"),))
+    instance = build_instance(
+        problem([replace(wanted, template=wary), replace(other, template=counted)], [TEN])
+    )
+    j = candidate(instance, "ten")
+    found = regrouped(instance, packing_of(instance, (j, 1, [1, 0]), (j, 2, [0, 1])))
+    assert (found.cost, found.nodes, found.left_out.tolist()) == (2_000_000, 2, [0, 0])
+    assert not broken_rules(instance, found)
+
+
 def test_nodes_that_run_already_take_pods_and_stay_what_they_are() -> None:
     """The node of five has room for both pods of 2: nothing is to be bought."""
     instance = build_instance(
@@ -130,11 +146,16 @@ def singles(instance: Instance) -> Packing:
 
 
 @SETTINGS
-@given(tiny_problems(), st.integers(0, 3))
-def test_regrouping_keeps_every_rule_and_never_costs_more(wanted: Problem, seed: int) -> None:
+@given(tiny_problems(), st.integers(0, 3), st.data())
+def test_regrouping_keeps_every_rule_and_never_costs_more(
+    wanted: Problem, seed: int, data: st.DataObject
+) -> None:
     """From a greedy packing of anything small: the same pods, no more dollars, no rule broken."""
     instance = build_instance(wanted)
-    assume(instance.n_classes > 0 and Regroup.is_possible(instance))
+    assume(instance.n_classes > 0)
+    ruleset = data.draw(rulesets(instance.n_classes, instance.n_candidates))
+    instance = replace(instance, rules=ruleset.arrays())
+    assume(Regroup.is_possible(instance))
     greedy = greedy_of(instance)
     before = Packing.of(
         instance, *greedy.cover(fluid_prices(instance)[::-1].copy(), Remainder.whole(instance), 2_000)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.kernels.regroup import MOST_MOVED, regroup
-from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.pricing import MICRO, Pricing
 from binwright_optimizer.work import Work
@@ -63,8 +63,11 @@ class Regroup:
 
     @staticmethod
     def is_possible(instance: Instance) -> bool:
-        """Whether there are pods, and what a node may hold is told by its room and by each class alone."""
-        return instance.n_classes > 0 and instance.rules.is_empty
+        """Whether there are pods, and rules tell what a node may hold, alike for all that are bought."""
+        rules = instance.rules
+        if instance.n_classes == 0 or rules.is_empty or not rules.has_parts:
+            return instance.n_classes > 0 and rules.is_empty
+        return not np.diff(rules.begin_start)[instance.supply == UNLIMITED].any()
 
     def run(self, target: Instance, packing: Packing, worth: Float, units: float) -> Packing:
         """The packing, or a cheaper one; it goes on from where it was if the packing is its own last.
@@ -87,7 +90,7 @@ class Regroup:
             regroup(
                 self._patterns, self._candidates, self._n_nodes, np.array(worth), self._price,
                 pricing.requests, pricing.allocatable, pricing.compatible, self._instance.node_cap,
-                self._order, self._is_fixed, int(self._rng.integers(2**31)),
+                self._order, self._is_fixed, self._instance.rules, int(self._rng.integers(2**31)),
                 max(1, int(STEPS_PER_UNIT * units)), self._flag, steps,
             )
         )  # fmt: skip

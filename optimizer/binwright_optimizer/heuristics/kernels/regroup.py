@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from binwright_optimizer.heuristics.kernels.allowed import allow_parts, mark_meeting
 from binwright_optimizer.heuristics.kernels.sharing import (
     LEAST_GAIN,
     MOST_KINDS,
@@ -183,7 +184,7 @@ def weigh(n_base, held, kept, values, requests, load):
 @njit(cache=True, nogil=True)
 def regroup(
     patterns, candidates, n_nodes, values, price, requests, allocatable, compatible, node_cap, order,
-    is_fixed, seed, most_steps, halted, out_steps,
+    is_fixed, rules, seed, most_steps, halted, out_steps,
 ):  # fmt: skip
     """Group the pods of a few nodes anew, again and again; returns how many nodes there are in the end.
 
@@ -198,6 +199,8 @@ def regroup(
         intp array: candidates that any number of nodes may be of, the cheapest first.
     is_fixed
         bool array (j,): candidates whose nodes stay what they are, whatever is on them.
+    rules
+        `NodeRules`, which every node obeys; candidates of ``order`` begin with nothing.
     most_steps, halted, out_steps
         Pairs of parts to look at; uint8 (1,): ends the search once it is set; int64 (1,): receives the pairs.
 
@@ -227,6 +230,14 @@ def regroup(
     left = np.zeros(MOST_DRAWN, dtype=np.int64)
     base_load = np.zeros(requests.shape[1], dtype=np.int64)
     own = np.zeros(1, dtype=order.dtype)
+    is_allowed = np.ones(size, dtype=np.bool_)
+    has_rules = rules.cap.shape[0] > 0
+    is_meeting = np.zeros(MOST_KINDS, dtype=np.bool_)
+    number = np.full(n_classes if has_rules else 0, -1, dtype=np.int64)
+    first_kind = np.full(rules.cap.shape[0], -1, dtype=np.int64)
+    placed = np.zeros(n_classes, dtype=np.int64)
+    in_sets = np.zeros(rules.cap.shape[0], dtype=np.int64)
+    set_cap = rules.cap.copy()
     waste = np.zeros(capacity)
     sums = np.zeros(capacity + 1)
     for x in range(n_nodes):
@@ -242,9 +253,15 @@ def regroup(
         n_kinds, pairs = draw_pods(n, held, kept, left, kinds, counts)
         n_parts = add_up(n_kinds, kinds, counts, strides, values, requests, loads, worth)
         base_load[:] = 0
+        if has_rules:
+            mark_meeting(n_kinds, kinds, rules, number, first_kind, is_meeting)
+            allow_parts(
+                n_parts, n_kinds, kinds, counts, strides, is_meeting, 0, held[0], kept[0], -1, rules, placed,
+                in_sets, set_cap, is_allowed,
+            )  # fmt: skip
         price_parts(
             n_parts, n_kinds, kinds, counts, strides, loads, worth, 0, held[0], kept[0], base_load, 0.0,
-            order, price, allocatable, compatible, node_cap, places, holder[0], cost,
+            order, price, allocatable, compatible, node_cap, is_allowed, places, holder[0], cost,
         )  # fmt: skip
         holder[0, 0] = -1  # a node for nothing is none
         share_out(n_parts, n_kinds, counts, strides, cost, best[0], taken[0])
@@ -259,10 +276,15 @@ def regroup(
             n_held[y] = pack_together(n_held[y], held[y], kept[y])
             value = weigh(n_held[y], held[y], kept[y], values, requests, base_load)
             own[0] = j
+            if has_rules:
+                allow_parts(
+                    n_parts, n_kinds, kinds, counts, strides, is_meeting, n_held[y], held[y], kept[y],
+                    j if is_fixed[j] else -1, rules, placed, in_sets, set_cap, is_allowed,
+                )  # fmt: skip
             price_parts(
                 n_parts, n_kinds, kinds, counts, strides, loads, worth, n_held[y], held[y], kept[y],
                 base_load, value, own if is_fixed[j] else order, price, allocatable, compatible, node_cap,
-                places, holder[stages], cost,
+                is_allowed, places, holder[stages], cost,
             )  # fmt: skip
             share_with(n_parts, n_kinds, counts, strides, cost, best[stages - 1], best[stages], taken[stages])
         steps += ATTEMPT_STEPS + pairs * (stages + 1)

@@ -80,12 +80,14 @@ def holds(j, load, base_load, allocatable, compatible, n_kinds, kinds, digits, n
 @njit(cache=True, nogil=True)
 def price_parts(
     n_parts, n_kinds, kinds, counts, strides, loads, worth, n_base, base_kinds, base_counts, base_load,
-    base_worth, choices, price, allocatable, compatible, node_cap, places, holder, cost,
+    base_worth, choices, price, allocatable, compatible, node_cap, is_allowed, places, holder, cost,
 ):  # fmt: skip
     """The cheapest of ``choices`` that holds each part on top of what stays, and what it counts for.
 
     Parameters
     ----------
+    is_allowed
+        bool array (s,): parts that node rules allow there.
     choices
         intp array: candidates, the cheapest first. A part goes nowhere cheaper than a part of it.
     places, holder, cost
@@ -101,7 +103,7 @@ def price_parts(
     digits = np.zeros(MOST_KINDS, dtype=np.int64)
     for s in range(n_parts):
         q = 0
-        is_within = True
+        is_within = is_allowed[s]
         if s > 0:
             next_part(n_kinds, counts, digits)
         for k in range(n_kinds):
