@@ -11,6 +11,9 @@ from binwright_optimizer.coverage import priced
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.domains import Linking
 
+PATTERNS_AT_A_TIME = 256
+"""Patterns whose pods are added up together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packing:
@@ -52,13 +55,14 @@ class Packing:
     ) -> Packing:
         """A packing without pods beyond the demand, and without empty nodes that no minimum needs."""
         kept = counts > 0
-        candidates, counts, patterns = _without_surplus(
-            instance, candidates[kept], counts[kept], patterns[kept]
-        )
+        if not kept.all():
+            candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
+        candidates, counts, patterns = _without_surplus(instance, candidates, counts, patterns)
         counts = _without_idle(instance, candidates, counts, patterns)
         kept = counts > 0
-        candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
-        placed = (counts[:, None] * patterns).sum(axis=0)
+        if not kept.all():
+            candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
+        placed = _placed(counts, patterns)
         if instance.problem.savings_plans:
             cost = sum(nodes.price * nodes.count for nodes in priced(instance, candidates, counts))
         else:
@@ -109,6 +113,15 @@ class Packing:
         return linking.demand - linking.placed(self.allocation)
 
 
+def _placed(counts: NDArray[np.int64], patterns: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Pods of each class on all nodes, a few patterns at a time: of thousands of classes all take a GB."""
+    placed = np.zeros(patterns.shape[1], dtype=np.int64)
+    for first in range(0, len(counts), PATTERNS_AT_A_TIME):
+        some = slice(first, first + PATTERNS_AT_A_TIME)
+        placed += counts[some] @ patterns[some]
+    return placed
+
+
 def _without_surplus(
     instance: Instance,
     candidates: NDArray[np.intp],
@@ -116,7 +129,7 @@ def _without_surplus(
     patterns: NDArray[np.int32],
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]:
     """Columns that place no more pods than there are."""
-    surplus = (counts[:, None] * patterns).sum(axis=0) - instance.demand
+    surplus = _placed(counts, patterns) - instance.demand
     if (surplus <= 0).all():
         return candidates, counts, patterns
     out: list[tuple[int, int, NDArray[np.int32]]] = []
