@@ -12,7 +12,10 @@ import time
 import numpy as np
 
 from binwright_optimizer import verify
+from binwright_optimizer.heuristics.greedy import Greedy, Remainder, fluid_prices
+from binwright_optimizer.heuristics.hand_out import handed_out
 from binwright_optimizer.instance import Instance, build_instance
+from binwright_optimizer.instance.coarsen import grouped
 from binwright_optimizer.model import (
     CapacityType,
     Catalog,
@@ -25,6 +28,7 @@ from binwright_optimizer.model import (
     Workload,
 )
 from binwright_optimizer.model.defaults import IMPLICIT_NODE_POOL
+from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.solve import solve
@@ -44,22 +48,36 @@ def warm_up() -> float:
     problem = _stubborn_problem()
     solve(problem, SolveParams(deadline_s=MOST_S, patience=2))
     solve(problem, SolveParams(deadline_s=MOST_S, patience=2, work_limit=IN_TURNS))
-    _look_beyond(build_instance(problem))
+    _look_at_neighbours(build_instance(problem))
+    _pack_groups(build_instance(problem))
     return time.perf_counter() - began
 
 
-def _look_beyond(instance: Instance) -> None:
-    """Look for neighbours of an empty pattern, and relax no node: a master solved at once needs neither."""
+def _look_at_neighbours(instance: Instance) -> None:
+    """Look for neighbours of an empty pattern: a master that is solved at once needs none."""
     halt = Halt(Deadline(MOST_S))
     try:
-        pricing = Pricing(instance, halt)
-        pricing.relaxed(np.zeros(0, dtype=np.intp), np.zeros(instance.n_classes))
-        pricing.neighbours(
+        Pricing(instance, halt).neighbours(
             np.zeros(1, dtype=np.intp),
             np.zeros((1, instance.n_classes), dtype=np.int32),
             np.zeros(instance.n_classes),
             np.ones(instance.n_candidates),
         )
+    finally:
+        halt.close()
+
+
+def _pack_groups(instance: Instance) -> None:
+    """Hand out the places of groups of classes, as is done where there are thousands of them."""
+    groups = grouped(instance, instance.n_classes)
+    assert groups is not None, "every class is a group of its own"
+    largest = groups.largest()
+    halt = Halt(Deadline(MOST_S))
+    try:
+        greedy = Greedy(instance, Pricing(instance, halt))
+        values = fluid_prices(instance)
+        places = Packing.of(largest, *greedy.cover(values, Remainder.whole(instance), 100))
+        handed_out(groups, places, greedy, values)
     finally:
         halt.close()
 

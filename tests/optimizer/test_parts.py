@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from binwright_optimizer.columns.fluid import solve_fluid
 from binwright_optimizer.heuristics.parts import Parts, wary_prices
 from binwright_optimizer.instance import Instance, build_instance
+from binwright_optimizer.model.caps import NodeCap
+from binwright_optimizer.model.selectors import LabelSelector
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search import parts as packing_parts
+from binwright_optimizer.search import run as packing_run
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
@@ -109,16 +114,30 @@ def test_pods_that_keep_others_away_are_worth_more() -> None:
     assert wary_prices(instance, np.ones(1)).tolist() == [1.0]
 
 
-def test_many_classes_are_packed_in_parts_and_proven(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten classes count as thousands here; the answer passes the verifier, with a bound."""
+@pytest.mark.parametrize("most_groups", [1, 4])
+def test_many_classes_are_packed_in_parts_and_proven(
+    monkeypatch: pytest.MonkeyPatch, most_groups: int
+) -> None:
+    """Ten classes count as thousands here; the answer passes the verifier, with a bound.
+
+    Not all fit the small node, so that one group cannot hold them: then there are none.
+    """
+    monkeypatch.setattr(packing_run, "MOST_GROUPS", most_groups)
     monkeypatch.setattr(packing_parts, "MOST_CLASSES", 5)
     monkeypatch.setattr(packing_parts, "PARTS_TURN_S", 0.05)
     monkeypatch.setattr(packing_parts, "MOST_FRUITLESS_TURNS", 2)
-    pods = [pod(f"p{n}", cpu=0.3 + 0.17 * n, memory_gib=1 + n % 3, replicas=3) for n in range(10)]
+    plain = [pod(f"p{n}", cpu=0.3 + 0.17 * n, memory_gib=1 + n % 3, replicas=3) for n in range(10)]
+    alone = NodeCap(LabelSelector.of_labels({"app": "p1"}), 0)
+    pods = [
+        replace(
+            p, template=replace(p.template, labels=(("app", p.name),), node_caps=(alone,) if n < 1 else ())
+        )
+        for n, p in enumerate(plain)
+    ]
     question = problem(
         pods,
         [
-            instance_type("s", cpu=4, memory_gib=16, price=1.1),
+            instance_type("s", cpu=1.5, memory_gib=16, price=0.5),
             instance_type("l", cpu=16, memory_gib=64, price=4.0),
         ],
     )

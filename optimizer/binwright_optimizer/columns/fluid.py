@@ -8,7 +8,9 @@
          y_j <= k_j                    where supply is finite
 
 Its dual prices are weaker than those of the master problem, but they balance the resources against each
-other, and there is no column per pattern: hundreds of classes take ten milliseconds, thousands a second.
+other, and there is no column per pattern: hundreds of classes take ten milliseconds. Thousands would take
+seconds: they are put into groups of nearly equal pods (`Groups`), of which the programme knows the average.
+Whatever multipliers ``mu`` it finds, the least that the room of a pod costs by them is a price for it.
 Few of the candidates matter: those that a greedy answer chose, to begin with. Those whose fluid node would
 be worth more than its price are added until there are none.
 """
@@ -26,6 +28,7 @@ from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, 
 from binwright_optimizer.columns.master import Float
 from binwright_optimizer.columns.round import WHOLE
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 
@@ -60,21 +63,33 @@ class Fluid:
 
 
 class FluidProgramme:
-    """The relaxation over a growing set of candidates."""
+    """The relaxation over a growing set of candidates.
 
-    def __init__(self, instance: Instance, pricing: Pricing) -> None:
+    Parameters
+    ----------
+    groups
+        Of classes, whose average pods have the rows; None for a row for each class.
+    """
+
+    def __init__(self, instance: Instance, pricing: Pricing, groups: Groups | None = None) -> None:
         self.instance = instance
+        self._groups = groups
         self._work = pricing.work
         solver = quiet_solver()
         make_interruptible(solver, pricing.halt)
-        n = instance.n_classes
+        kinds = instance if groups is None else groups
+        self._requests = instance.requests if groups is None else groups.mean_requests
+        self._compatible = kinds.compatible
+        demand = kinds.demand.astype(np.float64)
+        n = self._n_rows = len(demand)
         starts, empty = np.zeros(n, dtype=np.int32), np.zeros(0, dtype=np.int32)
-        demand = instance.demand.astype(np.float64)
         solver.addRows(n, demand, np.full(n, np.inf), 0, starts, empty, np.zeros(0))
         self._solver = solver
         self._price = instance.price * MICRO
         self._first: dict[int, int] = {}
-        """Number of the first variable of each candidate: of the first class that it may hold."""
+        """Number of the first variable of each candidate: of the first row that it may hold."""
+        self._room_rows: dict[int, tuple[int, NDArray[np.intp]]] = {}
+        """Of each candidate, the first row of what room it has, and the resources that these rows are of."""
 
     def add(self, j: int) -> None:
         """Let pods stand on candidate ``j``."""
@@ -84,12 +99,13 @@ class FluidProgramme:
         k = len(used)
         zeros, empty = np.zeros(k, dtype=np.int32), np.zeros(0, dtype=np.int32)
         solver.addRows(k, np.full(k, -np.inf), np.zeros(k), 0, zeros, empty, np.zeros(0))
-        held = np.flatnonzero(instance.compatible[:, j])
+        held = np.flatnonzero(self._compatible[:, j])
         self._first[j] = solver.getNumCol()
+        self._room_rows[j] = first, used
         rows = np.column_stack(
             [held, np.broadcast_to(first + np.arange(k), (len(held), k))],
         ).astype(np.int32)
-        share = instance.requests[np.ix_(held, used)] / instance.allocatable[j, used]
+        share = self._requests[np.ix_(held, used)] / instance.allocatable[j, used]
         values = np.column_stack([np.ones(len(held)), share])
         solver.addCols(
             len(held), np.zeros(len(held)), np.zeros(len(held)), np.full(len(held), np.inf), rows.size,
@@ -106,8 +122,20 @@ class FluidProgramme:
         run(solver, time_limit_s, self._work)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        duals = np.asarray(solver.getSolution().row_dual)[: self.instance.n_classes]
-        return np.asarray(np.maximum(duals, 0.0), dtype=np.float64)
+        duals = np.asarray(solver.getSolution().row_dual)
+        if self._groups is not None:
+            return self._cheapest_room(-duals)
+        return np.asarray(np.maximum(duals[: self._n_rows], 0.0), dtype=np.float64)
+
+    def _cheapest_room(self, multipliers: Float) -> Float:
+        """What the room of a pod costs where it costs least at these multipliers of rows: (i,), dollars."""
+        instance = self.instance
+        cheapest = np.full(instance.n_classes, np.inf)
+        for j, (first, used) in self._room_rows.items():
+            unit = np.maximum(multipliers[first : first + len(used)], 0.0) / instance.allocatable[j, used]
+            cost = np.where(instance.compatible[:, j], instance.requests[:, used] @ unit, np.inf)
+            cheapest = np.minimum(cheapest, cost)
+        return np.where(np.isfinite(cheapest), cheapest, 0.0)
 
     def shares(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The candidates bought, and their shares of the demand in whole pods: (u,), (u, i)."""
@@ -115,17 +143,21 @@ class FluidProgramme:
         values = np.asarray(self._solver.getSolution().col_value)
         candidates, shares = [], []
         for j, first in self._first.items():
-            held = np.flatnonzero(instance.compatible[:, j])
+            held = np.flatnonzero(self._compatible[:, j])
             if values[first + len(held)] > WHOLE:
-                share = np.zeros(instance.n_classes)
+                share = np.zeros(self._n_rows)
                 share[held] = values[first : first + len(held)]
                 candidates.append(j)
                 shares.append(share)
-        fractions = np.array(shares).reshape(len(shares), instance.n_classes)
+        fractions = np.array(shares).reshape(len(shares), self._n_rows)
+        if self._groups is not None:
+            fractions = self._groups.spread(fractions)
         return np.array(candidates, dtype=np.intp), _whole(fractions, instance.demand)
 
 
-def solve_fluid(instance: Instance, pricing: Pricing, stop: Stop, used: NDArray[np.intp]) -> Fluid:
+def solve_fluid(
+    instance: Instance, pricing: Pricing, stop: Stop, used: NDArray[np.intp], groups: Groups | None = None
+) -> Fluid:
     """The fluid relaxation, as far as there is time for it.
 
     However early the stop comes due, the prices are made feasible by what a sweep finds.
@@ -134,8 +166,10 @@ def solve_fluid(instance: Instance, pricing: Pricing, stop: Stop, used: NDArray[
     ----------
     used
         intp array (u,): candidates of a good answer.
+    groups
+        Of classes, where there are too many to have a row each.
     """
-    programme = FluidProgramme(instance, pricing)
+    programme = FluidProgramme(instance, pricing, groups)
     price = (instance.price * MICRO).astype(np.float64)
     chosen = _cheapest_by_resource(instance) | set(used.tolist())
     for j in sorted(chosen):

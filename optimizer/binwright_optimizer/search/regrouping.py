@@ -23,7 +23,7 @@ ASIDE_SEED = 1
 class Regrouping:
     """`Regroup` over one incumbent after the other, at the prices of the best bound.
 
-    Under a work limit, and with a single processor, there is no second thread.
+    Under a work limit, and with a single processor, there is no second thread, whoever asks for one.
     """
 
     def __init__(
@@ -34,6 +34,8 @@ class Regrouping:
         generation: Generation,
         rng: np.random.Generator,
         seed: int,
+        *,
+        has_second_thread: bool = True,
     ) -> None:
         self._instance = pricing.instance
         self._incumbent = incumbent
@@ -43,7 +45,7 @@ class Regrouping:
         self._aside: Aside | None = None
         if not Regroup.is_possible(self._instance):
             return
-        if pricing.work.is_clock or (os.cpu_count() or 1) < 2:
+        if pricing.work.is_clock or not has_second_thread or (os.cpu_count() or 1) < 2:
             self._in_turns = Regroup(pricing, downsize, rng, pricing.halt.flag, pricing.work)
         else:
             flag, drawn = bytearray(1), np.random.default_rng((seed, ASIDE_SEED))

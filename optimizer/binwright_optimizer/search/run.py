@@ -15,13 +15,19 @@ from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.coarsen import grouped
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search.domains import DOMAIN_GAP, LARGE_DOMAIN, pack_domains
 from binwright_optimizer.search.found import MOST_PARTS, Found
-from binwright_optimizer.search.parts import has_thousands_of_classes, pack_parts
+from binwright_optimizer.search.parts import (
+    MOST_GROUPS,
+    has_thousands_of_classes,
+    pack_groups,
+    pack_parts,
+)
 from binwright_optimizer.search.splits import split
-from binwright_optimizer.search.start import first_answers, first_columns, fluid_start
+from binwright_optimizer.search.start import first_answers, first_columns, fluid_start, regroup_first
 from binwright_optimizer.search.state import State
 from binwright_optimizer.search.turns import Turns
 from binwright_optimizer.stopping import Stop
@@ -75,8 +81,9 @@ class Search:
         self.work = work or Work()
         has_columns = known is not None and known.is_close
         self.state = State(
-            instance, params, stop, self.work, on_progress, most_pods, on_packing, has_columns=has_columns
-        )
+            instance, params, stop, self.work, on_progress, most_pods, on_packing, has_columns=has_columns,
+            is_by_parts=has_thousands_of_classes(instance),
+        )  # fmt: skip
         if known is not None:
             self.generation.look_as_closely_as(known.branches)
         self._tree: Tree | None = None
@@ -125,7 +132,11 @@ class Search:
         prices = fluid_prices(self.instance)
         first = first_answers(state, prices, self._known, self._head)
         if is_by_parts and not state.is_done:
-            fluid_start(state, prices)
+            groups = grouped(self.instance, MOST_GROUPS)
+            fluid_start(state, prices, groups)
+            if groups is not None and not state.is_done:
+                pack_groups(state, groups, self._pack_instance)
+                regroup_first(state)
         elif not state.is_done and not first_columns(state, first, self._known, self._head, columns):
             pack_domains(state, self._pack_domain)  # whose prices are better than those, and found sooner
         if is_by_parts:
@@ -145,5 +156,8 @@ class Search:
         return search.run(columns).packing, search.generation
 
     def _pack_part(self, part: Instance, stop: Stop, seconds: float) -> Packing:
-        params = replace(self.params, deadline_s=seconds)
-        return Search(part, params, stop, work=self.work).run().packing
+        return self._pack_instance(part, stop, seconds, self.params.gap)
+
+    def _pack_instance(self, instance: Instance, stop: Stop, seconds: float, gap: float) -> Packing:
+        params = replace(self.params, deadline_s=seconds, gap=max(gap, self.params.gap))
+        return Search(instance, params, stop, work=self.work).run().packing

@@ -14,6 +14,7 @@ from binwright_optimizer.columns.shares import share_covers
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.heuristics.parts import wary_prices
+from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.search.state import LEAST_VALUE, State
 from binwright_optimizer.stopping import Reserved
 from binwright_optimizer.work import UNITS_PER_SECOND
@@ -69,12 +70,12 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
     return columns
 
 
-def fluid_start(state: State, prices: Float) -> None:
-    """The bound of the fluid relaxation, and a cover that minds who keeps whom away."""
-    instance = state.instance
-    _fluid(state, PARTS_FLUID_SHARE)
-    wary = state.greedy.cover(wary_prices(instance, prices), Remainder.whole(state.target), MOST_NODES)
-    state.offer(wary, "greedy")
+def fluid_start(state: State, prices: Float, groups: Groups | None) -> None:
+    """The bound of the fluid relaxation; without groups also a cover that minds who keeps whom away."""
+    _fluid(state, PARTS_FLUID_SHARE, groups)
+    if groups is None:
+        wary = wary_prices(state.instance, prices)
+        state.offer(state.greedy.cover(wary, Remainder.whole(state.target), MOST_NODES), "greedy")
 
 
 def first_columns(
@@ -134,11 +135,11 @@ def _fluid_answers(state: State) -> tuple[Fluid, list[Columns]]:
             break
         state.offer(cover, "fluid")
         covers.append(cover)
-    _regroup(state)
+    regroup_first(state)
     return fluid, covers
 
 
-def _regroup(state: State) -> None:
+def regroup_first(state: State) -> None:
     """Group pods of the answer's nodes anew, as long as that gains more than anything else would."""
     poor = 0
     while not state.is_done and poor < MOST_POOR:
@@ -147,12 +148,12 @@ def _regroup(state: State) -> None:
         poor = 0 if gap - state.incumbent.gap >= REGROUP_GAIN * gap else poor + 1
 
 
-def _fluid(state: State, share: float) -> Fluid:
+def _fluid(state: State, share: float, groups: Groups | None = None) -> Fluid:
     """The fluid relaxation in a share of the time left, and the bound that it gives."""
     generation, packing = state.generation, state.incumbent.packing
     assert packing is not None
     stop = Reserved.within(state.stop, share * state.stop.remaining_s())
-    fluid = solve_fluid(state.instance, state.pricing, stop, packing.candidates)
+    fluid = solve_fluid(state.instance, state.pricing, stop, packing.candidates, groups)
     duals = replace(generation.rows.zero_duals(), pods=fluid.prices)
     generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
     state.incumbent.raise_bound(generation.bound.dollars, "fluid")

@@ -69,6 +69,9 @@ class State:
         default.
     on_packing
         Called with every packing that becomes the incumbent.
+    is_by_parts
+        Whether parts of the packing are packed again, which does not go together with a second thread that
+        changes all of it.
 
     Attributes
     ----------
@@ -91,6 +94,7 @@ class State:
         on_packing: Callable[[Packing], None] | None = None,
         *,
         has_columns: bool = False,
+        is_by_parts: bool = False,
     ) -> None:
         self.instance = instance
         self.params = params
@@ -109,8 +113,9 @@ class State:
         self.target = instance
         self.rng = np.random.default_rng(params.seed)
         self.regrouping = Regrouping(
-            self.pricing, self.downsize, self.incumbent, self.generation, self.rng, params.seed
-        )
+            self.pricing, self.downsize, self.incumbent, self.generation, self.rng, params.seed,
+            has_second_thread=not is_by_parts,
+        )  # fmt: skip
         self.simple: Float | None = None
         self.fruitless = 0
         self._began = stop.elapsed_s()

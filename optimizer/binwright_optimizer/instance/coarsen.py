@@ -1,0 +1,136 @@
+"""Classes that are nearly alike, put into groups: where there are thousands, a few hundred groups say most.
+
+The programmes of a search have a row for each class, and with thousands of rows they take longer than there
+is time. Pods of nearly equal requests that may run in the same places are nearly interchangeable, so that a
+programme with a row for each group loses little (C. Alves and J. M. Valerio de Carvalho, Accelerating column
+generation for variable sized bin-packing problems, 2007, doi:10.1016/j.ejor.2005.07.033, who aggregate rows
+likewise). What a group stands for is up to who asks: `Groups.mean_requests` keeps the sum of all requests,
+`Groups.largest` an instance of which every packing has room for the pods themselves.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.instance.instance import Instance
+from binwright_optimizer.instance.node_rules import NodeRules
+
+_T = TypeVar("_T", bound=np.generic)
+Float = NDArray[np.float64]
+Members = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Groups of classes of one instance.
+
+    Parameters
+    ----------
+    members
+        Classes of each group ``g``; classes without demand are in none.
+    """
+
+    instance: Instance
+    members: tuple[Members, ...]
+
+    @property
+    def demand(self) -> NDArray[np.int64]:
+        """Pods of each group: int64 array (g,)."""
+        return np.array([self.instance.demand[mine].sum() for mine in self.members], dtype=np.int64)
+
+    @property
+    def compatible(self) -> NDArray[np.bool_]:
+        """Candidates of each group, all members having the same: bool array (g, j)."""
+        return self.instance.compatible[[mine[0] for mine in self.members]]
+
+    @property
+    def mean_requests(self) -> Float:
+        """Requests of the average pod of each group: float64 array (g, r)."""
+        instance = self.instance
+        wanted = instance.requests * instance.demand[:, None].astype(np.float64)
+        return np.array([wanted[mine].sum(axis=0) for mine in self.members]) / self.demand[:, None]
+
+    def spread(self, shares: Float) -> Float:
+        """Shares of the pods of groups, float64 array (u, g), as those of their classes: (u, i)."""
+        demand, total = self.instance.demand, self.demand
+        result = np.zeros((len(shares), self.instance.n_classes))
+        for g, mine in enumerate(self.members):
+            result[:, mine] = shares[:, g : g + 1] * (demand[mine] / total[g])
+        return result
+
+    def largest(self) -> Instance:
+        """The instance with one class for each group: its pods as large as the largest, and without rules.
+
+        A node may hold as many of a group as its members may be there by themselves.
+        """
+        instance, members = self.instance, self.members
+        caps = np.minimum(instance.node_cap, instance.demand)
+        return replace(
+            instance,
+            requests=_frozen(np.array([instance.requests[mine].max(axis=0) for mine in members])),
+            demand=_frozen(self.demand),
+            priority=_frozen(np.array([instance.priority[mine[0]] for mine in members])),
+            compatible=_frozen(self.compatible),
+            node_cap=_frozen(np.array([caps[mine].sum() for mine in members])),
+            rules=NodeRules.of(len(members), instance.n_candidates),
+        )
+
+
+def grouped(instance: Instance, most: int) -> Groups | None:
+    """At most so many groups; None if there are more sorts of pods that cannot be together.
+
+    Members of a group have the same candidates and priority. The group whose requests differ most, as a share
+    of all that pods want, is split in two where that gains most, again and again.
+    """
+    total = instance.requests.T @ instance.demand
+    shares = instance.requests / np.maximum(total, 1)
+    sorts: dict[tuple[int, bytes], list[int]] = {}
+    for i, admitted in enumerate(np.packbits(instance.compatible, axis=1)):
+        if instance.demand[i]:
+            sorts.setdefault((int(instance.priority[i]), admitted.tobytes()), []).append(i)
+    if not 0 < len(sorts) <= most:
+        return None
+    members = [np.array(mine, dtype=np.intp) for mine in sorts.values()]
+    widths = [(-_excess(shares[mine], instance.demand[mine]).sum(), g) for g, mine in enumerate(members)]
+    heapq.heapify(widths)
+    while len(members) < most and widths[0][0] < 0.0:
+        _, g = heapq.heappop(widths)
+        halves = _split(members[g], shares, instance.demand)
+        members[g] = halves[0]
+        members.append(halves[1])
+        for where, mine in zip((g, len(members) - 1), halves, strict=True):
+            heapq.heappush(widths, (-_excess(shares[mine], instance.demand[mine]).sum(), where))
+    return Groups(instance, tuple(np.sort(mine) for mine in members))
+
+
+def _excess(shares: Float, demand: NDArray[np.int64]) -> Float:
+    """What pods would take more if each were as large as the largest: float64 array (r,)."""
+    return np.asarray(demand.sum() * shares.max(axis=0) - demand @ shares)
+
+
+def _split(mine: Members, shares: Float, demand: NDArray[np.int64]) -> tuple[Members, Members]:
+    """Two parts of a group, split by one resource such that the excess of it in both is least."""
+    best, halves = -np.inf, (mine, mine[:0])
+    for r, excess in enumerate(_excess(shares[mine], demand[mine])):
+        order = mine[np.argsort(shares[mine, r], kind="stable")]
+        value, pods = shares[order, r], demand[order].cumsum()
+        where = np.flatnonzero(np.diff(value) > 0.0)
+        if not len(where):
+            continue
+        left = pods[where] * value[where] + (pods[-1] - pods[where]) * value[-1] - demand[order] @ value
+        at = int(left.argmin())
+        if excess - left[at] > best:
+            best = float(excess - left[at])
+            halves = order[: where[at] + 1], order[where[at] + 1 :]
+    return halves
+
+
+def _frozen(array: NDArray[_T]) -> NDArray[_T]:
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
