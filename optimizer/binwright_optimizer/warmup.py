@@ -48,16 +48,18 @@ def warm_up() -> float:
     problem = _stubborn_problem()
     solve(problem, SolveParams(deadline_s=MOST_S, patience=2))
     solve(problem, SolveParams(deadline_s=MOST_S, patience=2, work_limit=IN_TURNS))
-    _look_at_neighbours(build_instance(problem))
+    _look_beyond(build_instance(problem))
     _pack_groups(build_instance(problem))
     return time.perf_counter() - began
 
 
-def _look_at_neighbours(instance: Instance) -> None:
-    """Look for neighbours of an empty pattern: a master that is solved at once needs none."""
+def _look_beyond(instance: Instance) -> None:
+    """Look for neighbours of an empty pattern, and relax no node: a master solved at once needs neither."""
     halt = Halt(Deadline(MOST_S))
     try:
-        Pricing(instance, halt).neighbours(
+        pricing = Pricing(instance, halt)
+        pricing.relaxed(np.zeros(0, dtype=np.intp), np.zeros(instance.n_classes))
+        pricing.neighbours(
             np.zeros(1, dtype=np.intp),
             np.zeros((1, instance.n_classes), dtype=np.int32),
             np.zeros(instance.n_classes),

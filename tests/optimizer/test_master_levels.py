@@ -155,7 +155,7 @@ def test_duals_with_levels_are_worth_the_objective_and_price_out_every_column(ti
     rows.least[:] = data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
     rows.most[:] = [least + data.draw(st.sampled_from([0.0, 1.0, INF])) for least in rows.least]
     master.set_levels(rows.least, rows.most)
-    solution = master.solve_without_exchanges(10.0)
+    solution = master.solve_whole(10.0)
     assume(solution is not None)
     duals = solution.duals
     value = instance.demand @ duals.pods + rows.constant(duals) - rows.supply @ duals.supply
@@ -236,7 +236,7 @@ def test_an_exchange_places_pods_that_no_column_holds() -> None:
 def test_a_solution_without_exchanges_leaves_them_allowed_afterwards() -> None:
     instance = stock()
     master, _ = master_over(instance, alone(instance), swaps=large_for_small(instance))
-    plain = master.solve_without_exchanges(10.0)
+    plain = master.solve_whole(10.0)
     assert plain is not None
     assert (plain.objective, plain.traded) == (pytest.approx(42.0), 0.0)
     again = master.solve(10.0)
@@ -249,7 +249,7 @@ def test_dropped_exchanges_stay_forbidden() -> None:
     master, _ = master_over(instance, alone(instance), swaps=large_for_small(instance))
     assert master.drop_exchanges()
     assert not master.drop_exchanges()
-    for solution in (master.solve(10.0), master.solve_without_exchanges(10.0), master.solve(10.0)):
+    for solution in (master.solve(10.0), master.solve_whole(10.0), master.solve(10.0)):
         assert solution is not None
         assert (solution.objective, solution.traded) == (pytest.approx(42.0), 0.0)
 
@@ -290,6 +290,6 @@ def test_exchanges_only_relax_the_master(tiny) -> None:
     low, high = traded.solve(10.0), plain.solve(10.0)
     assume(low is not None and high is not None)
     assert low.objective <= high.objective + 1e-6
-    same = traded.solve_without_exchanges(10.0)
+    same = traded.solve_whole(10.0)
     assert same is not None
     assert same.objective == pytest.approx(high.objective)

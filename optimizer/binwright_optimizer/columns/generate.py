@@ -26,7 +26,7 @@ from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solut
 from binwright_optimizer.columns.pool import ColumnPool
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Pricing
+from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Priced, Pricing
 from binwright_optimizer.stopping import Stop
 from binwright_optimizer.work import UNITS_PER_SECOND
 
@@ -39,6 +39,10 @@ CENTRE_STEP = 0.3
 """How far that average moves to the latest duals in one round."""
 EXCHANGE_GAP = 0.001
 """Relative distance of bound and master from which exchanges disturb more than they help."""
+RELAXED_GAP = 1e-3
+"""Relative distance of bound and master from which patterns gain more than relaxed columns."""
+RELAXED_TURNS = 24
+"""Master solves after each sweep that add relaxed columns."""
 STALL_SHARE = 0.1
 """Share of the distance between bound and master that a round closes at least, or searches cut short go on
 longer in the next."""
@@ -153,6 +157,8 @@ class Generation:
         self._is_cut_short = False
         self._n_truncated = 0
         self._sharpness = 1.0
+        self.is_relaxing = bool(pricing.may_relax.any())
+        self._short = np.zeros(0, dtype=np.intp)
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
         self._is_finite[self.rows.finite] = True
 
@@ -202,14 +208,19 @@ class Generation:
             self._branches = min(2 * self._branches, self._most_branches)
         if not self.is_converged:
             self._add_neighbours(stop, NEIGHBOUR_WORK * (self.pricing.work.units - began))
+        if self.is_relaxing and len(self._short):
+            self._add_relaxed_in_turns(stop, self.pricing.work.units - began)
         fair = FAIR_SHARE * (self.pricing.work.units - began) / BRANCH_WORK
         self._fair = int(min(fair / (1 + self._n_truncated), MOST_FAIR_BRANCHES))
         if self.rounds % PRUNE_EVERY == 0:
             self.master.prune(PRUNE_MARGIN)
         distance = solution.objective - self.bound.dollars
-        is_exact = solution.traded == 0.0
+        is_exact = solution.is_whole
         if distance <= EXCHANGE_GAP * solution.objective:
             is_exact = not self.master.drop_exchanges() or is_exact
+        if distance <= RELAXED_GAP * solution.objective and self.is_relaxing:
+            self._end_relaxing()
+            return
         if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
 
@@ -239,10 +250,10 @@ class Generation:
                 return
 
     def whole_solution(self, stop: Stop) -> Solution | None:
-        """The master's solution by columns alone: exchanges place pods on no node."""
-        if self.solution is None or self.solution.traded == 0.0:
+        """The master's solution by patterns alone: exchanges place pods on no node, relaxed columns parts."""
+        if self.solution is None or self.solution.is_whole:
             return self.solution
-        return self.master.solve_without_exchanges(stop.remaining_s())
+        return self.master.solve_whole(stop.remaining_s())
 
     def useful_columns(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
         """Columns that are worth nearly their price at the prices of the best bound."""
@@ -288,8 +299,50 @@ class Generation:
             self._branches *= 4
         elif self._tolerance() > TOLERANCE:
             self._sharpness *= 0.2
-        else:
+        elif not (self.is_relaxing and self._end_relaxing()):
             self.is_converged = True
+
+    def _end_relaxing(self) -> bool:
+        """Go on by patterns alone; returns whether there were relaxed columns."""
+        self.is_relaxing, self.solution = False, None
+        return self.master.drop_relaxed()
+
+    def _priced(self, pods: Float, costs: Float, bounds: Float, branches: int, tolerance: float) -> Priced:
+        """What a sweep finds; candidates that are relaxed are not searched for long."""
+        brief = FIRST_BRANCHES if self.is_relaxing else branches
+        if brief >= branches:
+            return self.pricing.price(pods, costs, bounds, branches=branches, tolerance=tolerance)
+        may_relax = self.pricing.may_relax
+        found = [
+            self.pricing.price(pods, costs, bounds, np.flatnonzero(mine), branches=most, tolerance=tolerance)
+            for mine, most in ((may_relax, brief), (~may_relax, branches))
+        ]
+        return Priced(
+            np.concatenate([part.candidates for part in found]),
+            np.concatenate([part.patterns for part in found]),
+        )
+
+    def _add_relaxed_in_turns(self, stop: Stop, most_units: float) -> None:
+        """Improve the master by relaxed columns, as long as that gains more than a sweep would."""
+        began = self.pricing.work.units
+        for _ in range(RELAXED_TURNS):
+            if self.pricing.work.units - began > most_units:
+                return
+            solution = self.master.solve(stop.remaining_s())
+            if solution is None or self._average is None or stop.remaining_s() <= 0:
+                return
+            self.solution = solution
+            self._average = self._average.blended(solution.duals, CENTRE_STEP)
+            if not len(self._add_relaxed(solution.duals)):
+                return
+
+    def _add_relaxed(self, duals: Duals) -> NDArray[np.intp]:
+        """Add a relaxed column on each candidate that was short of one, where it improves; returns these."""
+        short, costs = self._short, self.rows.costs(duals)
+        patterns = self.pricing.relaxed(short, duals.pods)
+        improves = patterns @ duals.pods > costs[short] * (1.0 + TOLERANCE)
+        self.master.add_relaxed(short[improves], patterns[improves])
+        return short[improves]
 
     def _tolerance(self) -> float:
         """How much a pattern must gain to be looked for: a share of the gap still open."""
@@ -305,19 +358,25 @@ class Generation:
         costs = self.rows.costs(duals)
         tolerance = self._tolerance()
         branches = min(max(self._branches, self._fair), self._affordable)
-        priced = self.pricing.price(duals.pods, costs, bounds, branches=branches, tolerance=tolerance)
+        priced = self._priced(duals.pods, costs, bounds, branches, tolerance)
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
         self._is_hard = bounds > reached
+        relaxed = np.zeros(0, dtype=np.intp)
+        if self.is_relaxing and (self._is_hard & self.pricing.may_relax).any():
+            self._short = np.flatnonzero(self._is_hard & self.pricing.may_relax)
+            relaxed = self._add_relaxed(duals)
+            self._is_hard[relaxed] = False
         self._n_truncated = int(np.count_nonzero(self._is_hard))
         self._n_found = len(priced.candidates)
         self._is_hard[priced.candidates] = True
         found = reached.copy()
         found[priced.candidates] = priced.patterns @ duals.pods
+        found[relaxed] = bounds[relaxed]
         scale = np.maximum(costs, TOLERANCE)
         self._is_cut_short = bool(
             ((bounds - found) / scale).max(initial=0.0) > ((found - costs) / scale).max(initial=0.0)
         )
-        added = self.add(priced.candidates, priced.patterns)
+        added = self.add(priced.candidates, priced.patterns) + len(relaxed)
         return added + self._improve_bound(duals, bounds, lift)
 
     def _improve_bound(self, duals: Duals, worth: Float, lift: bool) -> int:

@@ -172,9 +172,12 @@ class Rows:
         solver.addRows(len(lower), lower, upper, 0, starts, empty, np.zeros(0))
 
     def add_columns(
-        self, solver: highspy.Highs, candidates: NDArray[np.intp], patterns: NDArray[np.int32]
+        self,
+        solver: highspy.Highs,
+        candidates: NDArray[np.intp],
+        patterns: NDArray[np.int32] | Float,
     ) -> None:
-        """Add columns at their prices: intp array (p,) and int32 array (p, i)."""
+        """Add columns at their prices: intp array (p,) and int32 array (p, i), or float64 if relaxed."""
         others = np.concatenate(
             [
                 self.instance.limit_use[candidates],
@@ -256,7 +259,8 @@ class Master:
         self.is_infeasible = False
         self._is_exact = not self._n_exchanges
         self._candidates: list[int] = []
-        self._live = np.zeros(0, dtype=np.intp)
+        self._live = np.zeros(0, dtype=np.intp)  # of the programme's columns, the number; -1 for relaxed ones
+        self._on = np.zeros(0, dtype=np.intp)
         n, k, m, f = rows.n_classes, len(rows.room), len(rows.missing), len(rows.supply)
         self._first = (n, n + k, n + k + m, n + k + m + f)
         self._first_level = n + k + m + f + rows.n_linking
@@ -302,7 +306,20 @@ class Master:
         self.rows.add_columns(self._solver, candidates, patterns)
         fresh = len(self._candidates) + np.arange(len(candidates), dtype=np.intp)
         self._live = np.concatenate([self._live, fresh])
+        self._on = np.concatenate([self._on, candidates])
         self._candidates.extend(candidates.tolist())
+
+    def add_relaxed(self, candidates: NDArray[np.intp], patterns: Float) -> None:
+        """Add columns of parts of pods, float64 array (p, i), until `drop_relaxed`: they have no number."""
+        self.rows.add_columns(self._solver, candidates, patterns)
+        self._live = np.concatenate([self._live, np.full(len(candidates), -1, dtype=np.intp)])
+        self._on = np.concatenate([self._on, candidates])
+
+    def drop_relaxed(self) -> bool:
+        """Take the relaxed columns out; returns whether there were any."""
+        gone = np.flatnonzero(self._live < 0)
+        self._delete(gone)
+        return bool(len(gone))
 
     def drop_exchanges(self) -> bool:
         """Forbid the exchanges for good; returns whether they were allowed."""
@@ -312,21 +329,34 @@ class Master:
         self._allow_exchanges(0.0)
         return True
 
-    def solve_without_exchanges(self, time_limit_s: float) -> Solution | None:
-        """`solve` as if there were no exchanges."""
-        if self._is_exact:
+    def solve_whole(self, time_limit_s: float) -> Solution | None:
+        """`solve` as if there were neither exchanges nor relaxed columns."""
+        relaxed = self._start + self._n_exchanges + np.flatnonzero(self._live < 0)
+        if self._is_exact and not len(relaxed):
             return self.solve(time_limit_s)
-        self._allow_exchanges(0.0)
+        if not self._is_exact:
+            self._allow_exchanges(0.0)
+        self._bound(relaxed, 0.0)
         solution = self.solve_again(time_limit_s)
-        self._allow_exchanges(np.inf)
+        if not self._is_exact:
+            self._allow_exchanges(np.inf)
+        self._bound(relaxed, np.inf)
         return solution
 
     def _allow_exchanges(self, most: float) -> None:
-        first = self._start
-        each = np.arange(first, first + self._n_exchanges, dtype=np.int32)
-        self._solver.changeColsBounds(
-            len(each), each, np.zeros(self._n_exchanges), np.full(self._n_exchanges, most)
-        )
+        self._bound(np.arange(self._start, self._start + self._n_exchanges), most)
+
+    def _bound(self, columns: NDArray[np.intp], most: float) -> None:
+        n = len(columns)
+        self._solver.changeColsBounds(n, columns.astype(np.int32), np.zeros(n), np.full(n, most))
+
+    def _delete(self, columns: NDArray[np.intp]) -> None:
+        """Take columns out of the programme, by their place among those of candidates."""
+        if len(columns):
+            first = self._start + self._n_exchanges
+            self._solver.deleteCols(len(columns), (first + columns).astype(np.int32))
+            self._live = np.delete(self._live, columns)
+            self._on = np.delete(self._on, columns)
 
     def prune(self, margin: float) -> None:
         """Take columns out whose reduced cost is more than ``margin`` of their price.
@@ -340,13 +370,11 @@ class Master:
         stale = np.flatnonzero((reduced > margin * cost) & (np.asarray(solution.col_value)[start:] == 0.0))
         if len(stale) < 0.3 * len(reduced):
             return
-        self._solver.deleteCols(len(stale), (start + stale).astype(np.int32))
-        self._live = np.delete(self._live, stale)
+        self._delete(stale)
 
     def add_level(self) -> None:
         """A row for the level added to the rows last."""
-        candidates = np.array(self._candidates, dtype=np.intp)[self._live]
-        counted = np.flatnonzero(self.rows.is_counted[candidates, -1])
+        counted = np.flatnonzero(self.rows.is_counted[self._on, -1])
         index = (self._start + self._n_exchanges + counted).astype(np.int32)
         self._solver.addRow(-np.inf, np.inf, len(index), index, np.ones(len(index)))
 
@@ -409,11 +437,14 @@ class Master:
         )
         nodes = np.zeros(len(self._candidates))
         first, last = self._start, self._start + self._n_exchanges
-        nodes[self._live] = values[last:]
+        is_numbered = self._live >= 0
+        nodes[self._live[is_numbered]] = values[last:][is_numbered]
         linking = self.rows.linking
         allocation = np.zeros(0) if linking is None else values[n : n + linking.n_local]
         traded = float(values[first:last].sum())
-        return Solution(self._solver.getObjectiveValue(), nodes, values[:n], duals, traded, allocation)
+        relaxed = float(values[last:][~is_numbered].sum())
+        objective = self._solver.getObjectiveValue()
+        return Solution(objective, nodes, values[:n], duals, traded, allocation, relaxed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +463,8 @@ class Solution:
         Pods placed by exchange: while there are any, the objective may be below the pattern bound.
     allocation
         float64 array (v,): pods of each local kind.
+    relaxed
+        Nodes bought by relaxed columns: while there are any, no whole nodes are near.
     """
 
     objective: float
@@ -440,3 +473,9 @@ class Solution:
     duals: Duals
     traded: float = 0.0
     allocation: Float = field(default_factory=lambda: np.zeros(0))
+    relaxed: float = 0.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the pods are on nodes that could be bought, were it not for their numbers."""
+        return self.traded == 0.0 and self.relaxed == 0.0

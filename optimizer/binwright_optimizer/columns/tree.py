@@ -115,7 +115,7 @@ class Tree:
             if part.bound.dollars >= cutoff or solution is None:
                 break
             distance = solution.objective - part.bound.dollars
-            if distance <= CLOSE_ENOUGH * max(cutoff - solution.objective, 0.0) and solution.traded == 0.0:
+            if distance <= CLOSE_ENOUGH * max(cutoff - solution.objective, 0.0) and solution.is_whole:
                 break
         return generation.solution
 

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.device_packing import COUNT
 from binwright_optimizer.instance.node_rules import NodeRules
 from binwright_optimizer.pricing.kernels.lift import fits, lift
 from binwright_optimizer.pricing.kernels.neighbours import LOOKS_PER_US, best_neighbours
+from binwright_optimizer.pricing.kernels.on_devices import CONTENTS_WORK
+from binwright_optimizer.pricing.kernels.relaxed_nodes import relaxed_patterns
 from binwright_optimizer.pricing.kernels.sweep import sweep
 from binwright_optimizer.stopping import Halt
 from binwright_optimizer.work import Work
@@ -184,6 +187,35 @@ class Pricing:
         )  # fmt: skip
         self.work.add(CALL_UNITS + looks / LOOKS_PER_US)
         return Priced(candidates[found], changed[found])
+
+    @cached_property
+    def may_relax(self) -> NDArray[np.bool_]:
+        """Candidates whose relaxation is one over contents of single GPUs: bool array (j,)."""
+        devices = self.instance.rules.devices
+        if devices.is_empty or devices.mig.any():
+            return np.zeros(self.instance.n_candidates, dtype=bool)
+        return np.asarray(devices.room[:, COUNT] > 0)
+
+    def relaxed(self, candidates: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What solves the relaxation of each candidate that may be relaxed; see `kernels.relaxed_nodes`.
+
+        Parameters
+        ----------
+        candidates, values
+            intp array (c,), float64 array (i,): dual price of one pod.
+
+        Returns
+        -------
+        float64 array (c, i): pods, in parts; zeros where there was no time.
+        """
+        patterns = np.zeros((len(candidates), self.instance.n_classes))
+        caps = np.minimum(self._most_pods, self.instance.node_cap)
+        relaxed_patterns(
+            candidates, values, caps, self.requests, self.allocatable, self.compatible, self.multipliers,
+            self._flag, self.instance.rules, patterns,
+        )  # fmt: skip
+        self.work.add(CALL_UNITS + CONTENTS_WORK * len(candidates))
+        return patterns
 
     def _two_shares(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Positions of two halves of like work, as the last sweep measured it; None if it was little.

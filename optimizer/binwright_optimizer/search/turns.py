@@ -184,6 +184,8 @@ class Turns:
         solution, packing = self.state.generation.solution, self.state.incumbent.packing
         if solution is None or packing is None or packing.is_partial(self.state.instance):
             return False
+        if solution.relaxed > 0.0:  # then it is no relaxation of what dives begin with
+            return False
         below, above = self._distances(solution, packing)
         return below <= share * above and below <= NEARLY * solution.objective
 

@@ -18,8 +18,11 @@ sum over GPUs it hands the relaxation over all contents to any search that knows
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from binwright_optimizer.instance.device_packing import (
     CLAIMED,
@@ -44,12 +47,63 @@ WHOLE_WEIGHT = 2**20
 """Weight of a whole GPU."""
 
 
+class Relaxed(NamedTuple):
+    """The relaxation over contents of one candidate, in arrays with room for it.
+
+    Attributes
+    ----------
+    share, size, pieces
+        float64 array (n, r'), int64 arrays (n,): of each item its shares of what is not on GPUs, the size of
+        a piece (0 without GPUs), and its pieces.
+    contents
+        int64 array (c, n).
+    values, limits, shares, requests, of
+        Rows: items that are not in contents, and contents. ``of`` is the item, or -1 - content.
+    duals, primal
+        float64 arrays (r' + 1,), (row,): of the last relaxation.
+    net
+        float64 array (n,): worth of items beyond what is not on GPUs, at the best multipliers.
+    """
+
+    share: NDArray[np.float64]
+    size: NDArray[np.int64]
+    pieces: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    values: NDArray[np.float64]
+    limits: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    requests: NDArray[np.int64]
+    of: NDArray[np.int64]
+    duals: NDArray[np.float64]
+    primal: NDArray[np.float64]
+    net: NDArray[np.float64]
+
+
 @njit(cache=True, nogil=True)
-def price_contents(
-    n, items, limits, values, requests, allocatable, devices, room, mu, cost, slack, max_nodes, halt, chosen,
-    weights, no_rules, held, load, cap,
+def open_relaxed(n, n_other):
+    """Room for ``n`` items and so many resources that are not on GPUs."""
+    width = n + MOST_CONTENTS
+    return Relaxed(
+        np.zeros((n, n_other)),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros((MOST_CONTENTS, n), dtype=np.int64),
+        np.zeros(width),
+        np.zeros(width, dtype=np.int64),
+        np.zeros((width, n_other + 1)),
+        np.zeros((width, n_other + 1), dtype=np.int64),
+        np.zeros(width, dtype=np.int64),
+        np.zeros(n_other + 1),
+        np.zeros(width),
+        np.zeros(n),
+    )
+
+
+@njit(cache=True, nogil=True)
+def relax_contents(
+    n, items, limits, values, requests, allocatable, devices, room, mu, other, most, halt, relaxed
 ):  # fmt: skip
-    """A good pattern by contents of single GPUs, and a bound on the worth of any.
+    """The linear relaxation over contents, into ``relaxed``.
 
     Parameters
     ----------
@@ -57,24 +111,25 @@ def price_contents(
         int64 array (7,): the candidate's row of `Devices.room`; no MIG instances may be among the items.
     mu
         float64 array (r,): multipliers to begin with, by resource.
-    chosen
-        int64 array (n,): receives the pattern; zeros if none is worth more than ``cost + slack``.
-    weights
-        int64 array (n,): receives what a pod weighs on the GPUs, all of which hold `WHOLE_WEIGHT` each. With
-        these weights as a resource the linear relaxation is about as good as the bound that is returned.
-    no_rules
-        `NodeRules` without any rule, for the knapsack of contents.
+    other
+        intp array (r',): resources that are not on GPUs.
+    most
+        Once no pattern is worth more, the relaxation is given up.
 
     Returns
     -------
-    Upper bound on the worth of a pattern.
+    upper
+        Upper bound on the worth of a pattern.
+    n_rows
+        Rows of the relaxation; -1 if it was given up.
+    on_gpu
+        Worth of the best content at the best multipliers.
+    unit
+        Greatest common divisor of all sizes.
     """
-    other = np.flatnonzero(devices.is_sum == 0)
     n_other = other.shape[0]
     gpus = room[COUNT]
-    share = np.zeros((n, n_other))  # of what is not on GPUs
-    size = np.zeros(n, dtype=np.int64)  # of one piece; 0 without GPUs
-    count = np.zeros(n, dtype=np.int64)
+    share, size, count, contents = relaxed.share, relaxed.size, relaxed.pieces, relaxed.contents
     for k in range(n):
         i = items[k]
         for r in range(n_other):
@@ -85,29 +140,18 @@ def price_contents(
             size[k] = WHOLE_GPU_MILLI if room[IS_EXCLUSIVE] != 0 else devices.need[i, NEED_MILLI]
     unit = _unit(n, size, count, room[MILLI])
     places = room[MILLI] // unit
-    contents = np.zeros((MOST_CONTENTS, n), dtype=np.int64)
     n_contents = np.int64(0)
     price = np.empty(n_other)  # of what is not on GPUs, per whole candidate
     for r in range(n_other):
         price[r] = mu[other[r]]
     net = np.empty(n)
-    best_net = np.zeros(n)
     best_on_gpu = 0.0
     best = np.empty(places + 1)
     last = np.empty(places + 1, dtype=np.int64)
     content = np.empty(n, dtype=np.int64)
-    capacity = gpus
     upper = np.inf
-    width = n + MOST_CONTENTS
-    row_shares = np.zeros((width, n_other + 1))
-    row_requests = np.zeros((width, n_other + 1), dtype=np.int64)
-    row_values = np.zeros(width)
-    row_limits = np.zeros(width, dtype=np.int64)
-    row_of = np.zeros(width, dtype=np.int64)  # item, or -1 - content
-    rows = np.arange(width)
+    rows = np.arange(n + MOST_CONTENTS)
     free = np.ones(n_other + 1)
-    duals = np.zeros(n_other + 1)
-    primal = np.empty(width)
     n_rows = np.int64(0)
     for _ in range(MOST_ROUNDS):
         bound = price.sum()
@@ -122,76 +166,122 @@ def price_contents(
                 on_gpu = max(on_gpu, net[k] / count[k])
         _fill(n, net, size, count, unit, places, best, last)
         on_gpu = max(on_gpu, best[places])
-        if bound + capacity * on_gpu < upper:
-            upper = bound + capacity * on_gpu
-            best_net[:], best_on_gpu = net, on_gpu
-        if upper <= cost + slack or halt[0] != 0:
-            return upper
+        if bound + gpus * on_gpu < upper:
+            upper = bound + gpus * on_gpu
+            relaxed.net[:], best_on_gpu = net, on_gpu
+        if upper <= most or halt[0] != 0:
+            return upper, np.int64(-1), best_on_gpu, unit
         before = n_contents
         n_contents = _add_contents(
             n, net, size, count, limits, unit, places, last, content, contents, n_contents
         )
         if n_contents == before and n_rows > 0:
             break
-        n_rows = np.int64(0)
-        for k in range(n):
-            if count[k] == 0 or size[k] >= WHOLE_GPU_MILLI or count[k] > 1:
-                row_values[n_rows] = values[items[k]]
-                row_limits[n_rows] = limits[k]
-                if count[k] > 0:
-                    row_limits[n_rows] = min(limits[k], capacity // count[k])
-                for r in range(n_other):
-                    row_shares[n_rows, r] = share[k, r]
-                    row_requests[n_rows, r] = requests[items[k], other[r]]
-                row_shares[n_rows, n_other] = count[k] / capacity
-                row_requests[n_rows, n_other] = count[k]
-                row_of[n_rows] = k
-                if row_limits[n_rows] > 0:
-                    n_rows += 1
-        for c in range(n_contents):
-            row_values[n_rows] = 0.0
-            row_limits[n_rows] = capacity
-            row_shares[n_rows, :] = 0.0
-            row_requests[n_rows, :] = 0
-            for k in range(n):
-                if contents[c, k] > 0:
-                    row_values[n_rows] += contents[c, k] * values[items[k]]
-                    row_limits[n_rows] = min(row_limits[n_rows], limits[k] // contents[c, k])
-                    for r in range(n_other):
-                        row_shares[n_rows, r] += contents[c, k] * share[k, r]
-                        row_requests[n_rows, r] += contents[c, k] * requests[items[k], other[r]]
-            row_shares[n_rows, n_other] = 1.0 / capacity
-            row_requests[n_rows, n_other] = 1
-            row_of[n_rows] = -1 - c
-            if row_limits[n_rows] > 0:
-                n_rows += 1
-        relax(n_rows, rows, row_limits, row_shares, row_values, free, duals, primal)
+        n_rows = _add_rows(n, items, limits, values, requests, other, gpus, n_contents, relaxed)
+        relax(
+            n_rows, rows, relaxed.limits, relaxed.shares, relaxed.values, free, relaxed.duals, relaxed.primal
+        )
         for r in range(n_other):
-            price[r] = duals[r]
-    _weigh(n, best_net, size, count, unit, places, best_on_gpu, weights)
+            price[r] = relaxed.duals[r]
+    return upper, n_rows, best_on_gpu, unit
+
+
+@njit(cache=True, nogil=True)
+def _add_rows(n, items, limits, values, requests, other, gpus, n_contents, relaxed):
+    """Fill in the rows of the relaxation; returns how many there are."""
+    n_other = other.shape[0]
+    share, size, count, contents = relaxed.share, relaxed.size, relaxed.pieces, relaxed.contents
+    n_rows = np.int64(0)
+    for k in range(n):
+        if count[k] == 0 or size[k] >= WHOLE_GPU_MILLI or count[k] > 1:
+            relaxed.values[n_rows] = values[items[k]]
+            relaxed.limits[n_rows] = limits[k]
+            if count[k] > 0:
+                relaxed.limits[n_rows] = min(limits[k], gpus // count[k])
+            for r in range(n_other):
+                relaxed.shares[n_rows, r] = share[k, r]
+                relaxed.requests[n_rows, r] = requests[items[k], other[r]]
+            relaxed.shares[n_rows, n_other] = count[k] / gpus
+            relaxed.requests[n_rows, n_other] = count[k]
+            relaxed.of[n_rows] = k
+            if relaxed.limits[n_rows] > 0:
+                n_rows += 1
+    for c in range(n_contents):
+        relaxed.values[n_rows] = 0.0
+        relaxed.limits[n_rows] = gpus
+        relaxed.shares[n_rows, :] = 0.0
+        relaxed.requests[n_rows, :] = 0
+        for k in range(n):
+            if contents[c, k] > 0:
+                relaxed.values[n_rows] += contents[c, k] * values[items[k]]
+                relaxed.limits[n_rows] = min(relaxed.limits[n_rows], limits[k] // contents[c, k])
+                for r in range(n_other):
+                    relaxed.shares[n_rows, r] += contents[c, k] * share[k, r]
+                    relaxed.requests[n_rows, r] += contents[c, k] * requests[items[k], other[r]]
+        relaxed.shares[n_rows, n_other] = 1.0 / gpus
+        relaxed.requests[n_rows, n_other] = 1
+        relaxed.of[n_rows] = -1 - c
+        if relaxed.limits[n_rows] > 0:
+            n_rows += 1
+    return n_rows
+
+
+@njit(cache=True, nogil=True)
+def price_contents(
+    n, items, limits, values, requests, allocatable, devices, room, mu, cost, slack, max_nodes, halt, chosen,
+    weights, no_rules, held, load, cap,
+):  # fmt: skip
+    """A good pattern by contents of single GPUs, and a bound on the worth of any.
+
+    Parameters
+    ----------
+    room, mu
+        As of `relax_contents`.
+    chosen
+        int64 array (n,): receives the pattern; zeros if none is worth more than ``cost + slack``.
+    weights
+        int64 array (n,): receives what a pod weighs on the GPUs, all of which hold `WHOLE_WEIGHT` each. With
+        these weights as a resource the linear relaxation is about as good as the bound that is returned.
+    no_rules
+        `NodeRules` without any rule, for the knapsack of contents.
+
+    Returns
+    -------
+    Upper bound on the worth of a pattern.
+    """
+    other = np.flatnonzero(devices.is_sum == 0)
+    n_other = other.shape[0]
+    relaxed = open_relaxed(n, n_other)
+    upper, n_rows, on_gpu, unit = relax_contents(
+        n, items, limits, values, requests, allocatable, devices, room, mu, other, cost + slack, halt, relaxed
+    )  # fmt: skip
+    if n_rows < 0:
+        return upper
+    _weigh(n, relaxed.net, relaxed.size, relaxed.pieces, unit, room[MILLI] // unit, on_gpu, weights)
     if n_rows == 0:
         return upper
     capacities = np.empty(n_other + 1, dtype=np.int64)
     for r in range(n_other):
         capacities[r] = allocatable[other[r]]
-    capacities[n_other] = capacity
-    picked = np.zeros(width, dtype=np.int64)
+    capacities[n_other] = room[COUNT]
+    rows = np.arange(n + MOST_CONTENTS)
+    picked = np.zeros(n + MOST_CONTENTS, dtype=np.int64)
     value, complete = pack(
-        n_rows, rows, row_limits, row_shares, row_values, row_requests, capacities, capacities, duals, cost,
-        slack, max_nodes, picked, no_rules, held, load, cap,
+        n_rows, rows, relaxed.limits, relaxed.shares, relaxed.values, relaxed.requests, capacities,
+        capacities, relaxed.duals, cost, slack, max_nodes, picked, no_rules, held, load, cap,
     )  # fmt: skip
     if not complete:
         branch(
-            n_rows, rows, row_limits, row_shares, row_values, row_requests, capacities, value, slack,
-            np.int64(MOST_BRANCHES), halt, picked, no_rules, np.int64(0), held, load, cap,
+            n_rows, rows, relaxed.limits, relaxed.shares, relaxed.values, relaxed.requests, capacities, value,
+            slack, np.int64(MOST_BRANCHES), halt, picked, no_rules, np.int64(0), held, load, cap,
         )  # fmt: skip
     for row in range(n_rows):
         if picked[row] > 0:
-            if row_of[row] >= 0:
-                chosen[row_of[row]] += picked[row]
+            if relaxed.of[row] >= 0:
+                chosen[relaxed.of[row]] += picked[row]
             else:
                 for k in range(n):
-                    chosen[k] += picked[row] * contents[-1 - row_of[row], k]
+                    chosen[k] += picked[row] * relaxed.contents[-1 - relaxed.of[row], k]
     for k in range(n):
         chosen[k] = min(chosen[k], limits[k])
     return upper
