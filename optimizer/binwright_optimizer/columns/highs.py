@@ -19,6 +19,8 @@ RUN_UNITS, ROW_UNITS = 150.0, 0.5
 """Units of work that starting a run takes, beside those for each row."""
 ITERATION_UNITS, ITERATION_ROW_UNITS = 8.0, 0.12
 """Units of a simplex iteration, beside those for each row."""
+INTERIOR_ROW_UNITS = 5.0
+"""Units of an iteration by interior points for each row."""
 QUESTION_UNITS = 2_000.0
 """Units between two questions of an integer programme whether to go on."""
 MOST_ITERATIONS = 2**31 - 1
@@ -46,21 +48,41 @@ def make_interruptible(solver: highspy.Highs, halt: Halt) -> None:
     halt.watch()
     solver.cbMipInterrupt.subscribe(interrupt)
     solver.cbSimplexInterrupt.subscribe(interrupt)
+    solver.cbIpmInterrupt.subscribe(interrupt)
 
 
-def run(solver: highspy.Highs, time_limit_s: float, work: Work) -> highspy.HighsStatus:
-    """Solve a linear programme within the limit, in seconds or in counted work; HiGHS's status of the run."""
+def run(
+    solver: highspy.Highs, time_limit_s: float, work: Work, *, by_interior: bool = False
+) -> highspy.HighsStatus:
+    """Solve a linear programme within the limit, in seconds or in counted work; HiGHS's status of the run.
+
+    Parameters
+    ----------
+    by_interior
+        Whether to solve by interior points, and to cross over to a basis, rather than from the last basis.
+    """
     rows = solver.getNumRow()
-    each = ITERATION_UNITS + ITERATION_ROW_UNITS * rows
+    each, step = ITERATION_UNITS + ITERATION_ROW_UNITS * rows, INTERIOR_ROW_UNITS * rows
     limit_s = time_limit_s
     if work.deadline is not None:
         limit_s = work.deadline.remaining_s()
-        iterations = math.ceil(max(0.0, time_limit_s) * UNITS_PER_SECOND / each)
-        solver.setOptionValue("simplex_iteration_limit", max(1, min(iterations, MOST_ITERATIONS)))
+        units = max(0.0, time_limit_s) * UNITS_PER_SECOND
+        _limit_iterations(solver, "simplex_iteration_limit", units / each)
+        _limit_iterations(solver, "ipm_iteration_limit", units / step)
     solver.setOptionValue("time_limit", solver.getRunTime() + max(limit_s, LEAST_LIMIT_S))
+    if by_interior:
+        solver.setOptionValue("solver", "ipm")
     status = solver.run()
-    work.add(RUN_UNITS + ROW_UNITS * rows + each * max(0, solver.getInfo().simplex_iteration_count))
+    if by_interior:
+        solver.setOptionValue("solver", "choose")
+    info = solver.getInfo()
+    work.add(RUN_UNITS + ROW_UNITS * rows + each * max(0, info.simplex_iteration_count))
+    work.add(step * max(0, info.ipm_iteration_count))
     return status
+
+
+def _limit_iterations(solver: highspy.Highs, option: str, iterations: float) -> None:
+    solver.setOptionValue(option, max(1, min(math.ceil(iterations), MOST_ITERATIONS)))
 
 
 def was_cut_short(solver: highspy.Highs) -> bool:

@@ -17,7 +17,7 @@ MOST_CELLS = 250_000
 """Cells of a table: 2 MB, and 100 MB while the best pattern is found again."""
 MOST_LOOKS = 400_000_000
 """Cells looked at, in all moves of a table: some 200 milliseconds."""
-CELLS_PER_US = 2_000
+CELLS_PER_US = 1_200
 """Cells that are looked at in about a microsecond."""
 
 
