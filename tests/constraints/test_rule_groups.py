@@ -226,6 +226,21 @@ def test_the_bound_is_the_cost_where_pools_are_capped() -> None:
     assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(7)
 
 
+def test_small_pods_fill_what_large_ones_leave_in_pools_that_would_be_dear_for_them_alone() -> None:
+    """One pod of a workload at most in a pool. Two large ones take the boxes, 11 and 12, and leave a CPU in
+    either. A small one alone would be cheapest in any of twelve pools, at 1."""
+    kinds = [
+        *(
+            instance_type(f"tiny-{n}", cpu=1, offerings=[offering(1, capacity_type="spot")])
+            for n in range(12)
+        ),
+        *(instance_type(f"box-{n}", cpu=4, offerings=[offering(n, capacity_type="spot")]) for n in (11, 12)),
+    ]
+    one = SpotPolicy(max_per_pool=Share(count=1))
+    decision = answered(problem([ruled("large", 2, cpu=3, spot=one), ruled("small", 2, spot=one)], kinds))
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(23)
+
+
 ALL_ON_DEMAND = Policies(spot=SpotPolicy(min_on_demand=Share(ppm=1_000_000)))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
-from binwright_optimizer.model import Certificate, Problem
+from binwright_optimizer.model import Certificate, LocalPrices, Problem, Share, SpotPolicy, labels
 from binwright_optimizer.verify import prove_bound
 from builders import (
     existing_node,
@@ -165,6 +166,33 @@ def test_existing_nodes_use_up_a_limit():
     used = existing_node(cpu=0, capacity=resources(cpu=8), pool="a")
     question = problem([pod(cpu=4, replicas=4)], [cheap, dear], pools, existing=[used])
     assert bound_usd(question, certificate(0.20)) == 0.80
+
+
+def test_a_node_in_a_spot_pool_holds_no_more_than_the_pool_may():
+    """Nodes for two pods at 1 and 2 on spot and 3 on demand, and no pool may hold more than one of four.
+
+    At 1 a pod in the first pool and 1.5 anywhere else no node is worth more than it costs, since on spot it
+    holds one pod: 1 + 3 x 1.5 = 5.5, and prices are whole dollars. With two pods in each pool's node these
+    prices would prove no more than 0.5 + 3 x 1.
+    """
+    offered = [
+        offering(3, zone="a"),
+        offering(1, zone="a", capacity_type="spot"),
+        offering(2, zone="b", capacity_type="spot"),
+    ]
+    web = dataclasses.replace(pod("web", cpu=1, replicas=4), spot=SpotPolicy(max_per_pool=Share(count=1)))
+    question = problem([web], [instance_type("box", cpu=2, offerings=offered)])
+    spot = (labels.CAPACITY_TYPE, "spot"), (labels.INSTANCE_TYPE, "box")
+    unit = 10**6 * 2**BITS
+    prices = LocalPrices(
+        (0,),
+        (
+            ((*spot, (labels.ZONE, "a")), unit),
+            ((*spot, (labels.ZONE, "b")), 3 * unit // 2),
+            (((labels.CAPACITY_TYPE, "on-demand"),), 3 * unit // 2),
+        ),
+    )
+    assert bound_usd(question, Certificate(BITS, (0,), local_prices=(prices,))) == 6.0
 
 
 def test_minimum_nodes_cost_money_without_pods():

@@ -254,6 +254,13 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
             attached_once(claims, resources, class_requests, node_room, placed_of, existing_of)
         )
     devices = devices_of(class_requests, resources, device_room[kept], asked)
+    linking = linking_of(
+        problem, rules, kinds, localized, table, eligibility, kind_demand, class_of_local, claims
+    )
+    demand = demand[placeable]
+    if linking is not None:
+        demand[linking.class_of] = 0
+        np.add.at(demand, linking.class_of, linking.most)
     return Instance(
         problem=problem,
         origin=Origin(
@@ -263,7 +270,7 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
         variants=tuple(variants),
         resources=resources,
         requests=_frozen(np.ascontiguousarray(class_requests)),
-        demand=_frozen(demand[placeable]),
+        demand=_frozen(demand),
         priority=_frozen(items.priority[local_of_class][placeable]),
         class_of=_frozen(class_of_kind[kinds.workload_kind]),
         price=_frozen(price[kept]),
@@ -277,9 +284,7 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
         limits=limits,
         minimums=minimums,
         limit_use=_frozen(use[kept]),
-        linking=linking_of(
-            problem, rules, kinds, localized, table, eligibility, kind_demand, class_of_local, claims
-        ),
+        linking=linking,
         node_cap=_frozen(arranged.node_cap),
         rules=node_rules if devices.is_empty else node_rules.with_devices(devices),
     )

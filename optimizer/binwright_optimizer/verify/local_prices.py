@@ -61,7 +61,8 @@ class LocalWorkloads:
     certificate
         Prices of all of them, one by one; none of its parts has prices by domain.
     placed
-        Pods placed of each; of a local one the most there may be, of the workloads they stand for none.
+        Pods placed of each; of a local one the most there may be on a node, of the workloads they stand for
+        none.
     groups
         The workloads that each group of local ones stands for, with its pods placed, and the numbers of
         its local ones with their scopes.
@@ -109,8 +110,9 @@ def split_by_domain(problem: Problem, certificate: Certificate, placed: Sequence
         for scope in scopes:
             number[members, scope] = len(workloads)
             local.append(len(workloads))
-            workloads.append(_within(first, scope, pods))
-            counts.append(pods)
+            most = sum(_most_on_node(problem, w, scope, counts[w]) for w in members)
+            workloads.append(_within(first, scope, most))
+            counts.append(most)
         made.append(Group(members, pods, tuple(local), tuple(scopes)))
     for group in made:
         for w in group.workloads:
@@ -157,6 +159,18 @@ def _are_alike(problem: Problem, members: tuple[int, ...]) -> bool:
         and (problem.workloads[w].spot or problem.policies.spot) == (first.spot or problem.policies.spot)
         for w in members
     )
+
+
+def _most_on_node(problem: Problem, w: int, scope: Scope, pods: int) -> int:
+    """How many of these pods of a workload may be on one node in a scope.
+
+    On spot no more than in the pool that the node is in.
+    """
+    workload = problem.workloads[w]
+    most = (workload.spot or problem.policies.spot).max_per_pool
+    if most is None or (labels.CAPACITY_TYPE, CapacityType.SPOT.value) not in scope:
+        return pods
+    return min(pods, most.at_most(workload.replicas))
 
 
 def _within(workload: Workload, scope: Scope, pods: int) -> Workload:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Scope = tuple[tuple[str, str | None], ...]
 """Label values that make up a domain, as sorted pairs; None: the node lacks the label."""
+Cells = list[tuple[Scope, NDArray[np.bool_]]]
+"""Domains with their candidates: bool array (c,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

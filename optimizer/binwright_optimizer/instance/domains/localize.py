@@ -14,22 +14,18 @@ from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.device_claims import ClaimName
 from binwright_optimizer.instance.domains.charging import ChargeOf, Fluid, weigh
 from binwright_optimizer.instance.domains.eligibility import Eligibility
-from binwright_optimizer.instance.domains.linking import Scope
+from binwright_optimizer.instance.domains.linking import Cells, Scope
 from binwright_optimizer.instance.domains.reach import (
     SpreadDomains,
     balanced,
     spread_domains,
     without_needless_openings,
 )
-from binwright_optimizer.instance.domains.spot_loss import plans, reclaim_rates
-from binwright_optimizer.instance.domains.table import NO_DOMAIN, DomainTable
+from binwright_optimizer.instance.domains.spot_pools import told_apart, with_spot_pools
+from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.stated import Rules, Stated
-from binwright_optimizer.model import CapacityType, Gang, Problem, labels
+from binwright_optimizer.model import Gang, Problem, labels
 
-POOLS_PER_SHARE = 3
-"""Spot pools told apart for one kind, as a multiple of the fewest that a cap per pool needs ..."""
-MORE_POOLS = 6
-"""... and so many more; the others count as one pool, so that the cap holds for each of them."""
 MOST_LOCAL = 100_000
 """Local kinds beyond which a problem is refused."""
 
@@ -132,6 +128,7 @@ def localize(
         admitted = np.concatenate([admitted, np.array(own)])
     charge_of, is_weighed = weigh(charge_of, [item.content for item in items], rows, admitted, fluid)
     cutter = _Cutter(admitted, table)
+    pools_of = told_apart(problem, kinds, items, rows, admitted, table, fluid)
     openings_of: dict[int, list[NDArray[np.bool_]]] = {}
     samples: list[int] = []
     charges: list[int] = []
@@ -169,7 +166,8 @@ def localize(
             for mask in eligible.get(number, ())
         }
         cells = cutter.cells(placement, sorted(keys), [*marks.values(), *openings], charge)
-        cells = _with_counted_pools(problem, kinds, item.content, cells, table, fluid)
+        if item.content in pools_of:
+            cells = with_spot_pools(cells, pools_of[item.content], table)
         for scope, mask in cells:
             local.append((item, len(admitted) + len(masks), scope))
             masks.append(mask)
@@ -214,17 +212,6 @@ def _admitted_bundle(
     for name in {name for k, _ in bundle.content for name in kinds.shared[k]}:
         result &= meeting[name]
     return result
-
-
-def _with_counted_pools(
-    problem: Problem, kinds: Kinds, content: Content, cells: Cells, table: DomainTable, fluid: Fluid
-) -> Cells:
-    """Cells split by spot pool, if the pods in pools are counted."""
-    counted = [kinds.stated[k] for k, _ in content if kinds.stated[k].spot[0].counts_pools]
-    if not counted:
-        return cells
-    least = max(_least_pools(problem, stated) for stated in counted)
-    return _with_spot_pools(cells, least, table, fluid(content))
 
 
 def _eligible_by_selection(kinds: Kinds, eligibility: Eligibility) -> dict[int, list[NDArray[np.bool_]]]:
@@ -279,10 +266,6 @@ def _keys(
     return keys
 
 
-Cells = list[tuple[Scope, NDArray[np.bool_]]]
-"""Domains with their candidates: bool array (c,)."""
-
-
 @dataclass(slots=True)
 class _Cutter:
     """Cuts what a kind is admitted to into domains; kinds of one placement mostly share them."""
@@ -335,59 +318,3 @@ class _Cutter:
             mask[columns[mine]] = True
             cells.append((scope, mask))
         return cells
-
-
-def _least_pools(problem: Problem, stated: Stated) -> int:
-    """Fewest spot pools that hold all pods of a workload within its policy, as far as any number does."""
-    policy, workload = stated.spot
-    replicas = problem.workloads[workload].replicas
-    least = 1
-    if policy.max_per_pool is not None:
-        least = -(-replicas // max(policy.max_per_pool.at_most(replicas), 1))
-    if policy.loss is not None:
-        rates = reclaim_rates(problem.catalog, policy.loss.window_s).values()
-        choices = plans(policy.loss, replicas, sorted(set(rates)))
-        needed = [-(-replicas // p.cap) for p in choices if p.cap * p.pools >= replicas]
-        least = max(least, min(needed, default=max((p.pools for p in choices), default=1)))
-    return least
-
-
-def _with_spot_pools(
-    cells: Cells,
-    least_pools: int,
-    table: DomainTable,
-    fluid: NDArray[np.float64],
-) -> Cells:
-    """Cells of spot capacity split into the spot pools where a pod is cheapest, and one for the rest."""
-    types, zones = table.codes(labels.INSTANCE_TYPE), table.codes(labels.ZONE)
-    spot = (labels.CAPACITY_TYPE, CapacityType.SPOT.value)
-    is_spot = np.zeros(len(fluid), dtype=bool)
-    for scope, mask in cells:
-        if spot in scope:
-            is_spot |= mask
-    cheapest: dict[tuple[int, int], float] = {}
-    for c in np.flatnonzero(is_spot & np.isfinite(fluid)):
-        pool = int(types[c]), int(zones[c])
-        cheapest[pool] = min(cheapest.get(pool, np.inf), float(fluid[c]))
-    few = sorted(cheapest, key=lambda pool: (cheapest[pool], pool))[
-        : POOLS_PER_SHARE * least_pools + MORE_POOLS
-    ]
-    result = []
-    for scope, mask in cells:
-        if spot not in scope:
-            result.append((scope, mask))
-            continue
-        rest = mask.copy()
-        for kind, zone in few:
-            mine = mask & (types == kind) & (zones == zone)
-            if mine.any():
-                own = dict(scope)
-                own[labels.INSTANCE_TYPE] = (
-                    table.values(labels.INSTANCE_TYPE)[kind] if kind != NO_DOMAIN else None
-                )
-                own[labels.ZONE] = table.values(labels.ZONE)[zone] if zone != NO_DOMAIN else None
-                result.append((tuple(sorted(own.items())), mine))
-                rest &= ~mine
-        if rest.any():
-            result.append((scope, rest))
-    return result

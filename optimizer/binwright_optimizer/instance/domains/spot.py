@@ -53,6 +53,8 @@ def add_spot(counting: Counting) -> None:
             most = policy.max_per_pool.at_most(replicas)
             for pods in pools.values():
                 counting.builder.row(pods, upper=float(most))
+                for v, each in pods.items():  # half a node with twice as many pods is no node
+                    counting.most[v] = min(counting.most[v], most // int(each))
         if policy.loss is not None and pools:
             _add_loss(counting, policy.loss, replicas, pools)
 
