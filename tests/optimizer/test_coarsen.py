@@ -72,6 +72,23 @@ def test_a_node_may_hold_as_many_of_a_group_as_of_its_members() -> None:
     assert groups_of(capped, 1).largest().node_cap.tolist() == [3 + 2]
 
 
+def test_classes_that_need_many_nodes_stay_by_themselves_with_the_rules_between_them() -> None:
+    """Of four classes that are nearly alike two have 16 pods, of which each node takes one."""
+    pods = [pod(f"p{n}", cpu=1 + 0.1 * n, replicas=16 if n < 2 else 2) for n in range(4)]
+    instance = build_instance(problem(pods, [TEN]))
+    many, few = np.flatnonzero(instance.demand == 16), np.flatnonzero(instance.demand == 2)
+    rules = NodeRules.of(
+        4, 1, [SetRule((many[1],), 0, trigger=many[0]), SetRule((few[1],), 0, trigger=few[0])]
+    )
+    caps = np.where(instance.demand == 16, 1, 9)
+    groups = groups_of(replace(instance, rules=rules, node_cap=caps), 5)
+    assert [mine.tolist() for mine in groups.members[: groups.n_apart]] == [[many[0]], [many[1]]]
+    largest = groups.largest()
+    others = len(groups.members) - 2
+    assert not largest.rules.allows(0, [1, 1] + [0] * others)
+    assert largest.rules.allows(0, [0, 1] + [1] * others)
+
+
 def test_the_fluid_bound_of_groups_is_that_of_their_classes() -> None:
     """Lean and fat pods in pairs that are nearly alike balance CPU and memory: $15, as for the classes."""
     lean = [pod(f"lean-{n}", cpu=1, memory_gib=4 + d, replicas=5) for n, d in enumerate((-0.1, 0.1))]

@@ -281,8 +281,16 @@ class NodeRules(NamedTuple):
                     result[members] += demand[self.trigger[q]]
         return result
 
-    def among(self, classes: NDArray[np.intp], candidates: NDArray[np.intp]) -> NodeRules:
-        """The rules between these classes only, both numbered in their order; devices are left out."""
+    def among(
+        self, classes: NDArray[np.intp], candidates: NDArray[np.intp], total: int | None = None
+    ) -> NodeRules:
+        """The rules between these classes only, both numbered in their order; devices are left out.
+
+        Parameters
+        ----------
+        total
+            Number of all classes, if others without rules follow.
+        """
         n_classes = len(self.set_start) - 1
         number = np.full(n_classes, -1, dtype=np.intp)
         number[classes] = np.arange(len(classes))
@@ -309,7 +317,7 @@ class NodeRules(NamedTuple):
             for at in range(self.begin_start[candidate], self.begin_start[candidate + 1])
             if (s := int(self.begin_set[at])) in chosen
         ]
-        return NodeRules.of(len(classes), len(candidates), rules, starts)
+        return NodeRules.of(len(classes) if total is None else total, len(candidates), rules, starts)
 
     def _weight(self, i: int, s: int) -> int:
         """What one of class ``i`` counts in a set that it is in."""
