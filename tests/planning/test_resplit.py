@@ -33,7 +33,7 @@ def survivor(pods: int, discount: int = 0) -> Forecast:
 def planned(asked: Forecast, held: HeldPlan | None = None) -> Plan:
     """The plan, proven from its document alone."""
     lists = {"region-1": sold("region-1", ZONES, **PRICES)}
-    found = make_plan(asked, PlanParams(60.0), catalogs=lists, held=held)
+    found = make_plan(asked, PlanParams(600.0), catalogs=lists, held=held)
     document = json.loads(json.dumps(plan_document(found)))
     before = None if held is None else held.nodes
     assert verify_plan(asked, lists, (STEADY,), document, before).findings == ()

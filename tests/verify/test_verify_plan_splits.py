@@ -112,8 +112,8 @@ SPLIT_MUTATIONS: dict[str, Callable[[Document], None]] = {
 
 
 def test_cuts_of_dearer_pods_prove_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where cells are too large to be counted in whole pods, cuts are all that proves the bound."""
-    monkeypatch.setattr("binwright_optimizer.verify.whole_split.MOST_STEPS", -1)
+    """Where pods have too many combinations for any table, cuts are all that proves the bound."""
+    monkeypatch.setattr("binwright_optimizer.verify.whole_nodes.MOST_POINTS", -1)
     plan = make_plan(spread(), PlanParams(600.0), catalogs=places())
     changed: Document = json.loads(json.dumps(plan_document(plan)))
     assert spread_findings(changed) == ()

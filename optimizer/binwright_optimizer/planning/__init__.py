@@ -10,7 +10,8 @@ The pieces, in the order in which data flow::
       |
     sites       `sites`, `shares`, `spread`: what may run in several regions, or must survive the loss of a
                 zone or region, is split over them (Benders); `whole`: few pods, in whole pods and nodes;
-                `priced`: the same at the prices that commitments and churn make, `resplit`: their splits
+                `large`: many, by prices of pods on each site (`boxes`, `moves`); `priced`: the same at the
+                prices that commitments and churn make, `resplit`: their splits
       |
     mixes       `mix`: nodes that serve one, verified, with the engine's proven bound
       |

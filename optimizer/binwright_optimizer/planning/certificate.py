@@ -15,6 +15,7 @@ from binwright_optimizer.planning.plan import BlockMix, Plan
 from binwright_optimizer.planning.records import mixes_to_record
 from binwright_optimizer.planning.shares import Split
 from binwright_optimizer.planning.sites import Site
+from binwright_optimizer.verify.pod_prices import Halves, Tree
 
 FORM = 3
 """Version of the document; raised when its meaning changes. Since the third, churn is part of it."""
@@ -102,15 +103,38 @@ def _whole_prices(plan: Plan, evidence: Evidence) -> dict[str, Any]:
         return {}
     numbers: dict[tuple[tuple[tuple[int, int], ...], int], int] = {}
     cells = sorted({(mixes.period, mixes.scenario, mixes.block) for mixes in plan.mixes})
-    of_cells = []
+    trees: dict[Tree, int] = {}
+    of_cells, of_trees = [], []
     for proof in map(evidence.whole.get, cells):
+        known = None if proof is None else proof.tree
+        of_trees.append("-" if known is None else str(trees.setdefault(known, len(trees))))
         if proof is None:
             of_cells.append("-")
             continue
         ppm = tuple((group, int(factor * PPM)) for group, factor in proof.factors.items())
         of_cells.append(str(numbers.setdefault((ppm, proof.surcharge), len(numbers))))
     lists = [{"surcharge": surcharge, "ppm": _prices(evidence, ppm)} for ppm, surcharge in numbers]
-    return {"whole_prices": {"lists": lists, "of_cells": " ".join(of_cells)}}
+    return {
+        "whole_prices": {
+            "lists": lists,
+            "of_cells": " ".join(of_cells),
+            "trees": [_tree(tree) for tree in trees],
+            "tree_of_cells": " ".join(of_trees),
+        }
+    }
+
+
+def _tree(tree: Tree) -> dict[str, Any]:
+    """Prices of pods as plain values, half by half."""
+    if isinstance(tree, Halves):
+        halves = {"fewer": _tree(tree.fewer), "more": _tree(tree.more)}
+        return {"item": tree.item, "at_most": tree.at_most, **halves}
+    return {
+        "running": " ".join(map(str, tree.running)),
+        "kept": " ".join(map(str, tree.kept)),
+        "losses": [" ".join(map(str, own)) for own in tree.losses],
+        "quotas": " ".join(map(str, tree.quotas)),
+    }
 
 
 def _churn(table: _Table, plan: Plan, evidence: Evidence) -> tuple[dict[str, Any] | None, list[Certificate]]:

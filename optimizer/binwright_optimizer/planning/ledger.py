@@ -26,6 +26,7 @@ from binwright_optimizer.planning.rolling import Kept, Nodes, added
 from binwright_optimizer.planning.scopes import Scopes
 from binwright_optimizer.planning.shares import SplitProof
 from binwright_optimizer.planning.subproblems import Question
+from binwright_optimizer.verify.pod_prices import Tree
 
 MOST_COMBINATIONS, FEW = 600, 24
 """Recombinations, and different packing problems, of plans small enough to try all that could be reserved."""
@@ -47,9 +48,12 @@ class PricedProof(Proof):
     ----------
     surcharge
         Micro-dollars an hour of each on-demand node that the plan held does not have, where it has any.
+    tree
+        Prices of pods that prove it; none of small cells, of which splits are looked at.
     """
 
     surcharge: int = 0
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ what to commit to and which mixes to run, and the bounds of both meet in one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
@@ -28,7 +28,7 @@ from binwright_optimizer.planning.evidence import evidence_of
 from binwright_optimizer.planning.fanout import Answers
 from binwright_optimizer.planning.full_nodes import full_nodes
 from binwright_optimizer.planning.largest import most_node_cpu
-from binwright_optimizer.planning.ledger import Ask, Joint, Ledger
+from binwright_optimizer.planning.ledger import Ask, Joint, Ledger, PricedProof
 from binwright_optimizer.planning.mix import without_giants
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.plan import BlockMix, Plan, Purchase
@@ -41,7 +41,7 @@ from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
 from binwright_optimizer.planning.servable import check_servable
 from binwright_optimizer.planning.sites import is_coupled, kind_of, replicas
-from binwright_optimizer.planning.spread import Spread, spread_of
+from binwright_optimizer.planning.spread import Spread, SpreadCell, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
 
 KEEP_S, KEEP_WORK, KEEP_GAP = 30.0, 500_000, 0.001
@@ -220,12 +220,19 @@ def _spread_ledger(
             egress=sum(found.split.egress for found in mine if found is not None),
             proof=None if mine[0] is None else mine[0].split.proof,
             whole_bound=0 if mine[0] is None else mine[0].whole_bound,
+            priced=() if mine[0] is None else tuple(_found(mine[0])),
             spot_bound=0 if mine[1] is None else max(mine[1].split.proof.bound, mine[1].whole_bound),
         )
     ledger = Ledger(forecast.periods, blocks, questions, spread.shop.scopes, joint)
     used = {question for both in questions.values() for question in both}
     ledger.learn({question: mix for question, mix in answers.items() if question in used})
     return ledger
+
+
+def _found(cell: SpreadCell) -> Iterator[PricedProof]:
+    """What prices of pods prove of a cell at list prices."""
+    if cell.found is not None:
+        yield PricedProof(cell.found.bound, tree=cell.found.tree)
 
 
 def all_sold(forecast: Forecast) -> dict[str, Catalog]:

@@ -1,10 +1,11 @@
-"""Splits of small cells chosen anew, at the prices that commitments and churn make.
+"""Splits of cells chosen anew, at the prices that commitments and churn make.
 
 Splits are decided at list prices, when nothing is known of commitments yet. Where these pay for some nodes
 only, the nodes that they make cheap hold other numbers of pods well, and a split that fits the nodes of the
-list prices fits them badly. What proves a cell in whole nodes at such prices comes with the split that
-attains it (`priced`). Cells that this one makes cheaper at the same prices are split so, and commitments and
-mixes are chosen again; the better of both plans counts.
+list prices fits them badly. What proves a cell in whole nodes at such prices comes with splits that cost
+little more (`priced`); for cells of many pods these are better ones at list prices, too. Cells that one of
+them makes cheaper at the same prices are split so, and commitments and mixes are chosen again; the better of
+both plans counts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from binwright_optimizer.model import CapacityType
 from binwright_optimizer.planning.commit import Commitments, Risk, affordable, choose, factors_at
 from binwright_optimizer.planning.ledger import Ask, Keep, Ledger
 from binwright_optimizer.planning.pace import Pace
-from binwright_optimizer.planning.priced import CellKey, PricedCells
+from binwright_optimizer.planning.priced import CellKey, PricedCells, least_at
 from binwright_optimizer.planning.programme import Cell
 from binwright_optimizer.planning.rounds import recombined, with_proof_of
 from binwright_optimizer.planning.spread import Spread, SpreadCell
@@ -75,9 +76,8 @@ def _better(
     better: dict[CellKey, SpreadCell] = {}
     while candidates:
         trials: dict[CellKey, SpreadCell] = {}
-        for cell, found in list(candidates.items()):
-            pods = found[0].pods
-            candidates[cell] = found[1:]
+        for cell, (pods, *rest) in list(candidates.items()):
+            candidates[cell] = tuple(rest)
             if not candidates[cell]:
                 del candidates[cell]
             if pods not in tried[cell] and spread.is_allowed((cell, CapacityType.ON_DEMAND), pods):
@@ -97,20 +97,6 @@ def _better(
             if (other := cost(key, found_cell)) < least[key]:
                 least[key], better[key] = other, own
     return better
-
-
-def least_at(cell: Cell, factors: Mapping[int, Fraction], full: Fraction) -> Fraction:
-    """What the best of a cell's options cost at prices by group; what no commitment covers costs ``full``."""
-    return sum(
-        (
-            min(
-                sum((factors[group] * value for group, value in option.values.items()), full * option.extra)
-                for option in block.options
-            )
-            for block in cell.blocks
-        ),
-        Fraction(0),
-    )
 
 
 def _with(ledger: Ledger, spread: Spread, splits: Splits) -> Ledger:

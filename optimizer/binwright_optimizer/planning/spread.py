@@ -4,7 +4,8 @@ Cuts of one site hold for every period, scenario and hour, since it sells the sa
 problems teach all cells. The first split is an even one; two rounds by cuts follow, and two that
 choose splits together with the nodes known, for cuts know nothing of pods that share a node badly. After the
 first round cells of few pods are split in whole pods and whole nodes (`whole`), which also proves what any
-split costs; those that cost no more are done.
+split costs; those that cost no more are done. Cells of many pods are searched by what whole nodes cost
+(`large`), and are done, too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.resources import CPU
 from binwright_optimizer.planning import shares
 from binwright_optimizer.planning.blocks import HourBlock
+from binwright_optimizer.planning.large import CLOSE, Found, LargeCells
 from binwright_optimizer.planning.mix import STEADY, Mix
 from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.scenarios import Scenario
@@ -41,6 +43,10 @@ MOST_LESSONS = 6
 """Cells whose even split teaches the first cuts."""
 MOST_CUTS = 24
 """Cuts of a site and kind: those of the problems most different in size."""
+MOST_DIFFERENT = 48
+"""Different cells of many pods that are searched by prices of pods; each takes about a second."""
+PODS_SHARE = 0.5
+"""Part of the time for these: what commitments make of the prices is yet to be learnt."""
 PROOF_S = 3_600.0
 """Never reached; a limit that were would let the answer depend on the machine's speed."""
 
@@ -54,12 +60,14 @@ Ask = Callable[[Iterable[Question]], Mapping[Question, Mix]]
 class SpreadCell:
     """One cell's pods of one kind: the split, and the question of each site by its index.
 
-    ``whole_bound`` is what any split costs on whole nodes, micro-dollars an hour; 0 of cells too large.
+    ``whole_bound`` is what any split costs on whole nodes, micro-dollars an hour; 0 of cells too large. Of
+    these, and where it leaves a gap, ``found`` says what prices of pods prove.
     """
 
     split: Split
     questions: Mapping[int, Question]
     whole_bound: int = 0
+    found: Found | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +85,11 @@ class Spread:
     wanted: Mapping[Key, shares.Question]
     futures: Sequence[Scenario] = ()
     cells: dict[Key, SpreadCell] = field(default_factory=dict)
+    large: LargeCells = field(init=False)
     _cuts: dict[tuple[int, CapacityType], list[Cut]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.large = LargeCells(self.shop, self.sites, self.wanted)
 
     def decide(self, ask: Ask, pace: Pace) -> dict[Question, Mix]:
         """Choose the splits; the answers to all questions asked on the way.
@@ -125,6 +137,7 @@ class Spread:
             self._learn(new)
             if number == 0:
                 answers |= self._in_whole_nodes(ask, best)
+                answers |= self._by_pods(ask, best, pace)
         for key, cell in self.cells.items():
             # The last cuts prove most; the split stays.
             proof = self._split(key).proof
@@ -133,8 +146,13 @@ class Spread:
         return answers
 
     def _is_solved(self, key: Key, best: Mapping[Key, int]) -> bool:
-        """Whether a split costs what any does at least; quotas are shared, and with them no cell ends."""
-        return key in best and best[key] <= self.cells[key].whole_bound and not self.wanted[key].quotas
+        """Whether a split costs what any does at least, or the best one by whole nodes is known.
+
+        Small cells share quotas, and with them none of these ends.
+        """
+        if key not in best or self.cells[key].found is not None:
+            return key in best
+        return best[key] <= self.cells[key].whole_bound and not self.wanted[key].quotas
 
     def _in_whole_nodes(self, ask: Ask, best: dict[Key, int]) -> dict[Question, Mix]:
         """Bounds of small cells, and their best splits where these cost less than the ones known."""
@@ -147,6 +165,10 @@ class Spread:
             self.cells[key] = cell = replace(cell, whole_bound=found.bound)
             if found.pods and found.cost < best[key] and self.is_allowed(key, found.pods):
                 trials[key] = self.split_by(key, found.pods)
+        return self._tried(ask, best, trials)
+
+    def _tried(self, ask: Ask, best: dict[Key, int], trials: Mapping[Key, SpreadCell]) -> dict[Question, Mix]:
+        """The answers to other splits; those that cost less are taken."""
         answers = dict(ask({q for cell in trials.values() for q in cell.questions.values()}))
         for key, cell in trials.items():
             cost = cell.split.egress + sum(answers[q].cost_microusd_per_hour for q in cell.questions.values())
@@ -154,6 +176,30 @@ class Spread:
                 best[key] = cost
                 self.cells[key] = cell
         return answers
+
+    def _by_pods(self, ask: Ask, best: dict[Key, int], pace: Pace) -> dict[Question, Mix]:
+        """Bounds of cells on demand by prices of pods, and their best splits where these cost less."""
+        trials: dict[Key, SpreadCell] = {}
+        different: set[object] = set()
+        open_cells = [
+            key
+            for key, cell in self.cells.items()
+            if key[1] is CapacityType.ON_DEMAND and cell.whole_bound < best[key] * (1 - CLOSE)
+        ]
+        part = pace.part(PODS_SHARE)
+        for key in open_cells:
+            different.add(self.wanted[key].items)
+            if not self.large.is_known(key) and (len(different) > MOST_DIFFERENT or part.is_over()):
+                continue
+            starts = [self.cells[key].split.pods, even_pods(self.wanted[key])]
+            found = self.large.found(key, starts)
+            self.cells[key] = replace(self.cells[key], found=found)
+            splits = (pods for cost, pods in (found.splits if found else ()) if cost < best[key])
+            allowed = next((pods for pods in splits if self.is_allowed(key, pods)), None)
+            if allowed is not None:
+                trials[key] = self.split_by(key, allowed)
+        pace.has_stopped |= part.has_stopped
+        return self._tried(ask, best, trials)
 
     def split_by(self, key: Key, pods: Mapping[tuple[int, int], int]) -> SpreadCell:
         """A cell split in another way, with what is proven of it."""

@@ -1,8 +1,8 @@
-"""Small cells of a plan in whole pods and whole nodes; `verify.whole_split` finds their least costs."""
+"""Cells of a plan in whole pods and whole nodes, as `verify` looks at them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +14,8 @@ from binwright_optimizer.planning.mix import STEADY
 from binwright_optimizer.planning.rolling import Nodes, held_as_reservations
 from binwright_optimizer.planning.sites import Item, Site
 from binwright_optimizer.planning.subproblems import Question, Shop
+from binwright_optimizer.verify.pod_prices import Quota, SplitItem
+from binwright_optimizer.verify.site_costs import SiteCosts
 from binwright_optimizer.verify.whole_cells import WholeCells
 from binwright_optimizer.verify.whole_split import WholeItem, promise_of
 
@@ -41,29 +43,72 @@ def whole_cells(
         Micro-dollars an hour that each of them costs on top unless it is held; sites of which ``held`` says
         nothing are left out.
     """
-
-    def problem_of(kind: CapacityType, workloads: Sequence[int], at: int) -> Problem:
-        site = sites[at]
-        many = tuple((w, MANY_PODS) for w in workloads)
-        question = Question(site.region, site.zone, kind, many, ppm)
-        pods = shop.workloads(question)
-        complete = tuple(
-            replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
-            for workload in pods
-        )
-        prices = shop.price_list(question)
-        if at not in held:
-            return Problem(complete, (STEADY,), prices)
-        kept = held_as_reservations(prices, held[at])
-        return Problem(complete, (STEADY,), surcharged(prices, surcharge), reservations=kept)
-
+    packed = partial(_problem_of, shop, sites, ppm, surcharge, held)
     return {
         kind: WholeCells(
             {key: tuple(map(_whole_item, q.items)) for key, q in wanted.items() if key[1] is kind},
-            partial(problem_of, kind),
+            partial(packed, kind),
         )
         for kind in (CapacityType.ON_DEMAND, CapacityType.SPOT)
     }
+
+
+def site_costs(
+    shop: Shop,
+    sites: Sequence[Site],
+    wanted: Mapping[Key, shares.Question],
+    ppm: tuple[tuple[int, int], ...] = (),
+    surcharge: int = 0,
+    held: Mapping[int, Nodes] = {},
+) -> SiteCosts[Key]:
+    """What pods on demand cost on whole nodes of each site, at prices as in `whole_cells`."""
+    return SiteCosts(
+        {key: split_items(question) for key, question in wanted.items()},
+        partial(_problem_of, shop, sites, ppm, surcharge, held, CapacityType.ON_DEMAND),
+    )
+
+
+def split_items(question: shares.Question) -> list[SplitItem]:
+    """The items of a cell as `verify.pod_prices` takes them."""
+    found = []
+    for item in question.items:
+        losses = sorted(item.losses, key=lambda entry: sorted(entry[0]))
+        egress = dict(zip(item.sites, item.egress, strict=True))
+        found.append(SplitItem(item.workload, item.pods, item.cpu_milli, egress, tuple(losses)))
+    return found
+
+
+def quotas_of(question: shares.Question, sites: Collection[int]) -> list[Quota]:
+    """The quotas of a cell over some sites."""
+    return [
+        Quota(frozenset(at for at in sites if question.sites[at].region == region), cpu)
+        for region, cpu in sorted(question.quotas.items())
+    ]
+
+
+def _problem_of(
+    shop: Shop,
+    sites: Sequence[Site],
+    ppm: tuple[tuple[int, int], ...],
+    surcharge: int,
+    held: Mapping[int, Nodes],
+    kind: CapacityType,
+    workloads: Sequence[int],
+    at: int,
+) -> Problem:
+    """The packing problem of many pods on a site."""
+    site = sites[at]
+    many = tuple((w, MANY_PODS) for w in workloads)
+    question = Question(site.region, site.zone, kind, many, ppm)
+    complete = tuple(
+        replace(workload, template=with_defaults(workload.template, EMBEDDED_CATALOG_DEFAULTS))
+        for workload in shop.workloads(question)
+    )
+    prices = shop.price_list(question)
+    if at not in held:
+        return Problem(complete, (STEADY,), prices)
+    kept = held_as_reservations(prices, held[at])
+    return Problem(complete, (STEADY,), surcharged(prices, surcharge), reservations=kept)
 
 
 def running_of(

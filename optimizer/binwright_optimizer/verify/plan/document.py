@@ -11,6 +11,7 @@ from binwright_optimizer.errors import BinwrightError
 from binwright_optimizer.model import CapacityType, Certificate, Split
 from binwright_optimizer.model.mixes import NodePattern, PackedMix
 from binwright_optimizer.verify.plan.split import SplitRecord
+from binwright_optimizer.verify.pod_prices import Halves, PodPrices, Tree
 
 FORMS = (2, 3)
 """Versions that are read; plans of the second know no churn."""
@@ -87,10 +88,18 @@ class WholeList:
 
 @dataclass(frozen=True, slots=True)
 class WholePrices:
-    """Prices at which small cells are bounded in whole nodes, and for each cell the number of one, if any."""
+    """Prices at which cells are bounded in whole nodes, and for each cell the number of one, if any.
+
+    Parameters
+    ----------
+    trees, tree_of_cells
+        Prices of pods on sites, and for each cell the number of those that prove it, if any do.
+    """
 
     lists: tuple[WholeList, ...]
     of_cells: tuple[int | None, ...]
+    trees: tuple[Tree, ...] = ()
+    tree_of_cells: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +206,28 @@ def _whole_prices(record: Mapping[str, Any] | None) -> WholePrices | None:
     if record is None:
         return None
     lists = (WholeList(_ppm(entry["ppm"]), _whole(entry["surcharge"])) for entry in record["lists"])
-    return WholePrices(tuple(lists), _numbers(record["of_cells"]))
+    of_cells = _numbers(record["of_cells"])
+    of_trees = _numbers(record["tree_of_cells"]) if "trees" in record else (None,) * len(of_cells)
+    trees = (_tree(entry, 0) for entry in record.get("trees", ()))
+    return WholePrices(tuple(lists), of_cells, tuple(trees), of_trees)
+
+
+def _tree(record: Mapping[str, Any], depth: int) -> Tree:
+    if depth > _MOST_DEPTH:
+        raise ValueError("boxes are halved too often")
+    if "item" in record:
+        halves = (_tree(record[side], depth + 1) for side in ("fewer", "more"))
+        return Halves(_index(record["item"]), _whole(record["at_most"]), *halves)
+
+    def amounts(text: str) -> tuple[int, ...]:
+        return tuple(map(int, text.split()))
+
+    return PodPrices(
+        amounts(record["running"]),
+        amounts(record["kept"]),
+        tuple(amounts(own) for own in record["losses"]),
+        amounts(record["quotas"]),
+    )
 
 
 def _churn(record: Mapping[str, Any], certificates: Sequence[Certificate]) -> ChurnRecord | None:

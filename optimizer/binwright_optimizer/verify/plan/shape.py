@@ -77,6 +77,10 @@ def _wrong_prices(prices: WholePrices, instruments: Instruments, n_cells: int) -
     """What is wrong with the price lists of cells that are bounded in whole nodes."""
     if len(prices.of_cells) != n_cells:
         yield f"{len(prices.of_cells)} cells have prices of whole nodes or none, {n_cells} are split"
+    if len(prices.tree_of_cells) != len(prices.of_cells):
+        yield f"{len(prices.tree_of_cells)} cells have prices of pods or none, {n_cells} are split"
+    if any(number is not None and number >= len(prices.trees) for number in prices.tree_of_cells):
+        yield "a cell names prices of pods that are not there"
     if any(number is not None and number >= len(prices.lists) for number in prices.of_cells):
         yield "a cell names prices of whole nodes that are not there"
     if not all(_are_prices(one.ppm, instruments) for one in prices.lists):

@@ -72,6 +72,7 @@ class Together:
             self._items,
             instruments,
             record.whole_prices,
+            self._quotas,
             self._problem,
             lambda cell: Fraction(0) if churn is None else churn.of_node(cell),
         )

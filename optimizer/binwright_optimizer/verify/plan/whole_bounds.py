@@ -1,6 +1,7 @@
-"""What small cells, whose pods are split over sites, cost at least on whole nodes: at list prices and others.
+"""What cells whose pods are split over sites cost at least on whole nodes: at list prices and others.
 
-At parts q_g of list prices, data in full, a cell costs A at least (`verify.whole_split`). At factors f_g, and
+At parts q_g of list prices, data in full, a small cell costs A at least (`verify.whole_split`), and any by
+prices of pods that the certificate names (`verify.pod_prices`). At factors f_g, and
 W for what no commitment covers, r A is a bound for any r <= W with r q_g <= f_g. A certificate may name the q
 of each cell, for where commitments make some nodes much cheaper than others the least ratio of list prices
 proves little; whatever it names proves a bound.
@@ -22,8 +23,10 @@ from binwright_optimizer.model.forecast import PPM
 from binwright_optimizer.verify.plan.commitments import Instruments
 from binwright_optimizer.verify.plan.document import WholeList, WholePrices
 from binwright_optimizer.verify.plan.places import Item, Site
+from binwright_optimizer.verify.pod_prices import Quota, SplitItem, Tree, least_by_prices
+from binwright_optimizer.verify.site_costs import SiteCosts
 from binwright_optimizer.verify.whole_cells import WholeCells
-from binwright_optimizer.verify.whole_split import LeastSplit, WholeItem, promise_of
+from binwright_optimizer.verify.whole_split import WholeItem, promise_of
 
 Cell = tuple[int, int, int]
 ProblemOf = Callable[[Sequence[int], Site, WholeList, Cell | None], Problem]
@@ -38,6 +41,8 @@ class WholeBounds:
     ----------
     items
         Of each cell those on demand and those on spot.
+    quotas
+        Milli-CPU by region.
     churn
         What a node that is not held costs an hour in a cell; 0 where nothing is held.
     """
@@ -46,10 +51,13 @@ class WholeBounds:
     items: Mapping[Cell, tuple[Sequence[Item], Sequence[Item]]]
     instruments: Instruments
     prices: WholePrices | None
+    quotas: Mapping[str, int]
     problem_of: ProblemOf
     churn: Callable[[Cell], Fraction]
     _listed: dict[bool, WholeCells[Cell]] = field(default_factory=dict)
-    _priced: dict[tuple[object, ...], LeastSplit | None] = field(default_factory=dict)
+    _priced: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _order: dict[Cell, int] = field(default_factory=dict)
+    _tables: dict[tuple[int, Cell | None], SiteCosts[Cell]] = field(default_factory=dict)
 
     def at_list_prices(self, cell: Cell, *, is_spot: bool) -> int:
         """What any split of a cell costs, micro-dollars an hour; 0 where it is too large."""
@@ -65,19 +73,26 @@ class WholeBounds:
         ----------
         factors
             Of on-demand nodes, by group.
+
+        Raises
+        ------
+        ValueError
+            If it names prices of pods that do not fit.
         """
-        number = self._list_of(cell)
+        number, tree = self._named(cell)
         if self.prices is None or number is None:
             return Fraction(0)
         asked = self.prices.lists[number]
-        # Each cell by itself: what others ask has no part in how far its splits are looked at.
         beside = cell if asked.surcharge else None
-        key = tuple(map(self._item, self.items[cell][0])), number, beside
+        items = tuple(map(self._item, self.items[cell][0])) if tree is None else cell
+        key = items, number, tree, beside
         if key not in self._priced:
-            self._priced[key] = self._cells([cell], asked, beside, is_spot=False).least(cell)
-        found = self._priced[key]
-        if found is None:
-            return Fraction(0)
+            if tree is None:
+                # Each cell by itself: what others ask has no part in how far its splits are looked at.
+                found = self._cells([cell], asked, beside, is_spot=False).least(cell)
+                self._priced[key] = 0 if found is None else found.bound
+            else:
+                self._priced[key] = self._by_pods(cell, number, self.prices.trees[tree], beside)
         ratio = full
         if asked.surcharge:
             ratio = min(ratio, full * self.churn(cell) / asked.surcharge)
@@ -87,11 +102,47 @@ class WholeBounds:
                 own = Fraction(share.get(group, PPM), PPM)
                 if own:
                     ratio = min(ratio, factors[group] / own)
-        return ratio * found.bound
+        return ratio * self._priced[key]
 
-    def _list_of(self, cell: Cell) -> int | None:
-        """The number of the price list that the certificate names for a cell."""
-        return None if self.prices is None else self.prices.of_cells[sorted(self.items).index(cell)]
+    def _named(self, cell: Cell) -> tuple[int | None, int | None]:
+        """The numbers of the price list and of the prices of pods that the certificate names for a cell."""
+        if self.prices is None:
+            return None, None
+        if len(self._order) < len(self.items):
+            self._order = {one: at for at, one in enumerate(sorted(self.items))}
+        at = self._order[cell]
+        return self.prices.of_cells[at], self.prices.tree_of_cells[at]
+
+    def _by_pods(self, cell: Cell, number: int, tree: Tree, beside: Cell | None) -> int:
+        """What a cell costs at least by prices of pods, micro-dollars an hour; 0 where it is too large."""
+        assert self.prices is not None
+        asked = self.prices.lists[number]
+        if (number, beside) not in self._tables:
+            named = {one: self._named(one) for one in self.items}
+            like = [one for one, (own, pods) in named.items() if own == number and pods is not None]
+            self._tables[number, beside] = SiteCosts(
+                {one: self._split_items(one) for one in (like if beside is None else [beside])},
+                lambda workloads, at: self.problem_of(workloads, self.sites[at], asked, beside),
+            )
+        costs = self._tables[number, beside].of(cell)
+        if costs is None:
+            return 0
+        quotas = [
+            Quota(frozenset(at for at in costs if self.sites[at].region == region), cpu)
+            for region, cpu in sorted(self.quotas.items())
+        ]
+        return least_by_prices(self._split_items(cell), costs, quotas, tree)
+
+    def _split_items(self, cell: Cell) -> list[SplitItem]:
+        """The pods on demand of a cell, demand by demand."""
+        number = {site: at for at, site in enumerate(self.sites)}
+        found = []
+        for item in sorted(self.items[cell][0], key=lambda item: item.demand):
+            losses = [(frozenset(number[s] for s in lost), kept) for lost, kept in item.losses.values()]
+            losses.sort(key=lambda entry: sorted(entry[0]))
+            egress = {number[site]: price for site, price in sorted(item.egress.items())}
+            found.append(SplitItem(item.workload, item.pods, item.cpu_milli, egress, tuple(losses)))
+        return found
 
     def _cells(
         self, cells: Sequence[Cell], asked: WholeList, beside: Cell | None, *, is_spot: bool
