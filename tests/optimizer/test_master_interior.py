@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import highspy
 import numpy as np
 import pytest
 from binwright_optimizer.columns import master as master_module
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.generate import penalties
-from binwright_optimizer.columns.highs import run
+from binwright_optimizer.columns.highs import quiet_solver, run
 from binwright_optimizer.columns.master import INTERIOR_ROWS, Master, Rows
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import fluid_prices
@@ -111,3 +112,11 @@ def test_interior_points_end_once_the_search_is_halted() -> None:
     halt.flag[0] = 1
     assert master.solve(10.0) is None
     halt.close()
+
+
+def test_a_programme_without_rows_is_solved_by_counted_work_as_well() -> None:
+    """Nothing to place is nothing to divide work by: the optimum of no columns is 0."""
+    solver = quiet_solver()
+    status = run(solver, 1.0, Work(deadline=Deadline(60.0)))
+    assert status == highspy.HighsStatus.kOk
+    assert solver.getObjectiveValue() == 0.0

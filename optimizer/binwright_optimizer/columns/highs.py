@@ -62,7 +62,7 @@ def run(
         Whether to solve by interior points, and to cross over to a basis, rather than from the last basis.
     """
     rows = solver.getNumRow()
-    each, step = ITERATION_UNITS + ITERATION_ROW_UNITS * rows, INTERIOR_ROW_UNITS * rows
+    each, step = ITERATION_UNITS + ITERATION_ROW_UNITS * rows, INTERIOR_ROW_UNITS * max(1, rows)
     limit_s = time_limit_s
     if work.deadline is not None:
         limit_s = work.deadline.remaining_s()
