@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from binwright_clients.cli.plan_forecast import plan_document
 from binwright_optimizer.model.forecast import PPM, Band, Forecast, Resilience
 from binwright_optimizer.model.offers import CommitmentOffer, Scope, Upfront
@@ -19,6 +20,7 @@ HOURS = 2160
 ZONES = 3
 PRICES = {"c4": 0.10, "d13": 0.42}
 """Beside daemons they hold one pod of three vCPU, and four."""
+LISTS = {"region-1": sold("region-1", ZONES, **PRICES)}
 
 
 def survivor(pods: int, discount: int = 0) -> Forecast:
@@ -32,11 +34,10 @@ def survivor(pods: int, discount: int = 0) -> Forecast:
 
 def planned(asked: Forecast, held: HeldPlan | None = None) -> Plan:
     """The plan, proven from its document alone."""
-    lists = {"region-1": sold("region-1", ZONES, **PRICES)}
-    found = make_plan(asked, PlanParams(600.0), catalogs=lists, held=held)
+    found = make_plan(asked, PlanParams(600.0), catalogs=LISTS, held=held)
     document = json.loads(json.dumps(plan_document(found)))
     before = None if held is None else held.nodes
-    assert verify_plan(asked, lists, (STEADY,), document, before).findings == ()
+    assert verify_plan(asked, LISTS, (STEADY,), document, before).findings == ()
     return found
 
 
@@ -56,6 +57,29 @@ def test_pods_are_split_so_that_they_fill_the_nodes_that_commitments_make_cheap(
     assert pods_held(found) == [4, 8, 8]
     assert found.total == 1_260_000 * HOURS
     assert found.bound >= found.total - 1
+    assert found.without_commitments == 1_800_000 * HOURS
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        None,
+        ["0:0:8:4 0:1:8:4 0:2:4:4"],
+        ["0:0:5:4 0:1:6:4 0:2:6:4"],
+        ["0:0:6:4 0:1:6:4 0:2:6:4", None],
+        [None],
+    ],
+    ids=["none", "that of the plan", "one that breaks a promise", "of two cells", "the plan's own"],
+)
+def test_the_split_of_a_plan_without_commitments_is_its_own(splits: list[str | None] | None) -> None:
+    """Six pods in each zone cost it 1.80 $/h; with the plan's eight, eight and four it would cost 2.00."""
+    asked = survivor(12, 400_000)
+    document = json.loads(json.dumps(plan_document(planned(asked))))
+    if splits is None:
+        del document["certificate"]["alone_splits"]
+    else:
+        document["certificate"]["alone_splits"] = splits
+    assert verify_plan(asked, LISTS, (STEADY,), document).findings != ()
 
 
 def test_splits_stay_where_commitments_are_worth_nothing() -> None:

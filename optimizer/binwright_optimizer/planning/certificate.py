@@ -66,6 +66,7 @@ def certificate_document(plan: Plan) -> dict[str, Any] | None:
         "churn": churn,
         **_whole_prices(plan, evidence),
         "splits": splits,
+        **_alone_splits(plan, evidence),
         "cuts": [
             {"site": site, "kind": str(kind), "workloads": list(places)} for site, kind, places, _ in cuts
         ],
@@ -179,9 +180,7 @@ def _splits(plan: Plan) -> tuple[list[dict[str, Any] | None], list[_CutKey]]:
 def _split(
     plan: Plan, cell: tuple[int, int, int], kind: CapacityType, split: Split, cuts: dict[_CutKey, int]
 ) -> dict[str, Any]:
-    numbers = {(d.workload, d.region, d.period): at for at, d in enumerate(plan.forecast.demands)}
-    items = split.proof.question.items
-    demand = [numbers[item.workload, item.home, cell[0]] for item in items]
+    items, demand = split.proof.question.items, _demands(plan, cell, split)
     weights = []
     for site, own in enumerate(split.proof.cuts):
         for cut, weight in own:
@@ -189,10 +188,7 @@ def _split(
             key = site, kind, cut.places, cut.certificate
             weights.append(f"{cuts.setdefault(key, len(cuts))}:{weight}")
     return {
-        "pods": " ".join(
-            f"{demand[i]}:{site}:{pods}:{split.running.get((i, site), 0)}"
-            for (i, site), pods in sorted(split.pods.items())
-        ),
+        "pods": _pods(split, demand),
         "cuts": " ".join(weights),
         "losses": [
             [demand[i], items[i].lost[f], str(phi)]
@@ -201,6 +197,32 @@ def _split(
         ],
         "quotas": {region: str(kappa) for region, kappa in split.proof.quotas.items() if kappa},
     }
+
+
+def _demands(plan: Plan, cell: tuple[int, int, int], split: Split) -> list[int]:
+    """The number of each item's demand."""
+    numbers = {(d.workload, d.region, d.period): at for at, d in enumerate(plan.forecast.demands)}
+    return [numbers[item.workload, item.home, cell[0]] for item in split.proof.question.items]
+
+
+def _pods(split: Split, demand: Sequence[int]) -> str:
+    """Demand, site, pods held and pods running of each part of a split."""
+    return " ".join(
+        f"{demand[i]}:{site}:{pods}:{split.running.get((i, site), 0)}"
+        for (i, site), pods in sorted(split.pods.items())
+    )
+
+
+def _alone_splits(plan: Plan, evidence: Evidence) -> dict[str, Any]:
+    """For each cell how a plan that buys nothing ahead splits its pods, where that is another way."""
+    if not evidence.alone_splits:
+        return {}
+    cells = sorted({(mixes.period, mixes.scenario, mixes.block) for mixes in plan.mixes})
+    found = []
+    for cell in cells:
+        split = evidence.alone_splits.get(cell)
+        found.append(None if split is None else _pods(split, _demands(plan, cell, split)))
+    return {"alone_splits": found}
 
 
 @dataclass(slots=True)

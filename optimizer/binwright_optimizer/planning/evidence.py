@@ -11,7 +11,7 @@ the units bought, the weights of the scenarios and the dual prices of the commit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from binwright_optimizer.planning.churn import ChurnProof
@@ -20,6 +20,7 @@ from binwright_optimizer.planning.ledger import Key, Ledger, PricedProof
 from binwright_optimizer.planning.mix import Mix
 from binwright_optimizer.planning.programme import Market
 from binwright_optimizer.planning.scopes import Scopes
+from binwright_optimizer.planning.shares import Split
 from binwright_optimizer.planning.subproblems import Question
 
 
@@ -34,6 +35,8 @@ class Evidence:
         empty where pods are split over sites.
     alone
         For each block the on-demand nodes of a plan that buys nothing ahead.
+    alone_splits
+        Its splits of pods on demand, of cells that the plan splits in another way.
     kept
         For each block of which nodes and churn together prove more, that proof, and its pods by workload.
     churn_microusd
@@ -56,6 +59,7 @@ class Evidence:
     prices: tuple[tuple[Fraction, ...], ...]
     risk: Risk
     charges_whole_term: bool
+    alone_splits: Mapping[tuple[int, int, int], Split] = field(default_factory=dict)
 
 
 def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whole_term: bool) -> Evidence:
@@ -91,7 +95,7 @@ def evidence_of(ledger: Ledger, chosen: Commitments, risk: Risk, *, charges_whol
                 kept[key] = beside, tuple(workload for workload, _ in question.asked)
     return Evidence(
         proofs,
-        {key: ledger.known[question][0] for key, (question, _) in ledger.questions.items()},
+        ledger.cheapest(),
         kept,
         ledger.churn_microusd,
         whole,

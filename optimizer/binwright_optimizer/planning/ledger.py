@@ -203,6 +203,10 @@ class Ledger:
                 found[key] = self.known[on_demand][at], self.known[spot][0]
         return {key: found[key] for key in self.questions}
 
+    def cheapest(self) -> dict[Key, Mix]:
+        """The cheapest on-demand mix of every block at list prices."""
+        return {key: self.known[question][0] for key, (question, _) in self.questions.items()}
+
     def at_prices(self, weights: Sequence[Fraction], prices: Prices) -> list[Question]:
         """The on-demand questions at the prices that commitments make; those known are left out."""
         priced = self._priced(weights, prices)

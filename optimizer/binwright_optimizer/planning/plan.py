@@ -89,7 +89,7 @@ class Plan:
     accounts
         For each period, what the expected cost is made of.
     without_commitments
-        The objective if nothing is bought ahead: each period solved alone.
+        The objective if nothing is bought ahead: each period solved alone, split as suits the list prices.
     sizing_rule
         Expected cost of the sizing rule's nodes, less what held commitments pay for (see `baseline`); None
         where the rule has no answer.

@@ -34,12 +34,13 @@ from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.plan import BlockMix, Plan, Purchase
 from binwright_optimizer.planning.priced import PricedCells
 from binwright_optimizer.planning.programme import Cell, Market, Purchasable
-from binwright_optimizer.planning.resplit import resplit
+from binwright_optimizer.planning.resplit import other_splits, resplit
 from binwright_optimizer.planning.rolling import HeldPlan, Kept, Nodes
 from binwright_optimizer.planning.rounds import improve
 from binwright_optimizer.planning.scenarios import PERMILLE, Scenario, scenarios
 from binwright_optimizer.planning.scopes import Scopes, scopes_of
 from binwright_optimizer.planning.servable import check_servable
+from binwright_optimizer.planning.shares import Split
 from binwright_optimizer.planning.sites import is_coupled, kind_of, replicas
 from binwright_optimizer.planning.spread import Spread, SpreadCell, spread_of
 from binwright_optimizer.planning.subproblems import Question, Shop
@@ -139,13 +140,23 @@ def make_plan(
     if ledger.is_small:
         ledger.all_nodes = cache(partial(full_nodes, shop))
     chosen = improve(ledger, ask, chances, params.risk, keep, pace)
+    first, first_cells = ledger, {} if spread is None else dict(spread.cells)
     if spread is not None:
         small = PricedCells(spread, pace)
         ledger, chosen = resplit(ledger, chosen, small, ask, keep, chances, params.risk, pace)
     # The rule knows the machines of the embedded price lists only.
     rule = Baseline(None, "") if catalogs else baseline(forecast, futures, scopes)
-    found = _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread)
+    alone = _Alone(first, {} if spread is None else other_splits(first_cells, spread.cells))
+    found = _assemble(forecast, futures, blocks, ledger, chosen, params, rule, spread, alone)
     return replace(found, was_stopped=pace.has_stopped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """What would run if nothing were bought ahead: blocks, and splits of cells that the plan splits anew."""
+
+    ledger: Ledger
+    splits: Mapping[tuple[int, int, int], Split]
 
 
 def _held_nodes(
@@ -281,6 +292,7 @@ def _assemble(
     params: PlanParams,
     rule: Baseline,
     spread: Spread | None,
+    alone: _Alone,
 ) -> Plan:
     cells, market = ledger.cells(), ledger.scopes.market
     if chosen.prices:
@@ -304,13 +316,17 @@ def _assemble(
         expected=-(-expected // 1),
         by_scenario=tuple(-(-cost // 1) for cost in chosen.scenario_costs),
         accounts=accounts(forecast.periods, cells, ledger.scopes, chosen, chances),
-        without_commitments=-(-_alone(cells, market, chances, params.risk) // 1),
+        without_commitments=-(-_alone(alone.ledger.cells(), market, chances, params.risk) // 1),
         sizing_rule=rule.microusd,
         sizing_note=rule.why_not,
         spread={} if spread is None else spread.cells,
         sites=() if spread is None else spread.sites,
         churn=_churn(forecast, futures, blocks, ledger, chosen),
-        evidence=evidence_of(ledger, chosen, params.risk, charges_whole_term=params.charges_whole_term),
+        evidence=replace(
+            evidence_of(ledger, chosen, params.risk, charges_whole_term=params.charges_whole_term),
+            alone=alone.ledger.cheapest(),
+            alone_splits=alone.splits,
+        ),
     )
 
 

@@ -21,7 +21,8 @@ from binwright_optimizer.planning.pace import Pace
 from binwright_optimizer.planning.priced import CellKey, PricedCells, least_at
 from binwright_optimizer.planning.programme import Cell
 from binwright_optimizer.planning.rounds import recombined, with_proof_of
-from binwright_optimizer.planning.spread import Spread, SpreadCell
+from binwright_optimizer.planning.shares import Split
+from binwright_optimizer.planning.spread import Key, Spread, SpreadCell
 from binwright_optimizer.planning.subproblems import Question
 
 MOST_ROUNDS = 3
@@ -54,6 +55,15 @@ def resplit(
         ledger, chosen = other, with_proof_of(found, chosen)
         small.spread.cells |= {(cell, CapacityType.ON_DEMAND): own for cell, own in better.items()}
     return ledger, chosen
+
+
+def other_splits(first: Mapping[Key, SpreadCell], last: Mapping[Key, SpreadCell]) -> dict[CellKey, Split]:
+    """The first splits of cells that are split in another way at last."""
+    return {
+        key[0]: own.split
+        for key, own in first.items()
+        if key[1] is CapacityType.ON_DEMAND and own.split.pods != last[key].split.pods
+    }
 
 
 def _better(

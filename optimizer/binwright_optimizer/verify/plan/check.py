@@ -159,7 +159,7 @@ class _Check:
             bound,
             tuple(-(-cost // 1) for cost in costs),
             -(-sum((p * c for p, c in zip(chances, costs, strict=True)), Fraction(0)) // 1),
-            -(-self._objective(self._costs([], lambda answer: answer.alone)) // 1),
+            -(-self._objective(self._costs([], lambda answer: answer.alone, is_alone=True)) // 1),
             self._expected_churn(chances),
             self._accounts(),
         )
@@ -209,21 +209,24 @@ class _Check:
             if len(self._findings) >= MOST_FINDINGS:
                 return
 
-    def _pods(self, site: Site, cell: tuple[int, int, int]) -> tuple[dict[int, int], dict[int, int]]:
-        """Pods by workload that a site must hold, those on demand and those on spot."""
+    def _pods(
+        self, site: Site, cell: tuple[int, int, int]
+    ) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+        """Pods by workload that a site must hold: on demand, on spot, on demand with nothing bought."""
         if self._together is None:
-            return self._wanted.pods(site.region, *cell)
+            on_demand, spot = self._wanted.pods(site.region, *cell)
+            return on_demand, spot, on_demand
         return self._together.pods(site, cell)
 
     def _mixes(self) -> None:
         """Whether the mixes of every block hold its pods; what their certificates prove is kept."""
         for number, (key, answer) in enumerate(zip(self._keys(), self._record.answers, strict=True)):
             site, period, future, block = key
-            on_demand, spot = self._pods(site, (period, future, block))
+            on_demand, spot, alone = self._pods(site, (period, future, block))
             where = f"{site.name}, {self._forecast.periods[period].name}, {self._futures[future].name}"
             self._holds(f"{where}, on demand", site, answer.on_demand, on_demand, is_listed=True)
             self._holds(f"{where}, spot", site, answer.spot, spot, is_listed=True)
-            self._holds(f"{where}, alone", site, answer.alone, on_demand, is_listed=True)
+            self._holds(f"{where}, alone", site, answer.alone, alone, is_listed=True)
             if self._together is None:
                 self._holds(f"{where}, proof", site, answer.proof, on_demand, is_listed=False)
             if self._churn is not None:
@@ -295,11 +298,15 @@ class _Check:
         """What is bought ahead."""
         return [Bought(*entry) for entry in self._record.units]
 
-    def _usage(self, which: Callable[[AnswerRecord], int | None]) -> Iterator[Usage]:
+    def _usage(
+        self, which: Callable[[AnswerRecord], int | None], *, is_alone: bool = False
+    ) -> Iterator[Usage]:
         """What runs in each cell, micro-dollars an hour at list prices."""
         for cell, answers in self._by_cell().items():
             values: dict[int, int] = {}
-            other = 0 if self._together is None else self._together.egress[cell]
+            other = 0
+            if self._together is not None:
+                other = (self._together.egress_alone if is_alone else self._together.egress)[cell]
             for _, site, answer in answers:
                 number = which(answer)
                 if number is not None:
@@ -327,12 +334,18 @@ class _Check:
                     total += chances[future] * self._hours(period, block) * hourly
         return -(-total // 1)
 
-    def _costs(self, units: Sequence[Bought], which: Callable[[AnswerRecord], int | None]) -> list[Fraction]:
+    def _costs(
+        self,
+        units: Sequence[Bought],
+        which: Callable[[AnswerRecord], int | None],
+        *,
+        is_alone: bool = False,
+    ) -> list[Fraction]:
         """Exact cost of each future."""
         fixed = sum(one.units * self._instruments.cost(one.instrument, one.period) for one in units)
         costs = [Fraction(fixed)] * len(self._futures)
         paying = units_by_period(self._instruments, self._forecast, units)
-        for used in self._usage(which):
+        for used in self._usage(which, is_alone=is_alone):
             paid = sum(self._instruments.paid_for(paying[used.period], used.values), Fraction(0))
             costs[used.future] += used.hours * (sum(used.values.values()) - paid + used.other)
         return costs

@@ -104,7 +104,13 @@ class WholePrices:
 
 @dataclass(frozen=True, slots=True)
 class CertificateRecord:
-    """Everything that a certificate states."""
+    """Everything that a certificate states.
+
+    Parameters
+    ----------
+    alone_splits
+        Of pods on demand by cell, where a plan that buys nothing ahead splits them in another way.
+    """
 
     total: int
     bound: int
@@ -120,6 +126,7 @@ class CertificateRecord:
     mixes: tuple[PackedMix, ...]
     answers: tuple[AnswerRecord, ...]
     splits: tuple[SplitRecord | None, ...]
+    alone_splits: tuple[SplitRecord | None, ...]
     cuts: tuple[CutRecord, ...]
     churn: ChurnRecord | None
     whole_prices: WholePrices | None
@@ -178,6 +185,10 @@ def _read(record: Mapping[str, Any]) -> CertificateRecord:
         tuple(mixes),
         tuple(_answer(text) for text in record["answers"]),
         tuple(None if entry is None else _split(entry) for entry in record["splits"]),
+        tuple(
+            None if pods is None else SplitRecord(*_held(pods), (), {}, {})
+            for pods in record.get("alone_splits", ())
+        ),
         tuple(
             CutRecord(
                 _index(entry["site"]),
@@ -245,12 +256,18 @@ def _churn(record: Mapping[str, Any], certificates: Sequence[Certificate]) -> Ch
     )
 
 
-def _split(record: Mapping[str, Any]) -> SplitRecord:
+def _held(record: str) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], int]]:
+    """Pods held and running by demand and site."""
     held, running = {}, {}
-    for text in record["pods"].split():
+    for text in record.split():
         demand, site, holds, runs = map(int, text.split(":"))
         held[_index(demand), _index(site)] = holds
         running[demand, site] = runs
+    return held, running
+
+
+def _split(record: Mapping[str, Any]) -> SplitRecord:
+    held, running = _held(record["pods"])
     weights = []
     for text in record["cuts"].split():
         cut, weight = text.split(":")

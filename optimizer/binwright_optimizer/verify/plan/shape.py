@@ -29,9 +29,11 @@ def wrong_shape(
     is_split
         Whether pods are split over sites.
     """
+    own_splits = n_cells if is_split else 0
     for what, found, wanted in (
         ("answers", len(record.answers), n_cells * len(sites)),
         ("splits", len(record.splits), 2 * n_cells if is_split else 0),
+        ("splits of its own without commitments", len(record.alone_splits) or own_splits, own_splits),
         ("rows of commitment prices", len(record.prices), n_cells),
         ("scenario weights", len(record.weights), n_futures),
         ("families of mixes", len(record.family_of_mix), len(record.mixes)),

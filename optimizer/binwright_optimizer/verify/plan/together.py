@@ -6,7 +6,7 @@ at least, whatever the number of pods, is worked out from them anew (`verify.bou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from binwright_optimizer.model import Catalog, NodePool, Problem, Workload
@@ -40,8 +40,9 @@ class Together:
 
     Parameters
     ----------
-    egress
-        Micro-dollars an hour for data, by cell; known once `findings` has seen the cell.
+    egress, egress_alone
+        Micro-dollars an hour for data, by cell, of the plan and of one that buys nothing ahead; known once
+        `findings` has seen the cell.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Together:
         self._cuts: dict[int, CutOf] = {}
         self._items: dict[Cell, tuple[list[Item], list[Item]]] = {}
         self._splits: dict[Cell, tuple[SplitRecord | None, SplitRecord | None]] = {}
+        self._alone: dict[Cell, SplitRecord | None] = {}
         self.egress: dict[Cell, int] = {}
+        self.egress_alone: dict[Cell, int] = {}
         self._whole = WholeBounds(
             self.sites,
             self._items,
@@ -90,9 +93,22 @@ class Together:
             both[is_spot(self._forecast.workloads[workload])].append(item)
         on_demand, spot = self._record.splits[2 * number : 2 * number + 2]
         self._items[cell], self._splits[cell] = both, (on_demand, spot)
+        alone = self._record.alone_splits[number] if self._record.alone_splits else None
+        self._alone[cell] = on_demand if alone is None else alone
+        self.egress[cell] = yield from self._kept(both, (on_demand, spot))
+        self.egress_alone[cell] = self.egress[cell]
+        if alone is not None:
+            self.egress_alone[cell] = yield from self._kept(both, (alone, spot))
+
+    def _kept(
+        self,
+        both: tuple[Sequence[Item], Sequence[Item]],
+        splits: tuple[SplitRecord | None, SplitRecord | None],
+    ) -> Generator[str, None, int]:
+        """What is wrong with the splits of a cell; returns what their data costs, micro-dollars an hour."""
         used: dict[str, int] = {}
-        self.egress[cell] = 0
-        for items, split in zip(both, (on_demand, spot), strict=True):
+        egress, spot = 0, splits[1]
+        for items, split in zip(both, splits, strict=True):
             if split is None:
                 if items:
                     yield f"{sum(item.pods for item in items)} pods are on no site"
@@ -104,10 +120,11 @@ class Together:
                 continue
             for region, cpu in cpu_by_region(items, self.sites, split).items():
                 used[region] = used.get(region, 0) + cpu
-            self.egress[cell] += egress_of(items, self.sites, split)
+            egress += egress_of(items, self.sites, split)
         for region, quota in self._quotas.items():
             if used.get(region, 0) > quota:
                 yield f"pods request {used[region]} milli-CPU in {region}, its quota is {quota}"
+        return egress
 
     def _wrong_cuts(self, split: SplitRecord, *, is_spot_kind: bool) -> Iterator[str]:
         for number, _ in split.weights:
@@ -120,11 +137,11 @@ class Together:
             elif any(at >= len(self._forecast.workloads) for at in cut.workloads):
                 yield f"cut {number} names a workload that the forecast does not have"
 
-    def pods(self, site: Site, cell: Cell) -> tuple[dict[int, int], dict[int, int]]:
-        """Pods by workload that a site must hold, those on demand and those on spot."""
+    def pods(self, site: Site, cell: Cell) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+        """Pods by workload that a site must hold: on demand, on spot, on demand with nothing bought."""
         number = self.sites.index(site)
-        found: tuple[dict[int, int], dict[int, int]] = {}, {}
-        for mine, split in zip(found, self._splits[cell], strict=True):
+        found: tuple[dict[int, int], dict[int, int], dict[int, int]] = {}, {}, {}
+        for mine, split in zip(found, (*self._splits[cell], self._alone[cell]), strict=True):
             for (demand, at), pods in split.held.items() if split is not None else ():
                 if at == number and pods:
                     workload = self._forecast.demands[demand].workload
