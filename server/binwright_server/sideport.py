@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -48,7 +49,10 @@ class SidePort:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited
                 """Scrapes are not worth a line each."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        class Listener(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        self._server = Listener((host, port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="side-port", daemon=True)
 

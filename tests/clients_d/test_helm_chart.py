@@ -37,7 +37,7 @@ def test_chart_and_programs_have_one_version() -> None:
 def test_every_flag_that_a_deployment_passes_exists(program: str) -> None:
     template = (CHART / "templates" / f"{program}.yaml").read_text()
     connection = (CHART / "templates" / "_names.tpl").read_text()
-    passed = set(re.findall(r"^ *- (--[a-z-]+)", template + connection, re.MULTILINE))
+    passed = set(re.findall(r"^ *- (?:\{\{ printf \")?(--[a-z-]+)", template + connection, re.MULTILINE))
     assert "--server" in passed
     command = main.commands[program]
     known = {flag for parameter in command.params for flag in parameter.opts}
@@ -81,7 +81,7 @@ def test_kubelets_ask_the_webhook_what_it_answers() -> None:
 
 def test_kubelets_ask_the_controller_where_it_listens() -> None:
     template = (CHART / "templates" / "controller.yaml").read_text()
-    (port,) = re.findall(r"--health-address=0\.0\.0\.0:(\d+)", template)
+    (port,) = re.findall(r"--health-address=%s:(\d+)", template)
     assert f"{{name: health, containerPort: {port}}}" in template
     asked = re.findall(r"(\w+)Probe:\n *httpGet: \{path: (\S+), port: (\w+)\}", template)
     assert asked == [("readiness", "/readyz", "health"), ("liveness", "/healthz", "health")]
@@ -90,7 +90,7 @@ def test_kubelets_ask_the_controller_where_it_listens() -> None:
 @pytest.mark.parametrize(("program", "flag"), [("extender", "--address"), ("controller", "--health-address")])
 def test_prometheus_is_sent_where_the_program_listens(program: str, flag: str) -> None:
     template = (CHART / "templates" / f"{program}.yaml").read_text()
-    (port,) = re.findall(rf"{flag}=0\.0\.0\.0:(\d+)", template)
+    (port,) = re.findall(rf"{flag}=%s:(\d+)", template)
     told = dict(re.findall(r"^        prometheus\.io/(\w+): (.+)$", template, re.MULTILINE))
     scheme = {"scheme": "{{ lower $scheme }}"} if program == "extender" else {}
     assert told == {"scrape": '"true"', "port": f'"{port}"', **scheme}

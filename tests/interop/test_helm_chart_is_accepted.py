@@ -18,7 +18,7 @@ pytestmark = pytest.mark.interop
 
 CHART = ROOT / "server" / "helm" / "binwright"
 EVERYTHING = (
-    "controller.enabled=true,controller.apply=true,controller.arguments={--gap=1%},extender.bind=true,"
+    "listenOn=[::],controller.enabled=true,controller.apply=true,controller.arguments={--gap=1%},extender.bind=true,"
     "extender.httpsSecretName=https,extender.demandCertificate=true,tls.secretName=tls,tokens.secretName=tokens,server.settings.workers=2,"
     "server.nodeSelector.disk=ssd,imagePullSecrets[0].name=pull"
 )

@@ -1,6 +1,6 @@
 """Starting, being asked whether it lives, TLS, and stopping."""
 
-from __future__ import annotations
+from __future__ import socket
 
 import json
 import logging
@@ -114,6 +114,15 @@ def test_side_port_tells_metrics_and_liveness() -> None:
         assert get(side, "/secrets")[0] == 404
         server.server._is_serving = False
         assert get(side, "/healthz") == (503, "not serving\n")
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this system has no IPv6")
+def test_server_and_side_port_listen_on_ipv6_as_well() -> None:
+    config = ServerConfig(address="[::1]:0", metrics_address="[::1]:0", workers=1)
+    with serving(config=config) as server, Client(server.address) as client:
+        assert client.solve(solve_request(pods=3), timeout=30).node_claims
+        assert server.server.metrics_address.startswith("[::1]:")
+        assert get(server.server.metrics_address, "/healthz") == (200, "ok\n")
 
 
 def test_address_that_is_taken_is_refused_by_name() -> None:
