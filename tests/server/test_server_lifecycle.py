@@ -1,10 +1,11 @@
 """Starting, being asked whether it lives, TLS, and stopping."""
 
-from __future__ import socket
+from __future__ import annotations
 
 import json
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
