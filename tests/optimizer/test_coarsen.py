@@ -12,6 +12,8 @@ from binwright_optimizer.heuristics.hand_out import handed_out
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.instance.coarsen import Groups, grouped
 from binwright_optimizer.instance.node_rules import NodeRules, SetRule
+from binwright_optimizer.model.caps import NodeCap
+from binwright_optimizer.model.selectors import LabelSelector
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.stopping import Deadline
 from builders import instance_type, pod, problem
@@ -43,6 +45,21 @@ def test_classes_that_differ_least_are_together() -> None:
     instance = build_instance(problem(pods, [TEN]))
     assert requests_of(groups_of(instance, 2)) == [[1000, 1100], [4000, 4200]]
     assert requests_of(groups_of(instance, 9)) == [[1000], [1100], [4000], [4200]]
+
+
+def test_equal_pods_of_different_classes_are_never_split() -> None:
+    """Three classes of 0.7 cores, told apart by whom they keep away only, are one group of many allowed."""
+    sevenths = [pod(f"p{n}", cpu=0.7, replicas=3 + n) for n in range(3)]
+    pods = [
+        replace(p, template=replace(p.template, labels=(("app", p.name),), node_caps=(no_more_than(n + 1),)))
+        for n, p in enumerate(sevenths)
+    ]
+    instance = build_instance(problem(pods, [TEN]))
+    assert requests_of(groups_of(instance, 9)) == [[700, 700, 700]]
+
+
+def no_more_than(most: int) -> NodeCap:
+    return NodeCap(LabelSelector.of_labels({"app": "p0"}), most)
 
 
 def test_classes_with_different_candidates_are_in_different_groups() -> None:

@@ -104,8 +104,12 @@ def grouped(instance: Instance, most: int) -> Groups | None:
     same candidates and priority. The group whose requests differ most, as a share
     of all that pods want, is split in two where that gains most, again and again.
     """
-    total = instance.requests.T @ instance.demand
-    shares = instance.requests / np.maximum(total, 1)
+    demand = instance.demand
+    total = np.maximum(instance.requests.T @ demand, 1).astype(np.float64)
+
+    def width(mine: Members) -> float:
+        return float((_excess(instance.requests[mine], demand[mine]) / total).sum())
+
     apart = _apart(instance, int(APART_SHARE * most))
     is_apart = np.isin(np.arange(instance.n_classes), apart)
     sorts: dict[tuple[int, bytes], list[int]] = {}
@@ -115,15 +119,15 @@ def grouped(instance: Instance, most: int) -> Groups | None:
     if not 0 < len(sorts) + len(apart) <= most:
         return None
     members = [*apart[:, None], *(np.array(mine, dtype=np.intp) for mine in sorts.values())]
-    widths = [(-_excess(shares[mine], instance.demand[mine]).sum(), g) for g, mine in enumerate(members)]
+    widths = [(-width(mine), g) for g, mine in enumerate(members)]
     heapq.heapify(widths)
     while len(members) < most and widths[0][0] < 0.0:
         _, g = heapq.heappop(widths)
-        halves = _split(members[g], shares, instance.demand)
+        halves = _split(members[g], instance.requests, demand, total)
         members[g] = halves[0]
         members.append(halves[1])
         for where, mine in zip((g, len(members) - 1), halves, strict=True):
-            heapq.heappush(widths, (-_excess(shares[mine], instance.demand[mine]).sum(), where))
+            heapq.heappush(widths, (-width(mine), where))
     return Groups(instance, tuple(np.sort(mine) for mine in members), len(apart))
 
 
@@ -134,25 +138,27 @@ def _apart(instance: Instance, most: int) -> Members:
     return np.sort(order[need[order] >= LEAST_APART])
 
 
-def _excess(shares: Float, demand: NDArray[np.int64]) -> Float:
-    """What pods would take more if each were as large as the largest: float64 array (r,)."""
-    return np.asarray(demand.sum() * shares.max(axis=0) - demand @ shares)
+def _excess(requests: NDArray[np.int64], demand: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What pods would take more if each were as large as the largest: int64 array (r,)."""
+    return np.asarray(demand.sum() * requests.max(axis=0) - demand @ requests)
 
 
-def _split(mine: Members, shares: Float, demand: NDArray[np.int64]) -> tuple[Members, Members]:
-    """Two parts of a group, split by one resource such that the excess of it in both is least."""
+def _split(
+    mine: Members, requests: NDArray[np.int64], demand: NDArray[np.int64], total: Float
+) -> tuple[Members, Members]:
+    """Two parts of a group that has some excess, split by one resource such that least of it is left."""
     best, halves = -np.inf, (mine, mine[:0])
-    for r, excess in enumerate(_excess(shares[mine], demand[mine])):
-        order = mine[np.argsort(shares[mine, r], kind="stable")]
-        value, pods = shares[order, r], demand[order].cumsum()
-        where = np.flatnonzero(np.diff(value) > 0.0)
+    for r, excess in enumerate(_excess(requests[mine], demand[mine])):
+        order = mine[np.argsort(requests[mine, r], kind="stable")]
+        value, pods = requests[order, r], demand[order].cumsum()
+        where = np.flatnonzero(np.diff(value))
         if not len(where):
             continue
         left = pods[where] * value[where] + (pods[-1] - pods[where]) * value[-1] - demand[order] @ value
         at = int(left.argmin())
-        if excess - left[at] > best:
-            best = float(excess - left[at])
-            halves = order[: where[at] + 1], order[where[at] + 1 :]
+        gain = float(excess - left[at]) / total[r]
+        if gain > best:
+            best, halves = gain, (order[: where[at] + 1], order[where[at] + 1 :])
     return halves
 
 

@@ -30,6 +30,9 @@ REGROUP_SHARE, REGROUP_GAIN = 0.2, 0.02
 """Share of the time so far that pods are grouped anew at a time, and share of the gap that is worth it."""
 MOST_POOR = 2
 """Times in a row that it may be worth less."""
+FIRST_REGROUP_SHARE = 0.2
+"""Share of the time left that this may take: on thousands of nodes it goes on gaining, while columns that
+would gain more are not even begun with."""
 MOST_NODES = 200
 """Depth-first nodes per knapsack of a cover."""
 
@@ -141,8 +144,8 @@ def _fluid_answers(state: State) -> tuple[Fluid, list[Columns]]:
 
 def regroup_first(state: State) -> None:
     """Group pods of the answer's nodes anew, as long as that gains more than anything else would."""
-    poor = 0
-    while not state.is_done and poor < MOST_POOR:
+    poor, until_s = 0, state.elapsed_s + FIRST_REGROUP_SHARE * state.stop.remaining_s()
+    while not state.is_done and poor < MOST_POOR and state.elapsed_s < until_s:
         gap, units = state.incumbent.gap, REGROUP_SHARE * UNITS_PER_SECOND * state.elapsed_s
         state.regrouping.go_on(units)
         poor = 0 if gap - state.incumbent.gap >= REGROUP_GAIN * gap else poor + 1
