@@ -7,7 +7,7 @@ import time
 import numpy as np
 from binwright_optimizer.columns.choose import choose
 from binwright_optimizer.columns.generate import Bound
-from binwright_optimizer.columns.master import Rows
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Remainder, fluid_prices
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.stopping import Deadline, Halt

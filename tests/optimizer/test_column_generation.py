@@ -9,8 +9,9 @@ from binwright_optimizer.certify import certificate
 from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, penalties
-from binwright_optimizer.columns.master import Master, Rows, Solution
+from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.stopping import Deadline, Halt

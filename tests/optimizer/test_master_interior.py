@@ -9,7 +9,8 @@ from binwright_optimizer.columns import master as master_module
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.generate import penalties
 from binwright_optimizer.columns.highs import quiet_solver, run
-from binwright_optimizer.columns.master import INTERIOR_ROWS, Master, Rows
+from binwright_optimizer.columns.master import INTERIOR_ROWS, Master
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance, build_instance

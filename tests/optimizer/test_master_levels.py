@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from binwright_optimizer.columns.exchange import Exchanges, exchanges
 from binwright_optimizer.columns.generate import penalties
-from binwright_optimizer.columns.master import Master, Rows, Solution
+from binwright_optimizer.columns.master import Master, Solution
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.instance import Instance, build_instance
 from builders import instance_type, microusd, pod, problem
 from hypothesis import assume, given, settings

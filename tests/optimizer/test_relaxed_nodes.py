@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from binwright_optimizer.columns.generate import Generation, penalties
-from binwright_optimizer.columns.master import Master, Rows
+from binwright_optimizer.columns.master import Master
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.model import GpuShare, Workload

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run_integer
-from binwright_optimizer.columns.master import Rows
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Columns
 from binwright_optimizer.stopping import Halt
 from binwright_optimizer.work import Work

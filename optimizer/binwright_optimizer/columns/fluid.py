@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run
-from binwright_optimizer.columns.master import Float
 from binwright_optimizer.columns.round import WHOLE
+from binwright_optimizer.columns.rows import Float
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.pricing import MICRO, TOLERANCE, Pricing

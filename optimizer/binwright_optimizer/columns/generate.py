@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns.allocation import Allocator, penalty_levels
 from binwright_optimizer.columns.exchange import exchanges
-from binwright_optimizer.columns.master import Duals, Float, Master, Rows, Solution
+from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
+from binwright_optimizer.columns.rows import Duals, Float, Rows
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Priced, Pricing

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Bound
-from binwright_optimizer.columns.master import Rows
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing

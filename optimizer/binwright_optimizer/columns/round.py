@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.master import Master, Rows, Solution
+from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, favouring_large
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing import Pricing

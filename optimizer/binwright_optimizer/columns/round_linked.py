@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.allocation import Allocator
-from binwright_optimizer.columns.master import Master, Rows, Solution
+from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
 from binwright_optimizer.columns.round import WHOLE, Dive
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.stopping import Stop
 

@@ -16,8 +16,8 @@ from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.choose import choose
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound, Generation, penalties
-from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.columns.round import Dive
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.downsize import Downsize

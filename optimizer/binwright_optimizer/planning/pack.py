@@ -14,7 +14,8 @@ import numpy as np
 
 from binwright_optimizer.certify import certificate, tree_certificate
 from binwright_optimizer.columns.generate import Bound, penalties
-from binwright_optimizer.columns.master import Master, Rows, Solution
+from binwright_optimizer.columns.master import Master, Solution
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.errors import PlanningError, VerificationError
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder

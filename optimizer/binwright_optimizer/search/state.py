@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Generation, penalties
-from binwright_optimizer.columns.master import Rows
 from binwright_optimizer.columns.round import Dive
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.incumbent import Incumbent, Progress

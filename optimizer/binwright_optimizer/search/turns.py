@@ -11,9 +11,10 @@ from binwright_optimizer.columns.allocation import Allocator
 from binwright_optimizer.columns.choose import Choice, choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Bound
-from binwright_optimizer.columns.master import Rows, Solution
+from binwright_optimizer.columns.master import Solution
 from binwright_optimizer.columns.round import WHOLE
 from binwright_optimizer.columns.round_linked import LinkedDive
+from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Remainder
 from binwright_optimizer.heuristics.repack import Repack
 from binwright_optimizer.packing import Packing
