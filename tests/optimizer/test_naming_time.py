@@ -6,6 +6,7 @@ import pytest
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.naming import (
     FIRST_SLOWNESS,
+    FIRST_UNDER_RULES,
     KIND_S,
     LEARNT_SHARE,
     MOST_RISE,
@@ -50,7 +51,7 @@ def test_small_decisions_and_those_of_the_other_sort_teach_nothing() -> None:
     slowness = Slowness()
     slowness.learn(has_rules=True, expected_s=1e-5, measured_s=1.0)
     slowness.learn(has_rules=False, expected_s=0.1, measured_s=0.3)
-    assert slowness.of(has_rules=True) == FIRST_SLOWNESS
+    assert slowness.of(has_rules=True) == FIRST_UNDER_RULES
 
 
 def test_a_stop_keeps_what_it_is_told_to_keep_just_then() -> None:
