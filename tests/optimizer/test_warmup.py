@@ -49,7 +49,7 @@ def test_no_kernel_is_compiled_after_warming_up(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
