@@ -30,7 +30,8 @@ class PlanningServiceStub:
     """Turns a forecast into a plan: what to commit to now and which nodes to run then, with a proven bound.
 
     Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
-    relative to the forecast ("workloads[3].name"), those of the parameters start with "params.".
+    relative to the forecast ("workloads[3].name"), those of the parameters start with "params.", those of the
+    plan held with "held.".
     A forecast that nothing sold can serve is INVALID_ARGUMENT, too: there is no partial plan. A plan that is
     not whole when the RPC's deadline comes is DEADLINE_EXCEEDED.
     """
@@ -47,7 +48,8 @@ class PlanningServiceAsyncStub(PlanningServiceStub):
     """Turns a forecast into a plan: what to commit to now and which nodes to run then, with a proven bound.
 
     Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
-    relative to the forecast ("workloads[3].name"), those of the parameters start with "params.".
+    relative to the forecast ("workloads[3].name"), those of the parameters start with "params.", those of the
+    plan held with "held.".
     A forecast that nothing sold can serve is INVALID_ARGUMENT, too: there is no partial plan. A plan that is
     not whole when the RPC's deadline comes is DEADLINE_EXCEEDED.
     """
@@ -60,7 +62,8 @@ class PlanningServiceServicer(metaclass=_abc_1.ABCMeta):
     """Turns a forecast into a plan: what to commit to now and which nodes to run then, with a proven bound.
 
     Wrong input is INVALID_ARGUMENT with google.rpc.BadRequest field violations; their paths are
-    relative to the forecast ("workloads[3].name"), those of the parameters start with "params.".
+    relative to the forecast ("workloads[3].name"), those of the parameters start with "params.", those of the
+    plan held with "held.".
     A forecast that nothing sold can serve is INVALID_ARGUMENT, too: there is no partial plan. A plan that is
     not whole when the RPC's deadline comes is DEADLINE_EXCEEDED.
     """
