@@ -219,8 +219,8 @@ class Generation:
         is_exact = solution.is_whole
         if distance <= EXCHANGE_GAP * solution.objective:
             is_exact = not self.master.drop_exchanges() or is_exact
-        if distance <= RELAXED_GAP * solution.objective and self.is_relaxing:
-            self._end_relaxing()
+        is_near = distance <= RELAXED_GAP * solution.objective
+        if is_near and self.is_relaxing and self._end_relaxing():
             return
         if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
@@ -305,8 +305,11 @@ class Generation:
 
     def _end_relaxing(self) -> bool:
         """Go on by patterns alone; returns whether there were relaxed columns."""
-        self.is_relaxing, self.solution = False, None
-        return self.master.drop_relaxed()
+        self.is_relaxing = False
+        if not self.master.drop_relaxed():
+            return False
+        self.solution = None
+        return True
 
     def _priced(self, pods: Float, costs: Float, bounds: Float, branches: int, tolerance: float) -> Priced:
         """What a sweep finds; candidates that are relaxed are not searched for long."""
