@@ -157,12 +157,41 @@ def compile_kernels() -> None:
 
 
 @njit(cache=True, nogil=True)
+def _strides(shape: Int64Array) -> Int64Array:
+    """Steps between the costs of points that differ by one pod of a workload: int64 array (workload,)."""
+    strides = np.ones(len(shape), dtype=np.int64)
+    for w in range(len(shape) - 2, -1, -1):
+        strides[w] = strides[w + 1] * shape[w + 1]
+    return strides
+
+
+@njit(cache=True, nogil=True)
+def _with_one_more(
+    costs: Int64Array,
+    at: int,
+    point: Int64Array,
+    strides: Int64Array,
+    patterns: Int64Array,
+    prices: Int64Array,
+) -> int:
+    """What a point costs if one node more may hold some of its pods."""
+    best = costs[at]
+    for p in range(len(prices)):
+        if prices[p] >= best:
+            continue
+        back = at
+        for w in range(len(point)):
+            back -= strides[w] * min(point[w], patterns[p, w])
+        if back < at and prices[p] + costs[back] < best:
+            best = prices[p] + costs[back]
+    return int(best)
+
+
+@njit(cache=True, nogil=True)
 def _fill(costs: Int64Array, shape: Int64Array, patterns: Int64Array, prices: Int64Array) -> None:
     """Costs of all points, in the order in which smaller ones come first."""
     n_workloads = len(shape)
-    strides = np.ones(n_workloads, dtype=np.int64)
-    for w in range(n_workloads - 2, -1, -1):
-        strides[w] = strides[w + 1] * shape[w + 1]
+    strides = _strides(shape)
     costs[0] = 0
     point = np.zeros(n_workloads, dtype=np.int64)
     for at in range(1, len(costs)):
@@ -171,39 +200,20 @@ def _fill(costs: Int64Array, shape: Int64Array, patterns: Int64Array, prices: In
             if point[w] < shape[w]:
                 break
             point[w] = 0
-        best = costs[at]
-        for p in range(len(prices)):
-            if prices[p] >= best:
-                continue
-            back = at
-            for w in range(n_workloads):
-                back -= strides[w] * min(point[w], patterns[p, w])
-            if back < at and prices[p] + costs[back] < best:
-                best = prices[p] + costs[back]
-        costs[at] = best
+        costs[at] = _with_one_more(costs, at, point, strides, patterns, prices)
 
 
 @njit(cache=True, nogil=True)
 def _fill_one(costs: Int64Array, shape: Int64Array, patterns: Int64Array, prices: Int64Array) -> bool:
     """Lower the costs of all points by one node more; whether any is lower."""
     n_workloads = len(shape)
-    strides = np.ones(n_workloads, dtype=np.int64)
-    for w in range(n_workloads - 2, -1, -1):
-        strides[w] = strides[w + 1] * shape[w + 1]
+    strides = _strides(shape)
     point = shape - 1
     is_lower = False
     # Larger points first: what they draw on has no part of this node yet.
     for at in range(len(costs) - 1, 0, -1):
-        best = costs[at]
-        for p in range(len(prices)):
-            if prices[p] >= best:
-                continue
-            back = at
-            for w in range(n_workloads):
-                back -= strides[w] * min(point[w], patterns[p, w])
-            if prices[p] + costs[back] < best:
-                best = prices[p] + costs[back]
-                is_lower = True
+        best = _with_one_more(costs, at, point, strides, patterns, prices)
+        is_lower |= best < costs[at]
         costs[at] = best
         for w in range(n_workloads - 1, -1, -1):
             point[w] -= 1
