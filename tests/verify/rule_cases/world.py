@@ -1,15 +1,15 @@
-"""The world of the tables of rules: what is sold, who asks, and how a case is judged.
+"""The world of the cases of rules: what is sold, who asks, and decisions written in a line.
 
 The cloud sells a ``box`` of 8 CPUs in three zones, on demand at 1, 2 and 3 dollars an hour and as spot
 at half a dollar, and a ``gpu`` node in zone a at 5. Every pod takes one CPU, so that room never matters.
-The two readings of the rules, the verifier's and that of `brute_force`, are both asked.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from binwright_optimizer.model import (
     AttachLimit,
@@ -24,10 +24,8 @@ from binwright_optimizer.model import (
     Workload,
 )
 from binwright_optimizer.model.rules import Rule
-from binwright_optimizer.verify import check_placement
-from brute_force import broken_rules
 from builders import daemon_set, instance_type, offering, problem
-from decisions import Bought, bought, decided, findings, placement_of
+from decisions import Bought, bought, decided
 from rules import ZONE, apps, ruled
 
 RACK = "example.com/rack"
@@ -64,33 +62,55 @@ def box(zone: str = A, capacity_type: str = "on-demand", **pods: int) -> Bought:
     return bought("box", zone=zone, capacity_type=capacity_type, **pods)
 
 
-Case = tuple[str, Problem, Decision]
+@dataclass(frozen=True)
+class On:
+    """Pods put on an existing node, by name of their workload."""
+
+    node: str
+    pods: dict[str, int]
 
 
-def case(
-    name: str,
-    question: Problem,
-    *nodes: Bought,
-    existing: Mapping[str, Mapping[str, int]] | None = None,
-) -> Case:
-    return name, question, decided(question, nodes, existing)
+def on(node: str, **pods: int) -> On:
+    return On(node, pods)
 
 
-def check_right(question: Problem, decision: Decision) -> None:
-    """Neither reading finds anything wrong."""
-    assert findings(question, decision) == ()
-    placement = placement_of(question, decision)
-    assert broken_rules(question, placement.nodes, placement.pods) == []
+def decide(question: Problem, *nodes: Bought | On) -> Decision:
+    """The decision that buys these nodes and fills these existing ones; all other pods are left out."""
+    existing = {node.node: node.pods for node in nodes if isinstance(node, On)}
+    return decided(question, [node for node in nodes if isinstance(node, Bought)], existing)
 
 
-def check_wrong(question: Problem, decision: Decision, finding: str) -> None:
-    """The verifier finds this under one rule, and brute force one broken rule; waived, it is right."""
-    found = findings(question, decision)
-    assert any(finding in text for text in found), found
-    assert len({text.partition(":")[0] for text in found}) == 1, found
-    placement = placement_of(question, decision)
-    assert len(broken_rules(question, placement.nodes, placement.pods)) == 1
-    assert check_placement(question, decision, waived=frozenset(Rule)) == ()
+class Case(NamedTuple):
+    """A decision that breaks no rule."""
+
+    name: str
+    question: Problem
+    decision: Decision
+
+
+def case(name: str, question: Problem, *nodes: Bought | On) -> Case:
+    return Case(name, question, decide(question, *nodes))
+
+
+class Mutant(NamedTuple):
+    """A decision that breaks exactly one rule, beside one on the same question that breaks none.
+
+    ``finding`` is part of what the verifier says of it under the name of the rule.
+    """
+
+    name: str
+    rule: Rule
+    question: Problem
+    right: Decision
+    wrong: Decision
+    finding: str
+
+
+Nodes = Sequence[Bought | On]
+
+
+def mutant(rule: Rule, name: str, question: Problem, right: Nodes, wrong: Nodes, finding: str) -> Mutant:
+    return Mutant(name, rule, question, decide(question, *right), decide(question, *wrong), finding)
 
 
 WEB = apps("web")
