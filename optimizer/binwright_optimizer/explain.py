@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.explain_devices import claim_masks, device_masks, without_repetition
+from binwright_optimizer.explain_gangs import GangReasons
+from binwright_optimizer.explain_words import shortage, wanted_words
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
@@ -32,15 +34,21 @@ Masks = dict[str, NDArray[np.bool_]]
 
 def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unschedulable, ...]:
     """Reasons for each range of pods; pods of one kind share them."""
-    known: dict[int, tuple[tuple[Refusal, ...], str]] = {}
+    workloads, kinds = instance.problem.workloads, instance.origin.kinds.workload_kind.tolist()
+    tallies: dict[int, _Tally] = {}
+    for w in dict.fromkeys(pods.workload for pods in left_out):
+        if kinds[w] not in tallies:
+            tallies[kinds[w]] = _tally(instance, workloads[w])
+    homeless = {pods.workload for pods in left_out if not tallies[kinds[pods.workload]].open_rows}
+    gangs = GangReasons(instance.problem, left_out, homeless)
+    refusals: dict[tuple[int, str], tuple[Refusal, ...]] = {}
     explained = []
     for pods in left_out:
-        kind = int(instance.origin.kinds.workload_kind[pods.workload])
-        if kind not in known:
-            tally = _tally(instance, instance.problem.workloads[pods.workload])
-            known[kind] = tally.refusals(), tally.nearest_miss
-        refusals, nearest_miss = known[kind]
-        explained.append(Unschedulable(pods, refusals, nearest_miss))
+        has_place = pods.workload not in homeless
+        key = kinds[pods.workload], gangs.of(workloads[pods.workload], has_place=has_place)
+        if key not in refusals:
+            refusals[key] = tallies[key[0]].refusals(key[1])
+        explained.append(Unschedulable(pods, refusals[key], tallies[key[0]].nearest_miss))
     return tuple(explained)
 
 
@@ -54,6 +62,7 @@ class _Tally:
     of the request.
     """
 
+    template: PodTemplate
     resources: tuple[str, ...]
     request: NDArray[np.int64]
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -129,22 +138,31 @@ class _Tally:
 
     def _miss(self, name: str, room: NDArray[np.int64]) -> str:
         lacks = [
-            f"{resource} {format_quantity(int(have), resource)} of {format_quantity(int(need), resource)}"
+            shortage(resource, int(have), int(need))
             for resource, need, have in zip(self.resources, self.request, room, strict=True)
             if have < need
         ]
         return f"{name} has {', '.join(lacks)}"
 
-    def refusals(self) -> tuple[Refusal, ...]:
-        """One per constraint and message, those that refuse most first."""
+    def refusals(self, of_gang: str) -> tuple[Refusal, ...]:
+        """One per constraint and message, those that refuse most first.
+
+        Parameters
+        ----------
+        of_gang
+            Why the pod's gang keeps it from being placed; empty if it does not.
+        """
         found = [Refusal(constraint, count, message) for (constraint, message), count in self.counts.items()]
         for r, count in self.short.items():
-            resource = self.resources[r]
-            need = format_quantity(int(self.request[r]), resource)
-            most = format_quantity(self.most[r], resource)
-            has_enough = self.most[r] >= self.request[r]
-            rest = "these have less" if has_enough else f"the most any has is {most}"
-            found.append(Refusal(resource, count, f"requests {resource} {need}; {rest}"))
+            constraint, message = wanted_words(
+                self.resources[r], int(self.request[r]), self.most[r], self.template
+            )
+            found.append(Refusal(constraint, count, message))
+        is_limited = any(constraint in ("limit", "availability") for constraint, _ in self.counts)
+        if of_gang:
+            found.append(Refusal("gang", self.open_rows, of_gang))
+        elif self.open_rows and not is_limited:
+            found.append(Refusal("limit", self.open_rows, TAKEN))
         if not self.rows:
             found.append(Refusal("offering", 0, "no NodePool can buy any offering of the catalogue"))
         return tuple(sorted(found, key=lambda f: (-f.refused, f.constraint, f.message)))
@@ -162,7 +180,7 @@ def _tally(instance: Instance, workload: Workload) -> _Tally:
         with_sums(lowered, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else lowered.requests
     )
     amounts = amounts + attachments(template, limited_drivers(problem))
-    tally = _Tally(resources, resource_vector(amounts, resources, pod_slots=1))
+    tally = _Tally(template, resources, resource_vector(amounts, resources, pod_slots=1))
     types = problem.catalog.instance_types
     for part in origin.shelved:
         pool = problem.node_pools[part.variant.pool]
@@ -209,8 +227,6 @@ def _tally(instance: Instance, workload: Workload) -> _Tally:
             tally.add(
                 origin.existing_free[n : n + 1, kept], str(taint or ""), own, node_name, devices, claims
             )
-    if tally.open_rows and not any(c in ("limit", "availability") for c, _ in tally.counts):
-        tally.refuse("limit", TAKEN, tally.open_rows)
     return tally
 
 

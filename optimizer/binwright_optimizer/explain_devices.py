@@ -65,8 +65,8 @@ def _reasons(node: NodeDevices, model: str, template: PodTemplate) -> Iterable[s
         yield refusal
     for resource, _ in template.requests:
         profile = mig_profile(resource)
-        if profile is None or node.advertised[resource]:
-            continue
+        if profile is None or node.advertised[resource] or not mig_models_with(profile):
+            continue  # what nobody offers is told once, by the resource
         if model not in mig_models_with(profile):
             yield f"{model or 'unnamed'} GPUs offer no MIG profile {profile}"
         elif node.mig is None:
@@ -74,12 +74,14 @@ def _reasons(node: NodeDevices, model: str, template: PodTemplate) -> Iterable[s
 
 
 def without_repetition(lacking: NDArray[np.bool_], resources: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Shortages without those of sums over GPUs where GPUs are missing: bool array (row, r)."""
+    """Shortages without those of sums over GPUs where GPUs or parts are missing: bool array (row, r)."""
     told = np.zeros(len(lacking), dtype=bool)
     result = lacking.copy()
-    for name in (NVIDIA_GPU, *filter(is_sum, resources)):
-        if name in resources:
-            r = resources.index(name)
+    for r, name in enumerate(resources):
+        if name == NVIDIA_GPU or mig_profile(name) is not None:
+            told |= lacking[:, r]
+    for r, name in enumerate(resources):
+        if is_sum(name):
             result[:, r] &= ~told
             told |= lacking[:, r]
     return result

@@ -176,3 +176,44 @@ def test_serving_on_a_taken_port_is_one_message(tmp_path: Path, server: str) -> 
     assert done.returncode == 2
     assert server in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SHORT_GANG = """
+apiVersion: scheduling.x-k8s.io/v1alpha1
+kind: PodGroup
+metadata: {name: ring}
+spec: {minMember: 3}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: ring}
+spec:
+  parallelism: 2
+  template:
+    metadata: {labels: {scheduling.x-k8s.io/pod-group: ring}}
+    spec:
+      restartPolicy: Never
+      containers: [{name: c, image: i, resources: {requests: {cpu: "1"}}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: odd}
+spec: {containers: [{name: c, image: i, resources: {limits: {nvidia.com/mig-9g.99gb: "1"}}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: c, image: i, resources: {requests: {cpu: "3"}}}]}
+"""
+
+
+def test_a_gang_that_is_short_and_a_pod_that_no_gpu_serves_leave_the_rest_to_be_solved(
+    tmp_path: Path,
+) -> None:
+    """One small node for the pod of 3 CPU; the others are told by name what they lack."""
+    (tmp_path / "catalog.csv").write_text(CUSTOM)
+    decision = answer("-f", "-", "--catalog", "catalog.csv", cwd=tmp_path, stdin=SHORT_GANG)
+    assert [claim["pods"] for claim in decision["node_claims"]] == [["web"]]
+    told = {pod["pod"]: pod["reasons"][0]["message"] for pod in decision["unschedulable_pods"]}
+    assert told["ring-0"] == told["ring-1"] == "gang ring needs at least 3 members and has only 2"
+    assert "no GPU offers this MIG profile" in told["odd"]

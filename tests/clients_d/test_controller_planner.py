@@ -208,6 +208,29 @@ def test_a_server_that_is_down_is_an_error_of_the_round() -> None:
         OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ())
 
 
+def test_a_gang_that_is_short_and_an_unknown_mig_profile_do_not_hold_up_other_pods() -> None:
+    """The pod of 6 CPU gets its node; the two members that wait for a third, and the odd one, get reasons."""
+    large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=TOLERATED)}
+    odd = {"apiVersion": "v1", "kind": "Pod", **pod("odd", tolerations=TOLERATED)}
+    odd["spec"]["containers"][0]["resources"]["limits"] = {"nvidia.com/mig-9g.99gb": "1"}
+    group = {
+        "apiVersion": "scheduling.x-k8s.io/v1alpha1",
+        "kind": "PodGroup",
+        "metadata": {"name": "ring", "namespace": "default"},
+        "spec": {"minMember": 3},
+    }
+    members = [{"apiVersion": "v1", "kind": "Pod", **pod(f"r{n}", tolerations=TOLERATED)} for n in range(2)]
+    for each in members:
+        each["metadata"]["labels"] = {"scheduling.x-k8s.io/pod-group": "ring"}
+    pool = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", **node_pool()}
+    seen = observe([large, odd, group, *members, pool, NODE_CLASS])
+    plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), ())
+    assert [[each.name for each in claim.pods] for claim in plan.claims] == [["a"]]
+    told = {each.name: why for each, why in plan.unplaced}
+    assert told["r0"].startswith("gang ring needs at least 3 members and has only 2")
+    assert "no GPU offers this MIG profile" in told["odd"]
+
+
 def test_objects_that_cannot_be_read_are_left_out_one_round_after_the_other() -> None:
     seen = cluster("a", "b")
     for item in seen.objects:

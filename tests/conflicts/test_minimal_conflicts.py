@@ -11,7 +11,6 @@ from binwright_optimizer.model import (
     Gang,
     GangTopology,
     LabelSelector,
-    NodePool,
     PodAffinity,
     PodAffinityTerm,
     Problem,
@@ -106,13 +105,60 @@ def test_a_taint_and_its_pool() -> None:
     assert found.constraints == ("taint team=x:NoSchedule of NodePool batch",)
 
 
+def ganged(name: str, replicas: int = 1, **others: object) -> Workload:
+    return dataclasses.replace(ruled(name, replicas, **others), gang="g")  # type: ignore[arg-type]
+
+
+def with_gang(question: Problem, gang: Gang) -> Problem:
+    return dataclasses.replace(question, gangs=(gang,))
+
+
+SMALL_POOL = dataclasses.replace(node_pool("small"), limits=(("cpu", 4_000),))
+
+
 def test_a_gang_that_is_larger_than_the_limits() -> None:
-    """Six CPUs for one zone, of which the pool may add four."""
-    workers = dataclasses.replace(ruled("ring", 6), gang="g")
-    pool: NodePool = dataclasses.replace(node_pool("small"), limits=(("cpu", 4_000),))
-    question = dataclasses.replace(
-        problem([workers], [BOX], [pool]), gangs=(Gang("g", topology=(GangTopology(labels.ZONE),)),)
+    """Six CPUs for one zone, of which the pool may add four: fewer pods would find a place."""
+    gang = Gang("g", topology=(GangTopology(labels.ZONE),))
+    found = conflict(with_gang(problem([ganged("ring", 6)], [BOX], [SMALL_POOL]), gang))
+    assert found.constraints == (
+        "request cpu 1",
+        "all or none of the 6 members of gang g",
+        "limit cpu 4 of NodePool small",
     )
+    assert found.relaxation != "all or none of the 6 members of gang g"  # six would not fit all the same
+
+
+def test_a_minimum_of_a_gang_beyond_the_limits() -> None:
+    """Five of six would need 5 CPUs, and the pool may add four."""
+    question = with_gang(problem([ganged("ring", 6)], [BOX], [SMALL_POOL]), Gang("g", min_members=5))
+    assert conflict(question).constraints == (
+        "request cpu 1",
+        "minimum of 5 members of gang g",
+        "limit cpu 4 of NodePool small",
+    )
+
+
+def test_a_gang_with_fewer_pods_than_its_minimum() -> None:
+    """Without the minimum the two pods share a box in a, for a dollar."""
+    minimum = "minimum of 3 members of gang g"
+    question = with_gang(problem([ganged("ring", 2)], [BOX]), Gang("g", min_members=3))
+    assert conflict(question) == Conflict((minimum,), minimum, 1_000_000)
+
+
+def test_a_gang_of_which_one_member_has_no_place() -> None:
+    """The coordinator asks for a zone that is not sold; the others would find a place without it."""
+    lead = ganged("lead", node_selector=(zone("x"),))
+    decision = solve(with_gang(problem([lead, ganged("ring", 2)], [BOX]), Gang("g")), PARAMS)
+    by_workload = {entry.pods.workload: entry.conflict for entry in decision.unschedulable}
+    selector = "node selector topology.kubernetes.io/zone In [x] of lead"
+    together = "all or none of the 3 members of gang g"
+    assert by_workload[0] == Conflict((selector,), selector, 1_000_000)
+    assert by_workload[1] == Conflict((selector, together), selector, 1_000_000)
+
+
+def test_members_beyond_the_minimum_have_the_conflict_of_all() -> None:
+    """Four of six are placed; that the other two are not is no fault of the minimum."""
+    question = with_gang(problem([ganged("ring", 6)], [BOX], [SMALL_POOL]), Gang("g", min_members=3))
     assert conflict(question).constraints == ("request cpu 1", "limit cpu 4 of NodePool small")
 
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from binwright_optimizer.explain import explain
 from binwright_optimizer.instance import build_instance
-from binwright_optimizer.model import PodRange, Refusal, Unschedulable, Workload
+from binwright_optimizer.model import (
+    AttachLimit,
+    Gang,
+    GpuShare,
+    PodRange,
+    Problem,
+    Refusal,
+    RunningPods,
+    Unschedulable,
+    Volume,
+    Workload,
+)
 from binwright_optimizer.model import labels as known_labels
 from builders import existing_node, instance_type, node_pool, pod, problem, requires
 
@@ -136,3 +149,84 @@ def test_pods_of_one_kind_share_their_reasons() -> None:
     a, b, c = explain(instance, (PodRange(0, 0, 1), PodRange(1, 0, 1), PodRange(2, 0, 1)))
     assert a.refusals == b.refusals
     assert c.refusals[0].constraint == "nvidia.com/gpu"
+
+
+def ganged(question: Problem, *gangs: Gang) -> list[tuple[Refusal, ...]]:
+    """Refusals by workload, as if no pod of any had been placed."""
+    instance = build_instance(dataclasses.replace(question, gangs=gangs))
+    left_out = tuple(PodRange(w, 0, each.replicas) for w, each in enumerate(question.workloads))
+    return [entry.refusals for entry in explain(instance, left_out)]
+
+
+def member(name: str, replicas: int = 1, **others: float) -> Workload:
+    return dataclasses.replace(pod(name, replicas=replicas, **others), gang="ring")  # type: ignore[arg-type]
+
+
+def test_a_gang_that_has_too_few_members_says_how_many_it_lacks() -> None:
+    [refusals] = ganged(problem([member("a", 2, cpu=1)], [SMALL]), Gang("ring", min_members=3))
+    assert refusals == (Refusal("gang", 1, "gang ring needs at least 3 members and has only 2"),)
+
+
+def test_running_members_count_for_a_gang_that_is_short() -> None:
+    running = RunningPods(member("old", cpu=1).template, 2, gang="ring")
+    node = dataclasses.replace(existing_node("n", cpu=0, pods=9), pods=(running,))
+    question = problem([member("a", cpu=1)], [SMALL], existing=[node])
+    [refusals] = ganged(question, Gang("ring", min_members=5))
+    message = "gang ring needs at least 5 members and has only 3, 2 of them running"
+    assert Refusal("gang", 1, message) in refusals
+
+
+def test_a_gang_names_those_of_its_members_that_no_node_holds() -> None:
+    """9 CPUs fit no node, so that the one pod of 1 CPU, which fits both, waits as well."""
+    small, large = ganged(problem([member("a", cpu=1), member("b", cpu=9)], [SMALL, LARGE]), Gang("ring"))
+    told = "gang ring is placed with all of its 2 members or not at all; no node holds pods of Pod b"
+    assert small == (Refusal("gang", 2, told),)
+    assert large == (Refusal("cpu", 2, "requests cpu 9; the most any has is 8"),)
+
+
+def test_a_mig_profile_that_no_gpu_has_is_told_once_with_what_is_like_it() -> None:
+    found = reasons(pod(cpu=1, **{"nvidia.com/mig-1g.6bg": 1}))
+    message = "requests nvidia.com/mig-1g.6bg 1; no GPU offers this MIG profile, similar are 1g.6gb"
+    [refusal] = found.refusals
+    assert (refusal.constraint, refusal.refused) == ("nvidia.com/mig-1g.6bg", 2)
+    assert refusal.message.startswith(message)
+
+
+def sharing(milli: int, memory: int = 0, gpus: int = 1) -> Workload:
+    plain = pod(gpu=gpus)
+    return dataclasses.replace(
+        plain, template=dataclasses.replace(plain.template, gpu_share=GpuShare(milli, memory))
+    )
+
+
+def test_a_share_that_a_running_gpu_has_not_left_is_told_in_the_words_of_the_annotation() -> None:
+    """Of the node's only GPU 600 thousandths are taken: 500 do not fit beside them."""
+    capacity = dataclasses.replace(existing_node("n", gpu=1)).free
+    running = RunningPods(sharing(600).template)
+    node = dataclasses.replace(existing_node("n", cpu=4), capacity=capacity, pods=(running,))
+    found = reasons(sharing(500), types=(), existing=[node])
+    message = (
+        "requests nvidia.com/gpu 1 with gpu-milli 500: 500 thousandths of a GPU; the most any has is 400"
+    )
+    assert found.refusals == (Refusal("nvidia.com/gpu", 1, message),)
+    assert found.nearest_miss == "node n has 400 of 500 thousandths of a GPU"
+
+
+def test_parts_of_gpus_have_no_names_of_ours_in_any_reason() -> None:
+    """An A100 with 40 GB has room for one 4g.20gb, and none for two of them; T4s cannot be cut."""
+    cut = instance_type("cut", cpu=4, gpu=1, gpu_model="a100-40gb", price=3)
+    whole = instance_type("whole", cpu=4, gpu=1, gpu_model="t4", price=1)
+    found = reasons(pod(cpu=1, **{"nvidia.com/mig-4g.20gb": 2}), types=(cut, whole))
+    told = " ".join([r.constraint + r.message for r in found.refusals] + [found.nearest_miss])
+    assert "nvidia.com/mig-4g.20gb 2" in told
+    assert not any(name in told for name in ("gpu-compute", "gpu-milli", "gpu-memory"))
+
+
+def test_volumes_beyond_what_a_node_attaches_are_told_by_driver() -> None:
+    plain = pod(cpu=1)
+    volumes = (Volume("a", driver="disk.csi"), Volume("b", driver="disk.csi"))
+    mounting = dataclasses.replace(plain, template=dataclasses.replace(plain.template, volumes=volumes))
+    kind = dataclasses.replace(SMALL, attach_limits=(AttachLimit("disk.csi", 1),))
+    found = reasons(mounting, types=(kind,))
+    message = "requests volumes of disk.csi 2; the most any has is 1"
+    assert found.refusals == (Refusal("volumes of disk.csi", 1, message),)

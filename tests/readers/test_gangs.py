@@ -166,6 +166,21 @@ def test_members_that_run_already_count(read: Read) -> None:
     assert (on_node.gang, on_node.count) == ("ring", 2)
 
 
+@pytest.mark.parametrize(
+    ("bodies", "least"),
+    [
+        ([job(parallelism=2, annotations={"scheduling.k8s.io/group-name": "ring"}), VOLCANO], 3),
+        ([job(annotations={"binwright.dev/gang-min-members": "5"})], 5),
+    ],
+)
+def test_a_gang_with_fewer_pods_than_its_minimum_is_read_as_it_is(
+    bodies: list[dict[str, object]], least: int, read: Read
+) -> None:
+    """The others may come later; until then the decision says how many are missing."""
+    [gang] = gangs_of(read(documents(*bodies)))
+    assert gang["min_members"] == least
+
+
 def test_pod_group_that_is_missing_or_without_pods_is_said(read: Read) -> None:
     notes = read(documents(job(annotations={"scheduling.k8s.io/group-name": "other"}), VOLCANO)).notes
     assert "PodGroup 'other' is not among the inputs: all of its pods here are its least" in notes[0]
@@ -175,10 +190,6 @@ def test_pod_group_that_is_missing_or_without_pods_is_said(read: Read) -> None:
 @pytest.mark.parametrize(
     ("bodies", "expected"),
     [
-        (
-            [job(parallelism=2, annotations={"scheduling.k8s.io/group-name": "ring"}), VOLCANO],
-            "document 2 (PodGroup default/ring): spec.minMember: gang ring has only 2 pod(s) among",
-        ),
         (
             [
                 job(annotations={"scheduling.k8s.io/group-name": "ring"}),
@@ -192,10 +203,6 @@ def test_pod_group_that_is_missing_or_without_pods_is_said(read: Read) -> None:
                 group("scheduling.volcano.sh/v1beta1", {"minMember": 0}),
             ],
             "spec.minMember: must be a whole number from 1",
-        ),
-        (
-            [job(annotations={"binwright.dev/gang-min-members": "5"})],
-            "metadata.annotations[binwright.dev/gang-min-members]: gang train has only 4 pod(s)",
         ),
         (
             [job(annotations={"binwright.dev/gang-min-members": "0"})],

@@ -321,10 +321,6 @@ def test_gang_and_spot_policy_of_a_row(read: Read) -> None:
         (f"{RULES}\nweb,9,1,1,a=b,,,0,\n", "max_per_node: must be at least 1: the cap counts the pod itself"),
         (f"{RULES}\nweb,9,1,1,a b=c,,,,\n", "labels: 'a b' is no label key"),
         (f"{RULES}\nweb,9,1,1,a=b,,,,free\n", "restart_cost_usd: is not a price"),
-        (
-            f"{WORKLOAD}\na,1,1,1,ring,4,,,\n",
-            "line 2 (a): gang_min_members: gang ring has only 1 pod(s) (got '4')",
-        ),
         (f"{WORKLOAD}\na,1,1,1,ring,0,,,\n", "gang_min_members: must be at least 1"),
         (f"{WORKLOAD}\na,1,1,1,,4,,,\n", "gang_min_members: goes with a gang"),
         (

@@ -167,11 +167,6 @@ WRONG_TEMPLATES: list[tuple[str, str, dict[str, object]]] = [
             ]
         },
     ),
-    (
-        'containers[1].requests["nvidia.com/mig-9g.99gb"]',
-        "no GPU offers this MIG profile",
-        {"containers": [{"requests": {"nvidia.com/mig-9g.99gb": "1"}}]},
-    ),
 ]
 
 

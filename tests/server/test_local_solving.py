@@ -49,6 +49,31 @@ def test_tampered_decision_is_a_finding() -> None:
     assert any("is no pod of the problem" in finding for finding in verify_locally(request, unknown))
 
 
+@pytest.mark.usefixtures("_compiled")
+def test_a_gang_that_is_short_and_an_unknown_mig_profile_are_reasons_and_the_rest_is_solved() -> None:
+    """Four pods of one CPU fill a ``small``; two of a gang of three, and one of a profile of nobody, wait."""
+    request = solve_request(pods=4, deadline_s=60)
+    request.problem.gangs.add(name="ring", min_members=3)
+    ring = request.problem.workloads.add(name="ring", replicas=2, gang="ring")
+    ring.template.containers.add(requests={"cpu": "1"})
+    odd = request.problem.workloads.add(name="odd")
+    odd.template.containers.add(limits={"nvidia.com/mig-9g.99gb": "1"})
+    decision = solve_locally(request)
+    assert decision.hourly_cost_usd == 0.1
+    reasons = {
+        pod.pod: [(r.constraint, r.message) for r in pod.reasons] for pod in decision.unschedulable_pods
+    }
+    short = [("gang", "gang ring needs at least 3 members and has only 2")]
+    assert (reasons["ring-0"], reasons["ring-1"]) == (short, short)
+    [(constraint, message)] = reasons["odd"]
+    assert constraint == "nvidia.com/mig-9g.99gb"
+    assert "no GPU offers this MIG profile" in message
+    conflicts = {pod.pod: list(pod.conflict.constraints) for pod in decision.unschedulable_pods}
+    assert conflicts["ring-0"] == ["minimum of 3 members of gang ring"]
+    assert conflicts["odd"] == ["request nvidia.com/mig-9g.99gb 1"]
+    assert verify_locally(request, decision) == []
+
+
 def test_progress_arrives_as_messages() -> None:
     steps: list[decision_pb2.Progress] = []
     solve_locally(as_stream(solve_request()), steps.append, solver=one_pod_per_node)

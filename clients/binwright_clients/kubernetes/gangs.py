@@ -42,8 +42,6 @@ class _Gang:
 
     message: problem_pb2.Gang
     named_by: ManifestObject
-    min_path: str = ""
-    members: int = 0
     topology: dict[str, bool] = field(default_factory=dict)
 
 
@@ -63,22 +61,14 @@ class Gangs:
         workload: ManifestObject,
         template: Mapping[str, Any],
         annotations: Annotations,
-        members: int,
     ) -> str:
-        """Name of the gang that the pods of a workload belong to; empty if none.
-
-        Parameters
-        ----------
-        members
-            Pods of the workload that are placed, or that run.
-        """
+        """Name of the gang that the pods of a workload belong to; empty if none."""
         name, is_kueue = self._name_of(workload, template, annotations)
         if not name:
             return ""
         gang = self._gang(workload, name, is_podgroup=not (is_kueue or annotations.get(GANG)))
         if gang is None:
             return ""
-        gang.members += members
         if is_kueue and annotations.get(KUEUE_TOTAL):
             self._limit(gang, workload, annotations.count(KUEUE_TOTAL, 1), KUEUE_TOTAL)
         self._limit(gang, workload, annotations.count(GANG_MIN_MEMBERS, 1), GANG_MIN_MEMBERS)
@@ -140,7 +130,7 @@ class Gangs:
             return
         if not gang.message.HasField("min_members"):
             gang.message.min_members = least
-            gang.named_by, gang.min_path = workload, f"metadata.annotations[{key}]"
+            gang.named_by = workload
 
     def _add_topology(self, gang: _Gang, annotations: Annotations, key: str, is_required: bool) -> None:
         for topology_key in filter(None, (part.strip() for part in annotations.get(key).split(","))):
@@ -150,15 +140,12 @@ class Gangs:
                 annotations.fail(key, f"{topology_key} is both required and preferred")
 
     def finish(self) -> None:
-        """Add the gangs to the assembly; one that is short of members is a mistake."""
+        """Add the gangs to the assembly.
+
+        One that is short of members is no mistake: the rest may come later, and decisions say what it lacks.
+        """
         for gang in self._gangs.values():
             message = gang.message
-            if message.HasField("min_members") and message.min_members > gang.members:
-                gang.named_by.problem(
-                    gang.min_path,
-                    str(message.min_members),
-                    f"gang {message.name} has only {gang.members} pod(s) among the inputs",
-                )
             for key, is_required in sorted(gang.topology.items()):
                 message.topology.add(topology_key=key, preferred=not is_required)
             self._assembly.add_gang(gang.named_by.origin).CopyFrom(message)
@@ -184,7 +171,6 @@ def _read_group(group: ManifestObject, gang: _Gang) -> bool:
         for field_name in ("minTaskMember", "networkTopology", "subGroupPolicy"):
             if spec.get(field_name):
                 group.note(f"{field_name} of the PodGroup is not read")
-    gang.min_path = path
     if least is None:
         return True
     if not isinstance(least, int) or isinstance(least, bool) or not 1 <= least <= _MOST_MEMBERS:

@@ -222,7 +222,7 @@ class ManifestReader:
         before = len(self._assembly.problems)
         quiet = dataclasses.replace(pod, is_quiet=True)
         template = read_pod_template(as_counted(pod.body), quiet, "", known)
-        gang = gangs.join(quiet, pod.body, Annotations(quiet, pod.body, ""), 1)
+        gang = gangs.join(quiet, pod.body, Annotations(quiet, pod.body, ""))
         if len(self._assembly.problems) == before:
             running.add(pod, template, gang)
 
@@ -247,7 +247,7 @@ class ManifestReader:
             return
         annotations = Annotations(workload, pods.template, pods.path)
         spot = read_spot_policy(annotations)
-        gang = gangs.join(workload, pods.template, annotations, replicas)
+        gang = gangs.join(workload, pods.template, annotations)
         for part in self._parts(workload, pods, present, replicas, known.storage):
             message = self._assembly.add_workload(workload.origin)
             message.name = part.name

@@ -31,7 +31,6 @@ class WorkloadCells:
         self._columns = columns
         self._assembly = assembly
         self._gangs: dict[tuple[str, str], tuple[problem_pb2.Gang, Origin]] = {}
-        self._members: dict[tuple[str, str], int] = {}
 
     def add(self, row: Sequence[str], origin: Origin, workload: problem_pb2.Workload) -> None:
         """Put it on the row's workload."""
@@ -50,7 +49,6 @@ class WorkloadCells:
             return
         workload.gang = name
         key = (workload.namespace or "default", name)
-        self._members[key] = self._members.get(key, 0) + workload.replicas
         known = self._gangs.get(key)
         if known is None:
             gang = problem_pb2.Gang(name=name, namespace=key[0])
@@ -70,11 +68,8 @@ class WorkloadCells:
             self._fail(origin, "gang_topology", "|".join(keys), other)
 
     def finish(self) -> None:
-        """Add the gangs to the assembly; one that is short of members is a mistake."""
-        for key, (gang, origin) in self._gangs.items():
-            if gang.HasField("min_members") and gang.min_members > self._members[key]:
-                short = f"gang {gang.name} has only {self._members[key]} pod(s)"
-                self._fail(origin, "gang_min_members", str(gang.min_members), short)
+        """Add the gangs to the assembly; one that is short of members is told with the decision."""
+        for gang, origin in self._gangs.values():
             self._assembly.add_gang(origin).CopyFrom(gang)
 
     def _cell(self, row: Sequence[str], column: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from binwright_optimizer.conflicts.links import linked_with
 from binwright_optimizer.conflicts.minimal import minimal_conflict
 from binwright_optimizer.conflicts.stated import Constraint, constraints_of
 from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.explain_gangs import members_running, unplaced_gangs
 from binwright_optimizer.instance import Instance, build_instance
-from binwright_optimizer.model import Conflict, PodRange, Problem
+from binwright_optimizer.model import Conflict, Gang, PodRange, Problem
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search import Search
 from binwright_optimizer.stopping import Stop
@@ -42,13 +43,16 @@ def conflicts_of(problem: Problem, left_out: Sequence[PodRange], stop: Stop) -> 
     if not workloads or stop.remaining_s() <= 0:
         return {}
     links = linked_with(problem)
+    unplaced = unplaced_gangs(problem, left_out)
     found: dict[int, Conflict] = {}
     known: dict[tuple[int, ...], Conflict | None] = {}
     try:
         for w in workloads:
             linked = links[w]
-            if linked not in known or len(linked) == 1:
-                known[linked] = _conflict(problem, w, linked, stop)
+            workload = problem.workloads[w]
+            is_of_unplaced = (workload.namespace, workload.gang) in unplaced
+            if linked not in known or len(linked) == 1 or is_of_unplaced:
+                known[linked] = _conflict(problem, w, linked, unplaced, stop)
             conflict = known[linked]
             if conflict is not None:
                 found[w] = conflict
@@ -70,15 +74,17 @@ def _has_homeless(instance: Instance) -> bool:
     return bool(((instance.class_of < 0) & ~is_linked).any())
 
 
-def _conflict(problem: Problem, w: int, linked: tuple[int, ...], stop: Stop) -> Conflict | None:
-    for part in _parts(problem, w, linked):
-        questions = _Questions(part, constraints_of(part), stop)
+def _conflict(
+    problem: Problem, w: int, linked: tuple[int, ...], unplaced: Mapping[tuple[str, str], Gang], stop: Stop
+) -> Conflict | None:
+    for part, asked in _parts(problem, w, linked, unplaced):
+        questions = _Questions(part, constraints_of(part, asked, unplaced), stop)
         everything = range(len(questions.constraints))
         conflict = minimal_conflict(everything, questions.can_keep)
         if conflict is None:
             continue
         names = [constraint.name for constraint in questions.constraints]
-        relaxed = [(questions.cost(frozenset(everything) - {c}), c) for c in conflict]
+        relaxed = [(questions.relaxed_cost(c), c) for c in conflict]
         price, cheapest = min(((price, c) for price, c in relaxed if price is not None), default=(0, -1))
         return Conflict(tuple(names[c] for c in conflict), names[cheapest] if cheapest >= 0 else "", price)
     return None
@@ -97,6 +103,13 @@ class _Questions:
         """Whether all pods have a place."""
         return self.cost(kept) is not None
 
+    def relaxed_cost(self, dropped: int) -> int | None:
+        """Micro-dollars per hour of some placement of all pods if one constraint is dropped."""
+        relaxed = self.constraints[dropped].relaxed
+        if relaxed is not None:
+            return _cost_of_some(relaxed(self.part), self.stop)
+        return self.cost(frozenset(range(len(self.constraints))) - {dropped})
+
     def cost(self, kept: frozenset[int]) -> int | None:
         """Micro-dollars per hour of some placement of all pods; None if there is none."""
         if kept not in self._known:
@@ -108,22 +121,34 @@ class _Questions:
         return self._known[kept]
 
 
-def _parts(problem: Problem, w: int, linked: tuple[int, ...]) -> Iterator[Problem]:
-    """Ever larger parts of a problem with some pods of the workload."""
+def _parts(
+    problem: Problem, w: int, linked: tuple[int, ...], unplaced: Mapping[tuple[str, str], Gang]
+) -> Iterator[tuple[Problem, int]]:
+    """Ever larger parts of a problem with some pods of the workload, and its index there."""
     workload = problem.workloads[w]
     needs_others = bool(workload.template.pod_affinity.required or workload.gang)
+    gang = unplaced.get((workload.namespace, workload.gang))
     if not needs_others and workload.replicas > 1:
-        yield _part(problem, (w,), 1)
+        yield _part(problem, (w,), 1), 0
+    elif gang is not None and linked == (w,):
+        yield _part(problem, (w,), _needed(problem, gang)), 0
     if not needs_others or linked == (w,):
-        yield _part(problem, (w,))
+        yield _part(problem, (w,)), 0
     if len(linked) > 1:
-        yield _part(problem, linked)
+        yield _part(problem, linked), linked.index(w)
+
+
+def _needed(problem: Problem, gang: Gang) -> int | None:
+    """Waiting pods of a gang that have to be placed if any is; None for all of them."""
+    if gang.min_members is None:
+        return None
+    return max(1, gang.min_members - members_running(problem)[gang.namespace, gang.name])
 
 
 def _part(problem: Problem, chosen: tuple[int, ...], most: int | None = None) -> Problem:
     workloads = [problem.workloads[w] for w in chosen]
     if most is not None:
-        workloads = [replace(workload, replicas=most, names=()) for workload in workloads]
+        workloads = [replace(w, replicas=min(most, w.replicas), names=()) for w in workloads]
     if len(workloads) > MOST_WORKLOADS or sum(workload.replicas for workload in workloads) > MOST_PODS:
         raise _OutOfTimeError
     gangs = {(workload.namespace, workload.gang) for workload in workloads}

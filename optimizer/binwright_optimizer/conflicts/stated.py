@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 
+from binwright_optimizer.explain_gangs import gang_name
+from binwright_optimizer.explain_words import share_words
 from binwright_optimizer.model import (
     Gang,
     GpuNodePolicy,
@@ -24,19 +26,40 @@ from binwright_optimizer.model.taints import untolerated
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One statement, and the problem without it."""
+    """One statement, and the problem without it.
+
+    Parameters
+    ----------
+    without
+        What is left to be placed if the statement is dropped.
+    relaxed
+        The problem without the statement and with all of its pods, where that is another one.
+    """
 
     name: str
     without: Callable[[Problem], Problem]
+    relaxed: Callable[[Problem], Problem] | None = None
 
 
-def constraints_of(problem: Problem) -> list[Constraint]:
-    """All of them: those of pods first, then gangs, NodePools and the rest."""
+def constraints_of(
+    problem: Problem, asked: int = 0, unplaced: Container[tuple[str, str]] = ()
+) -> list[Constraint]:
+    """All of them: those of pods first, then gangs, NodePools and the rest.
+
+    Parameters
+    ----------
+    asked
+        The workload that it is about.
+    unplaced
+        Gangs, by namespace and name, whose number of members counts as a statement.
+    """
     found: list[Constraint] = []
     for w, workload in enumerate(problem.workloads):
         whose = f" of {_name(workload)}" if len(problem.workloads) > 1 else ""
         found += [Constraint(f"{c.name}{whose}", c.without) for c in _of_workload(w, workload)]
     for gang in problem.gangs:
+        if (gang.namespace, gang.name) in unplaced:
+            found += _of_members(gang, problem, asked)
         found += _of_gang(gang)
     for pool in problem.node_pools:
         found += _of_pool(pool, problem)
@@ -79,7 +102,8 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
             dropping(lambda t, name=name: replace(t, requests=_less(t.requests, name))),  # type: ignore[misc]
         )
     if template.gpu_share is not None:
-        yield Constraint("GPU share", dropping(lambda t: replace(t, gpu_share=None)))
+        text = f"GPU share ({share_words(template.gpu_share)})"
+        yield Constraint(text, dropping(lambda t: replace(t, gpu_share=None)))
     for claim in dict.fromkeys(template.device_claims):
         asked = " and ".join(
             " or ".join(f"{r.count or 'all'} of {r.device_class}" for r in alternatives)
@@ -137,6 +161,34 @@ def _less(amounts: Resources, name: str) -> Resources:
     return Resources.of({other: amount for other, amount in amounts if other != name})
 
 
+def _of_members(gang: Gang, problem: Problem, asked: int) -> Iterator[Constraint]:
+    """How many members a gang needs; without that, one pod of a workload may be placed for itself."""
+    same = gang.namespace, gang.name
+    members = [
+        w for w, workload in enumerate(problem.workloads) if (workload.namespace, workload.gang) == same
+    ]
+    if any(problem.workloads[w].template.pod_affinity.required for w in members):
+        return  # a pod for itself might lack those that it must be near
+    total = sum(problem.workloads[w].replicas for w in members)
+
+    def relaxed(given: Problem) -> Problem:
+        gangs = (replace(g, min_members=1) if (g.namespace, g.name) == same else g for g in given.gangs)
+        return replace(given, gangs=tuple(gangs))
+
+    def without(given: Problem) -> Problem:
+        workloads = list(given.workloads)
+        for w in members:
+            workloads[w] = replace(workloads[w], replicas=int(w == asked), names=())
+        return replace(relaxed(given), workloads=tuple(workloads))
+
+    if gang.min_members is None and total > 1:
+        name = f"all or none of the {total} members of gang {gang_name(gang)}"
+        yield Constraint(name, without, relaxed)
+    elif gang.min_members is not None and gang.min_members > 1:
+        name = f"minimum of {gang.min_members} members of gang {gang_name(gang)}"
+        yield Constraint(name, without, relaxed)
+
+
 def _of_gang(gang: Gang) -> Iterator[Constraint]:
     def changed(change: Callable[[Gang], Gang]) -> Callable[[Problem], Problem]:
         def without(problem: Problem) -> Problem:
@@ -146,11 +198,10 @@ def _of_gang(gang: Gang) -> Iterator[Constraint]:
 
         return without
 
-    name = gang.name if gang.namespace == "default" else f"{gang.namespace}/{gang.name}"
     for rule in gang.topology:
         if rule.is_required:
             yield Constraint(
-                f"gang {name} within one {rule.topology_key}",
+                f"gang {gang_name(gang)} within one {rule.topology_key}",
                 changed(lambda g, r=rule: replace(g, topology=tuple(o for o in g.topology if o != r))),  # type: ignore[misc]
             )
 

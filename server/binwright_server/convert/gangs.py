@@ -1,8 +1,10 @@
-"""Gangs, and that whoever names one finds it with members enough."""
+"""Gangs, and that whoever names one finds it.
+
+One that is short of members is none of these mistakes: its pods wait, and decisions say for how many.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from binwright.v1 import problem_pb2
@@ -47,26 +49,14 @@ def check_members(
     nodes: Iterable[ExistingNode],
     out: Violations,
 ) -> None:
-    """Record gangs that are named and not given, or given and short of members."""
+    """Record gangs that are named and not given."""
     given = {(message.namespace or DEFAULT_NAMESPACE, message.name) for message in messages}
-    members: Counter[tuple[str, str]] = Counter()
     for index, workload in enumerate(workloads):
-        if not workload.gang:
-            continue
-        gang = (workload.namespace or DEFAULT_NAMESPACE, workload.gang)
-        members[gang] += max(0, workload.replicas) if workload.HasField("replicas") else 1
-        if gang not in given:
-            out.add(f"workloads[{index}].gang", workload.gang, f"is no gang of namespace {gang[0]}")
+        namespace = workload.namespace or DEFAULT_NAMESPACE
+        if workload.gang and (namespace, workload.gang) not in given:
+            out.add(f"workloads[{index}].gang", workload.gang, f"is no gang of namespace {namespace}")
     for index, node in enumerate(nodes):
         for k, pods in enumerate(node.pods):
-            if not pods.gang:
-                continue
-            members[pods.namespace, pods.gang] += pods.count
-            if (pods.namespace, pods.gang) not in given:
+            if pods.gang and (pods.namespace, pods.gang) not in given:
                 path = f"existing_nodes[{index}].pods[{k}].gang"
                 out.add(path, pods.gang, f"is no gang of namespace {pods.namespace}")
-    for index, message in enumerate(messages):
-        count = members[message.namespace or DEFAULT_NAMESPACE, message.name]
-        if message.HasField("min_members") and message.min_members > count:
-            short = f"is above the {count} pod(s) that belong to the gang {message.name}"
-            out.add(f"gangs[{index}].min_members", message.min_members, short)

@@ -29,7 +29,6 @@ from binwright_server.convert.commitments import (
 )
 from binwright_server.convert.devices import gpu_sharing_from_message
 from binwright_server.convert.gangs import check_members, gangs_from_messages
-from binwright_server.convert.mig import refuse_unknown_profiles
 from binwright_server.convert.node_classes import node_class_from_message
 from binwright_server.convert.nodes import existing_nodes_from_messages, refuse_repeated_names
 from binwright_server.convert.policies import policies_from_message
@@ -117,7 +116,6 @@ def _problem(
         return None
     reservations = reservations_from_messages(catalog, message.reservations, out)
     catalog = with_overlays(catalog, message.node_overlays, out)
-    refuse_unknown_profiles(message.workloads, workloads, catalog, existing_nodes, out)
     if message.node_pools:
         _refuse_unsold_values(node_pools, catalog, out)
     catalog = without_sold_out(catalog, sold_out)
