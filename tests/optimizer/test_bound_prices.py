@@ -16,7 +16,7 @@ from solver_parts import converged_generation
 def test_rounding_errors_in_a_prize_do_not_raise_the_bound() -> None:
     """A ten for 1.221001 or a five for 1.165601; at least two tens: 2.442002 is the optimum.
 
-    `_without_prizes` cuts a level price of 3.60 to a ten's price, up to rounding: its threshold
+    `without_prizes` cuts a level price of 3.60 to a ten's price, up to rounding: its threshold
     becomes -2e-16, for which `feasible_prices` divides nothing (at 0.0 it sets the pods to 0).
     """
     kinds = [instance_type("ten", cpu=10, price=1.221001), instance_type("five", cpu=5, price=1.165601)]

@@ -20,14 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
+from binwright_optimizer.columns import relaxed
 from binwright_optimizer.columns.allocation import Allocator, penalty_levels
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
+from binwright_optimizer.columns.relaxed import RelaxedColumns
 from binwright_optimizer.columns.rows import Duals, Float, Rows
+from binwright_optimizer.columns.sound_duals import with_commitments_paid, without_prizes
 from binwright_optimizer.heuristics.greedy import fluid_prices
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Priced, Pricing
+from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 from binwright_optimizer.work import UNITS_PER_SECOND
 
@@ -40,10 +43,6 @@ CENTRE_STEP = 0.3
 """How far that average moves to the latest duals in one round."""
 EXCHANGE_GAP = 0.001
 """Relative distance of bound and master from which exchanges disturb more than they help."""
-RELAXED_GAP = 1e-3
-"""Relative distance of bound and master from which patterns gain more than relaxed columns."""
-RELAXED_TURNS = 24
-"""Master solves after each sweep that add relaxed columns."""
 STALL_SHARE = 0.1
 """Share of the distance between bound and master that a round closes at least, or searches cut short go on
 longer in the next."""
@@ -158,8 +157,7 @@ class Generation:
         self._is_cut_short = False
         self._n_truncated = 0
         self._sharpness = 1.0
-        self.is_relaxing = bool(pricing.may_relax.any())
-        self._short = np.zeros(0, dtype=np.intp)
+        self.relaxed = RelaxedColumns(self.rows, pricing, FIRST_BRANCHES)
         self._is_finite = np.zeros(instance.n_candidates, dtype=bool)
         self._is_finite[self.rows.finite] = True
 
@@ -208,9 +206,10 @@ class Generation:
         elif self._is_cut_short and self._is_stalled(proven, solution.objective):
             self._branches = min(2 * self._branches, self._most_branches)
         if not self.is_converged:
-            self._add_neighbours(stop, NEIGHBOUR_WORK * (self.pricing.work.units - began))
-        if self.is_relaxing and len(self._short):
-            self._add_relaxed_in_turns(stop, self.pricing.work.units - began)
+            units = NEIGHBOUR_WORK * (self.pricing.work.units - began)
+            self._take_turns(stop, NEIGHBOUR_TURNS, units, self._add_neighbours, NEIGHBOUR_PROGRESS)
+        if self.relaxed.is_on and len(self.relaxed.short):
+            self._take_turns(stop, relaxed.TURNS, self.pricing.work.units - began, self._add_relaxed)
         fair = FAIR_SHARE * (self.pricing.work.units - began) / BRANCH_WORK
         self._fair = int(min(fair / (1 + self._n_truncated), MOST_FAIR_BRANCHES))
         if self.rounds % PRUNE_EVERY == 0:
@@ -219,20 +218,33 @@ class Generation:
         is_exact = solution.is_whole
         if distance <= EXCHANGE_GAP * solution.objective:
             is_exact = not self.master.drop_exchanges() or is_exact
-        is_near = distance <= RELAXED_GAP * solution.objective
-        if is_near and self.is_relaxing and self._end_relaxing():
+        is_near = distance <= relaxed.GAP * solution.objective
+        if is_near and self.relaxed.is_on and self._end_relaxing():
             return
         if distance <= 1e-9 * max(1.0, solution.objective) and is_exact:
             self.is_converged = True
 
-    def _add_neighbours(self, stop: Stop, most_units: float) -> None:
-        """Improve the master by neighbours of its own patterns, where a sweep's searches are long.
+    def _take_turns(
+        self,
+        stop: Stop,
+        most_turns: int,
+        most_units: float,
+        add: Callable[[Solution], int],
+        least_progress: float | None = None,
+    ) -> None:
+        """Improve the master between two sweeps by columns that cost less to find than a sweep.
 
-        Each turn brings as many columns as the master has patterns there, in as many directions, and the
-        duals nearer to what the next sweep can prove.
+        Parameters
+        ----------
+        most_units
+            Work after which no other turn begins.
+        add
+            Adds columns at the duals of a solution; returns how many.
+        least_progress
+            Share of the distance between bound and master that a turn has to close for another one.
         """
         began = self.pricing.work.units
-        for _ in range(NEIGHBOUR_TURNS):
+        for _ in range(most_turns):
             if self.pricing.work.units - began > most_units:
                 return
             before = self.solution
@@ -241,14 +253,27 @@ class Generation:
                 return
             self.solution = solution
             gained = before.objective - solution.objective
-            if gained < NEIGHBOUR_PROGRESS * (solution.objective - self.bound.dollars):
+            open_distance = solution.objective - self.bound.dollars
+            if least_progress is not None and gained < least_progress * open_distance:
                 return
             self._average = self._average.blended(solution.duals, CENTRE_STEP)
-            candidates, patterns = self.pool.chosen(np.flatnonzero(solution.nodes > 0.0), self._is_hard)
-            costs, tolerance = self.rows.costs(solution.duals), NEIGHBOUR_SHARE * self._tolerance()
-            better = self.pricing.neighbours(candidates, patterns, solution.duals.pods, costs, tolerance)
-            if not self.add(better.candidates, better.patterns):
+            if not add(solution):
                 return
+
+    def _add_neighbours(self, solution: Solution) -> int:
+        """Add neighbours of the master's own patterns, where a sweep's searches are long.
+
+        They are as many columns as the master has patterns there, in as many directions, and bring the
+        duals nearer to what the next sweep can prove.
+        """
+        candidates, patterns = self.pool.chosen(np.flatnonzero(solution.nodes > 0.0), self._is_hard)
+        costs, tolerance = self.rows.costs(solution.duals), NEIGHBOUR_SHARE * self._tolerance()
+        better = self.pricing.neighbours(candidates, patterns, solution.duals.pods, costs, tolerance)
+        return self.add(better.candidates, better.patterns)
+
+    def _add_relaxed(self, solution: Solution) -> int:
+        """Add relaxed columns on the candidates that the last sweep left to them."""
+        return len(self.relaxed.add(self.master, solution.duals))
 
     def whole_solution(self, stop: Stop) -> Solution | None:
         """The master's solution by patterns alone: exchanges place pods on no node, relaxed columns parts."""
@@ -300,53 +325,15 @@ class Generation:
             self._branches *= 4
         elif self._tolerance() > TOLERANCE:
             self._sharpness *= 0.2
-        elif not (self.is_relaxing and self._end_relaxing()):
+        elif not (self.relaxed.is_on and self._end_relaxing()):
             self.is_converged = True
 
     def _end_relaxing(self) -> bool:
         """Go on by patterns alone; returns whether there were relaxed columns."""
-        self.is_relaxing = False
-        if not self.master.drop_relaxed():
+        if not self.relaxed.end(self.master):
             return False
         self.solution = None
         return True
-
-    def _priced(self, pods: Float, costs: Float, bounds: Float, branches: int, tolerance: float) -> Priced:
-        """What a sweep finds; candidates that are relaxed are not searched for long."""
-        brief = FIRST_BRANCHES if self.is_relaxing else branches
-        if brief >= branches:
-            return self.pricing.price(pods, costs, bounds, branches=branches, tolerance=tolerance)
-        may_relax = self.pricing.may_relax
-        found = [
-            self.pricing.price(pods, costs, bounds, np.flatnonzero(mine), branches=most, tolerance=tolerance)
-            for mine, most in ((may_relax, brief), (~may_relax, branches))
-        ]
-        return Priced(
-            np.concatenate([part.candidates for part in found]),
-            np.concatenate([part.patterns for part in found]),
-        )
-
-    def _add_relaxed_in_turns(self, stop: Stop, most_units: float) -> None:
-        """Improve the master by relaxed columns, as long as that gains more than a sweep would."""
-        began = self.pricing.work.units
-        for _ in range(RELAXED_TURNS):
-            if self.pricing.work.units - began > most_units:
-                return
-            solution = self.master.solve(stop.remaining_s())
-            if solution is None or self._average is None or stop.remaining_s() <= 0:
-                return
-            self.solution = solution
-            self._average = self._average.blended(solution.duals, CENTRE_STEP)
-            if not len(self._add_relaxed(solution.duals)):
-                return
-
-    def _add_relaxed(self, duals: Duals) -> NDArray[np.intp]:
-        """Add a relaxed column on each candidate that was short of one, where it improves; returns these."""
-        short, costs = self._short, self.rows.costs(duals)
-        patterns = self.pricing.relaxed(short, duals.pods)
-        improves = patterns @ duals.pods > costs[short] * (1.0 + TOLERANCE)
-        self.master.add_relaxed(short[improves], patterns[improves])
-        return short[improves]
 
     def _tolerance(self) -> float:
         """How much a pattern must gain to be looked for: a share of the gap still open."""
@@ -362,31 +349,30 @@ class Generation:
         costs = self.rows.costs(duals)
         tolerance = self._tolerance()
         branches = min(max(self._branches, self._fair), self._affordable)
-        priced = self._priced(duals.pods, costs, bounds, branches, tolerance)
+        priced = self.relaxed.priced(duals.pods, costs, bounds, branches, tolerance)
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
         self._is_hard = bounds > reached
-        relaxed = np.zeros(0, dtype=np.intp)
-        if self.is_relaxing and (self._is_hard & self.pricing.may_relax).any():
-            self._short = np.flatnonzero(self._is_hard & self.pricing.may_relax)
-            relaxed = self._add_relaxed(duals)
-            self._is_hard[relaxed] = False
+        filled = np.zeros(0, dtype=np.intp)  # by relaxed columns
+        if self.relaxed.take_over(self._is_hard):
+            filled = self.relaxed.add(self.master, duals)
+            self._is_hard[filled] = False
         self._n_truncated = int(np.count_nonzero(self._is_hard))
         self._n_found = len(priced.candidates)
         self._is_hard[priced.candidates] = True
         found = reached.copy()
         found[priced.candidates] = priced.patterns @ duals.pods
-        found[relaxed] = bounds[relaxed]
+        found[filled] = bounds[filled]
         scale = np.maximum(costs, TOLERANCE)
         self._is_cut_short = bool(
             ((bounds - found) / scale).max(initial=0.0) > ((found - costs) / scale).max(initial=0.0)
         )
-        added = self.add(priced.candidates, priced.patterns) + len(relaxed)
+        added = self.add(priced.candidates, priced.patterns) + len(filled)
         return added + self._improve_bound(duals, bounds, lift)
 
     def _improve_bound(self, duals: Duals, worth: Float, lift: bool) -> int:
         """Keep the bound that these duals prove, if it is the best so far; returns columns added."""
         rows = self.rows
-        duals = self._with_commitments_paid(self._without_prizes(duals), worth)
+        duals = with_commitments_paid(rows, without_prizes(rows, duals), worth)
         thresholds = rows.costs(duals, with_supply=False)
         pods = feasible_prices(
             self.instance, duals.pods, thresholds * (1.0 + TOLERANCE), worth, self._is_finite
@@ -404,41 +390,6 @@ class Generation:
         """Least that placing all pods is worth at these prices, dollars, wherever rules let them go."""
         fixed = float(self._fixed_demand @ pods)
         return fixed if self.allocator is None else fixed + self.allocator.worth(pods)
-
-    def _without_prizes(self, duals: Duals) -> Duals:
-        """Duals under which an empty node is not worth buying: less for minimums and levels."""
-        rows = self.rows
-        levels = duals.levels
-        for level in np.flatnonzero(levels > 0):
-            excess = -float(rows.costs(duals, with_supply=False)[rows.is_counted[:, level]].min(initial=0.0))
-            if excess > 0.0:
-                levels = levels.copy()
-                levels[level] = max(0.0, levels[level] - excess)
-                duals = replace(duals, levels=levels)
-        minimums = duals.minimums
-        for m in range(len(minimums)):
-            members = rows.in_pool[:, m]
-            excess = -float(rows.costs(duals, with_supply=False)[members].min(initial=0.0))
-            if excess > 0.0:
-                minimums = minimums.copy()
-                minimums[m] = max(0.0, minimums[m] - excess)
-                duals = replace(duals, minimums=minimums)
-        return duals
-
-    def _with_commitments_paid(self, duals: Duals, worth: Float) -> Duals:
-        """Duals that price commitments so high that no node they pay for is worth more than it takes.
-
-        Else nothing that fits such a node would be worth anything as long as its commitment is free.
-        """
-        rows, limits = self.rows, duals.limits
-        short = worth - rows.costs(duals, with_supply=False)
-        for k in rows.commitments:
-            use = self.instance.limit_use[:, k]
-            members = np.flatnonzero((use > 0) & (short > 0.0))
-            if len(members):
-                limits = limits.copy()
-                limits[k] += float((short[members] / use[members]).max())
-        return replace(duals, limits=limits)
 
     def _lift(self, targets: Float, pods: Float, thresholds: Float, worth: Float) -> int:
         """Raise feasible prices in place, to the targets first; returns columns added.
