@@ -72,11 +72,17 @@ class Origins:
         >>> origins.locate("params.gap")
         'params.gap'
         """
+        found = self.find(field_path)
+        if found is None:
+            return field_path
+        origin, field = found
+        return f"{origin}: {field}" if field else str(origin)
+
+    def find(self, field_path: str) -> tuple[Origin, str] | None:
+        """Where the part that a field path is about was written, and the path within; None if elsewhere."""
         match = _INDEXED.match(field_path)
         if match is None:
-            return field_path
+            return None
         origins: list[Origin] = getattr(self, match[1])
         index = int(match[2])
-        if index >= len(origins):
-            return field_path
-        return f"{origins[index]}: {match[3]}" if match[3] else str(origins[index])
+        return (origins[index], match[3]) if index < len(origins) else None

@@ -69,9 +69,8 @@ def controller(api: ClusterApi, *, apply: bool = True, name: str = "one") -> Ite
 
     def ask_for(source: Any) -> Asked:
         question = build_question((), snapshot=source, deadline_s=2.0)
-        return Asked(
-            question.request, dict(question.node_classes), cloud_of(question.request.problem.catalog)
-        )
+        cloud = cloud_of(question.request.problem.catalog)
+        return Asked(question.request, dict(question.node_classes), cloud, question.origins)
 
     def remark(message: str) -> None:
         records.append({"event": "remark", "reason": message})

@@ -16,7 +16,7 @@ from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.controller.tally import Figures
 from binwright_clients.errors import InputError
 from binwright_clients.sources import Source
-from binwright_optimizer.errors import InvalidProblemError
+from binwright_optimizer.errors import InvalidProblemError, Violation
 from binwright_server.local import solve_locally
 from click.testing import CliRunner
 from kube_double import node, node_class, node_pool, pod
@@ -24,7 +24,7 @@ from kube_double import node, node_class, node_pool, pod
 
 def ask_for(source: Source) -> Asked:
     question = build_question((), snapshot=source)
-    return Asked(question.request, dict(question.node_classes), "aws")
+    return Asked(question.request, dict(question.node_classes), "aws", question.origins)
 
 
 NODE_CLASS = {"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", **node_class()}
@@ -113,11 +113,57 @@ def test_pods_wait_with_a_reason_while_all_that_may_be_bought_is_sold_out() -> N
 
 def test_a_problem_that_is_wrong_without_exclusions_is_an_error() -> None:
     def solve(_request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
-        raise InvalidProblemError.of("workloads[0]", "a", "is wrong")
+        raise InvalidProblemError.of("catalog.embedded.regions[0]", "mars", "is wrong")
 
     seen = cluster("a")
     with pytest.raises(InvalidProblemError):
         OptimizingPlanner(ask_for, solve, print)(seen, seen.pending.values(), ())
+
+
+def test_a_pod_that_the_optimizer_refuses_gets_a_reason_and_the_others_their_nodes() -> None:
+    """Pod b contradicts itself (zones a and b at once); pod a is solved without it."""
+    affinity = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {
+                        "matchExpressions": [
+                            {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1b"]}
+                        ]
+                    }
+                ]
+            }
+        }
+    }
+    selector = {"topology.kubernetes.io/zone": "us-east-1a"}
+    odd = {"apiVersion": "v1", "kind": "Pod", **pod("b", nodeSelector=selector, affinity=affinity)}
+    large = {"apiVersion": "v1", "kind": "Pod", **pod("a", cpu="6", tolerations=TOLERATED)}
+    seen = observe([odd, large, pool_of("one", "c5.2xlarge"), NODE_CLASS])
+    plan = OptimizingPlanner(ask_for, solve_here, lambda _remark: None)(seen, seen.pending.values(), ())
+    assert [[each.name for each in claim.pods] for claim in plan.claims] == [["a"]]
+    ((told, why),) = plan.unplaced
+    assert told.name == "b"
+    assert why.startswith("is left out: ")
+    assert "contradict" in why
+
+
+def test_more_mistakes_than_a_server_lists_are_left_out_round_by_round() -> None:
+    """The server names one pod at a time, and says that there are more."""
+
+    def solve(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        if len(request.problem.workloads) > 1:
+            wrong = [
+                Violation("workloads[0].template.labels", "x", "is wrong"),
+                Violation("", "1", "and more"),
+            ]
+            raise InvalidProblemError(wrong)
+        return decision_pb2.Decision()
+
+    seen = cluster("a", "b", "c")
+    plan = OptimizingPlanner(ask_for, solve, lambda _remark: None)(seen, seen.pending.values(), ())
+    assert [(each.name, why) for each, why in plan.unplaced] == [
+        (name, "is left out: template.labels: is wrong (got 'x')") for name in ("a", "b")
+    ]
 
 
 def unsold_pool(name: str) -> dict[str, object]:
@@ -249,13 +295,28 @@ def test_objects_that_cannot_be_read_are_left_out_one_round_after_the_other() ->
     assert "Pod default/b" in told[0]
 
 
-def test_nothing_readable_at_all_is_an_error() -> None:
+def test_the_only_pod_that_waits_gets_a_reason_if_it_cannot_be_read() -> None:
     seen = cluster("a")
     for item in seen.objects:
         if item["kind"] == "Pod":
             item["spec"]["containers"] = []
-    with pytest.raises(InputError, match="no pods to place"):
-        OptimizingPlanner(ask_for, lambda _r: decision_pb2.Decision(), print)(seen, seen.pending.values(), ())
+
+    def never(_request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        raise AssertionError("there is nothing to ask")
+
+    plan = OptimizingPlanner(ask_for, never, lambda _remark: None)(seen, seen.pending.values(), ())
+    ((told, why),) = plan.unplaced
+    assert (told.name, plan.claims) == ("a", ())
+    assert "spec.containers" in why
+
+
+def test_a_wrong_catalogue_among_readable_objects_is_an_error() -> None:
+    def refuse(_source: Source) -> Asked:
+        raise InputError.of("catalog.csv", "is empty")
+
+    seen = cluster("a")
+    with pytest.raises(InputError, match=r"catalog\.csv: is empty"):
+        OptimizingPlanner(refuse, solve_here, print)(seen, seen.pending.values(), ())
 
 
 def test_a_wrong_catalogue_ends_the_controller_at_once(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from binwright_clients.snapshot.files import snapshot_bytes, write_snapshot
 from binwright_clients.snapshot.permissions import snapshot_permissions
 from binwright_clients.snapshot.take import take_snapshot
 from binwright_clients.sources import Format, Source
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from kube_double import KARPENTER, KubeDouble, kube_double, node, node_pool, pod, write_kubeconfig
 from published_schemas import expect_kubernetes
 
@@ -321,6 +321,71 @@ def test_one_bad_node_and_one_bad_node_pool_do_not_stop_a_live_cluster(
     again = CliRunner().invoke(main, ["solve", "-f", str(file), "-o", "json", "--deadline", "2s"])
     assert again.exit_code == 0, again.output
     assert "warning: NodePool misspelt is left out" in again.stderr
+
+
+def cluster_command(double: KubeDouble, tmp_path: Path, *further: str) -> Result:
+    arguments = ["--kubeconfig", str(write_kubeconfig(double, tmp_path / "kubeconfig"))]
+    command = ["solve", "--cluster", *arguments, "-o", "json", "--deadline", "2s", *further]
+    return CliRunner().invoke(main, command)
+
+
+def test_odd_pods_of_a_live_cluster_are_named_and_the_others_solved(
+    double: KubeDouble, tmp_path: Path
+) -> None:
+    """One pod that waits cannot be read, one contradicts itself: the two of 6 CPU get their nodes."""
+    lots = pod("lots")
+    lots["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "lots"
+    double.put("pods", lots)
+    both = [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1b"]}]
+    required = {"nodeSelectorTerms": [{"matchExpressions": both}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    double.put(
+        "pods", pod("torn", nodeSelector={"topology.kubernetes.io/zone": "us-east-1a"}, affinity=affinity)
+    )
+    result = cluster_command(double, tmp_path, "--fail-unschedulable")
+    assert result.exit_code == 3, result.output
+    decision = json.loads(result.stdout)
+    assert [claim["instance_type"] for claim in decision["node_claims"]] == ["c5.2xlarge"] * 2
+    told = " ".join(warning for warning in decision["warnings"] if warning.startswith("left out: "))
+    assert "(Pod default/lots): spec.containers[0].resources.requests[cpu]" in told
+    assert "(Pod default/torn)" in told
+    assert "warning: left out: cluster" in " ".join(result.stderr.split())
+
+
+def test_a_running_pod_that_cannot_be_read_keeps_its_room_or_else_its_node(
+    double: KubeDouble, tmp_path: Path
+) -> None:
+    """Of 8 CPU on n1 and n2 pods have 4; two pods of 6 wait for nodes of their own, one of 3 fits any.
+
+    The pod of n1 with a wrong port takes 4 CPU more, and its port is not held. What that of n2 takes is
+    unknown.
+    """
+    ported = pod("ported", on="n1", cpu="4")
+    ported["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80, "protocol": "FTP"}]
+    unknown = pod("unknown", on="n2")
+    unknown["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "lots"
+    double.put("pods", ported)
+    double.put("pods", unknown)
+    double.put("pods", pod("small", cpu="3"))
+    result = cluster_command(double, tmp_path)
+    assert result.exit_code == 0, result.output
+    decision = json.loads(result.stdout)
+    assert decision["existing_placements"] == []
+    told = " ".join(decision["warnings"])
+    assert "hostPort" in told or "protocol" in told
+    assert "; the room that it takes counts, its rules do not" in told
+    assert "; nothing is placed on its node n2" in told
+
+
+def test_a_cluster_of_which_no_pod_can_be_read_says_so(double: KubeDouble, tmp_path: Path) -> None:
+    for each in double.all("pods"):
+        if not each["spec"].get("nodeName"):
+            each["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "lots"
+            double.put("pods", each)
+    result = cluster_command(double, tmp_path)
+    assert result.exit_code == 2
+    assert "resources.requests[cpu]" in result.stderr
+    assert "there are no pods to place" in result.stderr
 
 
 def test_a_cluster_whose_only_node_pool_is_wrong_is_an_error(double: KubeDouble, tmp_path: Path) -> None:

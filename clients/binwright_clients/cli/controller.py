@@ -148,7 +148,10 @@ def controller(
             if note.startswith("catalogue "):
                 remark(note)
         return Asked(
-            question.request, dict(question.node_classes), cloud_of(question.request.problem.catalog)
+            question.request,
+            dict(question.node_classes),
+            cloud_of(question.request.problem.catalog),
+            question.origins,
         )
 
     settings = Settings(

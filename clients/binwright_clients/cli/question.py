@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from binwright_clients.errors import InputError
 from binwright_clients.inputs import read_catalog, read_inputs
 from binwright_clients.karpenter.lifetimes import NodeLifetime
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
+from binwright_clients.origins import Origins
 from binwright_clients.sources import Source
 
 DEFAULT_CLOUD = "aws"
@@ -57,6 +58,8 @@ class Question:
         How long nodes live, by NodePool.
     live_node_pools
         NodePools that were taken from a cluster, rather than written for this question.
+    origins
+        Where the parts of the problem come from.
     """
 
     request: provisioning_service_pb2.SolveRequest
@@ -65,6 +68,7 @@ class Question:
     node_classes: Mapping[str, NodeClassRef]
     node_lifetimes: Mapping[str, NodeLifetime]
     live_node_pools: frozenset[str] = frozenset()
+    origins: Origins = field(default_factory=Origins)
 
 
 def build_question(
@@ -139,17 +143,23 @@ def build_question(
         params.max_spot_price_age_days = max_spot_price_age_days
     notes = ((catalog_note,) if catalog_note else ()) + inputs.notes
 
-    def locate(field: str) -> str:
-        field = field.removeprefix("problem.")
-        option = _OPTION_OF_FIELD.get(_INDEX.sub("", field))
+    def locate(path: str) -> str:
+        path = path.removeprefix("problem.")
+        option = _OPTION_OF_FIELD.get(_INDEX.sub("", path))
         if option is not None:
             return option
-        if field.startswith("catalog.inline") and catalog is not None:
-            return f"{catalog}: {field.removeprefix('catalog.inline').lstrip('.')}"
-        return inputs.locate(field)
+        if path.startswith("catalog.inline") and catalog is not None:
+            return f"{catalog}: {path.removeprefix('catalog.inline').lstrip('.')}"
+        return inputs.locate(path)
 
     return Question(
-        request, notes, locate, inputs.node_classes, inputs.node_lifetimes, inputs.live_node_pools
+        request,
+        notes,
+        locate,
+        inputs.node_classes,
+        inputs.node_lifetimes,
+        inputs.live_node_pools,
+        inputs.origins,
     )
 
 

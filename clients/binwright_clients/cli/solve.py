@@ -47,7 +47,7 @@ from binwright_clients.cli.values import DURATION, PRICE, RATIO
 from binwright_clients.errors import InputError
 from binwright_clients.snapshot.files import source_name
 from binwright_clients.snapshot.take import take_snapshot
-from binwright_clients.usable import about_pools, read_around
+from binwright_clients.usable import LiveObjects, about_pools
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -228,15 +228,13 @@ def solve(
         max_spot_price_age_days=max_spot_price_age,
     )
     left_out: list[str] = []
-    objects = list(snapshot.objects) if snapshot is not None else []
+    live = None
+    if snapshot is not None:
+        live = LiveObjects(source_name(snapshot), snapshot.objects, left_out.append)
 
     def ask(without_node_pools: frozenset[str]) -> Question:
         ask_about = partial(ask_of, without_node_pools=without_node_pools)
-        if snapshot is None:
-            question = ask_about()
-        else:
-            name = source_name(snapshot)
-            question = read_around(name, objects, lambda source: ask_about(snapshot=source), left_out.append)
+        question = ask_about() if live is None else live.read(lambda source: ask_about(snapshot=source))
         check_export(output, question)
         if save_problem is not None:
             write_message(save_problem, question.request, with_defaults=False)
@@ -244,18 +242,18 @@ def solve(
 
     question = ask(frozenset())  # mistakes in the files come before those in the connection
     with open_engine(connection) as engine:
-        question, decision = _decided(engine, question, ask, left_out, quiet=quiet)
+        question, decision = _decided(engine, question, ask, live, left_out, quiet=quiet)
         sources, complaint = _price_sources(engine, question, decision)
+    decision.warnings.extend(left_out)
     # A disk that is full by now must not cost the answer: print first, fail afterwards.
     unsaved = _save(save_decision, decision)
-    notes = (*(f"warning: {line}" for line in left_out), *question.notes, *complaint)
-    _print(decision, sources, notes, output=output, quiet=quiet)
+    _print(decision, sources, (*question.notes, *complaint), left_out, output=output, quiet=quiet)
     if output in FORMATS:
         print_export(output, decision, question, cluster_name=cluster_name, expander_url=expander_url)
         warn_of_unplaced(decision)
     if unsaved is not None:
         raise unsaved
-    if decision.unschedulable_pods and fail_unschedulable:
+    if fail_unschedulable and (decision.unschedulable_pods or (live is not None and live.left_out)):
         raise click.exceptions.Exit(UNSCHEDULABLE)
 
 
@@ -263,6 +261,7 @@ def _print(
     decision: decision_pb2.Decision,
     sources: list[catalog_pb2.PriceSource],
     notes: Sequence[str],
+    left_out: Sequence[str],
     *,
     output: str,
     quiet: bool,
@@ -274,8 +273,9 @@ def _print(
     if not quiet:
         console = stderr_console()
         unplaced = len(decision.unschedulable_pods)
-        # JSON and YAML hold the warnings; the formats of other programs, as comments.
-        warnings = decision.warnings if output in FORMATS else ()
+        # JSON and YAML hold the warnings; the formats of other programs, as comments. What a cluster's
+        # objects are not part of is told here all the same.
+        warnings = decision.warnings if output in FORMATS else left_out
         prices = (f"prices: {line}" for line in price_lines(sources))
         for note in (*(f"warning: {line}" for line in warnings), *notes, *prices):
             console.print(note, markup=False)
@@ -309,28 +309,32 @@ def _decided(
     engine: Engine,
     question: Question,
     ask: Callable[[frozenset[str]], Question],
+    live: LiveObjects | None,
     left_out: list[str],
     *,
     quiet: bool,
 ) -> tuple[Question, decision_pb2.Decision]:
     """The question that was answered and its decision, mistakes traced to where the user wrote them.
 
-    NodePools of a cluster that no node can be made from are left out, with a line in ``left_out`` for each,
-    as long as others are there; those written for this question are an error.
+    Objects of a live cluster that are refused are left out. So are NodePools of a cluster that no node can
+    be made from, with a line in ``left_out`` for each, as long as others are there; those written for this
+    question are an error.
     """
     unusable: frozenset[str] = frozenset()
     while True:
         try:
             return question, _search(engine, question, quiet=quiet)
         except InvalidProblemError as error:
-            pools = question.request.problem.node_pools
-            told = about_pools(error, pools)
-            others = {pool.name for pool in pools} - (told.pools if told is not None else frozenset())
-            if told is None or not others or not told.pools <= question.live_node_pools:
-                with located(question.locate):
-                    raise
-            left_out.extend(told.remarks)
-            unusable |= told.pools
+            rest = error if live is None else live.without(error, question.origins)
+            if rest is not None:
+                pools = question.request.problem.node_pools
+                told = about_pools(rest, pools)
+                others = {pool.name for pool in pools} - (told.pools if told is not None else frozenset())
+                if told is None or not others or not told.pools <= question.live_node_pools:
+                    with located(question.locate):
+                        raise
+                left_out.extend(told.remarks)
+                unusable |= told.pools
             question = ask(unusable)
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from binwright.v1 import decision_pb2, provisioning_service_pb2
 from binwright_optimizer.errors import InvalidProblemError
 
-from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import planned_claims
 from binwright_clients.controller.cycle import Plan
 from binwright_clients.controller.observation import Observation, Offered, PendingPod, problem_objects
 from binwright_clients.controller.tally import Figures
+from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
+from binwright_clients.origins import Origins
 from binwright_clients.sources import Source
-from binwright_clients.usable import UnusablePoolsError, about_pools, read_around
+from binwright_clients.usable import LiveObjects, UnusablePoolsError, about_pools
 
 _SOURCE = "cluster"
 
@@ -27,6 +28,7 @@ class Asked:
     request: provisioning_service_pb2.SolveRequest
     node_classes: dict[str, NodeClassRef]
     cloud: str
+    origins: Origins
 
 
 AskFor = Callable[[Source], Asked]
@@ -59,24 +61,29 @@ class OptimizingPlanner:
         A NodePool of which only what is sold out could be bought takes no part; the decision warns of it.
         """
         wanted, left_out = list(pods), list(sold_out)
-        objects = list(problem_objects(seen, (pod.uid for pod in wanted)))
+        live = LiveObjects(_SOURCE, problem_objects(seen, (pod.uid for pod in wanted)), self.on_remark)
         unusable = [str(pool) for pool in seen.left_out]
         while True:
-            if all(item.get("kind") != "NodePool" for item in objects):
+            if all(item.get("kind") != "NodePool" for item in live.objects):
                 why = "; ".join(("there is no NodePool that nodes are made from", *unusable))
                 return Plan((), tuple((pod, why) for pod in wanted))
             try:
-                asked, decision = self._decided(objects, left_out)
+                asked, decision = self._decided(live, left_out)
                 break
             except UnusablePoolsError as error:
                 unusable += error.remarks
                 for remark in error.remarks:
                     self.on_remark(remark)
-                objects = [
+                live.objects = [
                     item
-                    for item in objects
+                    for item in live.objects
                     if item.get("kind") != "NodePool" or item["metadata"]["name"] not in error.pools
                 ]
+            except InputError:
+                odd = _not_understood(live, wanted)
+                if len(odd) < len(wanted):
+                    raise
+                return Plan((), odd)  # nothing else waits
         claims = planned_claims(
             decision,
             wanted,
@@ -89,31 +96,40 @@ class OptimizingPlanner:
         )
         return Plan(
             claims,
-            _unplaced(decision, wanted, unusable),
+            (*_not_understood(live, wanted), *_unplaced(decision, wanted, unusable)),
             _on_existing(decision, wanted),
             tuple(decision.warnings),
             Figures(decision.hourly_cost_microusd, decision.lower_bound_microusd, decision.gap),
         )
 
-    def _decided(
-        self, objects: list[Json], sold_out: Iterable[Offered]
-    ) -> tuple[Asked, decision_pb2.Decision]:
-        """The request that was answered, and its decision.
+    def _decided(self, live: LiveObjects, sold_out: Sequence[Offered]) -> tuple[Asked, decision_pb2.Decision]:
+        """The request that was answered, and its decision; what it cannot be about is left out.
 
         Raises
         ------
         UnusablePoolsError
             If the optimizer refuses nothing but NodePools.
         InvalidProblemError
-            If it refuses anything else.
+            If it refuses what no object of the cluster is to blame for.
+        InputError
+            If no pod that waits is left.
         """
-        asked = read_around(_SOURCE, objects, self.ask_for, self.on_remark)
-        for offered in sold_out:
-            asked.request.problem.catalog.sold_out.add(**offered._asdict())
-        try:
-            return asked, self.solve(asked.request)
-        except InvalidProblemError as error:
-            raise about_pools(error, asked.request.problem.node_pools) or error from error
+        while True:
+            asked = live.read(self.ask_for)
+            for offered in sold_out:
+                asked.request.problem.catalog.sold_out.add(**offered._asdict())
+            try:
+                return asked, self.solve(asked.request)
+            except InvalidProblemError as error:
+                rest = live.without(error, asked.origins)
+                if rest is not None:
+                    raise about_pools(rest, asked.request.problem.node_pools) or error from error
+
+
+def _not_understood(live: LiveObjects, pods: Sequence[PendingPod]) -> tuple[tuple[PendingPod, str], ...]:
+    """Pods that take no part, and what is wrong with each."""
+    reasons = {each.uid: each.why for each in live.left_out}
+    return tuple((pod, f"is left out: {reasons[pod.uid]}") for pod in pods if pod.uid in reasons)
 
 
 def _unplaced(
