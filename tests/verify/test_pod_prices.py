@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from binwright_optimizer.planning.boxes import BoxSearch
+from binwright_optimizer.planning.whole import WholeCell
 from binwright_optimizer.verify.pod_prices import (
     BITS,
     Halves,
@@ -46,8 +47,8 @@ def test_halves_of_what_a_zone_holds_at_most_prove_more() -> None:
     """
     item = SplitItem(0, 10, 1000, dict.fromkeys(ZONES, 0), ANY_ZONE)
     sites = {zone: nodes_for(4, 400, 10) for zone in ZONES}
-    _, alone = BoxSearch([item], sites, ()).run(2_000, 1)
-    tree, halved = BoxSearch([item], sites, ()).run(2_000, 64)
+    _, alone = BoxSearch(WholeCell([item], sites, ())).run(2_000, 1)
+    tree, halved = BoxSearch(WholeCell([item], sites, ())).run(2_000, 64)
     assert alone in (1_499, 1_500)
     assert halved in (1_799, 1_800)
     assert least_by_prices([item], sites, (), tree) == halved
@@ -86,7 +87,7 @@ def test_no_prices_prove_more_than_the_best_split_costs(data: st.DataObject) -> 
 
     tree = Halves(draw(st.integers(0, 2)), draw(st.integers(-1, 3)), prices(), prices())
     assert least_by_prices(items, sites, quotas, tree) <= best
-    found, proven = BoxSearch(items, sites, quotas).run(best, 12)
+    found, proven = BoxSearch(WholeCell(items, sites, quotas)).run(best, 12)
     assert least_by_prices(items, sites, quotas, found) == proven <= best
 
 

@@ -11,7 +11,7 @@ which column generation solves: the way that is worth most at some prices comes 
 box that proves least is halved until all prove enough.
 
 Splits come out of the boxes that prove least: the way that weighs most in the programme is taken for its
-site, the rest is solved again, until every site has one (a dive), and pods are moved while that saves money.
+site, the rest is solved again, until every site has one (a dive). `moves` makes them better.
 """
 
 from __future__ import annotations
@@ -23,19 +23,17 @@ from dataclasses import dataclass, field
 import highspy
 import numpy as np
 
-from binwright_optimizer.planning.moves import Pods, SplitMoves
+from binwright_optimizer.planning.moves import Pods
+from binwright_optimizer.planning.whole import WholeCell
 from binwright_optimizer.verify.pod_prices import (
     BITS,
     Box,
     Halves,
     PodPrices,
     PricedBox,
-    Quota,
-    SplitItem,
     Tree,
     whole_box,
 )
-from binwright_optimizer.verify.whole_split import WholeCosts
 
 MOST_DIVES = 6
 """Boxes that are dived into."""
@@ -76,21 +74,15 @@ class _Node:
 class BoxSearch:
     """The boxes of one cell.
 
-    Parameters
+    Attributes
     ----------
-    sites
-        What pods cost on each site, for all pods of its items.
+    dives
+        Splits in whole numbers out of the boxes that prove least; they may break promises.
     """
 
-    items: Sequence[SplitItem]
-    sites: Mapping[int, WholeCosts]
-    quotas: Sequence[Quota]
+    cell: WholeCell
     ways: dict[Way, None] = field(default_factory=dict)
-    splits: list[tuple[int, Pods]] = field(default_factory=list)
-    _moves: SplitMoves = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._moves = SplitMoves(self.items, self.sites, self.quotas)
+    dives: list[Pods] = field(default_factory=list)
 
     def run(self, enough: int, most_boxes: int) -> tuple[Tree, int]:
         """A tree of prices and what it proves, micro-dollars an hour.
@@ -101,13 +93,13 @@ class BoxSearch:
             At which no more is looked for, micro-dollars an hour.
         """
         nothing = PodPrices(
-            (0,) * len(self.items),
-            (0,) * len(self.items),
-            tuple((0,) * len(item.losses) for item in self.items),
-            (0,) * len(self.quotas),
+            (0,) * len(self.cell.items),
+            (0,) * len(self.cell.items),
+            tuple((0,) * len(item.losses) for item in self.cell.items),
+            (0,) * len(self.cell.quotas),
         )
         goal = enough << BITS
-        root = self._solved(whole_box(self.items), nothing, goal)
+        root = self._solved(whole_box(self.cell.items), nothing, goal)
         heap = [(root.worth, 0, root)]
         looked_at = 1
         while heap and looked_at < most_boxes:
@@ -132,38 +124,33 @@ class BoxSearch:
         return root.tree(), proven
 
     def _dive(self, node: _Node) -> None:
-        """A split of a box in whole numbers, if there is one, with what it costs."""
-        priced = PricedBox(self.items, self.sites, self.quotas, node.box)
+        """A split of a box in whole numbers."""
+        priced = self.cell.priced(node.box)
         master = self._master(priced)
         taken: dict[int, Way] = {}
-        while len(taken) < len(self.sites):
+        while len(taken) < len(self.cell.sites):
             for _ in range(DIVE_ROUNDS):
                 _, duals = master.solve()
-                ways = [self._best(priced, site, duals)[1] for site in self.sites if site not in taken]
+                ways = [self._best(priced, site, duals)[1] for site in self.cell.sites if site not in taken]
                 if not sum(master.add(way) for way in ways):
                     break
             master.solve()
             way = max(master.weights(taken), key=lambda known: (known[1], known[0]))[0]
             master.take(way)
             taken[way[0]] = way
-        held = {(i, site): n for site, (_, pods, _) in taken.items() for i, n in enumerate(pods) if n}
-        self.polish(held)
-
-    def polish(self, start: Mapping[tuple[int, int], int]) -> None:
-        """A further split, from one that may break promises; none if it does with more pods, too."""
-        found = self._moves.polished(start)
-        if found is not None:
-            self.splits.append(found)
+        self.dives.append(
+            {(i, site): n for site, (_, pods, _) in taken.items() for i, n in enumerate(pods) if n}
+        )
 
     def _cut(self, node: _Node, goal: int) -> tuple[int, int] | None:
         """The item whose box is to be halved, and the M of the smaller part; None if all are single."""
-        priced = PricedBox(self.items, self.sites, self.quotas, node.box)
-        worth = {site: priced.of_pods(site, node.prices) for site in self.sites}
+        priced = self.cell.priced(node.box)
+        worth = {site: priced.of_pods(site, node.prices) for site in self.cell.sites}
         best: tuple[int, int, int] | None = None
         for i, (low, high) in enumerate(node.box):
             if low == high:
                 continue
-            pod = max(1, min(max(1, worth[site][i]) for site in self.items[i].egress))
+            pod = max(1, min(max(1, worth[site][i]) for site in self.cell.items[i].egress))
             # From so many pods more on, all that must be held costs enough.
             far = low + max(0, goal - node.worth) // pod
             middle = min((low + high) // 2, far)
@@ -174,7 +161,7 @@ class BoxSearch:
 
     def _solved(self, box: Box, prices: PodPrices, goal: int) -> _Node:
         """The box with its best prices, beginning with others."""
-        priced = PricedBox(self.items, self.sites, self.quotas, box)
+        priced = self.cell.priced(box)
         master = self._master(priced)
         best = _Node(box, prices, priced.least(prices))
         for _ in range(MOST_ROUNDS):
@@ -186,7 +173,7 @@ class BoxSearch:
             is_new = False
             for asked in (_between(best.prices, duals), duals):
                 worth = 0
-                for site in self.sites:
+                for site in self.cell.sites:
                     own, way = self._best(priced, site, asked)
                     worth += own
                     is_new |= master.add(way)
@@ -201,9 +188,9 @@ class BoxSearch:
 
     def _master(self, priced: PricedBox) -> _Master:
         """The programme of a box over the ways known that it allows."""
-        master = _Master(self.items, self.sites, self.quotas, priced.box)
-        for site in self.sites:
-            master.add((site, (0,) * len(self.items), 0))
+        master = _Master(self.cell, priced.box)
+        for site in self.cell.sites:
+            master.add((site, (0,) * len(self.cell.items), 0))
         for way in self.ways:
             if all(n <= priced.most(i, way[0]) for i, n in enumerate(way[1])):
                 master.add(way)
@@ -212,11 +199,11 @@ class BoxSearch:
     def _best(self, priced: PricedBox, site: int, prices: PodPrices) -> tuple[int, Way]:
         """The way to hold pods on a site that is worth most at some prices, and its cost less that."""
         worth, held = priced.best_on(site, priced.of_pods(site, prices))
-        table = self.sites[site]
+        table = self.cell.sites[site]
         pods = [0] * len(table.workloads)
         for i, n in enumerate(held):
             if n:
-                pods[table.workloads.index(self.items[i].workload)] += n
+                pods[table.workloads.index(self.cell.items[i].workload)] += n
         way = site, held, int(table.costs[tuple(pods)])
         self.ways.setdefault(way)
         return worth, way
@@ -239,11 +226,9 @@ def _between(one: PodPrices, other: PodPrices) -> PodPrices:
 class _Master:
     """The linear programme over the ways known, for one box; dollars an hour."""
 
-    def __init__(
-        self, items: Sequence[SplitItem], sites: Mapping[int, WholeCosts], quotas: Sequence[Quota], box: Box
-    ) -> None:
-        self._items = items
-        self._quotas = quotas
+    def __init__(self, cell: WholeCell, box: Box) -> None:
+        self._items = cell.items
+        self._quotas = cell.quotas
         self._known: dict[Way, int] = {}
         self._columns = 0
         self._model = model = highspy.Highs()
@@ -251,12 +236,12 @@ class _Master:
         model.setOptionValue("threads", 1)
         infinity = highspy.kHighsInf
         self._rows = 0
-        self._way = {site: self._row(1.0, 1.0) for site in sites}
+        self._way = {site: self._row(1.0, 1.0) for site in cell.sites}
         self._running: list[int] = []
         self._held: dict[tuple[int, int], int] = {}
         self._kept: list[int | None] = []
         self._losses: list[tuple[int, ...]] = []
-        for i, item in enumerate(items):
+        for i, item in enumerate(cell.items):
             self._running.append(self._row(float(item.pods), infinity))
             self._kept.append(self._row(float(item.kept + box[i][0]), infinity) if item.lost_alone else None)
             self._losses.append(tuple(self._row(float(pods), infinity) for _, pods in item.losses))
@@ -267,7 +252,7 @@ class _Master:
             for row_or_none in asked:
                 if row_or_none is not None:
                     self._column(DEAR, [(row_or_none, 1.0)])
-        self._quota = [self._row(-infinity, quota.cpu_milli / 1000) for quota in quotas]
+        self._quota = [self._row(-infinity, quota.cpu_milli / 1000) for quota in cell.quotas]
         for row in self._quota:
             self._column(DEAR, [(row, -1.0)])
 

@@ -14,10 +14,10 @@ from fractions import Fraction
 from binwright_optimizer.model import CapacityType
 from binwright_optimizer.planning import shares
 from binwright_optimizer.planning.boxes import BoxSearch
-from binwright_optimizer.planning.moves import Pods
+from binwright_optimizer.planning.moves import Pods, SplitMoves
 from binwright_optimizer.planning.sites import Site
 from binwright_optimizer.planning.subproblems import Shop
-from binwright_optimizer.planning.whole import Key, quotas_of, site_costs, split_items
+from binwright_optimizer.planning.whole import Key, WholeCell, site_costs
 from binwright_optimizer.verify.pod_prices import Tree
 from binwright_optimizer.verify.site_costs import SiteCosts
 
@@ -83,15 +83,15 @@ class LargeCells:
         costs = self._tables(key, prices, held).of(key)
         if costs is None:
             return None
-        question = self.wanted[key]
-        search = BoxSearch(split_items(question), costs, quotas_of(question, costs))
-        for pods in starts:
-            search.polish(pods)
-        if not search.splits:
+        cell = WholeCell.of(self.wanted[key], costs)
+        moves, search = SplitMoves(cell), BoxSearch(cell)
+        splits = moves.all_polished(starts)
+        if not splits:
             return None
-        enough = min(cost for cost, _ in search.splits) * (1 - CLOSE)
+        enough = min(cost for cost, _ in splits) * (1 - CLOSE)
         tree, bound = search.run(int(enough), MOST_BOXES)
-        splits = sorted(search.splits, key=lambda one: (one[0], sorted(one[1].items())))
+        splits += moves.all_polished(search.dives)
+        splits.sort(key=lambda one: (one[0], sorted(one[1].items())))
         return Found(bound, tree, tuple(splits))
 
     def _tables(self, key: Key, prices: PriceList, held: HeldNodes) -> SiteCosts[Key]:

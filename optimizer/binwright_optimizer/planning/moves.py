@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from binwright_optimizer.verify.pod_prices import Quota, SplitItem
+from binwright_optimizer.planning.whole import WholeCell
 from binwright_optimizer.verify.whole_nodes import Int64Array
-from binwright_optimizer.verify.whole_split import WholeCosts
 
 Pods = Mapping[tuple[int, int], int]
 """Pods by (item, site)."""
@@ -17,19 +16,15 @@ NOWHERE = -1
 """Where pods go that no promise needs."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SplitMoves:
-    """The splits of one cell.
+    """The splits of one cell."""
 
-    Parameters
-    ----------
-    sites
-        What pods cost on each site, for all pods of its items.
-    """
+    cell: WholeCell
 
-    items: Sequence[SplitItem]
-    sites: Mapping[int, WholeCosts]
-    quotas: Sequence[Quota]
+    def all_polished(self, starts: Iterable[Pods]) -> list[tuple[int, Pods]]:
+        """What becomes of these splits, without those that quotas leave no room for."""
+        return [found for start in starts if (found := self.polished(start)) is not None]
 
     def polished(self, start: Pods) -> tuple[int, Pods] | None:
         """A split that no single move makes cheaper, and what it costs, micro-dollars an hour.
@@ -44,7 +39,9 @@ class SplitMoves:
         None where quotas leave no room for that.
         """
         held = self._repaired(start)
-        if not (all(self._are_enough(i, held) for i in range(len(self.items))) and self._is_in_quotas(held)):
+        if not (
+            all(self._are_enough(i, held) for i in range(len(self.cell.items))) and self._is_in_quotas(held)
+        ):
             return None
         cost = self.cost(held)
         while (found := self._moved(held, cost)) is not None:
@@ -54,7 +51,7 @@ class SplitMoves:
     def _repaired(self, start: Pods) -> Pods:
         """The split with so many more pods that every loss leaves enough, where fewest are."""
         held = {key: n for key, n in start.items() if n}
-        for i, item in enumerate(self.items):
+        for i, item in enumerate(self.cell.items):
             for lost, pods in ((frozenset[int](), item.pods), *item.losses):
                 left = sorted(set(item.egress) - lost)
                 for _ in range(pods - sum(held.get((i, at), 0) for at in left) if left else 0):
@@ -77,7 +74,7 @@ class SplitMoves:
     def _moves(self, held: Pods) -> Iterator[tuple[int, int, int, int, int]]:
         """Moves that save money on nodes: what they change, item, from, to, pods."""
         for (i, site), pods in held.items():
-            item = self.items[i]
+            item = self.cell.items[i]
             total = sum(held.get((i, at), 0) for at in item.egress)
             along = self._costs_along(i, site, held)
             saved = along[pods] - along[pods::-1][1:]  # with one pod less, two less, ...
@@ -97,13 +94,13 @@ class SplitMoves:
 
     def _costs_along(self, i: int, site: int, held: Pods) -> Int64Array:
         """What a site costs by pods of one item, all others as they are held: int64 array (pods,)."""
-        table = self.sites[site]
-        own = self.items[i].workload
+        table = self.cell.sites[site]
+        own = self.cell.items[i].workload
         at: list[int | slice] = []
         for workload in table.workloads:
             others = sum(
                 held.get((k, site), 0)
-                for k, item in enumerate(self.items)
+                for k, item in enumerate(self.cell.items)
                 if item.workload == workload and k != i
             )
             at.append(slice(others, None) if workload == own else others)
@@ -113,9 +110,9 @@ class SplitMoves:
     def cost(self, held: Pods) -> int:
         """What a split costs at least, nodes and data, micro-dollars an hour."""
         total = self._data(held)
-        for site, table in self.sites.items():
+        for site, table in self.cell.sites.items():
             pods = dict.fromkeys(table.workloads, 0)
-            for i, item in enumerate(self.items):
+            for i, item in enumerate(self.cell.items):
                 if n := held.get((i, site), 0):
                     pods[item.workload] += n
             total += int(table.costs[tuple(pods.values())])
@@ -123,7 +120,7 @@ class SplitMoves:
 
     def _are_enough(self, i: int, held: Pods) -> bool:
         """Whether enough pods of an item are held, whatever is lost."""
-        item = self.items[i]
+        item = self.cell.items[i]
         own = {at: held.get((i, at), 0) for at in item.egress}
         total = sum(own.values())
         return total >= item.pods and all(
@@ -132,15 +129,15 @@ class SplitMoves:
 
     def _is_in_quotas(self, held: Pods) -> bool:
         return all(
-            sum(n * self.items[i].cpu_milli for (i, at), n in held.items() if at in quota.sites)
+            sum(n * self.cell.items[i].cpu_milli for (i, at), n in held.items() if at in quota.sites)
             <= quota.cpu_milli
-            for quota in self.quotas
+            for quota in self.cell.quotas
         )
 
     def _data(self, held: Pods) -> int:
         """What data costs where pods run on the sites of least cost among those that hold them."""
         total = 0
-        for i, item in enumerate(self.items):
+        for i, item in enumerate(self.cell.items):
             left = item.pods
             for price, site in sorted((price, site) for site, price in item.egress.items()):
                 here = min(left, held.get((i, site), 0))

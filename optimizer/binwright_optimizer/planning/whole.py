@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from binwright_optimizer.model import CapacityType, Problem
@@ -14,10 +14,10 @@ from binwright_optimizer.planning.mix import STEADY
 from binwright_optimizer.planning.rolling import Nodes, held_as_reservations
 from binwright_optimizer.planning.sites import Item, Site
 from binwright_optimizer.planning.subproblems import Question, Shop
-from binwright_optimizer.verify.pod_prices import Quota, SplitItem
+from binwright_optimizer.verify.pod_prices import Box, PricedBox, Quota, SplitItem
 from binwright_optimizer.verify.site_costs import SiteCosts
 from binwright_optimizer.verify.whole_cells import WholeCells
-from binwright_optimizer.verify.whole_split import WholeItem, promise_of
+from binwright_optimizer.verify.whole_split import WholeCosts, WholeItem, promise_of
 
 MANY_PODS = 100_000
 """More pods of one workload than any node holds, so that what is said of nodes holds for any number."""
@@ -66,6 +66,30 @@ def site_costs(
         {key: split_items(question) for key, question in wanted.items()},
         partial(_problem_of, shop, sites, ppm, surcharge, held, CapacityType.ON_DEMAND),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCell:
+    """A cell whose pods are to be split over sites by what whole nodes cost there.
+
+    Parameters
+    ----------
+    sites
+        What pods cost on each site, for all pods of its items.
+    """
+
+    items: Sequence[SplitItem]
+    sites: Mapping[int, WholeCosts]
+    quotas: Sequence[Quota]
+
+    @classmethod
+    def of(cls, question: shares.Question, sites: Mapping[int, WholeCosts]) -> WholeCell:
+        """The cell of a question."""
+        return cls(split_items(question), sites, quotas_of(question, sites))
+
+    def priced(self, box: Box) -> PricedBox:
+        """One of its boxes, to be bounded by prices."""
+        return PricedBox(self.items, self.sites, self.quotas, box)
 
 
 def split_items(question: shares.Question) -> list[SplitItem]:
