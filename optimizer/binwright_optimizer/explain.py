@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.explain_devices import claim_masks, device_masks, without_repetition
 from binwright_optimizer.explain_gangs import GangReasons
+from binwright_optimizer.explain_running import ClosedByRunning
 from binwright_optimizer.explain_words import shortage, wanted_words
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
@@ -36,9 +37,12 @@ def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unsched
     """Reasons for each range of pods; pods of one kind share them."""
     workloads, kinds = instance.problem.workloads, instance.origin.kinds.workload_kind.tolist()
     tallies: dict[int, _Tally] = {}
+    has_running = any(node.pods for node in instance.problem.existing_nodes)
+    running = ClosedByRunning(instance) if left_out and has_running else None
     for w in dict.fromkeys(pods.workload for pods in left_out):
         if kinds[w] not in tallies:
-            tallies[kinds[w]] = _tally(instance, workloads[w])
+            closed = running.masks(w) if running is not None else {}
+            tallies[kinds[w]] = _tally(instance, workloads[w], closed)
     homeless = {pods.workload for pods in left_out if not tallies[kinds[pods.workload]].open_rows}
     gangs = GangReasons(instance.problem, left_out, homeless)
     refusals: dict[tuple[int, str], tuple[Refusal, ...]] = {}
@@ -86,6 +90,7 @@ class _Tally:
         name: Callable[[int], str],
         devices: Masks | None = None,
         claims: Masks | None = None,
+        running: Masks | None = None,
     ) -> NDArray[np.bool_]:
         """Count one group of rows; returns those that would hold the pod: bool array (row,).
 
@@ -103,6 +108,8 @@ class _Tally:
             Rows whose GPUs suit the pod, by the reason why others do not.
         claims
             Rows that meet each claim of the pod, by the reason why others do not.
+        running
+            Rows that no rule about running pods closes, by the reason why others are closed.
         """
         n = len(room)
         if not n:
@@ -114,12 +121,10 @@ class _Tally:
         for text, mask in selectors.items():
             self.refuse("node-affinity", f"{text} does not match", int(n - mask.sum()))
             admitted &= mask
-        for reason, mask in (devices or {}).items():
-            self.refuse("gpu", reason, int(n - mask.sum()))
-            admitted &= mask
-        for reason, mask in (claims or {}).items():
-            self.refuse("device-claim", reason, int(n - mask.sum()))
-            admitted &= mask
+        for constraint, masks in (("gpu", devices), ("device-claim", claims), ("pod-anti-affinity", running)):
+            for reason, mask in (masks or {}).items():
+                self.refuse(constraint, reason, int(n - mask.sum()))
+                admitted &= mask
         lacking = without_repetition(room < self.request, self.resources)
         for r in range(len(self.resources)):
             if lacking[:, r].any():
@@ -168,7 +173,14 @@ class _Tally:
         return tuple(sorted(found, key=lambda f: (-f.refused, f.constraint, f.message)))
 
 
-def _tally(instance: Instance, workload: Workload) -> _Tally:
+def _tally(instance: Instance, workload: Workload, closed: Masks) -> _Tally:
+    """Refusals of a workload's pods.
+
+    Parameters
+    ----------
+    closed
+        Candidates that no rule about running pods closes, by the reason why others are closed.
+    """
     template = workload.template
     problem, origin = instance.problem, instance.origin
     kept = [r for r, n in enumerate(instance.resources) if not n.startswith((RULE_COLUMN, GPU_BEYOND, SORT))]
@@ -182,6 +194,7 @@ def _tally(instance: Instance, workload: Workload) -> _Tally:
     amounts = amounts + attachments(template, limited_drivers(problem))
     tally = _Tally(template, resources, resource_vector(amounts, resources, pod_slots=1))
     types = problem.catalog.instance_types
+    first = 0
     for part in origin.shelved:
         pool = problem.node_pools[part.variant.pool]
 
@@ -204,7 +217,11 @@ def _tally(instance: Instance, workload: Workload) -> _Tally:
             text = ", ".join(f"{r.min_values} values of {r.key}" for r in pool.requirements if r.min_values)
             few_types = int(lacks.sum())
             tally.refuse("min-values", f"NodePool {pool.name} wants {text} to choose from", few_types)
-        is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, devices, claims)
+        running = {text: mask[first : first + len(part.rows)] for text, mask in closed.items()}
+        first += len(part.rows)
+        is_open = tally.add(
+            part.allocatable[:, kept], str(taint or ""), masks, name, devices, claims, running
+        )
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))
         tally.refuse("availability", "few nodes of the offering are available", few)
@@ -224,9 +241,9 @@ def _tally(instance: Instance, workload: Workload) -> _Tally:
                 model = dict(node.labels).get(GPU_MODEL, "")
                 devices = device_masks([(NodeDevices.of_node(n, problem, claimed), model)], lowered)
             claims = claim_masks(claimed, [claimed.view_of_node(n)], workload, n)
-            tally.add(
-                origin.existing_free[n : n + 1, kept], str(taint or ""), own, node_name, devices, claims
-            )
+            running = {text: mask[first + n : first + n + 1] for text, mask in closed.items()}
+            room = origin.existing_free[n : n + 1, kept]
+            tally.add(room, str(taint or ""), own, node_name, devices, claims, running)
     return tally
 
 

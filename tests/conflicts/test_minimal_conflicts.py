@@ -15,13 +15,14 @@ from binwright_optimizer.model import (
     PodAffinityTerm,
     Problem,
     Requirement,
+    RunningPods,
     TopologySpread,
     Workload,
     labels,
 )
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
-from builders import instance_type, node_pool, offering, pod, problem, requires, resources
+from builders import existing_node, instance_type, node_pool, offering, pod, problem, requires, resources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -169,6 +170,26 @@ def test_a_mig_profile_that_no_gpu_offers() -> None:
     )
     found = conflict(problem([dataclasses.replace(wanted, template=template)], [BOX]))
     assert found.constraints == ("request nvidia.com/mig-9g.90gb 1",)
+
+
+def test_running_pods_that_close_every_zone_are_named() -> None:
+    """db-0 and db-1 keep web out of both zones that are sold; without their term it fits where they are."""
+    to_web = PodAffinityTerm(labels.ZONE, app("web"))
+    keeping = dataclasses.replace(
+        pod("db").template, labels=(("app", "db"),), pod_anti_affinity=PodAffinity((to_web,))
+    )
+    nodes = [
+        dataclasses.replace(
+            existing_node(f"n{n}", cpu=4, node_labels={labels.ZONE: name}),
+            pods=(RunningPods(keeping, names=(f"db-{n}",)),),
+        )
+        for n, name in enumerate("ab")
+    ]
+    found = conflict(problem([ruled("web")], [BOX], existing=nodes))
+    term = (
+        "anti-affinity by topology.kubernetes.io/zone to app In [web] of running pods db-0, db-1 (on n0, n1)"
+    )
+    assert found == Conflict((term,), term, 0)
 
 
 def test_pods_that_others_leave_no_room_have_no_conflict() -> None:

@@ -8,8 +8,12 @@ from binwright_optimizer.explain import explain
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.model import (
     AttachLimit,
+    ExistingNode,
     Gang,
     GpuShare,
+    LabelSelector,
+    PodAffinity,
+    PodAffinityTerm,
     PodRange,
     Problem,
     Refusal,
@@ -230,3 +234,58 @@ def test_volumes_beyond_what_a_node_attaches_are_told_by_driver() -> None:
     found = reasons(mounting, types=(kind,))
     message = "requests volumes of disk.csi 2; the most any has is 1"
     assert found.refusals == (Refusal("volumes of disk.csi", 1, message),)
+
+
+WEB = dataclasses.replace(pod("web", cpu=1).template, labels=(("app", "web"),))
+TO_WEB = PodAffinityTerm(known_labels.ZONE, LabelSelector.of_labels({"app": "web"}))
+DB = dataclasses.replace(
+    pod("db").template, labels=(("app", "db"),), pod_anti_affinity=PodAffinity((TO_WEB,))
+)
+
+
+def running_in(zone: str, *pods: RunningPods) -> ExistingNode:
+    node = existing_node(f"n-{zone}", cpu=4, node_labels={known_labels.ZONE: zone})
+    return dataclasses.replace(node, pods=pods)
+
+
+def test_running_pods_that_keep_others_away_are_named_with_their_term() -> None:
+    """Both types are sold in zone-a only, where db-0 keeps web away; the node in zone-b is open."""
+    web = dataclasses.replace(pod("web"), template=WEB)
+    there = running_in("zone-a", RunningPods(DB, 1, names=("db-0",)))
+    found = reasons(web, existing=[there, running_in("zone-b")])
+    message = (
+        "anti-affinity by topology.kubernetes.io/zone to app In [web] of running pods db-0 (on n-zone-a)"
+    )
+    assert Refusal("pod-anti-affinity", 3, message) in found.refusals
+
+
+def test_running_pods_without_names_are_told_by_their_labels() -> None:
+    web = dataclasses.replace(pod("web"), template=WEB)
+    [refusal] = reasons(web, existing=[running_in("zone-a", RunningPods(DB, 2, "shop"))]).refusals
+    assert (
+        refusal.constraint == "limit"
+    )  # nobody: anti-affinity without namespaces is about the pod's own namespace
+    web = dataclasses.replace(web, namespace="shop")
+    [refusal] = reasons(web, existing=[running_in("zone-a", RunningPods(DB, 2, "shop"))]).refusals
+    assert refusal.message.endswith("of 2 running pods with app=db in shop (on n-zone-a)")
+
+
+def test_anti_affinity_of_its_own_names_the_nodes_where_such_pods_run() -> None:
+    template = dataclasses.replace(WEB, pod_anti_affinity=PodAffinity((TO_WEB,)))
+    web = dataclasses.replace(pod("web"), template=template)
+    [refusal] = reasons(web, existing=[running_in("zone-a", RunningPods(WEB))]).refusals
+    assert refusal == Refusal(
+        "pod-anti-affinity",
+        3,
+        "pod anti-affinity by topology.kubernetes.io/zone to app In [web]: such pods run on n-zone-a",
+    )
+
+
+def test_anti_affinity_of_running_pods_by_host_closes_their_own_node_only() -> None:
+    term = dataclasses.replace(TO_WEB, topology_key=known_labels.HOSTNAME)
+    template = dataclasses.replace(DB, pod_anti_affinity=PodAffinity((term,)))
+    web = dataclasses.replace(pod("web"), template=WEB)
+    found = reasons(
+        web, types=(), existing=[running_in("zone-a", RunningPods(template)), running_in("zone-b")]
+    )
+    assert {(r.constraint, r.refused) for r in found.refusals} == {("pod-anti-affinity", 1), ("limit", 1)}

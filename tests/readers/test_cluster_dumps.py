@@ -51,6 +51,16 @@ def test_bound_pods_take_room_on_their_node_and_are_not_placed(read: Read) -> No
     assert [w.name for w in inputs.problem.workloads] == ["pending"]
 
 
+def test_running_pods_that_keep_others_away_are_known_by_name(read: Read) -> None:
+    """Reasons name them; those that keep nobody away go without names, as there may be many."""
+    term = "{topologyKey: zone, labelSelector: {matchLabels: {app: web}}}"
+    apart = f"affinity: {{podAntiAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: [{term}]}}}},"
+    bound = [pod(f"db-{n}", f"nodeName: n1, {apart}") for n in range(2)]
+    inputs = read(stream(node(), *bound, pod("plain", "nodeName: n1,"), PENDING))
+    [existing] = inputs.problem.existing_nodes
+    assert [(pods.count, list(pods.names)) for pods in existing.pods] == [(2, ["db-0", "db-1"]), (1, [])]
+
+
 def test_a_capacity_below_the_allocatable_amount_is_raised_to_it(read: Read) -> None:
     """As Karpenter's kwok provider reports it: the requests of the NodeClaim as capacity."""
     kwok = "{allocatable: {cpu: 7910m, memory: 29Gi, pods: 58}, capacity: {cpu: 7500m, pods: 5, x/y: 2}}"

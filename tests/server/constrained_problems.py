@@ -279,7 +279,7 @@ def constrained_problems(draw: st.DrawFn) -> Problem:
     ]
     node = dataclasses.replace(
         existing_node("node-1", cpu=2, pods=draw(st.integers(0, 3)), capacity=resources(cpu=4, pods=10)),
-        pods=(RunningPods(ruled, 2, "shop"),),
+        pods=(RunningPods(ruled, 2, "shop", names=("r-0", "r-1")),),
         attach_limits=draw(LIMITS),
     )
     rules = draw(

@@ -32,6 +32,8 @@ class RunningOnNode:
             self._pods[key] = (entry, with_slot(effective_requests(template)))
         entry, requests = self._pods[key]
         entry.count += 1
+        if template.pod_anti_affinity.required:  # what keeps others away is told by name
+            entry.names.append(pod.name)
         self.used = self.used + requests
         for index, volume in enumerate(template.volumes):
             if volume.driver:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 from binwright_optimizer.explain_gangs import gang_name
 from binwright_optimizer.explain_words import share_words
+from binwright_optimizer.instance.kept_away import KeptAway, kept_away, meant_by
+from binwright_optimizer.instance.selections import Selections
 from binwright_optimizer.model import (
     Gang,
     GpuNodePolicy,
     NodePool,
-    PodAffinityTerm,
     PodTemplate,
     Policies,
     Problem,
     Resources,
+    RunningPods,
     SpotPolicy,
     Workload,
     labels,
@@ -44,7 +46,7 @@ class Constraint:
 def constraints_of(
     problem: Problem, asked: int = 0, unplaced: Container[tuple[str, str]] = ()
 ) -> list[Constraint]:
-    """All of them: those of pods first, then gangs, NodePools and the rest.
+    """All of them: those of pods first, then gangs, NodePools, running pods and the rest.
 
     Parameters
     ----------
@@ -63,6 +65,7 @@ def constraints_of(
         found += _of_gang(gang)
     for pool in problem.node_pools:
         found += _of_pool(pool, problem)
+    found += _of_running(problem)
     found += _of_rest(problem)
     return found
 
@@ -124,7 +127,7 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
             )
     for field, text in (("pod_affinity", "pod affinity"), ("pod_anti_affinity", "pod anti-affinity")):
         for wanted in dict.fromkeys(getattr(template, field).required):
-            yield Constraint(f"{text} by {wanted.topology_key} to {_meant(wanted)}", term(field, wanted))
+            yield Constraint(f"{text} by {wanted.topology_key} to {meant_by(wanted)}", term(field, wanted))
     for port in template.host_ports:
         yield Constraint(f"host port {port.port}/{port.protocol.value}", one("host_ports", port))
     for cap in template.node_caps:
@@ -133,22 +136,6 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
         yield Constraint(f"volume {volume.name or '(its own)'}", one("volumes", volume))
     if workload.spot:
         yield Constraint("spot policy", lambda problem: _with_workload(problem, w, spot=SpotPolicy()))
-
-
-def _meant(term: PodAffinityTerm) -> str:
-    """Whom a term selects, so that no two terms of a pod read alike."""
-    text = "nothing" if term.selector is None else str(term.selector) or "all pods"
-    for keys, relation in (
-        (term.match_label_keys, "like its own"),
-        (term.mismatch_label_keys, "not its own"),
-    ):
-        if keys:
-            text += f", {' and '.join(keys)} {relation}"
-    if term.namespaces:
-        text += f", in {' and '.join(term.namespaces)}"
-    if term.namespace_selector is not None:
-        text += f", in namespaces with {str(term.namespace_selector) or 'any labels'}"
-    return text
 
 
 def _with_workload(problem: Problem, w: int, spot: SpotPolicy) -> Problem:
@@ -247,6 +234,32 @@ def _of_pool(pool: NodePool, problem: Problem) -> Iterator[Constraint]:
         yield Constraint(
             f"attach limits of NodePool {pool.name}", changed(lambda p: replace(p, attach_limits=()))
         )
+
+
+def _of_running(problem: Problem) -> Iterator[Constraint]:
+    """Anti-affinity of running pods that keeps pods of the problem away."""
+    if not any(node.pods for node in problem.existing_nodes):
+        return
+    for entry in kept_away(problem, Selections(problem)):
+        yield Constraint(
+            f"anti-affinity by {entry.term.topology_key} to {meant_by(entry.term)} of {entry.who(problem)}",
+            lambda given, e=entry: _with_running(given, e),  # type: ignore[misc]
+        )
+
+
+def _with_running(problem: Problem, entry: KeptAway) -> Problem:
+    """Without the term, on all running pods that state it."""
+
+    def without(pods: RunningPods) -> RunningPods:
+        affinity = pods.template.pod_anti_affinity
+        if pods.namespace != entry.namespace or entry.term not in affinity.required:
+            return pods
+        kept = tuple(term for term in affinity.required if term != entry.term)
+        template = replace(pods.template, pod_anti_affinity=replace(affinity, required=kept))
+        return replace(pods, template=template)
+
+    nodes = (replace(node, pods=tuple(map(without, node.pods))) for node in problem.existing_nodes)
+    return replace(problem, existing_nodes=tuple(nodes))
 
 
 def _of_rest(problem: Problem) -> Iterator[Constraint]:

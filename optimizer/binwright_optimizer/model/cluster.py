@@ -21,12 +21,15 @@ class RunningPods:
         Their labels, anti-affinity, host ports, volumes, priority and requests.
     gang
         Name of the gang, of the same namespace, that they belong to; empty if none.
+    names
+        What they are called, for the reasons of pods that they keep away; as far as that is told.
     """
 
     template: PodTemplate
     count: int = 1
     namespace: str = "default"
     gang: str = ""
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.count < 2**31:

@@ -981,6 +981,7 @@ class RunningPods(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     TEMPLATE_FIELD_NUMBER: _builtins.int
     GANG_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Namespace; empty means "default"."""
     count: _builtins.int
@@ -991,6 +992,10 @@ class RunningPods(_message.Message):
     def template(self) -> Global___PodTemplate:
         """What they look like."""
 
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their names, for the reasons of pods that they keep away; may be left out."""
+
     def __init__(
         self,
         *,
@@ -998,10 +1003,11 @@ class RunningPods(_message.Message):
         count: _builtins.int | None = ...,
         template: Global___PodTemplate | None = ...,
         gang: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "gang", b"gang", "namespace", b"namespace", "template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "count", b"count", "gang", b"gang", "names", b"names", "namespace", b"namespace", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
     _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015

@@ -79,5 +79,6 @@ def _running_pods(
         if not count >= 1:
             out.add(f"{path}[{k}].count", count, "must be at least 1")
             continue
-        pods.append(RunningPods(template, count, message.namespace or DEFAULT_NAMESPACE, message.gang))
+        namespace, names = message.namespace or DEFAULT_NAMESPACE, tuple(message.names)
+        pods.append(RunningPods(template, count, namespace, message.gang, names))
     return tuple(pods)

@@ -149,6 +149,7 @@ def _running_pods(pods: RunningPods) -> problem_pb2.RunningPods:
         count=pods.count,
         template=template_to_message(pods.template),
         gang=pods.gang,
+        names=pods.names,
     )
 
 
