@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from binwright_benchmarks.families import DEADLINES_S, SUITES, Group
 from binwright_benchmarks.measure import Answer
-from binwright_benchmarks.quality import Case, Quality
 from binwright_benchmarks.quality_report import quantile
+from binwright_benchmarks.quality_result import Case, Quality
 from binwright_benchmarks.style import (
     GREY,
     LEAST_GAP,

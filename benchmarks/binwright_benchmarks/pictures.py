@@ -20,7 +20,7 @@ from binwright_benchmarks.growth_plot import write_growth
 from binwright_benchmarks.heatmap import Cell, write_heatmap
 from binwright_benchmarks.measure import compare
 from binwright_benchmarks.profile import write_profile
-from binwright_benchmarks.quality import Case, Quality, quality_of
+from binwright_benchmarks.quality_result import Case, Quality, quality_of
 from binwright_benchmarks.results import default_folder
 from binwright_benchmarks.spot_risk import points_of as spot_points_of
 from binwright_benchmarks.spot_risk_plot import write_spot_risk

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from binwright_benchmarks.quality import Case
+from binwright_benchmarks.quality_result import Case
 from binwright_benchmarks.style import GREY, RULE_COLOURS, new_figure, quiet, written
 
 OURS = "binwright"

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from binwright_optimizer.errors import BinwrightError
 from binwright_optimizer.warmup import warm_up
@@ -26,8 +25,11 @@ from binwright_benchmarks.arguments import add_data, add_output, count, duration
 from binwright_benchmarks.baselines import BrokenBaselineError, open_market
 from binwright_benchmarks.families import DEADLINES_S, MEMORY, SUITES, Group
 from binwright_benchmarks.machine import machine_note
-from binwright_benchmarks.measure import Answer, BaselineFigures, Step, pods_of, run_baselines, solve_timed
+from binwright_benchmarks.measure import Step, pods_of, run_baselines, solve_timed
 from binwright_benchmarks.memory import Memory, peak_memory
+from binwright_benchmarks.pictures import draw
+from binwright_benchmarks.quality_report import sections
+from binwright_benchmarks.quality_result import Case, Quality
 from binwright_benchmarks.questions import MissingDataError
 from binwright_benchmarks.registry import BenchmarkInstance, SharedData, instances
 from binwright_benchmarks.results import default_folder, write_dated
@@ -46,39 +48,6 @@ UNSEEDED_RUNS = 3
 STEM = "quality"
 MOST_STEPS = 60
 """Steps kept of a solve: enough for a curve."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One instance and seed.
-
-    Parameters
-    ----------
-    answers
-        One for each deadline, ascending; only the last keeps its steps.
-    baselines
-        Empty where they were not asked for.
-    """
-
-    instance: str
-    seed: int
-    pods: int
-    classes: int
-    offerings: int
-    answers: tuple[Answer, ...]
-    baselines: tuple[BaselineFigures, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """What one run measured."""
-
-    suite: str
-    deadlines_s: tuple[float, ...]
-    cases: tuple[Case, ...]
-    memory: tuple[Memory, ...]
-    skipped: dict[str, str]
-    failed: dict[str, str]
 
 
 def run_case(
@@ -187,33 +156,8 @@ def run_quality(
     return so_far()
 
 
-def quality_of(payload: dict[str, Any]) -> Quality:
-    """What a result file holds; raises KeyError or TypeError if it is none."""
-    return Quality(
-        suite=payload["suite"],
-        deadlines_s=tuple(payload["deadlines_s"]),
-        cases=tuple(_case_of(entry) for entry in payload["cases"]),
-        memory=tuple(Memory(**entry) for entry in payload["memory"]),
-        skipped=payload["skipped"],
-        failed=payload["failed"],
-    )
-
-
-def _case_of(entry: dict[str, Any]) -> Case:
-    answers = tuple(
-        Answer(**{**answer, "steps": tuple(Step(**step) for step in answer["steps"])})
-        for answer in entry["answers"]
-    )
-    baselines = tuple(BaselineFigures(**figures) for figures in entry["baselines"])
-    return Case(**{**entry, "answers": answers, "baselines": baselines})
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a suite and keep the report; 1 if a solve failed, else 0."""
-    # Imported here: the report reads what this module defines.
-    from binwright_benchmarks.pictures import draw
-    from binwright_benchmarks.quality_report import sections
-
     parser = _parser()
     options = parser.parse_args(arguments)
     groups = _chosen(SUITES[options.suite], options.instances)

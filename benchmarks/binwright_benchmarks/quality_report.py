@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from binwright_benchmarks.baselines import RULES
 from binwright_benchmarks.families import DEADLINES_S, MARKETS, SUITES
 from binwright_benchmarks.measure import Answer, compare
-from binwright_benchmarks.quality import Case, Quality
+from binwright_benchmarks.quality_result import Case, Quality
 from binwright_benchmarks.results import markdown_table
 
 LEAST_OVERRUN_S = 0.05

@@ -14,7 +14,7 @@ from binwright_benchmarks.gap_curves import gap_at
 from binwright_benchmarks.growth import Point, grid, measure_point, points_of, reached_at, rows
 from binwright_benchmarks.measure import Answer, BaselineFigures, Step
 from binwright_benchmarks.profile import cost_ratios, profile
-from binwright_benchmarks.quality import Case, Quality
+from binwright_benchmarks.quality_result import Case, Quality
 
 STEPS = (Step(0.02, 5.0, 2.0), Step(0.5, 4.0, 3.0), Step(1.0, 4.0, 3.97))
 ANSWER = Answer(1.0, 4.0, 3.97, 0.0075, "deadline", 3, 0, 1.0, 0.02, STEPS)

@@ -12,8 +12,9 @@ from binwright_benchmarks import memory, quality
 from binwright_benchmarks.families import DEADLINES_S, MARKETS, MEMORY, SUITES, Group
 from binwright_benchmarks.measure import Answer, BaselineFigures, Step
 from binwright_benchmarks.memory import Memory, peak_memory
-from binwright_benchmarks.quality import Case, Quality, quality_of, run_case, run_quality, thinned
+from binwright_benchmarks.quality import run_case, run_quality, thinned
 from binwright_benchmarks.quality_report import gap_text, quantile, sections
+from binwright_benchmarks.quality_result import Case, Quality, quality_of
 from binwright_benchmarks.registry import SharedData, instances
 
 
