@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -40,6 +40,8 @@ from binwright_optimizer.work import Work, WorkLimit
 
 IN_CONFLICT = "would hold such a pod, but not all that the constraints below ask for"
 """What is said of places that refuse a pod since rules contradict each other."""
+UNDECIDED = "would hold such a pod; what keeps it off was not decided within the time"
+"""What is said of places where neither that nor `TAKEN` is known."""
 NOT_WEIGHED = "preferences and restart costs are too many to be weighed: they are told, and not minimised"
 CUT_OFF = "pods on spot nodes are given longer to end than the notice before an interruption"
 MOST_NAMED = 3
@@ -93,7 +95,7 @@ def solve(
         kept_s = conflict_reserve_s(instance, stop)
         kept_s += SETTLE_SHARE * max(0.0, stop.remaining_s()) if wishes else 0.0
         search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s)
-        found = _search(instance, params, search_stop, prover, on_progress, memory)
+        found, is_left_for_good = _search(instance, params, search_stop, prover, on_progress, memory)
         prover.note(found.packing)
     with timer.phase("extract"):
         began_s = stop.elapsed_s()
@@ -109,7 +111,7 @@ def solve(
         with timer.phase("conflicts"):
             conflicts = conflicts_of(problem, placed.left_out, Reserved(stop, prover.reserve_s()))
             unschedulable = tuple(
-                _with_conflict(entry, conflicts.get(entry.pods.workload)) for entry in unschedulable
+                _as_decided(entry, conflicts, is_left_for_good=is_left_for_good) for entry in unschedulable
             )
     with timer.phase("prove"):
         proof, bound = prover.prove(found, _placed_counts(problem, placed))
@@ -150,8 +152,11 @@ def _search(
     prover: Prover,
     on_progress: Callable[[Progress], None] | None,
     memory: Memory | None,
-) -> Found:
-    """The search; where limits leave pods out, another proves a bound for those placed."""
+) -> tuple[Found, bool]:
+    """The search; where limits leave pods out, another proves a bound for those placed.
+
+    The second value says whether it ended before its time with what it leaves out.
+    """
     work, known = Work(), None
     if params.work_limit is not None:
         work = Work(deadline=stop)
@@ -167,7 +172,7 @@ def _search(
     if memory is not None:
         memory.keep(instance, search.known())
     if not found.packing.is_partial(instance):
-        return found
+        return found, True
     smaller = with_demand_of(instance, found.packing)
     kept_s = CONFLICT_SHARE * max(0.0, stop.remaining_s())
     placed_only = Search(smaller, params, Reserved(stop, kept_s), work=work).run()
@@ -175,7 +180,8 @@ def _search(
     if not placed_only.packing.is_partial(smaller) and placed_only.packing.cost <= packing.cost:
         packing = placed_only.packing.with_demand(instance)
     is_exhausted = found.is_exhausted and placed_only.is_exhausted
-    return Found(packing, placed_only.proof, is_exhausted, found.warnings or placed_only.warnings)
+    warnings = found.warnings or placed_only.warnings
+    return Found(packing, placed_only.proof, is_exhausted, warnings), found.is_exhausted
 
 
 def _settled(
@@ -204,12 +210,25 @@ def _total(problem: Problem, settled: Settled, wishes: PodWishes) -> int:
     return settled.cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
 
 
-def _with_conflict(entry: Unschedulable, conflict: Conflict | None) -> Unschedulable:
-    """The entry with its conflict; then it is not other pods that take its place."""
-    if conflict is None:
+def _as_decided(
+    entry: Unschedulable, conflicts: Mapping[int, Conflict | None], *, is_left_for_good: bool
+) -> Unschedulable:
+    """The entry with its conflict, if it has one; other pods are blamed only where that is known.
+
+    Parameters
+    ----------
+    is_left_for_good
+        Whether the search found no place for these pods although it had time.
+    """
+    conflict = conflicts.get(entry.pods.workload)
+    if conflict is not None:
+        constraint, message = "conflict", IN_CONFLICT
+    elif is_left_for_good and entry.pods.workload in conflicts:
         return entry
+    else:
+        constraint, message = "undecided", UNDECIDED
     refusals = tuple(
-        replace(refusal, constraint="conflict", message=IN_CONFLICT) if refusal.message == TAKEN else refusal
+        replace(refusal, constraint=constraint, message=message) if refusal.message == TAKEN else refusal
         for refusal in entry.refusals
     )
     return replace(entry, refusals=refusals, conflict=conflict)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from binwright_optimizer.explain import explain
+import pytest
+from binwright_optimizer.explain import TAKEN, explain
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.model import (
     AttachLimit,
@@ -23,6 +24,8 @@ from binwright_optimizer.model import (
     Workload,
 )
 from binwright_optimizer.model import labels as known_labels
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import UNDECIDED, solve
 from builders import existing_node, instance_type, node_pool, pod, problem, requires
 
 SMALL = instance_type("small", cpu=4, memory_gib=8, pods=10, price=1)
@@ -289,3 +292,20 @@ def test_anti_affinity_of_running_pods_by_host_closes_their_own_node_only() -> N
         web, types=(), existing=[running_in("zone-a", RunningPods(template)), running_in("zone-b")]
     )
     assert {(r.constraint, r.refused) for r in found.refusals} == {("pod-anti-affinity", 1), ("limit", 1)}
+
+
+def crowded() -> Problem:
+    """Two pods of 3 CPU for a node with 4: each fits by itself, both do not."""
+    return problem([pod("a", cpu=3), pod("b", cpu=3)], existing=[existing_node("n", cpu=4)])
+
+
+def test_other_pods_are_blamed_where_the_search_ended_with_them_in_place() -> None:
+    [entry] = solve(crowded(), SolveParams(deadline_s=60.0)).unschedulable
+    assert entry.refusals == (Refusal("limit", 1, TAKEN),)
+
+
+@pytest.mark.parametrize("params", [SolveParams(deadline_s=1e-6), SolveParams(deadline_s=60.0, work_limit=1)])
+def test_nobody_is_blamed_where_the_time_ended_before_that_was_known(params: SolveParams) -> None:
+    [entry] = solve(crowded(), params).unschedulable
+    assert entry.refusals == (Refusal("undecided", 1, UNDECIDED),)
+    assert entry.conflict is None

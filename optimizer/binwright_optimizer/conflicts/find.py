@@ -33,18 +33,18 @@ class _OutOfTimeError(Exception):
     """A question is open when its time is over."""
 
 
-def conflicts_of(problem: Problem, left_out: Sequence[PodRange], stop: Stop) -> dict[int, Conflict]:
+def conflicts_of(problem: Problem, left_out: Sequence[PodRange], stop: Stop) -> dict[int, Conflict | None]:
     """Conflicts by workload, for pods that have no place whatever the others do.
 
-    Workloads are missing whose pods would have a place if others made room, or whose conflict is not
-    found in time.
+    None stands for workloads whose pods would have a place if others made room; those are missing of which
+    neither is known in time.
     """
     workloads = list(dict.fromkeys(pods.workload for pods in left_out))[:MOST_WORKLOADS]
     if not workloads or stop.remaining_s() <= 0:
         return {}
     links = linked_with(problem)
     unplaced = unplaced_gangs(problem, left_out)
-    found: dict[int, Conflict] = {}
+    found: dict[int, Conflict | None] = {}
     known: dict[tuple[int, ...], Conflict | None] = {}
     try:
         for w in workloads:
@@ -53,11 +53,9 @@ def conflicts_of(problem: Problem, left_out: Sequence[PodRange], stop: Stop) -> 
             is_of_unplaced = (workload.namespace, workload.gang) in unplaced
             if linked not in known or len(linked) == 1 or is_of_unplaced:
                 known[linked] = _conflict(problem, w, linked, unplaced, stop)
-            conflict = known[linked]
-            if conflict is not None:
-                found[w] = conflict
+            found[w] = known[linked]
     except _OutOfTimeError:
-        pass  # those found so far are right; the others keep their plain reasons
+        pass  # those found so far are right
     return found
 
 
