@@ -98,11 +98,18 @@ def _table(measurements: Sequence[Measurement]) -> Table:
             f"{round(statistics.median(m.classes for m in group)):,}",
             f"{group[0].offerings:,}",
             _dollars(statistics.median(m.cost_usd for m in group)),
-            percent(max(m.gap for m in group)),
+            _gap(group),
             _seconds(statistics.median(m.first_s for m in group)),
             _seconds(statistics.median(m.seconds for m in group)),
         )
     return table
+
+
+def _gap(group: Sequence[Measurement]) -> str:
+    """The worst gap; that of an answer without any pod says nothing."""
+    if any(m.pods and m.pods_unplaced == m.pods for m in group):
+        return "none placed"
+    return percent(max(m.gap for m in group))
 
 
 def _ratios(measurements: Sequence[Measurement]) -> Table:

@@ -44,6 +44,8 @@ UNDECIDED = "would hold such a pod; what keeps it off was not decided within the
 """What is said of places where neither that nor `TAKEN` is known."""
 NOT_WEIGHED = "preferences and restart costs are too many to be weighed: they are told, and not minimised"
 CUT_OFF = "pods on spot nodes are given longer to end than the notice before an interruption"
+NONE_PLACED = "no pod could be placed: cost, bound and gap are of no pod at all"
+NONE_IN_TIME = "no pod was placed in time: cost, bound and gap are of no pod at all"
 MOST_NAMED = 3
 """Workloads that a warning names before it stops."""
 SETTLE_SHARE = 0.2
@@ -128,7 +130,12 @@ def solve(
             existing_placements=placed.existing,
             unschedulable=unschedulable,
             certificate=proof,
-            warnings=(*found.warnings, *warnings, *_about_charges(instance, placed)),
+            warnings=(
+                *_about_none(placed, is_left_for_good=is_left_for_good),
+                *found.warnings,
+                *warnings,
+                *_about_charges(instance, placed),
+            ),
             commitments=commitment_uses(problem, placed.node_claims),
             interruption_microusd_per_hour=interruptions,
             penalties=penalties,
@@ -247,6 +254,13 @@ def _status(placed: Placed) -> SolutionStatus:
         return SolutionStatus.COMPLETE
     has_pods = bool(placed.existing) or any(claim.pods for claim in placed.node_claims)
     return SolutionStatus.PARTIAL if has_pods else SolutionStatus.NONE
+
+
+def _about_none(placed: Placed, *, is_left_for_good: bool) -> tuple[str, ...]:
+    """That nothing is placed: a bound of nothing is met by nothing, and must not pass for an answer."""
+    if _status(placed) is not SolutionStatus.NONE:
+        return ()
+    return (NONE_PLACED if is_left_for_good else NONE_IN_TIME,)
 
 
 def _about_charges(instance: Instance, placed: Placed) -> tuple[str, ...]:

@@ -225,3 +225,16 @@ def test_a_wrong_problem_is_bad_input_and_names_the_file(tmp_path: Path) -> None
     assert result.exit_code == 2
     assert "problem.json: workloads[0]" in result.stderr
     assert "lots" in result.stderr
+
+
+def test_a_decision_without_any_pod_is_verified_without_a_gap(verify: Verify) -> None:
+    decision = decision_pb2.Decision(
+        status=decision_pb2.SOLUTION_STATUS_NONE,
+        stop_reason=decision_pb2.STOP_REASON_OPTIMAL,
+        certificate=decision_pb2.Certificate(scale_bits=0, pod_prices=[0]),
+    )
+    for name in ("web-0", "web-1"):
+        decision.unschedulable_pods.add(pod=name, workload="Pod default/web").reasons.add(message="no room")
+    result = verify(decision)
+    assert result.exit_code == 0, result.output
+    assert "none: no pod is placed" in " ".join(result.output.split())

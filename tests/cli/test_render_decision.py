@@ -160,3 +160,24 @@ def test_an_empty_decision_has_no_node_table() -> None:
     text = rendered(decision_pb2.Decision(status=decision_pb2.SOLUTION_STATUS_NONE))
     assert "NodePool" not in text
     assert "0 of 0 pods placed" in text
+
+
+def test_a_decision_without_any_pod_claims_no_optimum() -> None:
+    """Nothing is bought for nothing: bound and gap are met, and say nothing of the two pods."""
+    decision = decision_pb2.Decision(
+        status=decision_pb2.SOLUTION_STATUS_NONE, stop_reason=decision_pb2.STOP_REASON_OPTIMAL
+    )
+    for name in ("a", "b"):
+        decision.unschedulable_pods.add(pod=name).reasons.add(constraint="cpu", refused=2, message="too much")
+    text = rendered(decision)
+    assert "0 of 2 pods placed" in text
+    assert "stopped: no pod could be placed" in text
+    assert "no bound without a pod placed" in text
+    assert "optimal" not in text
+    assert "gap 0 %" not in text
+
+
+def test_a_decision_whose_time_ended_before_any_pod_was_placed_says_what_ended_it() -> None:
+    decision = decision_pb2.Decision(stop_reason=decision_pb2.STOP_REASON_DEADLINE)
+    decision.unschedulable_pods.add(pod="a")
+    assert "stopped: deadline" in rendered(decision)

@@ -19,13 +19,14 @@ from binwright_optimizer.model import (
     Problem,
     Refusal,
     RunningPods,
+    SolutionStatus,
     Unschedulable,
     Volume,
     Workload,
 )
 from binwright_optimizer.model import labels as known_labels
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.solve import UNDECIDED, solve
+from binwright_optimizer.solve import NONE_PLACED, UNDECIDED, solve
 from builders import existing_node, instance_type, node_pool, pod, problem, requires
 
 SMALL = instance_type("small", cpu=4, memory_gib=8, pods=10, price=1)
@@ -309,3 +310,12 @@ def test_nobody_is_blamed_where_the_time_ended_before_that_was_known(params: Sol
     [entry] = solve(crowded(), params).unschedulable
     assert entry.refusals == (Refusal("undecided", 1, UNDECIDED),)
     assert entry.conflict is None
+
+
+def test_a_decision_without_any_pod_warns_that_its_bound_says_nothing() -> None:
+    """Nine CPUs fit no node: nothing is bought, and 0 is a bound on that."""
+    decision = solve(problem([pod(cpu=9)], [SMALL]), SolveParams(deadline_s=60.0))
+    assert (decision.status, decision.bound_microusd_per_hour) == (SolutionStatus.NONE, 0)
+    assert decision.warnings[0] == NONE_PLACED
+    some = solve(problem([pod("a", cpu=9), pod("b", cpu=1)], [SMALL]), SolveParams(deadline_s=60.0))
+    assert NONE_PLACED not in some.warnings

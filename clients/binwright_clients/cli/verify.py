@@ -239,6 +239,8 @@ def _gap(result: Recheck) -> float | None:
 
 def _gap_text(stated: decision_pb2.Decision, result: Recheck) -> str:
     gap = _gap(result)
+    if result.pods_placed == 0 and stated.unschedulable_pods:
+        return "none: no pod is placed, so that cost and bound are of no pod at all"
     return f"{percent(stated.gap)} stated, " + (
         "not checked" if gap is None else f"{percent(gap)} recomputed"
     )

@@ -129,7 +129,9 @@ class Decision(_message.Message):
     and penalties for preferences count as costs.
     """
     gap: _builtins.float
-    """(total - bound) / total, where the total is cost, interruptions and penalties; 0 if it is 0."""
+    """(total - bound) / total, where the total is cost, interruptions and penalties; 0 if it is 0. Where the
+    status is NONE it is of no pod at all and says nothing; a warning says so.
+    """
     hourly_cost_microusd: _builtins.int
     """Exact cost in millionths of a US dollar per hour."""
     lower_bound_microusd: _builtins.int

@@ -74,18 +74,28 @@ def summary_panel(decision: decision_pb2.Decision, title: str = "Decision", widt
     cost = decision.hourly_cost_microusd
     beside = decision.hourly_interruption_microusd + decision.hourly_penalty_microusd
     of_all = f" of ${dollars(cost + beside)}/h in all" if beside else ""
+    stopped = _STOP_REASONS.get(decision.stop_reason, "unknown")
+    bound = Text(f"lower bound ${dollars(decision.lower_bound_microusd)}/h" + of_all)
+    gap = Text.assemble("gap ", (percent(decision.gap), "bold"))
+    counts = Text(
+        f"{placed:,} of {counted(placed + unplaced, 'pod')} placed",
+        style="bold" if not unplaced else "bold yellow",
+    )
+    if unplaced and not placed:
+        # The bound is on the cost of the pods placed: met by nothing, it proves nothing worth a headline.
+        bound, gap = Text("no bound without a pod placed"), Text("no gap")
+        counts.stylize("bold red")
+        if decision.stop_reason == decision_pb2.STOP_REASON_OPTIMAL:
+            stopped = "no pod could be placed"
     facts = (
         Text(f"${dollars(cost)}/h", style="bold green"),
         Text(f"${decision.monthly_cost_usd:,.2f}/month"),
-        Text(f"lower bound ${dollars(decision.lower_bound_microusd)}/h" + of_all),
-        Text.assemble("gap ", (percent(decision.gap), "bold")),
+        bound,
+        gap,
         Text(counted(len(decision.node_claims), "node"), style="bold"),
-        Text(
-            f"{placed:,} of {counted(placed + unplaced, 'pod')} placed",
-            style="bold" if not unplaced else "bold yellow",
-        ),
+        counts,
         Text(f"{on_existing:,} on existing nodes" if on_existing else ""),
-        Text(f"stopped: {_STOP_REASONS.get(decision.stop_reason, 'unknown')}"),
+        Text(f"stopped: {stopped}"),
     )
     grid = _facts_grid(facts, width - _FRAME_WIDTH)
     return Panel(grid, title=literal(title), title_align="left", box=box.ROUNDED, width=width, padding=(0, 1))
