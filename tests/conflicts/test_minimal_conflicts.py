@@ -84,6 +84,13 @@ def test_an_unknown_topology_key() -> None:
     assert found.constraints == ("topology spread over example.com/rack (maxSkew 1)",)
 
 
+def test_affinity_by_an_unknown_topology_key() -> None:
+    """A node without the label satisfies no affinity, that of pods to their own kind included."""
+    near = PodAffinity((PodAffinityTerm("example.com/rack", app("web")),))
+    found = conflict(problem([ruled("web", 2, pod_affinity=near)], [BOX]))
+    assert found.constraints == ("pod affinity by example.com/rack to app In [web]",)
+
+
 def test_more_domains_than_pods_may_be_in() -> None:
     """Three pods over at least three zones, of which two are sold: a zone may have one pod."""
     spread = TopologySpread(labels.ZONE, 1, selector=app("web"), min_domains=3)
