@@ -40,6 +40,10 @@ def spread(**changes: Any) -> dict[str, Any]:
     return {"topologySpreadConstraints": [one | changes]}
 
 
+def expressions(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"matchExpressions": [{"key": key, "operator": operator, "values": list(values)}]}
+
+
 def affinity(kind: str = "podAntiAffinity", **term: Any) -> dict[str, Any]:
     required = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": APP} | term]
     return {"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
@@ -98,6 +102,28 @@ def test_affinity_terms_are_carried_in_full(read: Read) -> None:
             "preferred": [{"weight": 7, "pod_affinity_term": {"topology_key": "zone", "label_selector": {}}}]
         },
     }
+
+
+def test_keys_that_an_api_server_has_written_into_the_selector_of_a_pod_are_not_repeated(read: Read) -> None:
+    """The selector alone counts from then on, even if the pod's own label changes later."""
+    merged = {**APP, **expressions("hash", "In", "a1")}
+    body = spread(labelSelector=merged, matchLabelKeys=["hash"]) | affinity(
+        labelSelector=merged, matchLabelKeys=["hash"]
+    )
+    found = template_of(read(pod(body, {"app": "web", "hash": "b2"})))
+    [constraint], [term] = found["topology_spread_constraints"], found["pod_anti_affinity"]["required"]
+    for rule in (constraint, term):
+        assert rule["label_selector"] == {"match_labels": {"app": "web", "hash": "a1"}}
+        assert "match_label_keys" not in rule
+
+
+def test_templates_must_not_have_a_key_in_both(mistakes: Mistakes) -> None:
+    """No API server has written into a Deployment: each of its pods would be refused."""
+    spec = spread(labelSelector=expressions("hash", "In", "a1"), matchLabelKeys=["hash"])
+    template = {"metadata": {"labels": {"hash": "a1"}}, "spec": {"containers": [{"name": "c"}], **spec}}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+    text = mistakes(yaml.safe_dump({**body, "spec": {"template": template}}))
+    assert "spec.template.spec.topologySpreadConstraints[0].matchLabelKeys[0]: exists in both" in text
 
 
 def test_selector_that_is_missing_is_not_an_empty_one(read: Read) -> None:
@@ -265,8 +291,16 @@ WRONG: list[tuple[str, str]] = [
         "matchLabelKeys: goes with a label selector only",
     ),
     (
-        pod(spread(matchLabelKeys=["app"]), {"app": "db"}),
-        "topologySpreadConstraints[0]: contradict each other: no labels can match (got 'app In [web] and",
+        pod(spread(matchLabelKeys=["hash", "app"]), {"app": "web"}),
+        "Constraints[0].matchLabelKeys[1]: exists in both matchLabelKeys and labelSelector (got 'app')",
+    ),
+    (
+        pod(spread(matchLabelKeys=["app"], labelSelector=expressions("app", "In", "web", "db"))),
+        "matchLabelKeys[0]: exists in both",
+    ),
+    (
+        pod(affinity(matchLabelKeys=["app"]), {"app": "web"}),
+        "requiredDuringSchedulingIgnoredDuringExecution[0].matchLabelKeys[0]: exists in both",
     ),
     (
         pod({"topologySpreadConstraints": spread()["topologySpreadConstraints"] * 2}),

@@ -112,6 +112,13 @@ TERMS = st.lists(
 ).map(tuple)
 SHARES = st.builds(Share, count=st.integers(0, 9)) | st.builds(Share, ppm=st.integers(1, 1_000_000))
 
+
+def names_keys_once(rule: TopologySpread | PodAffinityTerm) -> bool:
+    """Whether no key to match is in the selector too, which is refused where problems are read."""
+    named = {requirement.key for requirement in rule.selector.requirements} if rule.selector else set()
+    return not named & set(rule.match_label_keys)
+
+
 SPREADS = sound(
     TopologySpread,
     topology_key=TOPOLOGY,
@@ -122,7 +129,7 @@ SPREADS = sound(
     node_affinity_policy=st.sampled_from(NodeInclusionPolicy),
     node_taints_policy=st.sampled_from(NodeInclusionPolicy),
     match_label_keys=LABEL_KEYS,
-)
+).filter(names_keys_once)
 AFFINITY_TERMS = sound(
     PodAffinityTerm,
     topology_key=TOPOLOGY,
@@ -131,7 +138,7 @@ AFFINITY_TERMS = sound(
     namespace_selector=or_none(SELECTORS),
     match_label_keys=LABEL_KEYS,
     mismatch_label_keys=LABEL_KEYS,
-)
+).filter(names_keys_once)
 AFFINITIES = st.builds(
     PodAffinity,
     required=st.lists(AFFINITY_TERMS, max_size=2).map(tuple),

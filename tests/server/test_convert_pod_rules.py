@@ -38,6 +38,10 @@ def near(**changes: object) -> dict[str, object]:
     return {"pod_affinity": {"required": [{"topology_key": "zone", "label_selector": APP} | changes]}}
 
 
+def in_values(key: str, *values: str) -> dict[str, object]:
+    return {"match_expressions": [{"key": key, "operator": "In", "values": list(values)}]}
+
+
 WRONG_TEMPLATES: list[tuple[str, str, dict[str, object]]] = [
     ("topology_spread_constraints[0].max_skew", "must be at least 1", spread(max_skew=0)),
     ("topology_spread_constraints[0].max_skew", "must be at least 1", spread(max_skew=-2)),
@@ -82,9 +86,20 @@ WRONG_TEMPLATES: list[tuple[str, str, dict[str, object]]] = [
         spread(label_selector={"match_expressions": [{"key": "a", "operator": "In"}]}),
     ),
     (
-        "topology_spread_constraints[0]",
-        "contradict each other",
-        spread(match_label_keys=["app"]) | {"labels": {"app": "db"}},
+        "topology_spread_constraints[0].match_label_keys[0]",
+        "exists in both match_label_keys and label_selector",
+        spread(match_label_keys=["app"]) | {"labels": {"app": "web"}},
+    ),
+    (
+        "topology_spread_constraints[0].match_label_keys[0]",
+        "exists in both",
+        spread(match_label_keys=["app"], label_selector=in_values("app", "db")) | {"labels": {"app": "web"}},
+    ),
+    (
+        "pod_affinity.required[0].match_label_keys[0]",
+        "exists in both",
+        near(match_label_keys=["app"], label_selector=in_values("app", "web", "db"))
+        | {"labels": {"app": "web"}},
     ),
     (
         "topology_spread_constraints[1].topology_key",
@@ -189,3 +204,15 @@ def test_wrong_rule_of_a_pod_is_refused_with_its_path(
     [(path, text)] = violations(request)
     assert path == f"{T}.{field}"
     assert description in text
+
+
+def test_what_an_api_server_writes_for_a_key_to_match_is_taken() -> None:
+    """Pods of clusters name the key, and carry the expression with their own value."""
+    request = solve_request()
+    template = spread(match_label_keys=["app"], label_selector=in_values("app", "web"))
+    request.problem.workloads[0].template.MergeFrom(
+        json_format.ParseDict(template | {"labels": {"app": "web"}}, problem_pb2.PodTemplate())
+    )
+    problem, _ = request_to_problem(request)
+    [constraint] = problem.workloads[0].template.topology_spread
+    assert str(constraint.effective_selector({"app": "web"})) == "app In [web]"

@@ -344,7 +344,8 @@ def _read_rules(spec: Mapping[str, Any], message: problem_pb2.PodTemplate) -> No
     def note(path: str, _value: str, _description: str) -> None:
         wrong.append(path)
 
-    read_pod_rules({**spec, "topologySpreadConstraints": required}, message, "spec", note)
+    rules = {**spec, "topologySpreadConstraints": required}
+    read_pod_rules(rules, message, "spec", note, is_of_pod=True)
     if any(path.startswith(_CONTAINERS) for path in wrong):
         message.ClearField("host_ports")
     if not all(path.startswith(_CONTAINERS) for path in wrong):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -24,7 +24,12 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def read_pod_rules(
-    spec: Mapping[str, Any], message: problem_pb2.PodTemplate, path: str, report: Report
+    spec: Mapping[str, Any],
+    message: problem_pb2.PodTemplate,
+    path: str,
+    report: Report,
+    *,
+    is_of_pod: bool,
 ) -> None:
     """Add spread, affinity and ports of a pod spec to a template whose labels are known.
 
@@ -32,22 +37,60 @@ def read_pod_rules(
     ----------
     path
         Field path of the spec.
+    is_of_pod
+        Whether it is the spec of a Pod, into whose selectors API servers write what ``matchLabelKeys`` mean.
     """
-    labels = dict(message.labels)
-    _read_spread(spec.get("topologySpreadConstraints") or [], labels, message, path, report)
+    own = _Own(dict(message.labels), is_of_pod)
+    _read_spread(spec.get("topologySpreadConstraints") or [], own, message, path, report)
     affinity = spec.get("affinity") or {}
     for field, target in (
         ("podAffinity", message.pod_affinity),
         ("podAntiAffinity", message.pod_anti_affinity),
     ):
         if affinity.get(field):
-            _read_affinity(affinity[field], labels, target, f"{path}.affinity.{field}", report)
+            _read_affinity(affinity[field], own, target, f"{path}.affinity.{field}", report)
     _read_ports(spec, message, path, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Whose rules are read: the pod's labels, and whether it is a Pod rather than a template of some."""
+
+    labels: Mapping[str, str]
+    is_of_pod: bool
+
+    def keys(self, body: Mapping[str, Any], path: str, report: Report) -> tuple[str, ...] | None:
+        """``matchLabelKeys`` of a rule that are not in its selector yet; None if they are wrong.
+
+        The same key must not be in both (https://kubernetes.io/docs/concepts/scheduling-eviction/
+        topology-spread-constraints/#topologyspreadconstraints-field), but in Pods that an API server has
+        taken: there it has added the expression ``In`` with the value that the pod had, and schedulers go
+        by that.
+        """
+        selector = body.get("labelSelector") or {}
+        left = []
+        is_sound = True
+        for index, key in enumerate(body.get("matchLabelKeys") or ()):
+            expressions = [e for e in selector.get("matchExpressions") or () if e.get("key") == key]
+            is_named = key in (selector.get("matchLabels") or {})
+            if not expressions and not is_named:
+                left.append(key)
+            elif is_named or not self.is_of_pod or not _is_written_by_api_server(expressions):
+                text = "exists in both matchLabelKeys and labelSelector"
+                report(f"{path}.matchLabelKeys[{index}]", key, text)
+                is_sound = False
+        return tuple(left) if is_sound else None
+
+
+def _is_written_by_api_server(expressions: list[Mapping[str, Any]]) -> bool:
+    """Whether these expressions of one key are the one that stands for a key to match."""
+    [first, *others] = expressions
+    return not others and first.get("operator") == "In" and len(first.get("values") or ()) == 1
 
 
 def _read_spread(
     constraints: list[dict[str, Any]],
-    labels: Mapping[str, str],
+    own: _Own,
     message: problem_pb2.PodTemplate,
     path: str,
     report: Report,
@@ -63,9 +106,11 @@ def _read_spread(
             body, "nodeTaintsPolicy", NodeInclusionPolicy, NodeInclusionPolicy.IGNORE, at, report
         )
         is_sound, selector = _optional_selector(body, "labelSelector", at, report)
-        if when is None or affinity is None or taints is None or not is_sound:
+        keys = own.keys(body, at, report)
+        if when is None or affinity is None or taints is None or keys is None or not is_sound:
             continue
-        constraint = build(_spread_maker(body, when, affinity, taints, selector, labels), at, report)
+        maker = _spread_maker(body, when, affinity, taints, selector, keys, own.labels)
+        constraint = build(maker, at, report)
         if constraint is None:
             continue
         key = (constraint.topology_key, str(when))
@@ -94,6 +139,7 @@ def _spread_maker(
     affinity: NodeInclusionPolicy,
     taints: NodeInclusionPolicy,
     selector: LabelSelector | None,
+    keys: tuple[str, ...],
     labels: Mapping[str, str],
 ) -> Callable[[], TopologySpread]:
     min_domains = body.get("minDomains")
@@ -107,7 +153,7 @@ def _spread_maker(
             min_domains=1 if min_domains is None else min_domains,
             node_affinity_policy=affinity,
             node_taints_policy=taints,
-            match_label_keys=tuple(body.get("matchLabelKeys") or ()),
+            match_label_keys=keys,
         )
         constraint.effective_selector(labels)  # refuses keys that contradict the selector
         return constraint
@@ -117,18 +163,18 @@ def _spread_maker(
 
 def _read_affinity(
     affinity: Mapping[str, Any],
-    labels: Mapping[str, str],
+    own: _Own,
     message: constraints_pb2.PodAffinity,
     path: str,
     report: Report,
 ) -> None:
     for index, body in enumerate(affinity.get(_REQUIRED) or []):
-        term = _read_term(body, labels, f"{path}.{_REQUIRED}[{index}]", report)
+        term = _read_term(body, own, f"{path}.{_REQUIRED}[{index}]", report)
         if term is not None:
             message.required.append(_term_message(term))
     for index, body in enumerate(affinity.get(_PREFERRED) or []):
         at = f"{path}.{_PREFERRED}[{index}]"
-        term = _read_term(body.get("podAffinityTerm") or {}, labels, f"{at}.podAffinityTerm", report)
+        term = _read_term(body.get("podAffinityTerm") or {}, own, f"{at}.podAffinityTerm", report)
         if term is None:
             continue
         preferred = build(_preferred_maker(body.get("weight") or 0, term), at, report)
@@ -140,12 +186,11 @@ def _preferred_maker(weight: int, term: PodAffinityTerm) -> Callable[[], Preferr
     return lambda: PreferredPodTerm(weight, term)
 
 
-def _read_term(
-    body: Mapping[str, Any], labels: Mapping[str, str], path: str, report: Report
-) -> PodAffinityTerm | None:
+def _read_term(body: Mapping[str, Any], own: _Own, path: str, report: Report) -> PodAffinityTerm | None:
     is_sound, selector = _optional_selector(body, "labelSelector", path, report)
     is_sound_too, namespaces = _optional_selector(body, "namespaceSelector", path, report)
-    if not (is_sound and is_sound_too):
+    keys = own.keys(body, path, report)
+    if not (is_sound and is_sound_too) or keys is None:
         return None
 
     def make() -> PodAffinityTerm:
@@ -154,10 +199,10 @@ def _read_term(
             selector=selector,
             namespaces=tuple(body.get("namespaces") or ()),
             namespace_selector=namespaces,
-            match_label_keys=tuple(body.get("matchLabelKeys") or ()),
+            match_label_keys=keys,
             mismatch_label_keys=tuple(body.get("mismatchLabelKeys") or ()),
         )
-        term.effective_selector(labels)  # refuses keys that contradict the selector
+        term.effective_selector(own.labels)  # refuses keys that contradict the selector
         return term
 
     return build(make, path, report)

@@ -123,7 +123,7 @@ def read_pod_template(
         message.labels[key] = value
     known.priorities.set_on(message, spec, pod, at)
     message.do_not_disrupt = (metadata.get("annotations") or {}).get(DO_NOT_DISRUPT) == "true"
-    read_pod_rules(spec, message, at, report)
+    read_pod_rules(spec, message, at, report, is_of_pod=pod.kind == "Pod")
     known.storage.add_volumes(pod, spec, message)
     known.claims.add_claims(pod, spec, at, message)
     grace = spec.get("terminationGracePeriodSeconds")

@@ -119,8 +119,8 @@ class TopologySpread:
 def check_label_keys(keys: tuple[str, ...], field: str, selector: LabelSelector | None) -> None:
     """Refuse label keys without a selector or without a name.
 
-    A key that the selector names too is no mistake: API servers write the values of these keys into
-    the selector when a pod is created.
+    A key that the selector names too is refused where problems are read, as API servers do, and not here:
+    they write the values of these keys into the selectors of pods that they create.
     """
     if keys and selector is None:
         raise WrongFieldError(field, ", ".join(keys), "goes with a label selector only")

@@ -136,7 +136,9 @@ class TopologySpreadConstraint(_message.Message):
 
     @_builtins.property
     def match_label_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels of the pod itself whose values the counted pods share."""
+        """Labels of the pod itself whose values the counted pods share. The selector must not name them too, unless
+        by the expression that API servers add to pods: In, with the pod's own value.
+        """
 
     def __init__(
         self,
@@ -188,7 +190,9 @@ class PodAffinityTerm(_message.Message):
 
     @_builtins.property
     def match_label_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels of the pod itself whose values the others share."""
+        """Labels of the pod itself whose values the others share. The selector must not name them too, unless by
+        the expression that API servers add to pods: In, with the pod's own value.
+        """
 
     @_builtins.property
     def mismatch_label_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -60,6 +60,28 @@ def spread_from_messages(
     return constraints
 
 
+def _refuse_repeated_keys(
+    selector: constraints_pb2.LabelSelector,
+    keys: Iterable[str],
+    labels: Mapping[str, str],
+    path: str,
+    out: Violations,
+) -> None:
+    """Record keys whose own values are to be matched and that the selector names as well.
+
+    API servers refuse these; what they write into the selectors of pods, an expression ``In`` the pod's own
+    value, is taken.
+    """
+    for k, key in enumerate(keys):
+        own = [labels[key]] if key in labels else []
+        expressions = [each for each in selector.match_expressions if each.key == key]
+        is_written = all(each.operator == "In" and list(each.values) == own for each in expressions)
+        if key in selector.match_labels or len(expressions) > 1 or not is_written:
+            out.add(
+                f"{path}.match_label_keys[{k}]", key, "exists in both match_label_keys and label_selector"
+            )
+
+
 def _spread(
     message: constraints_pb2.TopologySpreadConstraint, labels: Mapping[str, str], path: str, out: Violations
 ) -> TopologySpread | None:
@@ -74,6 +96,7 @@ def _spread(
     selector = None
     if message.HasField("label_selector"):
         selector = selector_from_message(message.label_selector, f"{path}.label_selector", out)
+        _refuse_repeated_keys(message.label_selector, message.match_label_keys, labels, path, out)
     if len(out.found) > before or when is None or affinity is None or taints is None:
         return None
 
@@ -124,6 +147,7 @@ def _affinity_term(
     selector = namespace_selector = None
     if message.HasField("label_selector"):
         selector = selector_from_message(message.label_selector, f"{path}.label_selector", out)
+        _refuse_repeated_keys(message.label_selector, message.match_label_keys, labels, path, out)
     if message.HasField("namespace_selector"):
         at = f"{path}.namespace_selector"
         namespace_selector = selector_from_message(message.namespace_selector, at, out)
