@@ -13,8 +13,8 @@ from numba import njit
 
 MOST_AXES = 3
 """Resources that a table may have."""
-MOST_CELLS = 250_000
-"""Cells of a table: 2 MB, and 100 MB while the best pattern is found again."""
+MOST_CELLS = 2_000_000
+"""Cells of a table: 16 MB, beside a quarter of a megabyte for each move while its best pattern is found."""
 MOST_LOOKS = 400_000_000
 """Cells looked at, in all moves of a table: some 200 milliseconds."""
 CELLS_PER_US = 1_200
@@ -61,8 +61,8 @@ def table_work(n, items, spans, requests, room, mu, steps, levels):
 def fill(n, items, spans, values, requests, room, steps, levels, least, halt, chosen):
     """Best pattern among those that the resources of the table have room for.
 
-    The table is filled move by move: some pods of an item are taken, or not. It is kept before every few
-    moves, from where the moves of the best pattern are found by filling it again.
+    The table is filled move by move: some pods of an item are taken, or not. Only if its best pattern is
+    looked for, it is filled once more, with a note of the moves that gained in every cell.
 
     Parameters
     ----------
@@ -108,33 +108,25 @@ def fill(n, items, spans, values, requests, room, steps, levels, least, halt, ch
             pods *= 2
     cells = size[0] * size[1] * size[2]
     table = np.zeros(cells)  # worth of the best pattern that uses at most so many steps
-    section = np.int64(np.ceil(np.sqrt(moves + 1.0)))
-    kept = np.empty((moves // section + 1, cells))
     for m in range(moves):
         if halt[0] != 0:
             return np.inf, False
-        if m % section == 0:
-            kept[m // section] = table
         take(table, worths[m], step[m], size)
     worth = table[cells - 1]
     if worth <= least:
         return worth, False
+    table[:] = 0.0
+    gained = np.zeros(((moves + 7) // 8, cells), dtype=np.uint8)  # a bit for each move
+    for m in range(moves):
+        if halt[0] != 0:
+            return worth, False
+        take_noted(table, worths[m], step[m], size, gained[m // 8], np.uint8(1 << m % 8))
     chosen[:] = 0
     cell = cells - 1
-    after = np.empty((section + 1, cells))
-    for s in range((moves - 1) // section, -1, -1):
-        after[0] = kept[s]
-        last = min(section, moves - s * section)
-        for m in range(last):
-            if halt[0] != 0:
-                return worth, False
-            after[m + 1] = after[m]
-            take(after[m + 1], worths[s * section + m], step[s * section + m], size)
-        for m in range(last - 1, -1, -1):
-            if after[m + 1, cell] > after[m, cell]:
-                move = s * section + m
-                chosen[item[move]] += taken[move]
-                cell -= (step[move, 0] * size[1] + step[move, 1]) * size[2] + step[move, 2]
+    for m in range(moves - 1, -1, -1):
+        if gained[m // 8, cell] & np.uint8(1 << m % 8):
+            chosen[item[m]] += taken[m]
+            cell -= (step[m, 0] * size[1] + step[m, 1]) * size[2] + step[m, 2]
     fits = True
     for r in range(room.shape[0]):
         left = np.int64(room[r])
@@ -187,3 +179,27 @@ def take(table, worth, step, size):
             there = table[at : at + n_columns - step[2]]
             for c in range(here.shape[0]):
                 here[c] = max(here[c], there[c] + worth)
+
+
+@njit(cache=True, nogil=True)
+def take_noted(table, worth, step, size, gained, bit):
+    """The same, and set ``bit`` of every cell in ``gained`` that it improves."""
+    n_rows, n_columns = size[1], size[2]
+    for a in range(size[0] - 1, step[0] - 1, -1):
+        for b in range(n_rows - 1, step[1] - 1, -1):
+            to = (a * n_rows + b) * n_columns
+            at = ((a - step[0]) * n_rows + b - step[1]) * n_columns
+            if to == at:
+                for c in range(n_columns - 1, step[2] - 1, -1):
+                    offered = table[to + c - step[2]] + worth
+                    if offered > table[to + c]:
+                        table[to + c] = offered
+                        gained[to + c] |= bit
+                continue
+            here = table[to + step[2] : to + n_columns]
+            there = table[at : at + n_columns - step[2]]
+            notes = gained[to + step[2] : to + n_columns]
+            for c in range(here.shape[0]):
+                offered = there[c] + worth
+                notes[c] |= bit * np.uint8(offered > here[c])
+                here[c] = max(here[c], offered)
