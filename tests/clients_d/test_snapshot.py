@@ -332,23 +332,19 @@ def cluster_command(double: KubeDouble, tmp_path: Path, *further: str) -> Result
 def test_odd_pods_of_a_live_cluster_are_named_and_the_others_solved(
     double: KubeDouble, tmp_path: Path
 ) -> None:
-    """One pod that waits cannot be read, one contradicts itself: the two of 6 CPU get their nodes."""
-    lots = pod("lots")
+    """One pod that waits cannot be read, one has a port of no protocol: the two of 6 CPU get their nodes."""
+    lots, ported = pod("lots"), pod("ported")
     lots["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "lots"
+    ported["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80, "protocol": "FTP"}]
     double.put("pods", lots)
-    both = [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1b"]}]
-    required = {"nodeSelectorTerms": [{"matchExpressions": both}]}
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
-    double.put(
-        "pods", pod("torn", nodeSelector={"topology.kubernetes.io/zone": "us-east-1a"}, affinity=affinity)
-    )
+    double.put("pods", ported)
     result = cluster_command(double, tmp_path, "--fail-unschedulable")
     assert result.exit_code == 3, result.output
     decision = json.loads(result.stdout)
     assert [claim["instance_type"] for claim in decision["node_claims"]] == ["c5.2xlarge"] * 2
     told = " ".join(warning for warning in decision["warnings"] if warning.startswith("left out: "))
     assert "(Pod default/lots): spec.containers[0].resources.requests[cpu]" in told
-    assert "(Pod default/torn)" in told
+    assert "(Pod default/ported)" in told
     assert "warning: left out: cluster" in " ".join(result.stderr.split())
 
 

@@ -79,14 +79,6 @@ TERMS = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecuti
         (affinity("[{matchExpressions: [{key: a, operator: In}]}]"), "matchExpressions[0]: operator In on a takes at least one value(s), got []"),
         (affinity("[{matchExpressions: [{operator: Exists}]}]"), "matchExpressions[0]: a requirement needs a label key"),
         (
-            affinity("[{matchExpressions: [{key: a, operator: In, values: [x]}, {key: a, operator: NotIn, values: [x]}]}]"),
-            f"{TERMS}[0].matchExpressions: contradicts itself: no node can match (got 'a In [x] and a NotIn [x]')",
-        ),
-        (
-            affinity("[{matchExpressions: [{key: a, operator: DoesNotExist}]}]", "nodeSelector: {a: b},"),
-            f"{TERMS}: contradicts nodeSelector: no node can match (got 'a In [b] and a DoesNotExist')",
-        ),
-        (
             pod("{containers: [{name: c}], affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 101, preference: {}}]}}}"),
             "preferredDuringSchedulingIgnoredDuringExecution[0].weight: must be from 1 to 100 (got '101')",
         ),

@@ -146,16 +146,6 @@ WRONG_FIELDS: list[tuple[str, str, Change]] = [
     ),
     (f"{T}.node_affinity.required[0]", "matches no node", lambda r: require(r)),
     (
-        f"{T}.node_affinity.required[0].match_expressions",
-        "contradict each other",
-        lambda r: require(r, requirement("a", "In", "b"), requirement("a", "NotIn", "b")),
-    ),
-    (
-        f"{T}.node_affinity.required",
-        "contradict each other",
-        lambda r: (first_template(r).node_selector.update(a="b"), require(r, requirement("a", "In", "c"))),
-    ),
-    (
         f"{T}.node_affinity.preferred[0].weight",
         "1..100",
         lambda r: first_template(r).node_affinity.preferred.add(weight=101),

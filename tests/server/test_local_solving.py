@@ -74,6 +74,25 @@ def test_a_gang_that_is_short_and_an_unknown_mig_profile_are_reasons_and_the_res
     assert verify_locally(request, decision) == []
 
 
+@pytest.mark.usefixtures("_compiled")
+def test_a_pod_that_contradicts_itself_has_no_place_and_the_rest_is_solved() -> None:
+    """Selector and affinity ask for other zones each; of r1-a only there is anything."""
+    request = solve_request(pods=4, deadline_s=60)
+    torn = request.problem.workloads.add(name="torn")
+    torn.template.containers.add(requests={"cpu": "1"})
+    torn.template.node_selector["topology.kubernetes.io/zone"] = "r1-a"
+    term = torn.template.node_affinity.required.add()
+    term.match_expressions.add(key="topology.kubernetes.io/zone", operator="In", values=["r1-b"])
+    decision = solve_locally(request)
+    assert decision.hourly_cost_usd == 0.1
+    [left] = decision.unschedulable_pods
+    assert list(left.conflict.constraints) == ["node affinity topology.kubernetes.io/zone In [r1-b]"]
+    term.match_expressions[0].values[:] = ["r1-a"]
+    term.match_expressions.add(key="topology.kubernetes.io/zone", operator="NotIn", values=["r1-a"])
+    [left] = solve_locally(request).unschedulable_pods
+    assert "node affinity topology.kubernetes.io/zone In [r1-a] and" in left.conflict.constraints[0]
+
+
 def test_progress_arrives_as_messages() -> None:
     steps: list[decision_pb2.Progress] = []
     solve_locally(as_stream(solve_request()), steps.append, solver=one_pod_per_node)

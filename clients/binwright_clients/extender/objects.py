@@ -315,7 +315,7 @@ def _template(pod: dict[str, Any], reader: _Reader) -> problem_pb2.PodTemplate:
     message.node_selector.update(selector)
     affinity = (spec.get("affinity") or {}).get("nodeAffinity")
     if affinity and not _has_field_terms(affinity):
-        read_node_affinity(affinity, selector, message, "spec.affinity.nodeAffinity", reader.problem)
+        read_node_affinity(affinity, message, "spec.affinity.nodeAffinity", reader.problem)
     read_tolerations(spec.get("tolerations") or [], message, "spec.tolerations", reader.problem)
     message.labels.update(read_labels(metadata.get("labels"), "metadata.labels", reader.problem))
     _read_rules(spec, message)

@@ -116,7 +116,7 @@ def read_pod_template(
         message.node_selector[key] = value
     affinity = (spec.get("affinity") or {}).get("nodeAffinity")
     if affinity:
-        read_node_affinity(affinity, selector, message, f"{at}.affinity.nodeAffinity", report)
+        read_node_affinity(affinity, message, f"{at}.affinity.nodeAffinity", report)
     read_tolerations(spec.get("tolerations") or [], message, f"{at}.tolerations", report)
     prefix = f"{path}." if path else ""
     for key, value in read_labels(metadata.get("labels"), f"{prefix}metadata.labels", report).items():

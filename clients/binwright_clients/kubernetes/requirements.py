@@ -1,11 +1,11 @@
-"""Node selectors, node affinity and tolerations: manifests to messages, contradictions refused."""
+"""Node selectors, node affinity and tolerations: manifests to messages."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from binwright.v1 import problem_pb2
-from binwright_optimizer.model.requirements import Operator, Requirement, contradiction
+from binwright_optimizer.model.requirements import Operator, Requirement
 from binwright_optimizer.model.taints import Taint, TaintEffect, Toleration
 
 from binwright_clients.kubernetes.schema import Report, shown
@@ -71,7 +71,6 @@ def exact_requirements(labels: dict[str, str]) -> tuple[Requirement, ...]:
 
 def read_node_affinity(
     affinity: dict[str, Any],
-    selector: dict[str, str],
     template: problem_pb2.PodTemplate,
     path: str,
     report: Report,
@@ -80,7 +79,7 @@ def read_node_affinity(
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is not None:
         here = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
-        _read_required(required.get("nodeSelectorTerms") or [], selector, template, here, report)
+        _read_required(required.get("nodeSelectorTerms") or [], template, here, report)
     here = f"{path}.preferredDuringSchedulingIgnoredDuringExecution"
     for index, term in enumerate(affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or []):
         weight = term.get("weight") or 0
@@ -94,42 +93,24 @@ def read_node_affinity(
 
 
 def _read_required(
-    terms: list[dict[str, Any]],
-    selector: dict[str, str],
-    template: problem_pb2.PodTemplate,
-    path: str,
-    report: Report,
+    terms: list[dict[str, Any]], template: problem_pb2.PodTemplate, path: str, report: Report
 ) -> None:
     """Add the terms of which one must hold.
 
-    As in Kubernetes a term without expressions matches no node. A term that contradicts itself
-    is a mistake; one that the selector rules out is not, as long as another one is left.
+    As in Kubernetes a term without expressions matches no node. One that contradicts itself or the node
+    selector matches none either, which is no mistake in reading: decisions say that these pods have no place.
     """
-    fixed = exact_requirements(selector)
-    has_live_term, ruled_out = False, ""
+    has_live_term = False
     for index, term in enumerate(terms):
-        at = f"{path}[{index}].matchExpressions"
         expressions = term.get("matchExpressions") or []
-        requirements = read_requirements(expressions, at, report)
+        requirements = read_requirements(expressions, f"{path}[{index}].matchExpressions", report)
         if expressions:
             template.node_affinity.required.append(_term_message(requirements))
-        if clash := contradiction(requirements):
-            report(at, _shown_clash(clash), "contradicts itself: no node can match")
-            has_live_term = True  # reported already
-        elif clash := contradiction((*fixed, *requirements)):
-            ruled_out = _shown_clash(clash)
-        else:
-            has_live_term = has_live_term or bool(expressions or term.get("matchFields"))
+        has_live_term = has_live_term or bool(expressions or term.get("matchFields"))
     if not terms:
         report(path, "", "needs at least one term")
-    elif not has_live_term and ruled_out:
-        report(path, ruled_out, "contradicts nodeSelector: no node can match")
     elif not has_live_term:
         report(path, shown(terms), "every term is empty, and an empty term matches no node")
-
-
-def _shown_clash(clash: tuple[Requirement, ...]) -> str:
-    return " and ".join(str(requirement) for requirement in clash)
 
 
 def _term_message(requirements: tuple[Requirement, ...]) -> problem_pb2.NodeSelectorTerm:

@@ -10,7 +10,7 @@ from binwright_optimizer.errors import Violation
 from binwright_optimizer.model.defaults import with_defaults
 from binwright_optimizer.model.pods import PodTemplate, PreferredTerm
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD, format_quantity
-from binwright_optimizer.model.requirements import NodeSelectorTerm, Requirement, contradiction
+from binwright_optimizer.model.requirements import NodeSelectorTerm, Requirement
 from binwright_optimizer.model.resources import NVIDIA_GPU, Container, Resources, effective_request
 from binwright_optimizer.model.spot import DEFAULT_GRACE_S
 
@@ -24,7 +24,6 @@ from binwright_server.convert.constraints import (
 from binwright_server.convert.devices import device_claims_from_messages, gpu_share_from_message
 from binwright_server.convert.selection import (
     labels_from_map,
-    refuse_contradiction,
     selector_from_map,
     term_from_message,
     tolerations_from_messages,
@@ -69,7 +68,7 @@ def template_from_message(message: problem_pb2.PodTemplate, out: Violations) -> 
     template = PodTemplate(
         requests=_request(message, out),
         node_selector=selector,
-        node_affinity=_required_terms(message.node_affinity, selector, out) if has_affinity else (),
+        node_affinity=_required_terms(message.node_affinity, out) if has_affinity else (),
         preferred_affinity=_preferred_terms(message.node_affinity, out) if has_affinity else (),
         tolerations=tolerations_from_messages(message.tolerations, ".tolerations", out),
         labels=labels_from_map(message.labels, ".labels", out),
@@ -174,22 +173,14 @@ def _containers(messages: Iterable[problem_pb2.Container], path: str, out: Viola
     return containers
 
 
-def _required_terms(
-    message: problem_pb2.NodeAffinity, selector: tuple[Requirement, ...], out: Violations
-) -> tuple[NodeSelectorTerm, ...]:
+def _required_terms(message: problem_pb2.NodeAffinity, out: Violations) -> tuple[NodeSelectorTerm, ...]:
+    """The terms; those that contradict themselves or the node selector match no node, and are no mistake."""
     path = ".node_affinity.required"
     terms = []
-    is_sound = True
     for k, term_message in enumerate(message.required):
         if not term_message.match_expressions:
             out.add(f"{path}[{k}]", "", "an empty term matches no node; it needs at least one requirement")
-        term = term_from_message(term_message, f"{path}[{k}]", out)
-        clashes = refuse_contradiction(term, f"{path}[{k}].match_expressions", out)
-        is_sound = is_sound and not clashes and len(term) == len(term_message.match_expressions) > 0
-        terms.append(term)
-    # Terms are alternatives: the selector may rule some of them out, but not all.
-    if is_sound and terms and all(contradiction(selector + term) for term in terms):
-        refuse_contradiction(selector + terms[0], path, out)
+        terms.append(term_from_message(term_message, f"{path}[{k}]", out))
     return tuple(terms)
 
 
