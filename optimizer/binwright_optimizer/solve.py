@@ -30,6 +30,7 @@ from binwright_optimizer.model import (
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.penalties import cut_off, interruption_cost, penalties_of
 from binwright_optimizer.pod_wishes import PodWishes, has_pod_wishes
+from binwright_optimizer.priorities import highest_first
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
 from binwright_optimizer.settle import Settled, settle
@@ -102,7 +103,7 @@ def solve(
         prover.note(found.packing)
     with timer.phase("extract"):
         began_s = stop.elapsed_s()
-        placed = extract(instance, found.packing, stop.is_cancelled)
+        placed = highest_first(instance, extract(instance, found.packing, stop.is_cancelled))
         cost = found.packing.cost - found.packing.charge
         unschedulable = explain(instance, placed.left_out)
     if wishes is not None:
@@ -208,6 +209,7 @@ def _settled(
     reserve_s += TIMES_TOLD * (stop.elapsed_s() - began_s)
     most_units = None if params.work_limit is None else SETTLE_SHARE * params.work_limit
     better = settle(instance, found.packing, wishes, Reserved(stop, reserve_s), most_units)
+    better = replace(better, placed=highest_first(instance, better.placed))
     return better if _total(instance.problem, better, wishes) < total else as_found
 
 

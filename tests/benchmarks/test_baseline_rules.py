@@ -94,3 +94,10 @@ def test_a_proven_optimum_is_never_dearer_than_a_baseline(question: Problem) -> 
         assert unplaced <= result.pods_unplaced, result.name
         if unplaced == result.pods_unplaced == 0:
             assert decision.bound_microusd_per_hour <= result.cost_microusd_per_hour, result.name
+
+
+def test_a_rule_knows_no_priorities() -> None:
+    """Two pods alike but for their priority, and room for one: whoever gets the place, a node is bought."""
+    pods = [pod("low", cpu=4), pod("high", cpu=4, priority=9)]
+    question = problem(pods, [instance_type("a", cpu=4, price=1)], [node_pool(max_nodes=1)])
+    assert {result.checked().pods_unplaced for result in answers(question)} == {1}

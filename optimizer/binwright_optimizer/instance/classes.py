@@ -53,6 +53,14 @@ class Kinds:
     selected: list[tuple[int, ...]]
     shared: list[tuple[ClaimName, ...]]
 
+    def alike_but_for_priority(self) -> list[list[int]]:
+        """Kinds that nothing but their priority tells apart, several each."""
+        groups: dict[tuple[object, ...], list[int]] = {}
+        columns = (self.requests, self.placement_of.tolist(), self.stated, self.selected, self.shared)
+        for k, all_but_priority in enumerate(zip(*columns, strict=True)):
+            groups.setdefault(all_but_priority, []).append(k)
+        return [group for group in groups.values() if len(group) > 1]
+
 
 def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName], claimed: ClaimedDevices) -> Kinds:
     """Kinds in order of first appearance.

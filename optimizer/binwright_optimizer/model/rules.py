@@ -29,3 +29,4 @@ class Rule(StrEnum):
     GPU_NODES = "accelerated nodes"
     DEVICE_CLAIMS = "device claim"
     MIN_VALUES = "minValues"
+    PRIORITIES = "priority"

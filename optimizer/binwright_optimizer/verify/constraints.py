@@ -19,6 +19,7 @@ from binwright_optimizer.verify.gpu_nodes import check_gpu_nodes
 from binwright_optimizer.verify.host_ports import check_host_ports
 from binwright_optimizer.verify.min_values import check_min_values
 from binwright_optimizer.verify.pod_affinity import check_affinity, check_anti_affinity
+from binwright_optimizer.verify.priorities import check_priorities
 from binwright_optimizer.verify.rulebook import rulebook, stated_rules
 from binwright_optimizer.verify.spot import check_spot
 from binwright_optimizer.verify.spot_loss import check_spot_loss
@@ -40,6 +41,7 @@ CHECKS: tuple[tuple[frozenset[Rule], Check], ...] = (
     (frozenset({Rule.GPU_NODES}), check_gpu_nodes),
     (frozenset({Rule.DEVICE_CLAIMS}), check_device_claims),
     (frozenset({Rule.MIN_VALUES}), check_min_values),
+    (frozenset({Rule.PRIORITIES}), check_priorities),
     (frozenset(Rule), check_alternatives),
 )
 """Each check, with the rules that its findings are about."""
@@ -53,6 +55,8 @@ def check_constraints(
 ) -> Iterator[str]:
     """Violations of stated rules that are not waived; ``poll`` is called between checks."""
     wanted = stated_rules(problem) - waived
+    if not decision.unschedulable:  # nobody waits; a glance is all that priorities cost then
+        wanted -= {Rule.PRIORITIES}
     if not wanted:
         return
     state = FinalState(problem, decision, rulebook(problem))

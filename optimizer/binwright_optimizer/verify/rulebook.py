@@ -81,6 +81,13 @@ def _stated(problem: Problem) -> Iterator[Rule]:
         requirement.min_values for pool in problem.node_pools for requirement in pool.requirements
     ):
         yield Rule.MIN_VALUES
+    if has_priorities(problem):
+        yield Rule.PRIORITIES
+
+
+def has_priorities(problem: Problem) -> bool:
+    """Whether some pods go before others."""
+    return len({workload.template.priority for workload in problem.workloads}) > 1
 
 
 def _has_shared_volumes(problem: Problem) -> bool:

@@ -14,6 +14,7 @@ from brute_force.fitting import admits
 from brute_force.gangs import gangs_hold
 from brute_force.nodes import Node, Pod, running_pods
 from brute_force.own_node import caps_hold, ports_hold, volumes_hold
+from brute_force.priorities import priorities_hold
 from brute_force.purchase import within_limits
 from brute_force.room import has_room
 from brute_force.spot import losses_hold, spot_holds
@@ -60,6 +61,7 @@ def broken(problem: Problem, nodes: Sequence[Node], placed: Sequence[Pod]) -> It
         ("device claim", claims_hold),
         ("minValues", choices_hold),
         ("accelerated nodes", gpu_nodes_hold),
+        ("priority", priorities_hold),
     ):
         if not holds(problem, nodes, placed, running):
             yield rule

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from binwright_optimizer.model.rules import Rule
 
-from rule_cases import choices, devices, gangs, node_rules, pod_affinity, spot, spread
+from rule_cases import choices, devices, gangs, node_rules, pod_affinity, priorities, spot, spread
 from rule_cases.world import Case, Mutant
 
-OF_PLACEMENTS = (spread, pod_affinity, node_rules, gangs, spot, devices)
+OF_PLACEMENTS = (spread, pod_affinity, node_rules, gangs, spot, devices, priorities)
 """Families about where pods are; what NodeClaims leave open is in `choices`."""
 
 RIGHT: tuple[Case, ...] = tuple(case for family in OF_PLACEMENTS for case in family.RIGHT)
