@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from binwright_optimizer.instance.node_rules import ALWAYS, FREE, NodeRules, SetRule, Start
+from binwright_optimizer.instance.node_rules import NodeRules
+from binwright_optimizer.instance.set_rules import ALWAYS, FREE, SetRule, Start
 from hypothesis import strategies as st
 
 

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 from binwright_optimizer.heuristics.kernels.allowed import allow_parts, mark_meeting
 from binwright_optimizer.heuristics.kernels.sharing import MOST_KINDS
-from binwright_optimizer.instance.node_rules import NodeRules, SetRule
+from binwright_optimizer.instance.node_rules import NodeRules
+from binwright_optimizer.instance.set_rules import SetRule
 from drawn_rules import Ruleset, rulesets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

@@ -11,7 +11,8 @@ from binwright_optimizer.heuristics.greedy import Remainder, fluid_prices
 from binwright_optimizer.heuristics.hand_out import handed_out
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.instance.coarsen import Groups, grouped
-from binwright_optimizer.instance.node_rules import NodeRules, SetRule
+from binwright_optimizer.instance.node_rules import NodeRules
+from binwright_optimizer.instance.set_rules import SetRule
 from binwright_optimizer.model.caps import NodeCap
 from binwright_optimizer.model.selectors import LabelSelector
 from binwright_optimizer.packing import Packing

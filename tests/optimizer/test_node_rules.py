@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 from binwright_optimizer.instance import Instance, build_instance
-from binwright_optimizer.instance.node_rules import ALWAYS, FREE, NodeRules, SetRule
+from binwright_optimizer.instance.node_rules import NodeRules
+from binwright_optimizer.instance.set_rules import ALWAYS, FREE, SetRule
 from binwright_optimizer.model import (
     HostPort,
     LabelSelector,

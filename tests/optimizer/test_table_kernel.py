@@ -71,7 +71,9 @@ def test_a_table_given_up_promises_nothing() -> None:
 
 def test_a_table_of_too_many_cells_is_not_begun() -> None:
     """1,500 steps of each resource are 2,253,001 cells."""
-    large = Knapsack(STEPS.values, STEPS.caps, STEPS.requests, np.array([1_500, 1_500]) * 100, STEPS.compatible)
+    large = Knapsack(
+        STEPS.values, STEPS.caps, STEPS.requests, np.array([1_500, 1_500]) * 100, STEPS.compatible
+    )
     assert filled(large, np.ones(2)) is None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.instance.claims import Claim, ClaimName
-from binwright_optimizer.instance.node_rules import Attached
+from binwright_optimizer.instance.set_rules import Attached
 from binwright_optimizer.instance.shelf import UNLIMITED
 from binwright_optimizer.model import ExistingNode, InstanceType, NodePool, PodTemplate, Problem, Resources
 from binwright_optimizer.model.volumes import AttachLimit

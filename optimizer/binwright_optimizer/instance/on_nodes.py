@@ -21,16 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.instance.node_rules import (
-    ALWAYS,
-    FREE,
-    Counted,
-    NodeRules,
-    SetRule,
-    Start,
-    combined,
-)
+from binwright_optimizer.instance.node_rules import NodeRules
 from binwright_optimizer.instance.selections import Selections
+from binwright_optimizer.instance.set_rules import ALWAYS, FREE, Counted, SetRule, Start, combined
 from binwright_optimizer.instance.stated import NOTHING, Rules, Stated
 from binwright_optimizer.model import Problem, labels
 from binwright_optimizer.model.ports import ANY_IP, HostPort
