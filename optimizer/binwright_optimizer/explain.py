@@ -138,14 +138,14 @@ class _Tally:
             position = int(np.argmin(shortage.max(axis=1)))
             if float(shortage[position].max()) < self.shortest:
                 self.shortest = float(shortage[position].max())
-                self.nearest_miss = self._miss(name(int(candidates[position])), room[candidates[position]])
+                row = int(candidates[position])
+                self.nearest_miss = self._miss(name(row), room[row], lacking[row])
         return is_open
 
-    def _miss(self, name: str, room: NDArray[np.int64]) -> str:
+    def _miss(self, name: str, room: NDArray[np.int64], lacking: NDArray[np.bool_]) -> str:
         lacks = [
-            shortage(resource, int(have), int(need))
-            for resource, need, have in zip(self.resources, self.request, room, strict=True)
-            if have < need
+            shortage(self.resources[r], int(room[r]), int(self.request[r]))
+            for r in np.flatnonzero(lacking).tolist()
         ]
         return f"{name} has {', '.join(lacks)}"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from binwright_optimizer.instance.gang_members import (
+    GangName,
+    members_running,
+    members_waiting,
+    short_gangs,
+)
 from binwright_optimizer.model import Gang, PodRange, Problem, Workload
 
 MOST_NAMED = 3
 """Workloads of a gang without any place that a reason names before it stops."""
-
-Name = tuple[str, str]
-"""Namespace and name of a gang."""
 
 
 class GangReasons:
@@ -28,7 +31,7 @@ class GangReasons:
     def __init__(self, problem: Problem, left_out: Sequence[PodRange], homeless: Collection[int]) -> None:
         waiting = members_waiting(problem)
         running = members_running(problem)
-        without_place: dict[Name, dict[str, None]] = {}
+        without_place: dict[GangName, dict[str, None]] = {}
         for pods in left_out:
             workload = problem.workloads[pods.workload]
             if pods.workload in homeless:
@@ -39,9 +42,7 @@ class GangReasons:
             name: _reason(gang, waiting[name], running[name], list(without_place.get(name, ())))
             for name, gang in unplaced.items()
         }
-        self._short = {
-            name for name, gang in unplaced.items() if (gang.min_members or 0) > waiting[name] + running[name]
-        }
+        self._short = short_gangs(problem)
 
     def of(self, workload: Workload, *, has_place: bool) -> str:
         """The reason that the gang of a workload gives; empty if it gives none.
@@ -55,35 +56,16 @@ class GangReasons:
         return self._reasons.get(name, "") if has_place or name in self._short else ""
 
 
-def unplaced_gangs(problem: Problem, left_out: Sequence[PodRange]) -> dict[Name, Gang]:
+def unplaced_gangs(problem: Problem, left_out: Sequence[PodRange]) -> dict[GangName, Gang]:
     """Gangs of which no waiting pod is placed, by name."""
     waiting = members_waiting(problem)
-    unplaced: Counter[Name] = Counter()
+    unplaced: Counter[GangName] = Counter()
     for pods in left_out:
         workload = problem.workloads[pods.workload]
         if workload.gang:
             unplaced[workload.namespace, workload.gang] += pods.count
     gangs = {(gang.namespace, gang.name): gang for gang in problem.gangs}
     return {name: gangs[name] for name, pods in unplaced.items() if pods == waiting[name] and name in gangs}
-
-
-def members_waiting(problem: Problem) -> Counter[Name]:
-    """Pods to place, by gang."""
-    found: Counter[Name] = Counter()
-    for workload in problem.workloads:
-        if workload.gang:
-            found[workload.namespace, workload.gang] += workload.replicas
-    return found
-
-
-def members_running(problem: Problem) -> Counter[Name]:
-    """Pods that run, by gang."""
-    found: Counter[Name] = Counter()
-    for node in problem.existing_nodes:
-        for pods in node.pods:
-            if pods.gang:
-                found[pods.namespace, pods.gang] += pods.count
-    return found
 
 
 def _reason(gang: Gang, waiting: int, running: int, without_place: list[str]) -> str:

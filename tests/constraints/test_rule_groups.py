@@ -10,14 +10,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from binwright_optimizer.instance import build_instance
 from binwright_optimizer.model import (
     Gang,
     GangTopology,
     InstanceType,
+    LabelSelector,
     LossBound,
     MinValuesPolicy,
     NodePool,
     Operator,
+    PodAffinity,
+    PodAffinityTerm,
     Policies,
     Problem,
     Requirement,
@@ -60,6 +64,26 @@ def test_a_gang_leaves_its_room_to_others() -> None:
 def test_minimum_members_are_enough() -> None:
     """Four of five have room, three are needed."""
     conforms_not(ganged(Gang("g", min_members=3), RING, kinds=SCARCE), placed=4)
+
+
+def test_a_gang_that_is_short_of_members_waits_and_leaves_no_trace_in_the_proof_of_others() -> None:
+    """Five of six members: the two other pods get a box for a dollar, which is proven without any rows."""
+    question = ganged(Gang("g", min_members=6), RING, ruled("web", 2))
+    conforms_not(question, placed=2)
+    assert build_instance(question).linking is None
+
+
+def test_members_that_run_make_up_for_those_that_are_missing() -> None:
+    """One runs and five wait, six are needed: all are placed, on two boxes."""
+    old = node("old", running(ruled("ring", gang="g"), 1), cpu=0)
+    conforms(ganged(Gang("g", min_members=6), RING, existing_nodes=(old,)), 2)
+
+
+def test_others_must_do_without_a_gang_that_is_short() -> None:
+    """web needs a pod of the gang in its zone, which is never placed; db keeps away and has a place."""
+    near = PodAffinity((PodAffinityTerm(ZONE, LabelSelector.of_labels({"app": "ring"})),))
+    web, db = ruled("web", pod_affinity=near), ruled("db", pod_anti_affinity=near)
+    conforms_not(ganged(Gang("g", min_members=6), RING, web, db), placed=1)
 
 
 def test_running_members_count() -> None:

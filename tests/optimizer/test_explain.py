@@ -230,6 +230,11 @@ def test_parts_of_gpus_have_no_names_of_ours_in_any_reason() -> None:
     assert not any(name in told for name in ("gpu-compute", "gpu-milli", "gpu-memory"))
 
 
+def test_the_nearest_miss_of_a_share_names_the_gpu_that_is_missing_and_not_its_sums() -> None:
+    found = reasons(sharing(500, 2**30), types=(SMALL,))
+    assert found.nearest_miss == "small (on-demand) in zone-a of NodePool default has nvidia.com/gpu 0 of 1"
+
+
 def test_volumes_beyond_what_a_node_attaches_are_told_by_driver() -> None:
     plain = pod(cpu=1)
     volumes = (Volume("a", driver="disk.csi"), Volume("b", driver="disk.csi"))

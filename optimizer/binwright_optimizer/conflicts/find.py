@@ -9,8 +9,9 @@ from binwright_optimizer.conflicts.links import linked_with
 from binwright_optimizer.conflicts.minimal import minimal_conflict
 from binwright_optimizer.conflicts.stated import Constraint, constraints_of
 from binwright_optimizer.errors import InvalidProblemError
-from binwright_optimizer.explain_gangs import members_running, unplaced_gangs
+from binwright_optimizer.explain_gangs import unplaced_gangs
 from binwright_optimizer.instance import Instance, build_instance
+from binwright_optimizer.instance.gang_members import members_running
 from binwright_optimizer.model import Conflict, Gang, PodRange, Problem
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search import Search

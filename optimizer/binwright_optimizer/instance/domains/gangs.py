@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binwright_optimizer.instance.domains.counting import Counting
 from binwright_optimizer.instance.domains.table import NO_DOMAIN
+from binwright_optimizer.instance.gang_members import members_running
 from binwright_optimizer.model import Gang, GangTopology, labels
 
 
@@ -32,12 +33,7 @@ def _add_minimum(counting: Counting, gang: Gang, kinds: list[int], left_out: dic
     """All members, or at least so many, or none."""
     builder = counting.builder
     total = int(sum(counting.demand[k] for k in kinds))
-    running = sum(
-        pods.count
-        for node in counting.problem.existing_nodes
-        for pods in node.pods
-        if (pods.namespace, pods.gang) == (gang.namespace, gang.name)
-    )
+    running = members_running(counting.problem)[gang.namespace, gang.name]
     least = total if gang.min_members is None else max(0, gang.min_members - running)
     if least > total:  # cannot be met: none is placed
         for k in kinds:

@@ -23,6 +23,7 @@ from binwright_optimizer.instance.domains.reach import (
 )
 from binwright_optimizer.instance.domains.spot_pools import told_apart, with_spot_pools
 from binwright_optimizer.instance.domains.table import DomainTable
+from binwright_optimizer.instance.gang_members import short_gangs
 from binwright_optimizer.instance.stated import Rules, Stated
 from binwright_optimizer.model import Gang, Problem, labels
 
@@ -134,11 +135,19 @@ def localize(
     charges: list[int] = []
     local: list[tuple[Bundle, int, Scope]] = []  # item, row of the new matrix, scope
     masks: list[NDArray[np.bool_]] = []
+    short = short_gangs(problem)
     is_linked: NDArray[np.bool_] = is_bundled.copy()
     if is_bounded is not None:
         is_linked[is_bounded] = True
     for item, placement in zip(items, rows, strict=True):
         parts = [k for k, _ in item.content]
+        if not is_bundled[parts[0]] and kinds.stated[parts[0]].gang in short:
+            # It has no place, and no row needs to say so: the proof of the others is the better for it.
+            local.append((item, len(admitted) + len(masks), ()))
+            masks.append(np.zeros(admitted.shape[1], dtype=bool))
+            samples.append(-1)
+            charges.append(0)
+            continue
         keys: set[str] = set()
         for k in parts:
             stated = kinds.stated[k]
