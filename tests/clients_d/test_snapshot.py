@@ -346,6 +346,22 @@ def test_odd_pods_of_a_live_cluster_are_named_and_the_others_solved(
     assert "(Pod default/lots): spec.containers[0].resources.requests[cpu]" in told
     assert "(Pod default/ported)" in told
     assert "warning: left out: cluster" in " ".join(result.stderr.split())
+    file = tmp_path / "cluster.json"
+    arguments = ["--kubeconfig", str(tmp_path / "kubeconfig"), "--save", str(file), "-q"]
+    assert CliRunner().invoke(main, ["snapshot", *arguments]).exit_code == 0
+    elsewhere = CliRunner().invoke(main, ["solve", "-f", str(file), "-o", "json", "--deadline", "2s"])
+    assert elsewhere.exit_code == 0, elsewhere.output
+    again = json.loads(elsewhere.stdout)
+    assert again["node_claims"] == decision["node_claims"]
+    left_out = [warning for warning in again["warnings"] if warning.startswith(f"left out: {file}")]
+    assert len(left_out) == 2
+    written = json.loads(file.read_text())["items"]
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": written}))
+    by_hand = CliRunner().invoke(main, ["solve", "-f", str(file)])
+    assert by_hand.exit_code == 2  # a list that somebody wrote is to be put right
+    assert "(Pod default/lots): spec.containers[0].resources.requests[cpu]" in " ".join(
+        by_hand.stderr.split()
+    )
 
 
 def test_a_running_pod_that_cannot_be_read_keeps_its_room_or_else_its_node(

@@ -45,7 +45,7 @@ from binwright_clients.cli.render.decision import decision_view, price_lines
 from binwright_clients.cli.render.text import counted
 from binwright_clients.cli.values import DURATION, PRICE, RATIO
 from binwright_clients.errors import InputError
-from binwright_clients.snapshot.files import source_name
+from binwright_clients.snapshot.files import objects_of_snapshot, source_name
 from binwright_clients.snapshot.take import take_snapshot
 from binwright_clients.usable import LiveObjects, about_pools
 
@@ -208,7 +208,17 @@ def solve(
     for path in (save_problem, save_decision):
         if path is not None:
             check_writable(path)
-    snapshot = take_snapshot(open_api(kubeconfig, context)) if from_cluster else None
+    left_out: list[str] = []
+    live = None
+    if from_cluster:
+        snapshot = take_snapshot(open_api(kubeconfig, context))
+        live = LiveObjects(source_name(snapshot), snapshot.objects, left_out.append)
+    else:
+        # What a snapshot gives elsewhere is what the cluster gives: the same objects are left out.
+        held = [(path, objects) for path in paths if (objects := objects_of_snapshot(path)) is not None]
+        if len(held) == 1:
+            live = LiveObjects(*held[0], left_out.append)
+            paths = tuple(path for path in paths if path != live.name)
     ask_of = partial(
         build_question,
         paths,
@@ -227,10 +237,6 @@ def solve(
         max_price_age_days=max_price_age,
         max_spot_price_age_days=max_spot_price_age,
     )
-    left_out: list[str] = []
-    live = None
-    if snapshot is not None:
-        live = LiveObjects(source_name(snapshot), snapshot.objects, left_out.append)
 
     def ask(without_node_pools: frozenset[str]) -> Question:
         ask_about = partial(ask_of, without_node_pools=without_node_pools)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from binwright_clients.cluster.api import Json
 from binwright_clients.errors import InputError
 from binwright_clients.snapshot.take import Snapshot
-from binwright_clients.sources import MAX_BYTES
+from binwright_clients.sources import MAX_BYTES, Format, read_source
 
 OBJECTS_PER_FILE = 5_000
 """Of a folder: some 10 MB of pods, where readers take `MAX_BYTES`."""
+
+_HEAD = re.compile(
+    rb'\{"apiVersion": "v1", "kind": "List", "metadata": \{"resourceVersion": "[^"]+"\}, "items": \[\n'
+)
+_HEAD_BYTES = 4_096
 
 
 def write_snapshot(snapshot: Snapshot, path: Path) -> None:
@@ -45,6 +51,24 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
                 (path / name).write_bytes(_bytes(part))
     except OSError as error:
         raise InputError.of(str(path), f"cannot be written: {error.strerror}") from error
+
+
+def objects_of_snapshot(path: str) -> list[Json] | None:
+    """Objects of a file that `write_snapshot` wrote; None for any other path, whatever is wrong with it."""
+    file = Path(path)
+    try:
+        if not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            if _HEAD.match(stream.read(_HEAD_BYTES)) is None:
+                return None
+        source = read_source(path)
+        if source.format is not Format.JSON:
+            return None
+        items = json.loads(source.data)["items"]
+    except (OSError, InputError, ValueError, KeyError, TypeError):
+        return None  # readers of files say what is wrong with it
+    return items if isinstance(items, list) and all(isinstance(item, dict) for item in items) else None
 
 
 def source_name(snapshot: Snapshot) -> str:
