@@ -19,8 +19,8 @@ from binwright_optimizer.instance.attachments import (
 )
 from binwright_optimizer.instance.bundles import Content, bundles_of
 from binwright_optimizer.instance.bundles.bundle import ContentSums, Room
+from binwright_optimizer.instance.candidate_devices import CandidateDevices
 from binwright_optimizer.instance.candidates import (
-    Shelved,
     existing_allocatable,
     resource_vector,
     shelved_by_variant,
@@ -35,7 +35,7 @@ from binwright_optimizer.instance.classes import (
     request_matrix,
     requested_resources,
 )
-from binwright_optimizer.instance.device_claims import ClaimedDevices, ClaimName, NodeView
+from binwright_optimizer.instance.device_claims import ClaimedDevices
 from binwright_optimizer.instance.device_sums import asked_once
 from binwright_optimizer.instance.devices import Asked, devices_of
 from binwright_optimizer.instance.domains import Eligibility, linking_of, localize
@@ -45,18 +45,12 @@ from binwright_optimizer.instance.held import SPEND, shelf_with_held
 from binwright_optimizer.instance.instance import Instance, Origin
 from binwright_optimizer.instance.items import Items
 from binwright_optimizer.instance.limits import limit_rows, limit_use, supply_rows
+from binwright_optimizer.instance.merging import grouped_nodes, merged
 from binwright_optimizer.instance.minimums import check_minimums
-from binwright_optimizer.instance.node_devices import (
-    TOLD_BY_SUMS,
-    NodeDevices,
-    TypeDevices,
-    comparable,
-    node_amounts,
-    rooms,
-)
+from binwright_optimizer.instance.node_devices import TypeDevices, comparable, node_amounts
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN, OnNodes, arrange, on_nodes_of
-from binwright_optimizer.instance.reduce import cheapest_of_equals, undominated
-from binwright_optimizer.instance.shelf import UNLIMITED, Shelf, shelf_of
+from binwright_optimizer.instance.reduce import undominated
+from binwright_optimizer.instance.shelf import UNLIMITED, shelf_of
 from binwright_optimizer.instance.stated import rules_of
 from binwright_optimizer.instance.variants import pool_variants
 from binwright_optimizer.model import Problem
@@ -129,7 +123,8 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
     allocatable = np.concatenate([*(s.allocatable for s in shelved), existing_free])
     allocatable = np.minimum(allocatable, wanted)
     sizes = np.asarray((requests / np.maximum(wanted, 1)).sum(axis=1))
-    device_room = _device_rooms(problem, shelf, shelved, resources, asked, claimed)
+    devices_at = CandidateDevices(problem, shelf, shelved, claimed)
+    device_room = devices_at.rooms(resources, asked)
     row_of = np.concatenate([*(s.rows for s in shelved), np.full(n_existing, -1)]).astype(np.intp)
     variant_of = np.repeat(np.arange(-1, len(shelved)), [0, *(len(s.rows) for s in shelved)])
     variant_of = np.concatenate([variant_of, np.full(n_existing, -1)]).astype(np.intp)
@@ -166,14 +161,14 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
     is_bounded = kinds_with_exclusive_claims(kinds.workload_kind, len(kinds.requests), claims)
     localized = localize(
         problem, rules, kinds, places, table, eligibility, fluid, charges.of_item, bundles, is_bounded,
-        _meeting_claims(problem, shelf, shelved, claimed), is_floored & is_within,
+        devices_at.meeting_claims(), is_floored & is_within,
     )  # fmt: skip
     poll()
     admitted = localized.admitted
     if has_choices(problem):
         left = leave_choice(
             problem, shelf, shelved, allocatable, admitted,
-            _alike(rules.topology_keys, table, device_room, _view_codes(problem, shelf, shelved, claimed)),
+            _alike(rules.topology_keys, table, device_room, devices_at.view_codes()),
             alone_on_spot(kinds, localized, len(admitted)),
         )  # fmt: skip
         allocatable, admitted, source = left.room, left.admitted, left.source
@@ -195,7 +190,7 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
     check_minimums(problem, limits, minimums, pool_of, use, price)
 
     node_room = np.column_stack([allocatable, comparable(device_room)]) if asked.any else allocatable
-    kept = _merge(problem, price, supply, node_room, admitted, pool_of, row_of, use, is_limited | is_floored)
+    kept = merged(problem, price, supply, node_room, admitted, pool_of, row_of, use, is_limited | is_floored)
     poll()
     holds = _holds(class_requests, allocatable[kept], admitted[:, kept][class_placement])
     workloads_of = _workloads_of(class_of_local, localized.contents, kinds) if shared else []
@@ -226,7 +221,7 @@ def build_instance(problem: Problem, poll: Callable[[], object] = lambda: None) 
         (supply < UNLIMITED)[kept],
     )
     kept, holds = kept[best], np.ascontiguousarray(holds[:, best])
-    existing_of, grouped = _group_existing(kept, row_of, node_room, holds, len(row_of) - n_existing, on_nodes)
+    existing_of, grouped = grouped_nodes(kept, row_of, node_room, holds, len(row_of) - n_existing, on_nodes)
     kept, holds = kept[grouped], np.ascontiguousarray(holds[:, grouped])
     supply = supply[kept]
     for position, nodes in enumerate(existing_of):
@@ -306,64 +301,6 @@ def _alike(
     return np.concatenate([device_room, view_codes[:, None], *domains], axis=1).astype(np.int64)
 
 
-def _views(problem: Problem, shelf: Shelf, shelved: list[Shelved], claimed: ClaimedDevices) -> list[NodeView]:
-    """Devices of every candidate, as claims see them."""
-    found = []
-    for part in shelved:
-        pool = problem.node_pools[part.variant.pool]
-        found += [claimed.view_of_type(t, pool) for t in shelf.type_of[part.rows].tolist()]
-    return found + [claimed.view_of_node(n) for n in range(len(problem.existing_nodes))]
-
-
-def _view_codes(
-    problem: Problem, shelf: Shelf, shelved: list[Shelved], claimed: ClaimedDevices
-) -> NDArray[np.int64]:
-    """Numbers by which candidates with different devices are told apart, if any are claimed: (c,)."""
-    if claimed.is_empty:
-        return np.zeros(sum(len(p.rows) for p in shelved) + len(problem.existing_nodes), dtype=np.int64)
-    codes = [claimed.view_code(view) for view in _views(problem, shelf, shelved, claimed)]
-    return np.array(codes, dtype=np.int64)
-
-
-def _meeting_claims(
-    problem: Problem, shelf: Shelf, shelved: list[Shelved], claimed: ClaimedDevices
-) -> dict[ClaimName, NDArray[np.bool_]]:
-    """Candidates that meet each claim that pods share: bool arrays (c,)."""
-    if not claimed.shared:
-        return {}
-    views = _views(problem, shelf, shelved, claimed)
-    n_nodes = len(problem.existing_nodes)
-    bought, running = views[: len(views) - n_nodes], views[len(views) - n_nodes :]
-    distinct = {id(view): view for view in bought}
-    found = {}
-    for name in claimed.shared:
-        meets = {number: claimed.meets(name, view) for number, view in distinct.items()}
-        on_nodes = [claimed.meets(name, view, n) for n, view in enumerate(running)]
-        found[name] = np.array([*(meets[id(view)] for view in bought), *on_nodes], dtype=bool)
-    return found
-
-
-def _device_rooms(
-    problem: Problem,
-    shelf: Shelf,
-    shelved: list[Shelved],
-    resources: tuple[str, ...],
-    asked: Asked,
-    claimed: ClaimedDevices,
-) -> NDArray[np.int64]:
-    """What device packing has to know of every candidate: int64 array (candidate, 7)."""
-    if not asked.any:
-        width = sum(len(part.rows) for part in shelved) + len(problem.existing_nodes)
-        return np.full((width, len(TOLD_BY_SUMS)), TOLD_BY_SUMS, dtype=np.int64)
-    bought: list[tuple[NodeDevices, int]] = []
-    for part in shelved:
-        pool = problem.node_pools[part.variant.pool]
-        types = shelf.type_of[part.rows].tolist() if claimed.sort_columns else []
-        sorts = [claimed.sort(claimed.view_of_type(t, pool)) for t in types] or [-1] * len(part.devices)
-        bought += zip(part.devices, sorts, strict=True)
-    return rooms(problem, bought, resources, asked, claimed)
-
-
 def _total_demand(
     requests: NDArray[np.int64], demand: NDArray[np.int64], resources: tuple[str, ...]
 ) -> NDArray[np.int64]:
@@ -375,28 +312,6 @@ def _total_demand(
                 "workloads", total, f"total demand for {name} is too large to add up exactly"
             )
     return np.array(totals, dtype=np.int64)
-
-
-def _merge(
-    problem: Problem,
-    price: NDArray[np.int64],
-    supply: NDArray[np.int64],
-    allocatable: NDArray[np.int64],
-    admitted: NDArray[np.bool_],
-    pool_of: NDArray[np.intp],
-    row_of: NDArray[np.intp],
-    use: NDArray[np.int64],
-    is_restricted: NDArray[np.bool_],
-) -> NDArray[np.intp]:
-    """Candidates left after merging, cheapest first; between equals the heavier pool wins."""
-    n = len(price)
-    weight = np.array([pool.weight for pool in problem.node_pools] + [0], dtype=np.int64)[pool_of]
-    order = np.lexsort((np.arange(n), row_of, pool_of, -weight, price))
-    restriction = np.where(is_restricted, pool_of, -1)
-    identity = np.where(supply < UNLIMITED, np.arange(n), -1)
-    bits = np.packbits(admitted, axis=0).T if len(admitted) else np.zeros((n, 0), dtype=np.uint8)
-    content = np.column_stack([allocatable, bits, use, restriction, identity]).astype(np.int64)
-    return cheapest_of_equals(content, order)
 
 
 def _holds(
@@ -426,30 +341,3 @@ def _allowed(on_nodes: OnNodes, kept: NDArray[np.intp], first_existing: int) -> 
     positions = np.flatnonzero(kept >= first_existing)
     allowed[:, positions] &= ~on_nodes.forbidden[:, kept[positions] - first_existing]
     return allowed
-
-
-def _group_existing(
-    kept: NDArray[np.intp],
-    row_of: NDArray[np.intp],
-    allocatable: NDArray[np.int64],
-    holds: NDArray[np.bool_],
-    first_existing: int,
-    on_nodes: OnNodes,
-) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.intp]]:
-    """Existing nodes of each remaining position, and those positions: equal nodes share one."""
-    groups: dict[tuple[bytes, bytes, object], int] = {}
-    members: list[list[int]] = []
-    positions: list[int] = []
-    for position, candidate in enumerate(kept):
-        if row_of[candidate] >= 0:
-            positions.append(position)
-            members.append([])
-            continue
-        node = int(candidate) - first_existing
-        key = (allocatable[candidate].tobytes(), holds[:, position].tobytes(), on_nodes.start_key(node))
-        if key not in groups:
-            groups[key] = len(members)
-            positions.append(position)
-            members.append([])
-        members[groups[key]].append(node)
-    return tuple(tuple(sorted(m)) for m in members), np.array(positions, dtype=np.intp)
