@@ -43,8 +43,12 @@ def _nodes(
     problem: Problem, claims: Iterable[NodeClaim], existing: Iterable[ExistingPlacement]
 ) -> Iterator[tuple[Mapping[str, str], tuple[PodRange, ...]]]:
     """Labels of each node, and the pods that are placed on it."""
+    known: dict[int, dict[str, str]] = {}  # NodeClaims of one kind share their labels
     for claim in claims:
-        yield dict(claim.labels), claim.pods
+        carried = known.get(id(claim.labels))
+        if carried is None:
+            carried = known[id(claim.labels)] = dict(claim.labels)
+        yield carried, claim.pods
     placed = {placement.node: placement.pods for placement in existing}
     for node in problem.existing_nodes:
         yield dict(node.labels), placed.get(node.name, ())
@@ -56,7 +60,7 @@ def _warning(problem: Problem, key: str, counts: Counter[int], *, is_known: bool
     names += ", ..." if len(counts) > MOST_NAMED else ""
     total = counts.total()
     pods = "1 pod" if total == 1 else f"{total} pods"
-    why = f"their nodes have no label {key}" if is_known else f"no node has a label {key}"
+    why = f"their nodes have no label {key}" if is_known else f"no node, bought or running, has a label {key}"
     return (
         f"required anti-affinity of {names} keeps {pods} apart from nobody, as kube-scheduler reads it: {why}"
     )

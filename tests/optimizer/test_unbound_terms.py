@@ -41,7 +41,7 @@ def test_a_label_that_no_node_has_is_named_with_the_workload() -> None:
     [warning] = warnings(apart())
     assert warning == (
         "required anti-affinity of Pod default/web keeps 2 pods apart from nobody, as kube-scheduler reads "
-        "it: no node has a label example.com/rack"
+        "it: no node, bought or running, has a label example.com/rack"
     )
 
 

@@ -190,8 +190,8 @@ class ExistingPlacement:
 class Refusal:
     """One constraint and how many offerings and existing nodes it refuses.
 
-    ``constraint`` is a short stable word (``cpu``, ``taint``, ``node-affinity``, ``limit`` ...);
-    ``message`` says it in full.
+    ``constraint`` is a short stable word (``cpu``, ``taint``, ``node-affinity``, ``gang``, ``limit`` ...,
+    ``undecided`` where the time ended before it was known); ``message`` says it in full.
     """
 
     constraint: str

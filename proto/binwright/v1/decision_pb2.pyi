@@ -777,7 +777,9 @@ class Refusal(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     constraint: _builtins.str
-    """Short stable word: cpu, memory, taint, node-affinity, limit, ..."""
+    """Short stable word: cpu, memory, taint, node-affinity, pod-anti-affinity, gang, limit, conflict, ...;
+    undecided where the time ended before it was known.
+    """
     refused: _builtins.int
     """How many offerings and existing nodes it refuses."""
     message: _builtins.str
