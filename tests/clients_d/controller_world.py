@@ -134,9 +134,9 @@ class World:
 
     # the rest of the world
 
-    def add(self, *uids: str) -> None:
+    def add(self, *uids: str, gang: str = "") -> None:
         for uid in uids:
-            self.pods[uid] = PendingPod(uid, "default", uid)
+            self.pods[uid] = PendingPod(uid, "default", uid, gang)
 
     def launch(self, name: str) -> None:
         self.claims[name]["status"]["providerID"] = f"i-{name}"

@@ -29,6 +29,23 @@ def test_a_batch_waits_until_no_pod_has_come_for_a_second() -> None:
     assert not window.is_open
 
 
+def test_members_of_a_gang_that_were_put_off_are_planned_for_with_the_one_that_was_missing() -> None:
+    """Two members wait for a third; when that comes, 20 s later, all three are planned for at once."""
+    world = World(pods_each=3)
+    cycle = cycle_of(world)
+    world.hopeless = {"r0", "r1"}
+    world.add("r0", "r1", gang="ring")
+    world.add("other")
+    let_pass(world, cycle, 20)
+    assert world.plans == [["other"]]
+    world.launch("general-other")
+    world.hopeless = set()
+    world.add("r2", gang="ring")
+    let_pass(world, cycle, 2)
+    assert world.plans[1] == ["r2", "r0", "r1"]
+    assert world.created[-1] == "general-r0-r1-r2"
+
+
 def test_a_batch_that_never_rests_ends_after_ten_seconds() -> None:
     world = World(pods_each=100)
     cycle = cycle_of(world)

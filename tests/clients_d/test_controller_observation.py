@@ -36,6 +36,24 @@ def test_only_pods_that_kube_scheduler_gave_up_on_are_ours(change: Callable[[Any
     assert pending_pod(waiting) is None
 
 
+@pytest.mark.parametrize(
+    ("metadata", "spec"),
+    [
+        ({"labels": {"scheduling.x-k8s.io/pod-group": "ring"}}, {}),
+        ({"labels": {"kueue.x-k8s.io/pod-group-name": "ring"}}, {}),
+        ({"annotations": {"scheduling.k8s.io/group-name": "ring"}}, {}),
+        ({"annotations": {"binwright.dev/gang": "ring"}}, {}),
+        ({}, {"schedulingGroup": {"podGroupName": "ring"}}),
+    ],
+)
+def test_a_pod_that_waits_tells_its_gang(metadata: dict[str, Any], spec: dict[str, Any]) -> None:
+    waiting = pod("a", **spec)
+    waiting["metadata"] |= metadata
+    found = pending_pod(waiting)
+    assert found is not None
+    assert found.gang == "ring"
+
+
 def test_a_machine_without_a_node_yet_takes_part_with_the_room_it_will_have() -> None:
     """7,910m allocatable less 6,100m of its own pods and daemons leaves 1,810m."""
     claim = claim_json("general-a", ["a"], 0.0)

@@ -194,6 +194,7 @@ class Cycle:
         ]
         if not pods:
             return RoundOutcome.NOTHING_NEW
+        pods += self._gang_mates(seen, pods)
         if any(is_launching(claim, now, self.patience) for claim in seen.claims):
             return RoundOutcome.PUT_OFF
         plan = self.plan(seen, pods, sorted(self._sold_out))
@@ -216,6 +217,20 @@ class Cycle:
                 return RoundOutcome.PUT_OFF
             self._carry_out(claim, now)
         return RoundOutcome.DECIDED
+
+    def _gang_mates(self, seen: Observation, pods: list[PendingPod]) -> list[PendingPod]:
+        """Further pods of the gangs of some pods, which wait because one of these was missing.
+
+        However long each of them is put off by itself, they are planned for together.
+        """
+        gangs = {(pod.namespace, pod.gang) for pod in pods if pod.gang}
+        return [
+            pod
+            for uid, pod in sorted(seen.pending.items())
+            if (pod.namespace, pod.gang) in gangs
+            and uid not in self._covered
+            and self._deferred.get(uid, float("inf")) < float("inf")
+        ]
 
     def _carry_out(self, claim: PlannedClaim, now: float) -> None:
         """Create one claim; raises ClusterError if it is not known whether it exists now."""

@@ -14,6 +14,7 @@ from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 
 from binwright_clients.cluster.api import Json
 from binwright_clients.karpenter.nodeclasses import EC2_GROUP, node_class_of
+from binwright_clients.kubernetes.gangs import named_gang
 from binwright_clients.kubernetes.nodeclaims import single_values
 
 NOMINATED_ANNOTATION = "binwright.dev/nominated-pods"
@@ -26,11 +27,18 @@ MANAGER = "binwright"
 
 @dataclass(frozen=True, slots=True)
 class PendingPod:
-    """A pod for which kube-scheduler found no node."""
+    """A pod for which kube-scheduler found no node.
+
+    Parameters
+    ----------
+    gang
+        Name of the gang that it says it belongs to; empty if none.
+    """
 
     uid: str
     namespace: str
     name: str
+    gang: str = ""
 
     @property
     def decision_name(self) -> str:
@@ -172,7 +180,9 @@ def pending_pod(pod: Json) -> PendingPod | None:
     )
     if not is_refused:
         return None
-    return PendingPod(str(uid), str(metadata.get("namespace") or "default"), str(name))
+    told = _mapping(metadata.get("annotations"))
+    gang, _ = named_gang(spec, _mapping(metadata.get("labels")), told.get)
+    return PendingPod(str(uid), str(metadata.get("namespace") or "default"), str(name), gang)
 
 
 def claim_view(claim: Json) -> ClaimView:

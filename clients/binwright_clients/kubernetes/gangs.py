@@ -9,7 +9,7 @@ https://kueue.sigs.k8s.io/docs/concepts/topology_aware_scheduling/.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,31 @@ KUEUE_REQUIRED = "kueue.x-k8s.io/podset-required-topology"
 KUEUE_PREFERRED = "kueue.x-k8s.io/podset-preferred-topology"
 
 _MOST_MEMBERS = 2**31 - 1
+
+
+def named_gang(
+    spec: Mapping[str, Any], labels: Mapping[str, Any], annotations: Callable[[str], Any]
+) -> tuple[str, bool]:
+    """Name of the gang that a pod says it belongs to, and whether it is Kueue's; empty if it names none.
+
+    Parameters
+    ----------
+    spec, labels
+        Of the pod.
+    annotations
+        The value of an annotation; anything false where it is not there.
+    """
+    if name := annotations(GANG):
+        return str(name), False
+    group = spec.get("schedulingGroup") or {}
+    for named in (
+        group.get("podGroupName"),
+        labels.get(COSCHEDULING_LABEL),
+        *(annotations(key) for key in VOLCANO_ANNOTATIONS),
+    ):
+        if named:
+            return str(named), False
+    return str(labels.get(KUEUE_LABEL) or ""), True
 
 
 @dataclass(slots=True)
@@ -85,20 +110,11 @@ class Gangs:
         self, workload: ManifestObject, template: Mapping[str, Any], annotations: Annotations
     ) -> tuple[str, bool]:
         """Name of the gang, and whether it is Kueue's."""
-        if name := annotations.get(GANG):
-            return name, False
-        group = (template.get("spec") or {}).get("schedulingGroup") or {}
         labels = {**(workload.metadata.get("labels") or {})}
         labels.update((template.get("metadata") or {}).get("labels") or {})
-        for named in (
-            group.get("podGroupName"),
-            labels.get(COSCHEDULING_LABEL),
-            *(annotations.get(key) for key in VOLCANO_ANNOTATIONS),
-        ):
-            if named:
-                return str(named), False
-        if labels.get(KUEUE_LABEL):
-            return str(labels[KUEUE_LABEL]), True
+        name, is_kueue = named_gang(template.get("spec") or {}, labels, annotations.get)
+        if name:
+            return name, is_kueue
         alone = (GANG_MIN_MEMBERS, GANG_TOPOLOGY, GANG_PREFERRED_TOPOLOGY, KUEUE_REQUIRED, KUEUE_PREFERRED)
         if any(annotations.get(key) for key in alone):
             return workload.name, True  # the pods of this workload, with nobody else
