@@ -29,7 +29,8 @@ least U_o / T_o (Farley 1990, doi:10.1287/opre.38.5.922, class by class). An opt
 supply is instead paid for by its own term where that loses less.
 
 Where rules spread pods over domains, a certificate may price them by domain: see `local_prices`. Pods
-that are tied to one node count as one: see `together`.
+that are tied to one node count as one: see `together`. Prices know no whole nodes: where few pods are spread
+over domains, `whole_domains` may prove more.
 
 Commitments held are options as well, each with a limit on what it has left (`held`): a node that a savings
 plan pays for takes its discounted price of what is committed and costs nothing more. A node in part on a
@@ -69,15 +70,16 @@ from binwright_optimizer.verify.copies import Copies
 from binwright_optimizer.verify.exchange import is_exchangeable, without_replaceable
 from binwright_optimizer.verify.knapsacks import Knapsacks, competitive
 from binwright_optimizer.verify.local_prices import (
-    Group,
     LeastWorth,
     has_local_prices,
     least_worth,
     split_by_domain,
 )
 from binwright_optimizer.verify.market import Int64Array, Market, market
+from binwright_optimizer.verify.priced_groups import Group
 from binwright_optimizer.verify.scaled_prices import ScaledPrices, scaled_prices
 from binwright_optimizer.verify.together import put_together
+from binwright_optimizer.verify.whole_domains import least_on_whole_nodes
 
 _RATIO_BITS = 64
 
@@ -113,6 +115,7 @@ def prove_bound(
     deadline = time.monotonic() + time_limit_s
     may_exchange = certificate.split is not None and is_exchangeable(problem)
     problem, certificate, placed = put_together(problem, certificate, placed)
+    stated = problem
     groups: list[Group] = []
     least_of_groups: LeastWorth | None = None
     if has_local_prices(certificate):
@@ -120,10 +123,14 @@ def prove_bound(
         least_of_groups = least_worth(problem, split)
         problem, certificate, placed, groups = split.problem, split.certificate, split.placed, split.groups
     shop = market(problem)
+    covered = [group for group in groups if _is_covered(shop, group)]
+    least_of_domains = least_on_whole_nodes(stated, shop, covered)
     if groups:
         shop = replace(shop, is_admitted=_first_scopes(shop, placed, groups))
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
+    if least_of_groups is not None:
+        least_of_groups.groups = [_reachable(shop, group) for group in covered]
     total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
     if not len(shop.price):
         copies = Copies.of(shop, np.flatnonzero(demand > 0))
@@ -140,7 +147,7 @@ def prove_bound(
         until = now + max(0.0, deadline - now) / (len(parts) - number)
         value = _scaled_bound(shop, prices, demand, total, until, most_nodes, poll)
         scaled.append(-(-value >> prices.bits))
-    bound = max(_cost_of_minimums(shop), min(scaled, default=0))
+    bound = max(_cost_of_minimums(shop), least_of_domains, min(scaled, default=0))
     unit = shop.price_unit
     return -(-bound // unit) * unit if unit else 0
 
@@ -230,7 +237,7 @@ class _TotalWorth:
     demand
         (class,) pods placed, of local workloads the most there may be.
     groups, least
-        Workloads split by domain, and the least that theirs are worth.
+        Workloads split by domain, and the least that those are worth of which every domain is priced.
     """
 
     def __init__(
@@ -249,7 +256,6 @@ class _TotalWorth:
             self._local = [v for group in groups for v in group.local]
             for v in self._local:
                 self._fixed[self._class_of[v]] -= placed[v]
-            least.groups = [group for group in groups if _is_covered(shop, group)]
 
     def of(self, copies: Copies, pod: Int64Array, bits: int) -> int:
         """At prices of copies of classes, times 2**bits."""
@@ -291,6 +297,21 @@ def _is_covered(shop: Market, group: Group) -> bool:
     bought = outside[shop.row_of] & (shop.room >= request).all(axis=1)
     running = outside[shop.existing_row] & (shop.existing_room >= request).all(axis=1)
     return not (bought.any() or running.any())
+
+
+def _reachable(shop: Market, group: Group) -> Group:
+    """The group without the domains in which no node can hold one of its pods."""
+    held = [v for v in group.local if _is_held(shop, int(shop.classes.class_of[v]))]
+    scopes = tuple(scope for v, scope in zip(group.local, group.scopes, strict=True) if v in held)
+    return replace(group, local=tuple(held), scopes=scopes)
+
+
+def _is_held(shop: Market, i: int) -> bool:
+    """Whether some node can hold a pod of a class."""
+    admitted, request = shop.is_admitted[:, i], shop.requests[i]
+    bought = admitted[shop.row_of] & (shop.room >= request).all(axis=1)
+    running = admitted[shop.existing_row] & (shop.existing_room >= request).all(axis=1)
+    return bool(bought.any() or running.any())
 
 
 def _scaled_bound(

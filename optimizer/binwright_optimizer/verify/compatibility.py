@@ -46,6 +46,8 @@ class PodClasses:
         (class,): index into ``placements``.
     placements
         A template of each distinct `Placement`.
+    places
+        (placement,): what else decides where such pods may be, numbered.
     class_of
         (workload,): class of each workload.
     """
@@ -53,6 +55,7 @@ class PodClasses:
     requests: tuple[Resources, ...]
     placement_of: NDArray[np.intp]
     placements: tuple[PodTemplate, ...]
+    places: tuple[int, ...]
     class_of: NDArray[np.intp]
 
 
@@ -60,37 +63,41 @@ def pod_classes(
     workloads: Sequence[Workload],
     group_of: NDArray[np.intp],
     request_of: Callable[[PodTemplate], Resources],
+    place_of: Callable[[int], int],
     charge_key: Callable[[PodTemplate], Hashable] = lambda _: None,
 ) -> PodClasses:
     """Classes of the workloads by placement, ``group_of`` and what ``request_of`` says of a pod.
 
-    Pods of different ``charge_key`` have different placements.
+    Pods of different ``place_of`` or ``charge_key`` have different placements.
 
     They are in order of first appearance.
     """
     classes: dict[tuple[int, Resources, int], int] = {}
-    placements: dict[tuple[Placement, Hashable], int] = {}
+    placements: dict[tuple[Placement, int, Hashable], int] = {}
     templates: list[PodTemplate] = []
-    seen: dict[tuple[int, int], int] = {}  # id of a template object shared between workloads, and group
+    places: list[int] = []
+    seen: dict[tuple[int, int, int], int] = {}  # id of a template that workloads share, group, place
     class_of = np.empty(len(workloads), dtype=np.intp)
     for w, workload in enumerate(workloads):
         template = workload.template
-        group = int(group_of[w])
-        found = seen.get((id(template), group))
+        group, place = int(group_of[w]), place_of(w)
+        found = seen.get((id(template), group, place))
         if found is None:
             placement = (
                 template.node_selector, template.node_affinity, template.tolerations, template.device_claims
             )  # fmt: skip
-            place = placements.setdefault((placement, charge_key(template)), len(placements))
-            if place == len(templates):
+            number = placements.setdefault((placement, place, charge_key(template)), len(placements))
+            if number == len(templates):
                 templates.append(template)
-            found = classes.setdefault((place, request_of(template), group), len(classes))
-            seen[id(template), group] = found
+                places.append(place)
+            found = classes.setdefault((number, request_of(template), group), len(classes))
+            seen[id(template), group, place] = found
         class_of[w] = found
     return PodClasses(
         requests=tuple(requests for _, requests, _ in classes),
         placement_of=np.array([place for place, _, _ in classes], dtype=np.intp),
         placements=tuple(templates),
+        places=tuple(places),
         class_of=class_of,
     )
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from binwright_optimizer.model import GpuNodePolicy, InstanceType, PodTemplate, labels
+import numpy as np
+from numpy.typing import NDArray
+
+from binwright_optimizer.model import (
+    ExistingNode,
+    GpuNodePolicy,
+    InstanceType,
+    NodePool,
+    PodTemplate,
+    Problem,
+    labels,
+)
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.verify.final_state import FinalState, Finding, Node
@@ -22,6 +33,10 @@ ACCELERATOR_RESOURCES = frozenset(
     }
 )
 """Extended resources of accelerators, beside NVIDIA's MIG devices."""
+PLACES = "places without accelerators"
+"""Resource of the bound; no resource of Kubernetes has a space."""
+_NO_LIMIT = 2**50
+"""More of them than any workload has pods."""
 
 
 def _is_accelerator(resource: str) -> bool:
@@ -69,6 +84,40 @@ def check_gpu_nodes(state: FinalState) -> Iterator[Finding]:
 
 def _is_accelerated(node: Node) -> bool:
     if node.existing is not None:
-        names = {*node.existing.capacity.names(), *node.existing.free.names()}
-        return labels.GPU_MODEL in node.labels or _name_accelerator(names)
+        return _is_accelerated_already(node.existing)
     return node.kind is not None and has_accelerator(node.kind)
+
+
+def _is_accelerated_already(node: ExistingNode) -> bool:
+    names = {*node.capacity.names(), *node.free.names()}
+    return labels.GPU_MODEL in dict(node.labels) or _name_accelerator(names)
+
+
+class Unaccelerated:
+    """The policy as a resource for the bound, of which nodes with an accelerator have nothing.
+
+    Attributes
+    ----------
+    is_needed
+        Whether this is the policy.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.is_needed = problem.policies.gpu_nodes is GpuNodePolicy.NEVER
+        self._kinds = problem.catalog.instance_types
+
+    def needed(self, template: PodTemplate) -> dict[str, int]:
+        """What a pod takes of it: one, unless it asks for an accelerator."""
+        return {PLACES: 1} if self.is_needed and not asks_for_accelerator(template) else {}
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether this is the resource."""
+        return name == PLACES
+
+    def of_types(self, _name: str, _pool: NodePool) -> NDArray[np.int64]:
+        """Room on nodes of each instance type: (type,)."""
+        return np.array([0 if has_accelerator(kind) else _NO_LIMIT for kind in self._kinds], dtype=np.int64)
+
+    def of_node(self, _name: str, node: ExistingNode) -> int:
+        """Room on a running node."""
+        return 0 if _is_accelerated_already(node) else _NO_LIMIT

@@ -7,7 +7,8 @@ known, so that the sum of demand times price becomes a minimum over all ways tha
 
     min  sum_(w, s) price_ws y_ws
     s.t. sum_s y_ws = d_w
-         T_a - T_b <= maxSkew       for domains a, b of a spread constraint, T_a its pods in a
+         sum_s in a y_ws - sum_s in b y_ws <= maxSkew    for domains of a spread constraint (`spread_counts`)
+         sum_s in a y_ws <= 1                            for domains of anti-affinity among the pods
          sum_(s on spot) y_ws <= d_w - least off spot
          y_ws <= cap per spot pool
          y >= 0
@@ -20,7 +21,8 @@ need be. A pod that some node holds outside all domains priced is worth nothing 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
@@ -31,21 +33,21 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import (
     CapacityType,
     Certificate,
-    LabelSelector,
-    NodeInclusionPolicy,
     Operator,
-    PodTemplate,
     Problem,
     Requirement,
-    TopologySpread,
     Workload,
     labels,
 )
 from binwright_optimizer.model.spot import PPM
+from binwright_optimizer.verify.attachments import as_own, users_of_claims
+from binwright_optimizer.verify.priced_groups import Group, Scope
 from binwright_optimizer.verify.reach import Reach
+from binwright_optimizer.verify.rulebook import rulebook
 from binwright_optimizer.verify.spot_loss import TOLERANCE, pool_chances
+from binwright_optimizer.verify.spread_counts import spread_counts
+from binwright_optimizer.verify.volumes import Claim
 
-Scope = tuple[tuple[str, str | None], ...]
 MULTIPLIER_BITS = 20
 """Multipliers are rounded to 2**-20 of the largest price."""
 
@@ -74,16 +76,6 @@ class LocalWorkloads:
     groups: list[Group]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Workloads that are alike, split by domain."""
-
-    workloads: tuple[int, ...]
-    pods: int
-    local: tuple[int, ...]
-    scopes: tuple[Scope, ...]
-
-
 def has_local_prices(certificate: Certificate) -> bool:
     """Whether any part of it prices pods by domain."""
     if certificate.local_prices:
@@ -97,6 +89,7 @@ def split_by_domain(problem: Problem, certificate: Certificate, placed: Sequence
     groups: dict[tuple[int, ...], list[Scope]] = {}
     _collect(certificate, groups)
     taken: set[int] = set()
+    users = users_of_claims(problem)
     workloads, counts = list(problem.workloads), [max(0, int(n)) for n in placed]
     made: list[Group] = []
     number: dict[tuple[tuple[int, ...], Scope], int] = {}
@@ -111,7 +104,7 @@ def split_by_domain(problem: Problem, certificate: Certificate, placed: Sequence
             number[members, scope] = len(workloads)
             local.append(len(workloads))
             most = sum(_most_on_node(problem, w, scope, counts[w]) for w in members)
-            workloads.append(_within(first, scope, most))
+            workloads.append(_within(first, scope, most, users))
             counts.append(most)
         made.append(Group(members, pods, tuple(local), tuple(scopes)))
     for group in made:
@@ -173,7 +166,7 @@ def _most_on_node(problem: Problem, w: int, scope: Scope, pods: int) -> int:
     return min(pods, most.at_most(workload.replicas))
 
 
-def _within(workload: Workload, scope: Scope, pods: int) -> Workload:
+def _within(workload: Workload, scope: Scope, pods: int, users: Counter[Claim]) -> Workload:
     """The workload on nodes with these labels only."""
     wanted = tuple(
         Requirement(key, Operator.DOES_NOT_EXIST)
@@ -182,7 +175,10 @@ def _within(workload: Workload, scope: Scope, pods: int) -> Workload:
         for key, value in scope
     )
     template = replace(workload.template, node_selector=(*workload.template.node_selector, *wanted))
-    return Workload(workload.name, template, pods, workload.namespace)
+    if template.volumes:
+        own = as_own(template.volumes, workload.namespace, lambda claim: users[claim] == 1)
+        template = replace(template, volumes=own)
+    return Workload(workload.name, template, pods, workload.namespace, gang=workload.gang)
 
 
 def _flat(
@@ -274,62 +270,31 @@ def least_worth(problem: Problem, split: LocalWorkloads) -> LeastWorth:
     for group in split.groups:
         workload = problem.workloads[group.workloads[0]]
         for constraint in workload.template.topology_spread:
-            rows = _spread_rows(problem, reach, group, workload, constraint)
-            found.rows.extend(rows)
+            counts = spread_counts(problem, reach, group, constraint)
+            found.rows.extend(counts.rows() if counts is not None else ())
+        found.rows.extend(_apart_rows(problem, group))
         found.rows.extend(_spot_rows(problem, group))
     return found
 
 
-def _spread_rows(
-    problem: Problem, reach: Reach, group: Group, workload: Workload, constraint: TopologySpread
-) -> list[tuple[dict[int, int], int]]:
-    """Rows of a constraint that counts the pods of its own group and no others."""
-    key = constraint.topology_key
-    if not constraint.is_required or key == labels.HOSTNAME or not _counts_only(problem, group, constraint):
-        return []
-    keys = tuple(sorted({c.topology_key for c in workload.template.topology_spread if c.is_required}))
-    names = sorted(reach.values(workload.template, keys)[key])
-    by_name: dict[str, dict[int, int]] = {name: {} for name in names}
-    for v, scope in zip(group.local, group.scopes, strict=True):
-        value = dict(scope).get(key)
-        if value is None:
-            continue  # a scope over several domains, or none: it stays out of every row
-        by_name.setdefault(value, {})[v] = 1
-    if any(dict(scope).get(key, "") == "" for scope in group.scopes):
-        return []
-    rows = []
-    for a in sorted(by_name):
-        if len(names) < constraint.min_domains:
-            rows.append((dict(by_name[a]), constraint.max_skew))
+def _apart_rows(problem: Problem, group: Group) -> Iterator[tuple[dict[int, int], int]]:
+    """Rows of anti-affinity that keeps the pods of the group from each other."""
+    workload = problem.workloads[group.workloads[0]]
+    if not workload.template.pod_anti_affinity.required:
+        return
+    book = rulebook(problem)
+    k = int(book.kind_of[group.workloads[0]])
+    for term in workload.template.pod_anti_affinity.required:
+        key = term.topology_key
+        if key == labels.HOSTNAME or k not in book.meant(book.kinds[k], term):
             continue
-        for b in names:
-            if a != b:
-                terms = dict(by_name[a])
-                for v in by_name[b]:
-                    terms[v] = terms.get(v, 0) - 1
-                rows.append((terms, constraint.max_skew))
-    return rows
-
-
-def _counts_only(problem: Problem, group: Group, constraint: TopologySpread) -> bool:
-    """Whether a constraint selects all pods of the group, wherever they are, and no other pods."""
-    first = problem.workloads[group.workloads[0]]
-    own = dict(first.template.labels)
-    selector: LabelSelector | None = constraint.effective_selector(own)
-    if selector is None or not selector.matches(own):
-        return False
-    if constraint.node_taints_policy is NodeInclusionPolicy.HONOR and problem.existing_nodes:
-        return False
-    members = set(group.workloads)
-
-    def is_other(template: PodTemplate, namespace: str) -> bool:
-        return namespace == first.namespace and selector.matches(dict(template.labels))
-
-    if any(w not in members and is_other(x.template, x.namespace) for w, x in enumerate(problem.workloads)):
-        return False
-    return not any(
-        is_other(pods.template, pods.namespace) for node in problem.existing_nodes for pods in node.pods
-    )
+        by_name: dict[str, list[int]] = {}
+        for v, scope in zip(group.local, group.scopes, strict=True):
+            value = dict(scope).get(key)
+            if value is not None:
+                by_name.setdefault(value, []).append(v)
+        for _, mine in sorted(by_name.items()):
+            yield dict.fromkeys(mine, 1), 1
 
 
 def _spot_rows(problem: Problem, group: Group) -> list[tuple[dict[int, int], int]]:

@@ -28,6 +28,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.resources import PODS
 from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.verify.admission import Admission
 from binwright_optimizer.verify.charges import (
     PlaceCharges,
     rate_of_running,
@@ -38,6 +39,7 @@ from binwright_optimizer.verify.choices import room_with_choice, wants_choice
 from binwright_optimizer.verify.claim_columns import claim_tables, own_claims
 from binwright_optimizer.verify.compatibility import BoolArray, LabelRows, PodClasses, pod_classes
 from binwright_optimizer.verify.device_claims import Claimable, claimable_of_node, claimable_of_type
+from binwright_optimizer.verify.further_columns import FurtherColumns
 from binwright_optimizer.verify.gpu_columns import (
     MILLI,
     amounts_needed,
@@ -51,7 +53,7 @@ from binwright_optimizer.verify.offerings import (
     OfferingColumns,
     label_column,
 )
-from binwright_optimizer.verify.own_caps import OwnCaps, own_caps
+from binwright_optimizer.verify.own_caps import own_caps
 from binwright_optimizer.verify.purchase import NODES, PoolTerms, Variant, buyable, pool_terms, variants
 
 Int64Array = NDArray[np.int64]
@@ -125,6 +127,8 @@ class _Builder:
     has_devices: bool
     has_claims: bool
     charges: PlaceCharges
+    admission: Admission
+    further: FurtherColumns
     rows: dict[bytes, int] = field(default_factory=dict)
     charged: list[Int64Array] = field(default_factory=list)
     pool_of: list[NDArray[np.intp]] = field(default_factory=list)
@@ -171,6 +175,9 @@ class _Builder:
 
     def _allocatable(self, name: str, pool: NodePool) -> Int64Array:
         """Amounts over instance types as nodes of the pool advertise them."""
+        further = self.further.of_types(name, pool)
+        if further is not None:
+            return further
         stated = self.columns.of_pool(pool, self.problem.catalog.instance_types).allocatable(name)
         if not self.has_devices and not pool.gpu_sharing.is_replicated:
             return stated
@@ -270,6 +277,9 @@ class _Builder:
             )
             if is_tolerated.any():
                 by_placement[:, index] = nodes.admit(template) & is_tolerated[code]
+                place = self.classes.places[index]
+                if place:
+                    by_placement[:, index] &= self.admission.on(place, nodes, taints)
                 for n, view in enumerate(views if template.device_claims else ()):
                     by_placement[n, index] &= self._meets(template, view, is_new=is_new)
         packed = np.packbits(by_placement[:, self.classes.placement_of], axis=1)
@@ -331,6 +341,7 @@ class _Builder:
         amounts = dict(node.free)
         if self.has_devices:
             amounts.update(node_room(self.names, self.problem, node))
+        amounts.update(self.further.of_node(self.names, node))
         return [amounts.get(name, 0) for name in self.names]
 
     def admitted(self) -> BoolArray:
@@ -366,15 +377,18 @@ def build_market(problem: Problem) -> Market:
     columns = sold_columns(problem)
     caps = own_caps(problem)
     charges = PlaceCharges(problem)
-    classes = pod_classes(problem.workloads, caps.group_of, amounts_needed(problem), charges.key)
+    admission = Admission(problem)
+    further = FurtherColumns(problem)
+    request_of = further.beside(amounts_needed(problem))
+    classes = pod_classes(problem.workloads, caps.group_of, request_of, admission.place_of, charges.key)
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
     templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
     mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
-    mentioned |= charges.mentioned()
+    mentioned |= charges.mentioned() | admission.mentioned()
     terms = pool_terms(problem)
     builder = _Builder(
         problem, columns, classes, names, frozenset(mentioned), terms, MILLI in names,
-        any(template.device_claims for template in classes.placements), charges,
+        any(template.device_claims for template in classes.placements), charges, admission, further,
     )  # fmt: skip
     for p in range(len(problem.node_pools)):
         builder.add_pool(p)
@@ -400,7 +414,7 @@ def build_market(problem: Problem) -> Market:
     room = np.concatenate([np.zeros((0, len(names)), dtype=np.int64), *builder.room])
     group = np.zeros(len(requests), dtype=np.intp)
     group[classes.class_of] = caps.group_of
-    requests, room, existing_room = _with_shared_caps(caps, group, requests, room, existing_room)
+    requests, room, existing_room = caps.as_columns(group, requests, room, existing_room)
     return Market(
         classes=classes,
         pools=(*terms, *(PoolTerms(h.commitment.name, {HELD: h.left}, 0) for h in held)),
@@ -424,17 +438,6 @@ def build_market(problem: Problem) -> Market:
 
 def _matrix(rows: Sequence[Int64Array], width: int) -> Int64Array:
     return np.array(rows, dtype=np.int64).reshape(len(rows), width)
-
-
-def _with_shared_caps(
-    caps: OwnCaps, group: NDArray[np.intp], requests: Int64Array, room: Int64Array, existing_room: Int64Array
-) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Requests and rooms with one more column for each cap that several classes share."""
-    for groups, most in caps.shared:
-        requests = np.column_stack([requests, np.isin(group, groups)])
-        room = np.column_stack([room, np.full(len(room), most)])
-        existing_room = np.column_stack([existing_room, np.full(len(existing_room), most)])
-    return requests, room, existing_room
 
 
 _cache: WeakKeyDictionary[Problem, Market] = WeakKeyDictionary()

@@ -1,10 +1,10 @@
 """How many equal pods one node may hold by what they state about each other, for the bound.
 
-A pod whose own rule counts itself caps every node it is on: anti-affinity and spread over hostnames, caps
-per node, host ports. So pods that state the same such rule, and are all counted by it, number at most its
-cap on any node: one cap for a class of pods, and a resource of which each takes one where several
-classes state the rule. Rules between pods that do not both state them are left out, which makes the bound
-lower, never wrong.
+A pod whose own rule counts itself caps every node it is on: anti-affinity over any domains that all nodes are
+in, spread over hostnames, caps per node, host ports. So pods that state the same such rule, and are all
+counted by it, number at most its cap on any node: one cap for a class of pods, and a resource of which each
+takes one where several classes state the rule. Rules between pods that do not both state them are left out,
+which makes the bound lower, never wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import PodTemplate, Problem, labels
-from binwright_optimizer.verify.rulebook import PodKind, Rulebook, rulebook
+from binwright_optimizer.model.ports import ANY_IP
+from binwright_optimizer.verify.held import sold_columns
+from binwright_optimizer.verify.rulebook import Rulebook, rulebook
 
 _MOST_SHARED = 4
 """Rules of several groups that become resources, those of most pods first: each slows every proof."""
@@ -43,6 +45,26 @@ class OwnCaps:
     most: NDArray[np.int64]
     shared: tuple[tuple[tuple[int, ...], int], ...]
 
+    def as_columns(
+        self,
+        group: NDArray[np.intp],
+        requests: NDArray[np.int64],
+        room: NDArray[np.int64],
+        existing_room: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Requests and rooms with one more column for each cap that several classes share.
+
+        Parameters
+        ----------
+        group
+            (class,).
+        """
+        for groups, most in self.shared:
+            requests = np.column_stack([requests, np.isin(group, groups)])
+            room = np.column_stack([room, np.full(len(room), most)])
+            existing_room = np.column_stack([existing_room, np.full(len(existing_room), most)])
+        return requests, room, existing_room
+
 
 def own_caps(problem: Problem) -> OwnCaps:
     """The groups of a problem; a single one where nobody states such a rule."""
@@ -52,7 +74,8 @@ def own_caps(problem: Problem) -> OwnCaps:
     if not any(_may_cap_itself(w.template) for w in problem.workloads):
         return OwnCaps(group_of, np.array([unlimited], dtype=np.int64), ())
     book = rulebook(problem)
-    rules_of_kind = [tuple(dict.fromkeys(_own_rules(book, k, kind))) for k, kind in enumerate(book.kinds)]
+    reader = _Reader(problem, book)
+    rules_of_kind = [tuple(dict.fromkeys(reader.own_rules(k))) for k in range(len(book.kinds))]
     groups: dict[tuple[_OwnRule, ...], int] = {(): 0}
     for w in range(n):
         group_of[w] = groups.setdefault(rules_of_kind[book.kind_of[w]], len(groups))
@@ -85,21 +108,47 @@ def _may_cap_itself(template: PodTemplate) -> bool:
     )
 
 
-def _own_rules(book: Rulebook, k: int, kind: PodKind) -> Iterator[_OwnRule]:
-    """Rules of a pod that count itself."""
-    template = kind.template
-    for term in template.pod_anti_affinity.required:
-        counted = book.meant(kind, term) if term.topology_key == labels.HOSTNAME else ()
-        if k in counted:
-            yield counted, 1
-    for constraint in template.topology_spread:
-        if constraint.is_required and constraint.topology_key == labels.HOSTNAME:
-            counted = book.counted(kind, constraint)
+class _Reader:
+    """Reads the rules of pods that count themselves."""
+
+    def __init__(self, problem: Problem, book: Rulebook) -> None:
+        self._problem = problem
+        self._book = book
+        templates = {id(w.template): w.template for w in problem.workloads}.values()
+        ports = {port for template in templates for port in template.host_ports}
+        self._ports = sorted(ports, key=lambda port: (port.port, port.protocol, port.host_ip))
+        self._is_everywhere = {labels.HOSTNAME: True}
+
+    def own_rules(self, k: int) -> Iterator[_OwnRule]:
+        """Rules of a kind of pod that count itself."""
+        book, kind = self._book, self._book.kinds[k]
+        template = kind.template
+        for term in template.pod_anti_affinity.required:
+            counted = book.meant(kind, term) if self._divides(term.topology_key) else ()
             if k in counted:
-                yield counted, constraint.max_skew
-    for cap in template.node_caps:
-        counted = book.selected(cap.selector, frozenset((kind.namespace,)))
-        if k in counted:
-            yield counted, cap.max_pods
-    for port in template.host_ports:
-        yield port, 1
+                yield counted, 1
+        for constraint in template.topology_spread:
+            if constraint.is_required and constraint.topology_key == labels.HOSTNAME:
+                counted = book.counted(kind, constraint)
+                if k in counted:
+                    yield counted, constraint.max_skew
+        for cap in template.node_caps:
+            counted = book.selected(cap.selector, frozenset((kind.namespace,)))
+            if k in counted:
+                yield counted, cap.max_pods
+        for port in template.host_ports:
+            yield port, 1
+            if port.host_ip == ANY_IP:  # clashes with each address, as that does with itself
+                for other in self._ports:
+                    if port.clashes_with(other):
+                        yield other, 1
+
+    def _divides(self, key: str) -> bool:
+        """Whether every node, running or sold, carries a label: pods on one node are then in one domain."""
+        known = self._is_everywhere.get(key)
+        if known is None:
+            columns = sold_columns(self._problem)
+            known = key in columns.defined_keys and None not in columns.label(key).values
+            known = known and all(key in dict(node.labels) for node in self._problem.existing_nodes)
+            self._is_everywhere[key] = known
+        return known

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.model import (
     GpuNodePolicy,
+    NodeInclusionPolicy,
     NodePool,
     Operator,
     PodTemplate,
     Problem,
+    TopologySpread,
     labels,
 )
 from binwright_optimizer.model.resources import PODS
@@ -29,7 +31,7 @@ from binwright_optimizer.verify.gpu_nodes import asks_for_accelerator, has_accel
 from binwright_optimizer.verify.held import sold_columns
 from binwright_optimizer.verify.host_ports import clash
 from binwright_optimizer.verify.offerings import LabelColumn
-from binwright_optimizer.verify.purchase import Variant, buyable, pool_terms, variants
+from binwright_optimizer.verify.purchase import Variant, buyable, is_custom_key, pool_terms, variants
 from binwright_optimizer.verify.volumes import attach_limits, own_attachments
 
 BoolArray = NDArray[np.bool_]
@@ -83,6 +85,45 @@ class Reach:
                     for variant in variants(pool, self._columns, mentioned):
                         shelves.append(_shelf(self._problem, pool, variant, offerings, mentioned))
         return shelves
+
+
+def is_undecided(problem: Problem, key: str) -> bool:
+    """Whether the decision chooses the value of a label on nodes of some pool."""
+    columns = sold_columns(problem)
+    return any(
+        requirement.key == key and is_custom_key(key, pool, columns.defined_keys)
+        for pool in problem.node_pools
+        for requirement in pool.requirements
+    )
+
+
+def is_open(problem: Problem, key: str) -> bool:
+    """Whether some pool may choose a value of a label that nobody lists."""
+    columns = sold_columns(problem)
+    return any(
+        is_custom_key(key, pool, columns.defined_keys)
+        and all(r.operator is not Operator.IN for r in pool.requirements if r.key == key)
+        for pool in problem.node_pools
+        if any(r.key == key for r in pool.requirements)
+    )
+
+
+def are_too_few(problem: Problem, template: PodTemplate, constraint: TopologySpread) -> bool:
+    """Whether there are fewer domains than a constraint asks for, whatever nodes are bought for anybody."""
+    key = constraint.topology_key
+    if constraint.min_domains <= 1 or key == labels.HOSTNAME or is_open(problem, key):
+        return False
+    columns = sold_columns(problem)
+    values = {dict(node.labels).get(key) for node in problem.existing_nodes}
+    if key in columns.defined_keys:
+        values |= set(columns.label(key).values)
+    for pool in problem.node_pools:
+        values.add(pool.name if key == labels.NODE_POOL else dict(pool.labels).get(key))
+        values |= {v for r in pool.requirements if r.key == key for v in r.values}
+    if constraint.node_affinity_policy is NodeInclusionPolicy.HONOR:
+        terms = [(*template.node_selector, *term) for term in template.node_affinity or ((),)]
+        values = {v for v in values if any(all(r.key != key or r.admits(v) for r in t) for t in terms)}
+    return len(values - {None}) < constraint.min_domains
 
 
 @dataclass(frozen=True, slots=True)

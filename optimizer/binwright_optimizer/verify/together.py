@@ -10,6 +10,7 @@ what its parts are is priced by the same certificate.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
@@ -21,12 +22,15 @@ from binwright_optimizer.model import (
     PodTemplate,
     Problem,
     Resources,
+    Volume,
     Workload,
     labels,
 )
 from binwright_optimizer.model.quantity import MAX_PRICE_MICROUSD
+from binwright_optimizer.verify.attachments import as_own, users_of_claims
 from binwright_optimizer.verify.device_claims import claims_held
 from binwright_optimizer.verify.rulebook import Rulebook, rulebook
+from binwright_optimizer.verify.volumes import Claim
 
 Scope = tuple[tuple[str, str | None], ...]
 Placed = tuple[int, ...]
@@ -101,8 +105,27 @@ def _one_pod(problem: Problem, group: tuple[int, ...], counts: Placed) -> Worklo
         preferred_affinity=preferred,
         restart_cost_microusd=min(restarts, MAX_PRICE_MICROUSD),
         device_claims=(*own, *shared.values()),
+        volumes=_volumes_of(members, [counts[w] for w in group if counts[w]], users_of_claims(problem)),
     )
     return Workload(members[0].name, template, 1, members[0].namespace)
+
+
+def _volumes_of(members: list[Workload], counts: list[int], users: Counter[Claim]) -> tuple[Volume, ...]:
+    """Volumes that the one pod mounts: claims that nobody else does as its own."""
+    found: list[Volume] = []
+    named: dict[tuple[str, str, str], tuple[str, Volume]] = {}
+    mine: Counter[Claim] = Counter()
+    for member, count in zip(members, counts, strict=True):
+        for volume in member.template.volumes:
+            if not volume.name:
+                found += [volume] * count
+            else:
+                named[member.namespace, volume.driver, volume.name] = member.namespace, volume
+        for name in {volume.name for volume in member.template.volumes if volume.name}:
+            mine[member.namespace, name] += member.replicas
+    for namespace, volume in named.values():
+        found += as_own((volume,), namespace, lambda claim: users[claim] == mine[claim])
+    return tuple(found)
 
 
 def _own(template: PodTemplate) -> list[DeviceClaim]:

@@ -40,6 +40,9 @@ def _add_away(counting: Counting, k: int, term: Near) -> None:
         if running[d]:
             counting.forbid(k, key, d)
             continue
+        if k in members:  # and so no node of the domain holds more
+            for v in counting.by_domain(k, key)[d]:
+                counting.most[v] = min(int(counting.most[v]), 1)
         if k in members and agree:
             builder.row(counting.pods(members, key, d), upper=1.0)
             continue
