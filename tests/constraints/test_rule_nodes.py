@@ -25,8 +25,8 @@ from binwright_optimizer.model import (
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import verify
 from builders import daemon_set, instance_type, node_pool, offering, problem, requires
-from conformance import PARAMS, conforms, conforms_not
-from rules import ZONE, apps, node, ruled, running
+from conformance import PARAMS, Unproven, conforms, conforms_not
+from rules import ZONE, apps, node, ruled, running, spread
 
 DRIVER = "ebs.csi.aws.com"
 BOX = dataclasses.replace(
@@ -104,14 +104,17 @@ def test_interference_binds_only_where_the_sensitive_pod_is() -> None:
 
 def test_a_cap_of_zero_keeps_them_apart() -> None:
     question = sold(ruled("web", node_caps=(NodeCap(apps("batch"), 0),)), ruled("batch", 3))
-    conforms(question, 2, lambda a: a.together() == [{"batch": 3}, {"web": 1}])
+    conforms(question, 2, lambda a: a.together() == [{"batch": 3}, {"web": 1}], unproven=Unproven.PAIRS)
 
 
 def test_a_running_pods_cap_binds_newcomers() -> None:
     """It bears two batch pods beside it; the third needs a box."""
     old = node("old", running(ruled("web", node_caps=(NodeCap(apps("batch"), 2),))))
     conforms(
-        sold(ruled("batch", 3), existing_nodes=(old,)), 1, lambda a: a.on("batch") == {"old": 2, "new": 1}
+        sold(ruled("batch", 3), existing_nodes=(old,)),
+        1,
+        lambda a: a.on("batch") == {"old": 2, "new": 1},
+        unproven=Unproven.PART,
     )
 
 
@@ -156,7 +159,7 @@ def test_pods_of_different_shared_volumes_do_not_move_to_a_cheaper_type_that_tak
     """Two volumes, two pods each: one node for all at 1.90, or two at a dollar; never all on one of those."""
     mounting = {"a": "x", "b": "x", "c": "y", "d": "y"}
     pods = [ruled(name, volumes=(Volume(volume, DRIVER),)) for name, volume in mounting.items()]
-    conforms(problem(pods, _one_or_any_number(1.9)), 1.9)
+    conforms(problem(pods, _one_or_any_number(1.9)), 1.9, unproven=Unproven.SHARED)
 
 
 def test_a_type_that_takes_one_volume_is_no_alternative_for_two() -> None:
@@ -166,6 +169,17 @@ def test_a_type_that_takes_one_volume_is_no_alternative_for_two() -> None:
     decision = solve(question, PARAMS)
     assert verify(question, decision) == ()
     assert [[a.instance_type for a in claim.alternatives] for claim in decision.node_claims] == [["any"]] * 2
+
+
+def test_claims_of_one_pod_each_count_as_its_own() -> None:
+    """Three replicas of a stateful set over two zones, each with a claim of its own name: three nodes."""
+    by_zone = {"topology_spread": (spread(ZONE, 1, apps("db")),)}
+    pods = [ruled(f"db-{n}", app="db", volumes=(Volume(f"data-{n}", DRIVER),), **by_zone) for n in range(3)]
+    kind = dataclasses.replace(
+        instance_type("box", cpu=4, offerings=[offering(1, zone=z) for z in "ab"]),
+        attach_limits=(AttachLimit(DRIVER, 1),),
+    )
+    conforms(problem(pods, [kind]), 3)
 
 
 def test_a_volume_of_its_own_counts_beside_a_shared_one() -> None:

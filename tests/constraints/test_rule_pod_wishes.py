@@ -25,7 +25,7 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import check_placement, verify
 from builders import instance_type, microusd, node_pool, offering, problem, requires
-from conformance import answered, conforms
+from conformance import Unproven, answered, conforms
 from rules import HOSTNAME, ZONE, apps, node, ruled, running, spread, term
 
 POINT = 0.001
@@ -68,18 +68,26 @@ def test_a_dearer_zone_is_worth_what_it_saves() -> None:
     """
     web = even("web", replicas=8)
     worth = asked(web, prices=(1, 1.05, 9))
-    conforms(worth, 2.05, lambda a: a.by(ZONE, "web") == {"a": 4, "b": 4}, charged=0.6)
-    conforms(asked(web, prices=(1, 1.2, 9)), 2, lambda a: a.by(ZONE, "web") == {"a": 8}, charged=0.7)
+    conforms(
+        worth, 2.05, lambda a: a.by(ZONE, "web") == {"a": 4, "b": 4}, charged=0.6, unproven=Unproven.WISHES
+    )
+    conforms(
+        asked(web, prices=(1, 1.2, 9)),
+        2,
+        lambda a: a.by(ZONE, "web") == {"a": 8},
+        charged=0.7,
+        unproven=Unproven.WISHES,
+    )
 
 
 def test_pods_on_one_node_pay_for_their_skew() -> None:
     """Three pods fit one node: in its zone there are 2 more than maxSkew allows beside empty zones."""
-    conforms(asked(even("web", replicas=3)), 1, charged=0.2)
+    conforms(asked(even("web", replicas=3)), 1, charged=0.2, unproven=Unproven.WISHES)
 
 
 def test_a_larger_skew_pays_less() -> None:
     """maxSkew 2 leaves one of three pods beyond it."""
-    conforms(asked(even("web", replicas=3, skew=2)), 1, charged=0.1)
+    conforms(asked(even("web", replicas=3, skew=2)), 1, charged=0.1, unproven=Unproven.WISHES)
 
 
 def test_running_pods_count_but_pay_nothing() -> None:
@@ -97,12 +105,15 @@ def test_pods_spread_over_nodes_that_are_bought_anyway() -> None:
         2,
         lambda a: a.together() == [{"big": 2, "web": 2}] * 2,
         charged=0.2,
+        unproven=Unproven.WISHES,
     )
 
 
 def test_a_node_without_the_label_pays_for_each_pod() -> None:
     """The running node has no zone: two pods pay 0.1 $ each there rather than 1 $ for a node."""
-    conforms(asked(even("web", replicas=2), existing=[node("bare")]), 0, charged=0.2)
+    conforms(
+        asked(even("web", replicas=2), existing=[node("bare")]), 0, charged=0.2, unproven=Unproven.WISHES
+    )
 
 
 def test_pods_prefer_the_zone_of_others() -> None:
@@ -118,27 +129,29 @@ def test_pods_go_where_those_they_prefer_run() -> None:
     web = ruled("web", replicas=4, pod_affinity=wish(50, ZONE, "db"))
     full = node("full", running(db), cpu=0, zone="c")
     question = asked(web, prices=(1, 1, 1.1), existing=[full])
-    conforms(question, 1.1, lambda a: a.by(ZONE, "web") == {"c": 4})
+    conforms(question, 1.1, lambda a: a.by(ZONE, "web") == {"c": 4}, unproven=Unproven.WISHES)
     dearer = asked(web, prices=(1, 1, 1.3), existing=[full])
-    conforms(dearer, 1, charged=0.2)
+    conforms(dearer, 1, charged=0.2, unproven=Unproven.WISHES)
 
 
 def test_a_pod_alone_goes_without_the_company_of_its_like() -> None:
     """One pod that prefers its own app has nobody: 0.05 $; two on a node have each other."""
-    conforms(asked(ruled("web", pod_affinity=wish(50, HOSTNAME, "web"))), 1, charged=0.05)
+    conforms(
+        asked(ruled("web", pod_affinity=wish(50, HOSTNAME, "web"))), 1, charged=0.05, unproven=Unproven.WISHES
+    )
     conforms(asked(ruled("web", replicas=2, pod_affinity=wish(50, HOSTNAME, "web"))), 1)
 
 
 def test_pods_that_prefer_to_be_apart_share_what_they_must() -> None:
     """Two replicas with 100 points of anti-affinity fit one node, where both pay 0.1 $; another costs 1 $."""
     web = ruled("web", replicas=2, pod_anti_affinity=wish(100, HOSTNAME, "web"))
-    conforms(asked(web), 1, charged=0.2)
+    conforms(asked(web), 1, charged=0.2, unproven=Unproven.WISHES)
 
 
 def test_a_node_is_opened_where_being_apart_is_worth_it() -> None:
     """At 0.01 $ a point both would pay 1 $: the second node for 1 $ saves 2 $."""
     web = ruled("web", replicas=2, pod_anti_affinity=wish(100, HOSTNAME, "web"))
-    conforms(asked(web, point=0.01), 2, lambda a: a.together() == [{"web": 1}] * 2)
+    conforms(asked(web, point=0.01), 2, lambda a: a.together() == [{"web": 1}] * 2, unproven=Unproven.WISHES)
 
 
 def test_equal_pods_change_places() -> None:
@@ -155,7 +168,7 @@ def test_a_wish_yields_to_a_rule() -> None:
         topology_spread=(spread(ZONE, 1, apps("web")),),
         pod_affinity=wish(10, ZONE, "db"),
     )
-    conforms(asked(web, ruled("db")), 3, charged=0.02)
+    conforms(asked(web, ruled("db")), 3, charged=0.02, unproven=Unproven.WISHES)
 
 
 def test_a_node_that_changes_zones_takes_no_pod_that_may_not_be_there() -> None:
@@ -168,7 +181,7 @@ def test_a_node_that_changes_zones_takes_no_pod_that_may_not_be_there() -> None:
     front = ruled("front", cpu=3, replicas=2, **near_y)  # type: ignore[arg-type]
     full = node("full", running(ruled("y"), 2), cpu=0, zone="b")
     question = asked(front, ruled("extra"), guard, existing=[full])
-    conforms(question, 2, lambda a: "b" not in a.by(ZONE, "guard"), charged=0.02)
+    conforms(question, 2, lambda a: "b" not in a.by(ZONE, "guard"), charged=0.02, unproven=Unproven.WISHES)
 
 
 def test_wishes_that_are_ignored_cost_nothing() -> None:
@@ -190,7 +203,7 @@ def test_pods_of_several_workloads_pay_for_one_constraint_together() -> None:
     """Three single pods of one app on one node: 2 are beyond maxSkew, whoever owns them."""
     shared = spread(ZONE, 1, apps("web"), anyway=True)
     pods = [ruled(name, app="web", topology_spread=(shared,)) for name in ("p0", "p1", "p2")]
-    conforms(asked(*pods), 1, charged=0.2)
+    conforms(asked(*pods), 1, charged=0.2, unproven=Unproven.WISHES)
     told = [(p.workload, p.pods) for p in answered(asked(*pods)).penalties]
     assert told == [(0, 1), (1, 1)]
 

@@ -25,7 +25,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.verify import check_placement, verify
 from builders import instance_type, microusd, node_pool, offering, problem, requires
-from conformance import answered, conforms
+from conformance import Unproven, answered, conforms
 from rules import HOSTNAME, ZONE, apps, node, ruled, spread
 
 POINT = 0.01
@@ -154,7 +154,13 @@ def test_values_of_a_pools_own_labels_are_chosen_by_wish() -> None:
     slot = "example.com/slot"
     pools = [node_pool("slots", requires(slot, "In", "s1", "s2"))]
     apart = [wishing(n, prefers(w, requires(slot, "In", n))) for n, w in (("s1", 100), ("s2", 90))]
-    conforms(asked(*apart, pools=pools), 1, lambda a: a.by(slot, "s1") == {"s1": 1}, charged=0.9)
+    conforms(
+        asked(*apart, pools=pools),
+        1,
+        lambda a: a.by(slot, "s1") == {"s1": 1},
+        charged=0.9,
+        unproven=Unproven.CHOSEN,
+    )
 
 
 def test_a_wish_yields_to_a_rule() -> None:
@@ -166,7 +172,13 @@ def test_a_wish_yields_to_a_rule() -> None:
 def test_zones_under_a_rule_are_chosen_by_wish() -> None:
     """Three pods, a skew of 1: two in the zone they prefer, and one without its wish."""
     web = wishing("web", prefers(50, IN_B), replicas=3, topology_spread=(spread(ZONE, 1, apps("web")),))
-    conforms(asked(web, prices=(1, 1)), 2, lambda a: a.by(ZONE, "web") == {"a": 1, "b": 2}, charged=0.5)
+    conforms(
+        asked(web, prices=(1, 1)),
+        2,
+        lambda a: a.by(ZONE, "web") == {"a": 1, "b": 2},
+        charged=0.5,
+        unproven=Unproven.NODES,
+    )
 
 
 def test_what_is_charged_is_told_by_wish_and_checked() -> None:

@@ -10,7 +10,7 @@ import dataclasses
 
 from binwright_optimizer.model import Problem, Workload
 from builders import instance_type, node_pool, offering, problem, requires
-from conformance import conforms, conforms_not
+from conformance import Unproven, conforms, conforms_not
 from rules import ZONE, apps, node, ruled, running, spread
 
 BOXES = (
@@ -46,7 +46,7 @@ def test_a_node_for_others_may_open_a_zone_that_stays_within_the_skew() -> None:
 def test_a_node_for_others_opens_no_zone_that_would_be_beyond_the_skew() -> None:
     """Two large pods are alone in a while no node stands in b: the small pod pays 2 to leave it so."""
     question = problem([large(2, topology_spread=APART), ruled("small")], BOXES)
-    conforms(question, 10, lambda a: a.by(ZONE, "small") == {"a": 1})
+    conforms(question, 10, lambda a: a.by(ZONE, "small") == {"a": 1}, unproven=Unproven.MIXED)
 
 
 def test_pods_that_must_open_a_zone_hold_the_others_back() -> None:
@@ -64,7 +64,7 @@ def test_what_others_have_opened_counts_towards_min_domains() -> None:
         instance_type("small-box", cpu=1, offerings=[offering(2, zone="a"), offering(3, zone="b")]),
     )
     question = problem([large(2, topology_spread=both), ruled("small")], boxes)
-    conforms(question, 11, lambda a: a.by(ZONE, "small") == {"b": 1})
+    conforms(question, 11, lambda a: a.by(ZONE, "small") == {"b": 1}, unproven=Unproven.MIXED)
 
 
 def test_a_zone_that_others_cannot_reach_is_balanced_by_those_who_can() -> None:

@@ -26,7 +26,8 @@ def gpu_nodes_hold(
             has |= labels.GPU_MODEL in pod.node.labels
         else:
             assert pod.node.option is not None
-            has = pod.node.option.kind.gpu_count > 0
+            kind = pod.node.option.kind
+            has = kind.gpu_count > 0 or any(kind.capacity[name] for name in ACCELERATORS)
         if has and not asks:
             return False
     return True
