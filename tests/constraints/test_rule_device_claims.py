@@ -204,6 +204,15 @@ def test_pods_that_share_a_claim_share_a_node_and_its_devices() -> None:
     assert {use.device for use in node.devices if use.claim == "team"} == {0, 1}
 
 
+def test_a_shared_claim_of_a_workload_without_pods_takes_nothing() -> None:
+    """Scaled to 0: the other pod runs on a ``plain`` node for 0.50 $/h, and nobody has a device."""
+    scaled_down = claiming("none", claim(request(4), name="team"), replicas=0)
+    question = problem([scaled_down, pod("web", cpu=1)], KINDS)
+    decision = solve(question, PARAMS)
+    assert verify(question, decision) == ()
+    assert decision.cost_microusd_per_hour == microusd(0.5)
+
+
 def test_a_shared_claim_stands_beside_shares_of_gpus() -> None:
     """Two pods share two T4; four halves have the other two; a fifth pays for a t4."""
     half = pod("half", cpu=1, gpu=1, replicas=4)

@@ -91,7 +91,8 @@ def kinds_of(problem: Problem, rules: Rules, claims: Collection[ClaimName], clai
             placement = placement_key(template, problem)
             shared = {name for namespace, name in claims if namespace == workload.namespace}
             amounts = request_of(template) + attachments(template, limited, shared)
-            names = claim_names(template, workload.namespace)
+            # A claim that only workloads without pods name is nobody's.
+            names = tuple(n for n in claim_names(template, workload.namespace) if n in claimed.shared)
             key = (amounts, placement, template.priority, rules.stated[w], rules.selected[w], names)
             kind = by_value.get(key)
             if kind is None:
