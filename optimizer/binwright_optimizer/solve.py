@@ -43,7 +43,11 @@ from binwright_optimizer.work import Work, WorkLimit
 IN_CONFLICT = "would hold such a pod, but not all that the constraints below ask for"
 """What is said of places that refuse a pod since rules contradict each other."""
 UNDECIDED = "would hold such a pod; what keeps it off was not decided within the time"
-"""What is said of places where neither that nor `TAKEN` is known."""
+NOT_ASKED = (
+    "would hold such a pod; what keeps it off is undecided: to find out takes more than reasons are worth"
+)
+"""What is said of places where neither that nor `TAKEN` is known: for want of time, or as pods left out are
+too many, or depend on too many others."""
 NOT_WEIGHED = "preferences and restart costs are too many to be weighed: they are told, and not minimised"
 CUT_OFF = "pods on spot nodes are given longer to end than the notice before an interruption"
 NONE_PLACED = "no pod could be placed: cost, bound and gap are of no pod at all"
@@ -113,9 +117,13 @@ def solve(
             placed, cost = settled.placed, settled.cost
     if unschedulable:
         with timer.phase("conflicts"):
-            conflicts = conflicts_of(problem, placed.left_out, Reserved(stop, prover.reserve_s()))
+            reasons_stop = Reserved(stop, prover.reserve_s())
+            conflicts = conflicts_of(problem, placed.left_out, reasons_stop)
+            is_late = not is_left_for_good or reasons_stop.remaining_s() <= 0
+            undecided = UNDECIDED if is_late else NOT_ASKED
             unschedulable = tuple(
-                _as_decided(entry, conflicts, is_left_for_good=is_left_for_good) for entry in unschedulable
+                _as_decided(entry, conflicts, undecided, is_left_for_good=is_left_for_good)
+                for entry in unschedulable
             )
     with timer.phase("prove"):
         proof, bound = prover.prove(found, _placed_counts(problem, placed))
@@ -222,12 +230,14 @@ def _total(problem: Problem, settled: Settled, wishes: PodWishes) -> int:
 
 
 def _as_decided(
-    entry: Unschedulable, conflicts: Mapping[int, Conflict | None], *, is_left_for_good: bool
+    entry: Unschedulable, conflicts: Mapping[int, Conflict | None], undecided: str, *, is_left_for_good: bool
 ) -> Unschedulable:
     """The entry with its conflict, if it has one; other pods are blamed only where that is known.
 
     Parameters
     ----------
+    undecided
+        What is said where it is not.
     is_left_for_good
         Whether the search found no place for these pods although it had time.
     """
@@ -237,7 +247,7 @@ def _as_decided(
     elif is_left_for_good and entry.pods.workload in conflicts:
         return entry
     else:
-        constraint, message = "undecided", UNDECIDED
+        constraint, message = "undecided", undecided
     refusals = tuple(
         replace(refusal, constraint=constraint, message=message) if refusal.message == TAKEN else refusal
         for refusal in entry.refusals

@@ -26,7 +26,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model import labels as known_labels
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.solve import NONE_PLACED, UNDECIDED, solve
+from binwright_optimizer.solve import NONE_PLACED, NOT_ASKED, UNDECIDED, solve
 from builders import existing_node, instance_type, node_pool, pod, problem, requires
 
 SMALL = instance_type("small", cpu=4, memory_gib=8, pods=10, price=1)
@@ -315,6 +315,14 @@ def test_nobody_is_blamed_where_the_time_ended_before_that_was_known(params: Sol
     [entry] = solve(crowded(), params).unschedulable
     assert entry.refusals == (Refusal("undecided", 1, UNDECIDED),)
     assert entry.conflict is None
+
+
+def test_workloads_beyond_those_that_are_looked_into_are_told_as_undecided_with_time_left() -> None:
+    """Of 30 pods of 3 CPU the node of 4 takes one; 20 of the others are looked into."""
+    pods = [pod(f"w{n:02d}", cpu=3) for n in range(30)]
+    decision = solve(problem(pods, existing=[existing_node("n", cpu=4)]), SolveParams(deadline_s=60.0))
+    messages = [entry.refusals[0].message for entry in decision.unschedulable]
+    assert messages == [TAKEN] * 20 + [NOT_ASKED] * 9
 
 
 def test_a_decision_without_any_pod_warns_that_its_bound_says_nothing() -> None:

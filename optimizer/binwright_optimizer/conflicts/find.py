@@ -34,6 +34,10 @@ class _OutOfTimeError(Exception):
     """A question is open when its time is over."""
 
 
+class _TooLargeError(Exception):
+    """A part of a problem is too large to be solved again and again."""
+
+
 def conflicts_of(problem: Problem, left_out: Sequence[PodRange], stop: Stop) -> dict[int, Conflict | None]:
     """Conflicts by workload, for pods that have no place whatever the others do.
 
@@ -47,16 +51,18 @@ def conflicts_of(problem: Problem, left_out: Sequence[PodRange], stop: Stop) -> 
     unplaced = unplaced_gangs(problem, left_out)
     found: dict[int, Conflict | None] = {}
     known: dict[tuple[int, ...], Conflict | None] = {}
-    try:
-        for w in workloads:
-            linked = links[w]
-            workload = problem.workloads[w]
-            is_of_unplaced = (workload.namespace, workload.gang) in unplaced
+    for w in workloads:
+        linked = links[w]
+        workload = problem.workloads[w]
+        is_of_unplaced = (workload.namespace, workload.gang) in unplaced
+        try:
             if linked not in known or len(linked) == 1 or is_of_unplaced:
                 known[linked] = _conflict(problem, w, linked, unplaced, stop)
-            found[w] = known[linked]
-    except _OutOfTimeError:
-        pass  # those found so far are right
+        except _TooLargeError:
+            continue
+        except _OutOfTimeError:
+            break  # those found so far are right
+        found[w] = known[linked]
     return found
 
 
@@ -149,7 +155,7 @@ def _part(problem: Problem, chosen: tuple[int, ...], most: int | None = None) ->
     if most is not None:
         workloads = [replace(w, replicas=min(most, w.replicas), names=()) for w in workloads]
     if len(workloads) > MOST_WORKLOADS or sum(workload.replicas for workload in workloads) > MOST_PODS:
-        raise _OutOfTimeError
+        raise _TooLargeError
     gangs = {(workload.namespace, workload.gang) for workload in workloads}
     return replace(
         problem,
