@@ -12,9 +12,11 @@ from binwright_optimizer.columns.fluid import Fluid, solve_fluid
 from binwright_optimizer.columns.known import Head, Known
 from binwright_optimizer.columns.shares import share_covers
 from binwright_optimizer.columns.start import single_class_columns
+from binwright_optimizer.columns.whole_domains import least_on_whole_nodes
 from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.heuristics.parts import wary_prices
 from binwright_optimizer.instance.coarsen import Groups
+from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search.state import LEAST_VALUE, State
 from binwright_optimizer.stopping import Reserved
 from binwright_optimizer.work import UNITS_PER_SECOND
@@ -70,6 +72,7 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
     floor = rows.cheapest_nodes()
     generation.offer_bound(float(rows.missing @ floor), replace(nothing, minimums=floor))
     state.incumbent.raise_bound(generation.bound.dollars, "volume")
+    state.incumbent.raise_bound(least_on_whole_nodes(instance) * MICRO, "whole nodes")
     return columns
 
 
