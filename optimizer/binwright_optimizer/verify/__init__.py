@@ -3,7 +3,7 @@
 It imports the domain model and shares no code with the solver, so that a mistake would have to
 be made twice to go unnoticed. Read `placement` for room, labels and limits, `constraints` for the
 rules between pods, `statement` for what a decision says about itself, and `bound` for the proof of the
-lower bound, with `market`, `purchase` and `knapsack` below it.
+lower bound, with `market`, `options`, `purchase` and `knapsack` below it.
 """
 
 from __future__ import annotations
