@@ -68,24 +68,9 @@ def prices(draw: st.DrawFn, question: Problem) -> Certificate:
     return Certificate(BITS, tuple(_micro(draw(DOLLARS)) for _ in range(n)), local_prices=tuple(local))
 
 
-@given(enforced_problems() | ruled_problems(("spread",)) | ruled_problems(ABOUT_DOMAINS), st.data())
-@SETTINGS
-def test_no_bound_exceeds_what_the_cheapest_placement_costs(question: Problem, data: st.DataObject) -> None:
-    """Of all pods, or of some of them."""
-    counts = [data.draw(st.integers(0, w.replicas)) for w in question.workloads]
-    placement = cheapest(question, counts)
-    if placement is None:
-        event("no placement")
-        return
-    total = paid(question, placement.nodes) + charges(question, placement.nodes, placement.pods)
-    bounds = [prove_bound(question, data.draw(prices(question)), counts) for _ in range(6)]
-    event("tight" if max(bounds) == total > 0 else "free" if not total else "below")
-    assert max(bounds) <= total
-
-
 @st.composite
 def spread_workloads(draw: st.DrawFn) -> Problem:
-    """Pods of one app under a constraint or two that count them alone, those that run included."""
+    """Pods of an app under a constraint or two; others of it may state the same, or nothing, or run."""
     own = {"app": "x"}
     keys = st.sampled_from([labels.ZONE, labels.ZONE, labels.CAPACITY_TYPE, RACK, SLOT])
     constraints = [
@@ -99,14 +84,23 @@ def spread_workloads(draw: st.DrawFn) -> Problem:
         )
         for _ in range(draw(st.integers(1, 2)))
     ]
-    pods = ruled(
-        "x",
-        draw(st.integers(1, 4)),
-        affinity=draw(st.sampled_from([(), (), ((requires(labels.ZONE, "In", "a", "b"),),)])),
-        tolerations=draw(st.sampled_from([(), (TAINT,)])),
-        topology_spread=tuple(constraints),
+    rules = {
+        "affinity": draw(st.sampled_from([(), (), ((requires(labels.ZONE, "In", "a", "b"),),)])),
+        "tolerations": draw(st.sampled_from([(), (TAINT,)])),
+        "topology_spread": tuple(constraints),
+    }
+    pods = ruled("x", draw(st.integers(1, 3)), **rules)
+    others = draw(
+        st.sampled_from(
+            [
+                [],
+                [ruled("y")],
+                [ruled("same", app="x", cpu=2, **rules)],
+                [ruled("light", 2, app="x", cpu=0.5, **rules)],
+                [ruled("free", app="x")],
+            ]
+        )
     )
-    others = [ruled("y")] if draw(st.integers(0, 3)) == 0 else []
     sold = [
         offering(draw(st.integers(1, 4)), zone=zone, capacity_type=bought)
         for zone in draw(st.sampled_from(["ab", "abc"]))
@@ -128,6 +122,21 @@ def spread_workloads(draw: st.DrawFn) -> Problem:
         for n in range(draw(st.integers(0, 2)))
     ]
     return problem([pods, *others], kinds, pools, existing=existing)
+
+
+@given(enforced_problems() | ruled_problems(ABOUT_DOMAINS) | spread_workloads(), st.data())
+@SETTINGS
+def test_no_bound_exceeds_what_the_cheapest_placement_costs(question: Problem, data: st.DataObject) -> None:
+    """Of all pods, or of some of them."""
+    counts = [data.draw(st.integers(0, w.replicas)) for w in question.workloads]
+    placement = cheapest(question, counts)
+    if placement is None:
+        event("no placement")
+        return
+    total = paid(question, placement.nodes) + charges(question, placement.nodes, placement.pods)
+    bounds = [prove_bound(question, data.draw(prices(question)), counts) for _ in range(6)]
+    event("tight" if max(bounds) == total > 0 else "free" if not total else "below")
+    assert max(bounds) <= total
 
 
 @given(spread_workloads())

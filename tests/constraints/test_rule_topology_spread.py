@@ -10,7 +10,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from binwright_optimizer.model import ExistingNode, Operator, Problem, Requirement, Workload, labels
+from binwright_optimizer.model import (
+    ExistingNode,
+    Operator,
+    Problem,
+    Requirement,
+    Volume,
+    Workload,
+    labels,
+)
 from builders import instance_type, node_pool, offering, problem, requires
 from conformance import Unproven, conforms, conforms_not
 from rules import HOSTNAME, ZONE, apps, node, ruled, running, spread
@@ -211,6 +219,16 @@ def test_zones_need_as_many_nodes_as_their_share_of_the_pods() -> None:
     the cheapest zone, 2 and 4 in the others."""
     web = ruled("web", 10, cpu=1.3, topology_spread=(spread(ZONE, 1, apps("web")),))
     conforms(sold(web), 8, lambda a: a.by(ZONE, "web") == {"a": 4, "b": 3, "c": 3})
+
+
+def test_members_of_a_set_that_differ_need_a_node_in_each_zone_as_well() -> None:
+    """Each mounts a claim of its own name, and one is larger: a node in each zone, 1 + 2."""
+    by_zone = (spread(ZONE, 1, apps("db")),)
+    members = [
+        ruled(f"db-{n}", app="db", cpu=1 + n % 2, volumes=(Volume(f"data-{n}"),), topology_spread=by_zone)
+        for n in range(3)
+    ]
+    conforms(sold(*members, prices=(1, 2)), 3)
 
 
 def test_zones_with_fewer_running_pods_need_the_nodes() -> None:

@@ -78,6 +78,7 @@ from binwright_optimizer.verify.local_prices import (
 from binwright_optimizer.verify.market import Int64Array, Market, market
 from binwright_optimizer.verify.priced_groups import Group
 from binwright_optimizer.verify.scaled_prices import ScaledPrices, scaled_prices
+from binwright_optimizer.verify.spread_counts import spread_counts
 from binwright_optimizer.verify.together import put_together
 from binwright_optimizer.verify.whole_domains import least_on_whole_nodes
 
@@ -117,14 +118,14 @@ def prove_bound(
     problem, certificate, placed = put_together(problem, certificate, placed)
     stated = problem
     groups: list[Group] = []
-    least_of_groups: LeastWorth | None = None
     if has_local_prices(certificate):
         split = split_by_domain(problem, certificate, placed)
-        least_of_groups = least_worth(problem, split)
         problem, certificate, placed, groups = split.problem, split.certificate, split.placed, split.groups
     shop = market(problem)
     covered = [group for group in groups if _is_covered(shop, group)]
-    least_of_domains = least_on_whole_nodes(stated, shop, covered)
+    spread = spread_counts(stated, covered) if covered else []
+    least_of_groups = least_worth(stated, covered, spread) if groups else None
+    least_of_domains = least_on_whole_nodes(shop, spread)
     if groups:
         shop = replace(shop, is_admitted=_first_scopes(shop, placed, groups))
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)

@@ -42,10 +42,9 @@ from binwright_optimizer.model import (
 from binwright_optimizer.model.spot import PPM
 from binwright_optimizer.verify.attachments import as_own, users_of_claims
 from binwright_optimizer.verify.priced_groups import Group, Scope
-from binwright_optimizer.verify.reach import Reach
 from binwright_optimizer.verify.rulebook import rulebook
 from binwright_optimizer.verify.spot_loss import TOLERANCE, pool_chances
-from binwright_optimizer.verify.spread_counts import spread_counts
+from binwright_optimizer.verify.spread_counts import SpreadCounts
 from binwright_optimizer.verify.volumes import Claim
 
 MULTIPLIER_BITS = 20
@@ -263,15 +262,22 @@ class LeastWorth:
         return {r: int(m) * scale >> MULTIPLIER_BITS for r, m in enumerate(found) if m}
 
 
-def least_worth(problem: Problem, split: LocalWorkloads) -> LeastWorth:
-    """The rules that every decision obeys, as rows over local workloads."""
-    found = LeastWorth(split.groups)
-    reach = Reach(problem)
-    for group in split.groups:
-        workload = problem.workloads[group.workloads[0]]
-        for constraint in workload.template.topology_spread:
-            counts = spread_counts(problem, reach, group, constraint)
-            found.rows.extend(counts.rows() if counts is not None else ())
+def least_worth(problem: Problem, groups: list[Group], spread: Sequence[SpreadCounts]) -> LeastWorth:
+    """The rules that every decision obeys, as rows over local workloads.
+
+    Parameters
+    ----------
+    problem
+        Without local workloads.
+    groups
+        Those of which every place is priced: nothing is known of the counts of others.
+    spread
+        What spread constraints say of these.
+    """
+    found = LeastWorth(groups)
+    for counts in spread:
+        found.rows.extend(counts.rows())
+    for group in groups:
         found.rows.extend(_apart_rows(problem, group))
         found.rows.extend(_spot_rows(problem, group))
     return found

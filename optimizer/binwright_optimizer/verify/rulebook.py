@@ -167,6 +167,7 @@ class Rulebook:
                 filed.setdefault(pair, []).append(k)
         self._selected: dict[tuple[LabelSelector, frozenset[str]], Kinds] = {}
         self._meant: dict[tuple[object, ...], frozenset[str]] = {}
+        self._workloads_of: dict[int, list[int]] | None = None
 
     def _kind(self, template: PodTemplate, namespace: str, seen: dict[tuple[int, str], int]) -> int:
         found = seen.get((id(template), namespace))
@@ -185,6 +186,14 @@ class Rulebook:
                 self.kinds.append(PodKind(namespace, dict(template.labels), template))
             seen[id(template), namespace] = found
         return found
+
+    def workloads_of(self, kinds: Iterable[int]) -> list[int]:
+        """Workloads of some kinds, in order."""
+        if self._workloads_of is None:
+            self._workloads_of = {}
+            for w, k in enumerate(self.kind_of.tolist()):
+                self._workloads_of.setdefault(k, []).append(w)
+        return sorted(w for k in kinds for w in self._workloads_of.get(k, ()))
 
     def selected(self, selector: LabelSelector | None, namespaces: frozenset[str]) -> Kinds:
         """Kinds whose labels a selector matches, in these namespaces; no selector selects none."""

@@ -1,4 +1,4 @@
-"""What a topology spread constraint says about the numbers of pods of one group, for the bound.
+"""What a topology spread constraint says about the numbers of pods that all state it, for the bound.
 
 With r_d running and y_d new pods of domain d, and n new ones in all, a decision that holds the constraint has
 
@@ -11,13 +11,11 @@ only lower the smallest count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from binwright_optimizer.errors import WrongFieldError
 from binwright_optimizer.model import (
     ExistingNode,
-    LabelSelector,
     NodeInclusionPolicy,
     PodTemplate,
     Problem,
@@ -28,11 +26,12 @@ from binwright_optimizer.model.taints import untolerated
 from binwright_optimizer.verify.nodes import refused_requirement, satisfies_affinity
 from binwright_optimizer.verify.priced_groups import Group
 from binwright_optimizer.verify.reach import Reach, are_too_few, is_open, is_undecided
+from binwright_optimizer.verify.rulebook import Rulebook, rulebook
 
 
 @dataclass(frozen=True, slots=True)
 class SpreadCounts:
-    """Pods of a group under a constraint that counts no other new pods.
+    """Pods of some groups under a constraint that all of them state and that counts no other new pods.
 
     Parameters
     ----------
@@ -43,7 +42,7 @@ class SpreadCounts:
     running
         Running pods by domain.
     local
-        Local workloads of the group by domain.
+        Local workloads of the groups by domain.
     is_short
         Whether there are fewer domains than minDomains, so that the smallest count is 0.
     """
@@ -85,66 +84,99 @@ class SpreadCounts:
             yield found
 
 
-def spread_counts(
-    problem: Problem, reach: Reach, group: Group, constraint: TopologySpread
-) -> SpreadCounts | None:
-    """The counts of a constraint; None where it is none that must hold, or counts other new pods.
+def spread_counts(problem: Problem, groups: Sequence[Group]) -> list[SpreadCounts]:
+    """The counts of every constraint that must hold and counts only pods of groups that state it as well.
 
     Parameters
     ----------
     problem
         Without local workloads.
+    groups
+        Those of which every place is priced.
     """
-    key = constraint.topology_key
-    if not constraint.is_required or key == labels.HOSTNAME:
-        return None
-    first = problem.workloads[group.workloads[0]]
-    template, namespace = first.template, first.namespace
-    selector = _counting_only(problem, group, constraint)
-    if selector is None or any(key not in dict(scope) for scope in group.scopes):
-        return None
-    local: dict[str, tuple[int, ...]] = {}
-    for v, scope in zip(group.local, group.scopes, strict=True):
-        value = dict(scope)[key]
-        if value is not None:  # no pod is where the key is lacking
-            local[value] = (*local.get(value, ()), v)
-    keys = tuple(sorted({c.topology_key for c in template.topology_spread if c.is_required}))
-    names = reach.values(template, keys)[key]
-    if is_undecided(problem, key) and (is_open(problem, key) or not names <= local.keys()):
-        return None  # a node may have a value that is not priced, and its pods would be taken for others
-    running: Counter[str] = Counter()
-    counting = set(names)
-    for node in problem.existing_nodes:
-        carried = {labels.HOSTNAME: node.name, **dict(node.labels)}
-        if _is_eligible(node, carried, template, constraint, keys):
-            counting.add(carried[key])
-            running[carried[key]] += sum(
-                pods.count
-                for pods in node.pods
-                if pods.namespace == namespace and selector.matches(dict(pods.template.labels))
-            )
-    if not counting:
-        return None
-    is_short = are_too_few(problem, template, constraint)
-    return SpreadCounts(group.pods, constraint.max_skew, frozenset(counting), running, local, is_short)
-
-
-def _counting_only(problem: Problem, group: Group, constraint: TopologySpread) -> LabelSelector | None:
-    """The selector of a constraint, if it selects all pods of the group and no others that are new."""
-    first = problem.workloads[group.workloads[0]]
-    own = dict(first.template.labels)
-    try:
-        selector: LabelSelector | None = constraint.effective_selector(own)
-    except WrongFieldError:
-        return None  # matchLabelKeys contradict the selector
-    if selector is None or not selector.matches(own):
-        return None
-    members = set(group.workloads)
-    is_other = any(
-        w not in members and x.namespace == first.namespace and selector.matches(dict(x.template.labels))
-        for w, x in enumerate(problem.workloads)
+    reader = _Reader(problem, groups)
+    found = (
+        reader.read(group, constraint)
+        for group in groups
+        for constraint in problem.workloads[group.workloads[0]].template.topology_spread
+        if constraint.is_required and constraint.topology_key != labels.HOSTNAME
     )
-    return None if is_other else selector
+    return [counts for counts in found if counts is not None]
+
+
+class _Reader:
+    """Reads the constraints of one problem."""
+
+    def __init__(self, problem: Problem, groups: Sequence[Group]) -> None:
+        self._problem = problem
+        self._reach = Reach(problem)
+        self._group_of = {w: group for group in groups for w in group.workloads}
+
+    def read(self, group: Group, constraint: TopologySpread) -> SpreadCounts | None:
+        """The counts of a constraint; None where some are not known, or are told with an earlier group."""
+        problem, key = self._problem, constraint.topology_key
+        template = problem.workloads[group.workloads[0]].template
+        book = rulebook(problem)
+        kind = book.kinds[book.kind_of[group.workloads[0]]]
+        counted = frozenset(book.counted(kind, constraint))
+        together = self._stating(book, counted, group, constraint)
+        if not together or together[0] is not group:
+            return None
+        local: dict[str, tuple[int, ...]] = {}
+        for member in together:
+            for v, scope in zip(member.local, member.scopes, strict=True):
+                value = dict(scope).get(key, "")
+                if value == "":
+                    return None  # a domain of other labels
+                if value is not None:  # no pod is where the key is lacking
+                    local[value] = (*local.get(value, ()), v)
+        keys = tuple(sorted({c.topology_key for c in template.topology_spread if c.is_required}))
+        within = (problem.workloads[member.workloads[0]].template for member in together)
+        names = frozenset.intersection(*(self._reach.values(own, keys)[key] for own in within))
+        if is_undecided(problem, key) and (is_open(problem, key) or not names <= local.keys()):
+            return None  # a node may have a value that is not priced, and its pods would be taken for others
+        eligible = {
+            n: carried[key]
+            for n, node in enumerate(problem.existing_nodes)
+            if _is_eligible(node, carried := _labels(node), template, constraint, keys)
+        }
+        running: Counter[str] = Counter()
+        for pods in book.running:
+            if pods.kind in counted and pods.node in eligible:
+                running[eligible[pods.node]] += pods.count
+        counting = names.union(eligible.values())
+        if not counting:
+            return None
+        is_short = are_too_few(problem, template, constraint)
+        total = sum(member.pods for member in together)
+        return SpreadCounts(total, constraint.max_skew, counting, running, local, is_short)
+
+    def _stating(
+        self, book: Rulebook, counted: frozenset[int], group: Group, constraint: TopologySpread
+    ) -> list[Group]:
+        """The groups of all new pods that a constraint counts, if each states it, for the same nodes."""
+        template = self._problem.workloads[group.workloads[0]].template
+        found: dict[int, Group] = {}
+        for w in book.workloads_of(counted):
+            other = self._problem.workloads[w].template
+            is_alike = w in self._group_of and (
+                (other.topology_spread, other.node_selector, other.node_affinity, other.tolerations)
+                == (
+                    template.topology_spread,
+                    template.node_selector,
+                    template.node_affinity,
+                    template.tolerations,
+                )
+                and frozenset(book.counted(book.kinds[book.kind_of[w]], constraint)) == counted
+            )
+            if not is_alike:
+                return []
+            found[self._group_of[w].workloads[0]] = self._group_of[w]
+        return list(found.values())
+
+
+def _labels(node: ExistingNode) -> dict[str, str]:
+    return {labels.HOSTNAME: node.name, **dict(node.labels)}
 
 
 def _is_eligible(

@@ -19,43 +19,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from binwright_optimizer.model import Problem
 from binwright_optimizer.verify.market import Int64Array, Market
-from binwright_optimizer.verify.priced_groups import Group
-from binwright_optimizer.verify.reach import Reach
-from binwright_optimizer.verify.spread_counts import SpreadCounts, spread_counts
+from binwright_optimizer.verify.spread_counts import SpreadCounts
 
 MOST_PODS = 200
 """Pods of a group beyond which whole nodes and parts of nodes differ too little to look."""
 MOST_DOMAINS = 16
-MOST_GROUPS = 16
-"""Groups beyond which pods fill each other's nodes, so that those of one alone bound little."""
+MOST_CONSTRAINTS = 32
+"""Constraints beyond which pods fill each other's nodes, so that those of one alone bound little."""
 _NEVER = 1 << 50
 """Micro-dollars an hour of pods that no nodes hold: more than anything costs."""
 
 
-def least_on_whole_nodes(problem: Problem, shop: Market, groups: Sequence[Group]) -> int:
-    """Micro-dollars an hour that the pods of the dearest of some groups cost at least.
+def least_on_whole_nodes(shop: Market, spread: Sequence[SpreadCounts]) -> int:
+    """Micro-dollars an hour that the pods of the dearest of some constraints cost at least.
 
     Parameters
     ----------
-    problem
-        Without local workloads for the groups.
     shop
-        With them.
-    groups
-        Those whose local workloads cover every node that can hold their pods.
+        With local workloads for the pods.
     """
-    if not 0 < len(groups) <= MOST_GROUPS:
+    if len(spread) > MOST_CONSTRAINTS:
         return 0
-    reach = Reach(problem)
-    counts = (
-        spread_counts(problem, reach, group, constraint)
-        for group in groups
-        if 0 < group.pods <= MOST_PODS
-        for constraint in problem.workloads[group.workloads[0]].template.topology_spread
-    )
-    return max((_least(shop, some) for some in counts if some is not None), default=0)
+    return max((_least(shop, counts) for counts in spread if 0 < counts.pods <= MOST_PODS), default=0)
 
 
 def _least(shop: Market, counts: SpreadCounts) -> int:
@@ -85,11 +71,8 @@ def _least(shop: Market, counts: SpreadCounts) -> int:
 def _costs(shop: Market, classes: list[int], pods: int) -> Int64Array:
     """Micro-dollars an hour of the nodes of one domain that hold 0, 1, ... pods: (pods + 1,)."""
     cheapest: dict[int, int] = {}
-    held = np.zeros(len(shop.price), dtype=np.int64)
-    free = np.zeros(len(shop.existing_count), dtype=np.int64)
-    for i in classes:
-        held = np.maximum(held, _held(shop, i, shop.room, shop.row_of))
-        free = np.maximum(free, _held(shop, i, shop.existing_room, shop.existing_row))
+    held = _held(shop, classes, shop.room, shop.row_of)
+    free = _held(shop, classes, shop.existing_room, shop.existing_row)
     for most, price in zip(np.minimum(held, pods).tolist(), shop.price.tolist(), strict=True):
         if most:
             cheapest[most] = min(price, cheapest.get(most, price))
@@ -103,13 +86,14 @@ def _costs(shop: Market, classes: list[int], pods: int) -> Int64Array:
     return costs
 
 
-def _held(shop: Market, i: int, rooms: Int64Array, rows: Int64Array) -> Int64Array:
-    """Pods of a class that nodes hold if there are no others: (node,)."""
-    request = shop.requests[i]
+def _held(shop: Market, classes: list[int], rooms: Int64Array, rows: Int64Array) -> Int64Array:
+    """Most pods of some classes that nodes hold if there are no others: (node,)."""
+    request = shop.requests[classes].min(axis=0)  # no mixture takes less of anything
     asked = np.flatnonzero(request)
     most = (rooms[:, asked] // request[asked]).min(axis=1, initial=1 << 40)
-    most = np.where((rooms >= 0).all(axis=1), np.minimum(most, shop.most[i]), 0)
-    return np.where(shop.is_admitted[rows, i], np.maximum(most, 0), 0)
+    admitted = shop.is_admitted[rows][:, classes]
+    most = np.minimum(most, (admitted * shop.most[classes]).sum(axis=1))
+    return np.where((rooms >= 0).all(axis=1), np.maximum(most, 0), 0)
 
 
 def _together(windows: list[Int64Array], pods: int) -> int:
