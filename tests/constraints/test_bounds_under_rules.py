@@ -6,6 +6,7 @@ import itertools
 
 from binwright_optimizer.model import (
     Certificate,
+    LabelSelector,
     LocalPrices,
     NodeInclusionPolicy,
     Problem,
@@ -28,6 +29,7 @@ SETTINGS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 BITS = 4
+WEB = LabelSelector.of_labels({"app": "web"})
 ABOUT_DOMAINS = ("spread", "affinity", "anti-affinity", "gang", "volumes", "caps", "ports")
 DOLLARS = st.sampled_from([0, 1, 2, 3, 5, 9, 30]) | st.integers(0, 12_000_000).map(lambda micro: micro / 1e6)
 VALUES = {
@@ -151,3 +153,30 @@ def test_whole_nodes_of_domains_bound_what_spread_pods_cost(question: Problem) -
         total = paid(question, placement.nodes)
         event("tight" if decision.bound_microusd_per_hour == total else "below")
         assert decision.bound_microusd_per_hour <= total == decision.cost_microusd_per_hour
+
+
+def _by_zone(**dollars: float) -> Certificate:
+    """The price of a pod of the first workload by zone."""
+    priced = tuple((((labels.ZONE, zone),), _micro(price)) for zone, price in dollars.items())
+    return Certificate(BITS, (0,), local_prices=(LocalPrices((0,), priced),))
+
+
+def test_prices_of_one_zone_prove_nothing_of_pods_that_may_go_to_another() -> None:
+    """A dollar in b holds them; only pods in a are priced."""
+    kind = instance_type("box", cpu=4, offerings=[offering(5, zone="a"), offering(1, zone="b")])
+    question = problem([ruled("web", 2)], [kind])
+    assert prove_bound(question, _by_zone(a=5), [2]) == 0
+    assert prove_bound(question, _by_zone(a=5, b=0.5), [2]) == 1_000_000
+
+
+def test_zones_of_running_nodes_count_towards_min_domains() -> None:
+    """One zone is sold, two run: three domains, so that 1, 3 and 2 pods are within a skew of 2. The pod in a
+    costs a dollar; were there fewer domains than three, two would have to be there."""
+    web = ruled("web", 6, topology_spread=(TopologySpread(labels.ZONE, 2, selector=WEB, min_domains=3),))
+    kind = instance_type("box", cpu=1, offerings=[offering(1, zone="a")])
+    old = [node("b", cpu=3, zone="b"), node("c", cpu=2, zone="c")]
+    question = problem([web], [kind], existing=old)
+    placement = cheapest(question)
+    assert placement is not None
+    assert paid(question, placement.nodes) == 1_000_000
+    assert prove_bound(question, _by_zone(a=1, b=0, c=0), [6]) == 1_000_000
