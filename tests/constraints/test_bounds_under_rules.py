@@ -12,13 +12,15 @@ from binwright_optimizer.model import (
     Problem,
     SolutionStatus,
     TopologySpread,
+    Volume,
     labels,
 )
 from binwright_optimizer.solve import solve
-from binwright_optimizer.verify import prove_bound, verify
+from binwright_optimizer.verify import check_placement, prove_bound, verify
 from brute_force import charges, cheapest, paid
 from builders import instance_type, node_pool, offering, problem, requires
 from conformance import PARAMS
+from decisions import bought, decided
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from rule_strategies import APPS, RACK, SLOT, TAINT
@@ -180,3 +182,59 @@ def test_zones_of_running_nodes_count_towards_min_domains() -> None:
     assert placement is not None
     assert paid(question, placement.nodes) == 1_000_000
     assert prove_bound(question, _by_zone(a=1, b=0, c=0), [6]) == 1_000_000
+
+
+def test_pods_tied_to_one_node_count_in_the_zone_that_they_are_in() -> None:
+    """Two share a volume for one node, and b has one for them: three others, too large for it, may be in a.
+
+    Were the two forgotten, one of the three would have to be in b, for ten dollars.
+    """
+    even = (TopologySpread(labels.ZONE, 1, selector=WEB),)
+    volume = Volume("shared", is_single_node=True)
+    tied = ruled("tied", 2, app="web", volumes=(volume,), topology_spread=even)
+    large = ruled("large", 3, app="web", cpu=3, topology_spread=even)
+    kind = instance_type("box", cpu=3, offerings=[offering(1, zone="a"), offering(10, zone="b")])
+    question = problem([tied, large], [kind], existing=[node("old", cpu=2, zone="b")])
+    placement = cheapest(question)
+    assert placement is not None
+    assert paid(question, placement.nodes) == 3_000_000
+    free, priced = (
+        LocalPrices((w,), tuple((((labels.ZONE, z),), _micro(p)) for z, p in (("a", a), ("b", b))))
+        for w, a, b in ((0, 0, 0), (1, 1, 10))
+    )
+    assert prove_bound(question, Certificate(BITS, (0, 0), local_prices=(free, priced)), [2, 3]) == 3_000_000
+    decision = solve(question, PARAMS)
+    assert verify(question, decision) == ()
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == 3_000_000
+
+
+def test_values_that_one_workload_alone_can_have_are_priced_for_it() -> None:
+    """Five small pods go to five of seventy slots, one of them a node that runs: four dollars.
+
+    Large ones of the same app are sold in two slots only, and certificates price no others. Were small pods
+    elsewhere taken for some in s1, two of five would have to be in s3, on a node for 50 dollars.
+    """
+    even = (TopologySpread(SLOT, 1, selector=WEB),)
+    pods = [
+        ruled(name, 5, app="web", cpu=cpu, topology_spread=even) for name, cpu in (("web", 1), ("big", 4))
+    ]
+    kinds = [instance_type("small", cpu=1, price=1), instance_type("large", cpu=4, price=50)]
+    slots = [f"t{n}" for n in range(68)]
+    pools = [
+        node_pool(
+            "any", requires(SLOT, "In", "s1", "s2", *slots), requires(labels.INSTANCE_TYPE, "In", "small")
+        ),
+        *(
+            node_pool(slot, requires(labels.INSTANCE_TYPE, "In", "large"), node_labels={SLOT: slot})
+            for slot in ("s1", "s3")
+        ),
+    ]
+    question = problem(pods, kinds, pools, existing=[node("old", cpu=1, node_labels={SLOT: "s3"})])
+    spots = [*(bought("small", pool="any", custom={SLOT: s}, web=1) for s in ("s1", "s2", "t0", "t1"))]
+    stated = decided(question, spots, {"old": {"web": 1}})
+    assert check_placement(question, stated) == ()
+    assert stated.cost_microusd_per_hour == 4_000_000
+    priced = tuple(
+        LocalPrices((w,), tuple((((SLOT, slot),), _micro(1)) for slot in ("s1", "s3"))) for w in range(2)
+    )
+    assert prove_bound(question, Certificate(BITS, (0, 0), local_prices=priced), [5, 0]) <= 4_000_000

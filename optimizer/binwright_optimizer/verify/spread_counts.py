@@ -122,19 +122,20 @@ class _Reader:
         together = self._stating(book, counted, group, constraint)
         if not together or together[0] is not group:
             return None
+        keys = tuple(sorted({c.topology_key for c in template.topology_spread if c.is_required}))
         local: dict[str, tuple[int, ...]] = {}
+        within: list[frozenset[str]] = []
         for member in together:
-            for v, scope in zip(member.local, member.scopes, strict=True):
-                value = dict(scope).get(key, "")
-                if value == "":
-                    return None  # a domain of other labels
+            values = [dict(scope).get(key, "") for scope in member.scopes]
+            if "" in values:
+                return None  # a domain of other labels
+            within.append(self._reach.values(problem.workloads[member.workloads[0]].template, keys)[key])
+            if is_undecided(problem, key) and (is_open(problem, key) or not within[-1] <= set(values)):
+                return None  # a node may have a value that is not priced; its pods would be taken for others
+            for v, value in zip(member.local, values, strict=True):
                 if value is not None:  # no pod is where the key is lacking
                     local[value] = (*local.get(value, ()), v)
-        keys = tuple(sorted({c.topology_key for c in template.topology_spread if c.is_required}))
-        within = (problem.workloads[member.workloads[0]].template for member in together)
-        names = frozenset.intersection(*(self._reach.values(own, keys)[key] for own in within))
-        if is_undecided(problem, key) and (is_open(problem, key) or not names <= local.keys()):
-            return None  # a node may have a value that is not priced, and its pods would be taken for others
+        names = frozenset.intersection(*within)
         eligible = {
             n: carried[key]
             for n, node in enumerate(problem.existing_nodes)

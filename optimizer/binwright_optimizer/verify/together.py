@@ -138,10 +138,11 @@ def _shares_claims(problem: Problem, group: tuple[int, ...]) -> bool:
 
 def _priced(certificate: Certificate, groups: list[tuple[int, ...]], counts: list[int]) -> Certificate:
     """The certificate with the price of each group, whole and by domain."""
+    apart = _without(certificate.local_prices, {w for group in groups for w in group})
     split = certificate.split
     if split is not None:
         fewer, more = _priced(split.fewer, groups, counts), _priced(split.more, groups, counts)
-        return replace(certificate, split=replace(split, fewer=fewer, more=more))
+        return replace(certificate, local_prices=apart, split=replace(split, fewer=fewer, more=more))
     whole = list(certificate.pod_prices)
     whole += [0] * (len(counts) - len(whole))
     by_domain = {w: dict(entry.prices) for entry in certificate.local_prices for w in entry.workloads}
@@ -156,7 +157,17 @@ def _priced(certificate: Certificate, groups: list[tuple[int, ...]], counts: lis
                 for scope in scopes
             ]
             local.append(LocalPrices((len(counts) + number,), tuple(prices)))
-    return replace(certificate, pod_prices=tuple(whole), local_prices=(*certificate.local_prices, *local))
+    return replace(certificate, pod_prices=tuple(whole), local_prices=(*apart, *local))
+
+
+def _without(prices: tuple[LocalPrices, ...], tied: set[int]) -> tuple[LocalPrices, ...]:
+    """Prices by domain of other workloads only.
+
+    Priced there with none of their pods, tied ones would pass for pods that no domain has, and what spread
+    constraints count would be known without them.
+    """
+    others = ((tuple(w for w in entry.workloads if w not in tied), entry) for entry in prices)
+    return tuple(replace(entry, workloads=mine) for mine, entry in others if mine)
 
 
 def _common(prices: list[dict[Scope, int]]) -> list[Scope]:
