@@ -23,7 +23,9 @@ from binwright_optimizer.model import (
     Decision,
     DeviceUse,
     ExistingPlacement,
+    InstanceType,
     NodeClaim,
+    Offering,
     PodRange,
     Problem,
     Refusal,
@@ -47,6 +49,7 @@ from brute_force import (
     node_labels,
     options,
 )
+from brute_force.commitments import kept_for_us
 from builders import REGION, ZONE
 from claims_by_hand import MAKERS
 
@@ -213,18 +216,15 @@ def _claim(question: Problem, name: str, node: Bought, pods: tuple[PodRange, ...
     pool = next(pool for pool in question.node_pools if pool.name == node.pool)
     kind = kinds[node.instance_type]
 
-    def sold(instance_type: str) -> int:
+    def offered(kind: InstanceType) -> Offering:
+        held = (offering for offering, _ in kept_for_us(question, kind))
         return next(
-            o.price_microusd_per_hour
-            for o in kinds[instance_type].offerings
+            o
+            for o in (*kind.offerings, *held)
             if (o.region, o.zone, o.capacity_type.value) == (node.region, node.zone, node.capacity_type)
         )
 
-    offering = next(
-        o
-        for o in kind.offerings
-        if (o.region, o.zone, o.capacity_type.value) == (node.region, node.zone, node.capacity_type)
-    )
+    offering = offered(kind)
     carried = node_labels(pool, kind, offering, dict(node.custom))
     amounts: dict[str, int] = {}
     for r in pods:
@@ -249,7 +249,7 @@ def _claim(question: Problem, name: str, node: Bought, pods: tuple[PodRange, ...
         allocatable=kind.allocatable,
         daemon_overhead=Resources.of(daemon_overhead(question, pool, carried)),
         pods=pods,
-        alternatives=tuple(Alternative(n, sold(n)) for n in names),
+        alternatives=tuple(Alternative(n, offered(kinds[n]).price_microusd_per_hour) for n in names),
         devices=uses,
     )
 
