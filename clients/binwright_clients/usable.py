@@ -143,8 +143,8 @@ class LiveObjects:
             problems.append(
                 InputProblem(origin.file, origin.place, field, violation.value, violation.description)
             )
-        if problems and len(rest) == 1 and not rest[0].field:
-            rest = []  # how many more there are; they are named once these are gone
+        if problems:  # how many more there are is no mistake: they are named once these are gone
+            rest = [violation for violation in rest if violation.field]
         if problems and not self._without(problems):
             return error
         return InvalidProblemError(rest) if rest else None

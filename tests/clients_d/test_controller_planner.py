@@ -156,6 +156,30 @@ def test_more_mistakes_than_a_server_lists_are_left_out_round_by_round() -> None
     ]
 
 
+def test_a_wrong_node_pool_is_told_beside_more_mistakes_than_a_server_lists() -> None:
+    """Of three pods one is named with the NodePool ``wrong``, and that there are more."""
+
+    def solve(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        pools = [pool.name for pool in request.problem.node_pools]
+        wrong = (
+            [Violation(f"node_pools[{pools.index('wrong')}]", "x", "is wrong")] if "wrong" in pools else []
+        )
+        if len(request.problem.workloads) > 1:
+            wrong += [
+                Violation("workloads[0].template.labels", "x", "is wrong"),
+                Violation("", "1", "and more"),
+            ]
+        if wrong:
+            raise InvalidProblemError(wrong)
+        return decision_pb2.Decision()
+
+    remarks: list[str] = []
+    seen = observe([*cluster("a", "b", "c").objects, pool_of("wrong", "c5.2xlarge")])
+    plan = OptimizingPlanner(ask_for, solve, remarks.append)(seen, seen.pending.values(), ())
+    assert [each.name for each, _ in plan.unplaced] == ["a", "b"]
+    assert [remark for remark in remarks if remark.startswith("NodePool wrong is left out")]
+
+
 def unsold_pool(name: str) -> dict[str, object]:
     requirement = {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["c5.gigantic"]}
     pool = node_pool()
