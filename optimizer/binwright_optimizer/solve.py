@@ -133,7 +133,9 @@ def solve(
         total = cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
         decision = Decision(
             status=_status(placed),
-            stop_reason=_stop_reason(found, total, bound, params, stop),
+            stop_reason=_stop_reason(
+                found, total, bound, params, stop, is_open=bool(unschedulable) and not is_left_for_good
+            ),
             cost_microusd_per_hour=cost,
             bound_microusd_per_hour=min(bound, total),
             node_claims=placed.node_claims,
@@ -286,12 +288,15 @@ def _about_charges(instance: Instance, placed: Placed) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _stop_reason(found: Found, cost: int, bound: int, params: SolveParams, stop: Stop) -> StopReason:
-    if bound >= cost:
+def _stop_reason(
+    found: Found, cost: int, bound: int, params: SolveParams, stop: Stop, *, is_open: bool
+) -> StopReason:
+    """Why the search ended; where more pods might be placed (``is_open``), no gap of the others ended it."""
+    if bound >= cost and not is_open:
         return StopReason.OPTIMAL
     if stop.is_cancelled():
         return StopReason.CANCELLED
-    if relative_gap(cost, bound) <= params.gap:
+    if relative_gap(cost, bound) <= params.gap and not is_open:
         return StopReason.GAP
     if found.is_exhausted:
         return StopReason.EXHAUSTED

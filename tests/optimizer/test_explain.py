@@ -20,6 +20,7 @@ from binwright_optimizer.model import (
     Refusal,
     RunningPods,
     SolutionStatus,
+    StopReason,
     Unschedulable,
     Volume,
     Workload,
@@ -306,15 +307,28 @@ def crowded() -> Problem:
 
 
 def test_other_pods_are_blamed_where_the_search_ended_with_them_in_place() -> None:
-    [entry] = solve(crowded(), SolveParams(deadline_s=60.0)).unschedulable
+    decision = solve(crowded(), SolveParams(deadline_s=60.0))
+    [entry] = decision.unschedulable
     assert entry.refusals == (Refusal("limit", 1, TAKEN),)
+    assert decision.stop_reason is StopReason.OPTIMAL
 
 
-@pytest.mark.parametrize("params", [SolveParams(deadline_s=1e-6), SolveParams(deadline_s=60.0, work_limit=1)])
-def test_nobody_is_blamed_where_the_time_ended_before_that_was_known(params: SolveParams) -> None:
-    [entry] = solve(crowded(), params).unschedulable
+@pytest.mark.parametrize(
+    ("params", "ended"),
+    [
+        (SolveParams(deadline_s=1e-6), StopReason.DEADLINE),
+        (SolveParams(deadline_s=60.0, work_limit=1), StopReason.WORK_LIMIT),
+    ],
+)
+def test_nobody_is_blamed_where_the_time_ended_before_that_was_known(
+    params: SolveParams, ended: StopReason
+) -> None:
+    """Nor is the answer called optimal, though its cost of 0 is proven: more pods might have a place."""
+    decision = solve(crowded(), params)
+    [entry] = decision.unschedulable
     assert entry.refusals == (Refusal("undecided", 1, UNDECIDED),)
     assert entry.conflict is None
+    assert decision.stop_reason is ended
 
 
 def test_workloads_beyond_those_that_are_looked_into_are_told_as_undecided_with_time_left() -> None:

@@ -34,6 +34,8 @@ from binwright_optimizer.model import (
     Unschedulable,
     labels,
 )
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import check_placement, placed_pods, prove_bound, verify
 from builders import (
     daemon_set,
@@ -272,6 +274,17 @@ MUTANTS: list[tuple[str, Mutator, str]] = [
 def test_every_mutant_is_refused_for_the_right_reason(mutate: Mutator, finding: str):
     findings = verify(question(), mutate(answer()))
     assert any(finding in f for f in findings), findings
+
+
+def test_a_proven_cost_is_not_called_optimal_where_pods_are_left_out_for_want_of_time():
+    """Two pods of 3 CPU for a node with 4; a pod alone is placed, and nothing is left to be known."""
+    waiting = problem([pod("a", cpu=3), pod("b", cpu=3)], existing=[existing_node("n", cpu=4)])
+    left_out = solve(waiting, SolveParams(deadline_s=60.0))
+    in_time = replace(left_out, stop_reason=StopReason.DEADLINE)
+    assert verify(waiting, left_out) == verify(waiting, in_time) == ()
+    alone = problem([pod("a", cpu=3)], existing=[existing_node("n", cpu=4)])
+    [finding] = verify(alone, replace(solve(alone, SolveParams(deadline_s=60.0)), stop_reason=StopReason.DEADLINE))
+    assert "stop reason deadline contradicts cost 0" in finding
 
 
 def test_an_unmet_minimum_is_found():

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from binwright_optimizer.model import Decision, SolutionStatus, StopReason
 
+_EARLY = (StopReason.DEADLINE, StopReason.CANCELLED, StopReason.WORK_LIMIT)
+
 
 def check_statement(decision: Decision) -> tuple[str, ...]:
     """Contradictions within the decision; empty if there are none."""
@@ -48,8 +50,10 @@ def _status(decision: Decision) -> Iterator[str]:
 
 
 def _stop_reason(decision: Decision) -> Iterator[str]:
-    is_optimal = decision.total_microusd_per_hour == decision.bound_microusd_per_hour
-    if is_optimal != (decision.stop_reason is StopReason.OPTIMAL):
+    is_met = decision.total_microusd_per_hour == decision.bound_microusd_per_hour
+    is_called_optimal = decision.stop_reason is StopReason.OPTIMAL
+    ended_early = decision.stop_reason in _EARLY and bool(decision.unschedulable)  # more pods might be placed
+    if is_met != is_called_optimal and not (is_met and ended_early):
         yield (
             f"stop reason {decision.stop_reason.value} contradicts cost {decision.total_microusd_per_hour} "
             f"and bound {decision.bound_microusd_per_hour}"

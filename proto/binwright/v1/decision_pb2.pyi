@@ -56,7 +56,7 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     STOP_REASON_UNSPECIFIED: _StopReason.ValueType  # 0
     """Never sent."""
     STOP_REASON_OPTIMAL: _StopReason.ValueType  # 1
-    """Cost, interruptions and penalties together equal the bound."""
+    """Cost, interruptions and penalties together equal the bound, and no pod is left out for want of time."""
     STOP_REASON_GAP: _StopReason.ValueType  # 2
     """The gap asked for is reached."""
     STOP_REASON_DEADLINE: _StopReason.ValueType  # 3
@@ -74,7 +74,7 @@ class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
 STOP_REASON_UNSPECIFIED: StopReason.ValueType  # 0
 """Never sent."""
 STOP_REASON_OPTIMAL: StopReason.ValueType  # 1
-"""Cost, interruptions and penalties together equal the bound."""
+"""Cost, interruptions and penalties together equal the bound, and no pod is left out for want of time."""
 STOP_REASON_GAP: StopReason.ValueType  # 2
 """The gap asked for is reached."""
 STOP_REASON_DEADLINE: StopReason.ValueType  # 3
