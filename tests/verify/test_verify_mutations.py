@@ -283,7 +283,9 @@ def test_a_proven_cost_is_not_called_optimal_where_pods_are_left_out_for_want_of
     in_time = replace(left_out, stop_reason=StopReason.DEADLINE)
     assert verify(waiting, left_out) == verify(waiting, in_time) == ()
     alone = problem([pod("a", cpu=3)], existing=[existing_node("n", cpu=4)])
-    [finding] = verify(alone, replace(solve(alone, SolveParams(deadline_s=60.0)), stop_reason=StopReason.DEADLINE))
+    [finding] = verify(
+        alone, replace(solve(alone, SolveParams(deadline_s=60.0)), stop_reason=StopReason.DEADLINE)
+    )
     assert "stop reason deadline contradicts cost 0" in finding
 
 
