@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from binwright_clients.cluster.errors import ConflictError, InvalidError, UnreachableError
@@ -68,6 +68,8 @@ class World:
     told: list[tuple[str, str]] = field(default_factory=list)
     on_their_way: list[tuple[str, str]] = field(default_factory=list)
     hopeless: set[str] = field(default_factory=set)
+    full: set[str] = field(default_factory=set)
+    """Claims whose nodes other pods took."""
     warnings: tuple[str, ...] = ()
     figures: Figures | None = None
     pods_each: int = 2
@@ -87,7 +89,11 @@ class World:
         if self.unreachable:
             raise UnreachableError("no route")
         seen = observe([*self.claims.values(), {"kind": "NodePool", **node_pool()}, *self.node_classes])
-        return Observation(seen.objects, dict(self.pods), seen.claims, seen.node_pools, seen.left_out)
+        claims = tuple(
+            replace(claim, crowded_out=claim.pods) if claim.name in self.full else claim
+            for claim in seen.claims
+        )
+        return Observation(seen.objects, dict(self.pods), claims, seen.node_pools, seen.left_out)
 
     def create_claim(self, claim: PlannedClaim) -> str:
         if self.fail_writes:
@@ -99,6 +105,7 @@ class World:
             raise ConflictError("it exists")
         self.claims[claim.name] = claim_json(claim.name, [p.uid for p in claim.pods], self.now)
         self.created.append(claim.name)
+        self.full.discard(claim.name)
         if self.lose_answers:
             self.lose_answers -= 1
             raise UnreachableError("the answer broke off")
@@ -141,6 +148,13 @@ class World:
     def launch(self, name: str) -> None:
         self.claims[name]["status"]["providerID"] = f"i-{name}"
 
+    def get_ready(self, name: str, *, is_full: bool = False) -> None:
+        stamp = datetime.datetime.fromtimestamp(self.now, datetime.UTC).isoformat()
+        ready = {"type": "Initialized", "status": "True", "lastTransitionTime": stamp}
+        self.claims[name]["status"] = {"providerID": f"i-{name}", "conditions": [ready]}
+        if is_full:
+            self.full.add(name)
+
     def not_ready(self) -> list[str]:
         """Claims whose node may still come.
 
@@ -152,9 +166,9 @@ class World:
 
     def nominations(self) -> list[str]:
         """UIDs that live claims are for, each as often as it is named."""
-        seen = self.observe() if not self.unreachable else observe(self.claims.values())
-        on_their_way = [claim for claim in seen.claims if is_on_its_way(claim, self.now, PATIENCE)]
-        return [uid for claim in on_their_way for uid in claim.pods]
+        views = observe(self.claims.values()).claims
+        on_their_way = [claim for claim in views if is_on_its_way(claim, self.now, PATIENCE)]
+        return [uid for claim in on_their_way if claim.name not in self.full for uid in claim.pods]
 
 
 def planned(pods: list[PendingPod], earlier: tuple[ClaimView, ...] = ()) -> PlannedClaim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from binwright_clients.cluster.errors import UnreachableError
 from binwright_clients.controller.claims import claim_name
-from binwright_clients.controller.cycle import Outcome
+from binwright_clients.controller.cycle import RESYNC_S, Outcome
 from binwright_clients.controller.nomination import is_on_its_way
 from binwright_clients.controller.observation import (
     ClaimView,
@@ -216,11 +216,23 @@ def test_a_ready_node_that_did_not_get_its_pods_is_followed_by_another() -> None
     world.add("a", "b")
     cycle = cycle_of(world)
     let_pass(world, cycle, 2)
-    world.launch("general-a-b")
-    ready = {"type": "Initialized", "status": "True", "lastTransitionTime": "1970-01-12T13:46:45Z"}
-    world.claims["general-a-b"]["status"]["conditions"] = [ready]  # 1,000,005 s
-    let_pass(world, cycle, 150)
+    world.get_ready("general-a-b")
+    let_pass(world, cycle, 115)
+    assert world.created == ["general-a-b"]
+    let_pass(world, cycle, 35)
     assert world.created == ["general-a-b", "general-a-b-again1"]
+
+
+def test_pods_whose_node_others_took_are_planned_for_at_the_next_look() -> None:
+    world = World()
+    world.add("a", "b")
+    cycle = cycle_of(world)
+    let_pass(world, cycle, 2)
+    world.get_ready("general-a-b", is_full=True)
+    let_pass(world, cycle, RESYNC_S + 1)
+    assert world.created == ["general-a-b", "general-a-b-again1"]
+    let_pass(world, cycle, 60)
+    assert len(world.created) == 2
 
 
 def test_names_of_claims_depend_on_pods_and_on_what_failed_for_them() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from binwright_clients.controller.nomination import Patience, nominated
 from binwright_clients.controller.observation import (
     NOMINATED_ANNOTATION,
     PendingPod,
@@ -86,6 +87,40 @@ def test_the_room_of_pods_that_are_not_bound_yet_is_taken() -> None:
         if item["kind"] == "Pod"
     }
     assert pods == {"a": "n1", "b": ""}
+
+
+def test_pods_whose_room_others_took_do_not_wait_for_their_node() -> None:
+    """Of 8 CPUs, x took 3.5: of a and b, with 3.5 each, there is room for a alone, and 1 CPU stays free."""
+    claim = claim_json("general-a-b", ["uid-default-a", "uid-default-b"], 0.0)
+    ready = {"type": "Initialized", "status": "True", "lastTransitionTime": "1970-01-01T00:01:00Z"}
+    claim["status"] = {"providerID": "i-1", "nodeName": "n1", "conditions": [ready]}
+    pods = [pod("a", cpu="3500m"), pod("b", cpu="3500m"), pod("x", cpu="3500m", on="n1")]
+    ended = pod("done", cpu="8", on="n1", phase="Succeeded")
+    there = [{"kind": "Node", **node("n1")}, *({"kind": "Pod", **each} for each in (*pods, ended))]
+    seen = observe([claim, *there])
+    assert seen.claims[0].crowded_out == {"uid-default-b"}
+    assert nominated(seen.claims, 61.0, Patience()) == {"uid-default-a"}
+    asked = [item for item in problem_objects(seen, {"uid-default-b"}) if item["kind"] == "Pod"]
+    placed = {item["metadata"]["name"]: item["spec"].get("nodeName", "") for item in asked}
+    assert placed == {"a": "n1", "b": "", "x": "n1", "done": "n1"}
+    claim["status"]["conditions"] = []
+    assert observe([claim, *there]).claims[0].crowded_out == set()  # not before the node is ready
+
+
+def test_the_room_of_pods_that_were_bound_elsewhere_is_there_for_others() -> None:
+    """7,910m less 6,100m of its own pods and daemons, and 500m back of pod a, which runs on n0."""
+    claim = claim_json("general-a", ["uid-default-a", "uid-default-b"], 0.0)
+    claim["spec"]["resources"] = {"requests": {"cpu": "6100m", "memory": "2Gi", "pods": "4"}}
+    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
+    claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": amounts}
+    pods = [pod("a", on="n0", phase="Running"), pod("b")]
+    seen = observe([claim, {"kind": "Node", **node("n0")}, *({"kind": "Pod", **each} for each in pods)])
+    (coming,) = [
+        item
+        for item in problem_objects(seen, ())
+        if item["kind"] == "Node" and item["metadata"]["name"] != "n0"
+    ]
+    assert coming["status"]["allocatable"] == {"cpu": "2310m", "memory": "12800Mi", "pods": "55"}
 
 
 def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 
 from binwright_clients.cluster.errors import UnreachableError
@@ -80,13 +79,11 @@ class OneNodeForEachPod(RuleBasedStateMachine):
         if names := self.world.not_ready():
             self.world.launch(data.draw(st.sampled_from(names)))
 
-    @rule(data=st.data())
-    def a_node_is_ready_but_other_pods_are_bound_to_it(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), is_full=st.booleans())
+    def a_node_is_ready_but_not_for_its_pods(self, data: st.DataObject, is_full: bool) -> None:
+        """Late, or other pods were bound to it."""
         if names := self.world.not_ready():
-            claim = self.world.claims[data.draw(st.sampled_from(names))]
-            stamp = datetime.datetime.fromtimestamp(self.world.now, datetime.UTC).isoformat()
-            ready = {"type": "Initialized", "status": "True", "lastTransitionTime": stamp}
-            claim["status"] = {"providerID": "i", "conditions": [ready]}
+            self.world.get_ready(data.draw(st.sampled_from(names)), is_full=is_full)
 
     @rule(data=st.data())
     def karpenter_gives_up(self, data: st.DataObject) -> None:

@@ -19,8 +19,8 @@ class Patience:
     register_s
         Until its node is initialised; Karpenter deletes a claim that has not registered by then.
     bind_s
-        From then on until its pods should be bound. What is still pending goes into the next batch:
-        kube-scheduler may have put other pods there.
+        From then on until its pods should be bound; what is still pending goes into the next batch. Pods
+        whose room kube-scheduler gave to others do not wait for that.
     """
 
     launch_s: float = 300.0
@@ -48,4 +48,9 @@ def is_launching(claim: ClaimView, now_s: float, patience: Patience) -> bool:
 
 def nominated(claims: Iterable[ClaimView], now_s: float, patience: Patience) -> frozenset[str]:
     """UIDs of the pods that some claim is on its way for."""
-    return frozenset(uid for claim in claims if is_on_its_way(claim, now_s, patience) for uid in claim.pods)
+    return frozenset(
+        uid
+        for claim in claims
+        if is_on_its_way(claim, now_s, patience)
+        for uid in claim.pods - claim.crowded_out
+    )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
 from binwright_optimizer.model import labels
-from binwright_optimizer.model.quantity import format_quantity, parse_quantity
+from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.resources import Resources
 
 from binwright_clients.cluster.api import Json
+from binwright_clients.controller.room import amounts_of, is_over, requests_of, rooms
 from binwright_clients.karpenter.nodeclasses import EC2_GROUP, node_class_of
 from binwright_clients.kubernetes.gangs import named_gang
 from binwright_clients.kubernetes.nodeclaims import single_values
@@ -83,6 +85,8 @@ class ClaimView:
         Its Node; empty before that has registered.
     is_ours
         Whether we created it, rather than Karpenter itself or somebody else.
+    crowded_out
+        Those of ``pods`` that its node, ready by now, no longer has room for.
     """
 
     name: str
@@ -95,6 +99,7 @@ class ClaimView:
     offered: frozenset[Offered] = frozenset()
     node_name: str = ""
     is_ours: bool = True
+    crowded_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def observe(objects: Iterable[Json]) -> Observation:
     return Observation(
         objects=kept,
         pending={pod.uid: pod for pod in pending if pod is not None},
-        claims=tuple(claim_view(item) for item in claims),
+        claims=_with_crowded_out(tuple(claim_view(item) for item in claims), kept),
         node_pools={name: pool for name, pool in pools.items() if name not in unready},
         left_out=tuple(
             LeftOutPool(name, str(_at(pools[name], "metadata", "uid") or ""), reason)
@@ -203,6 +208,16 @@ def claim_view(claim: Json) -> ClaimView:
     )
 
 
+def _with_crowded_out(claims: tuple[ClaimView, ...], objects: tuple[Json, ...]) -> tuple[ClaimView, ...]:
+    """The claims, with the pods that found their node taken by others."""
+    ready = {claim.node_name: claim.pods for claim in claims if claim.ready_s is not None and claim.node_name}
+    crowded = {name: room.crowded_out() for name, room in rooms(objects, ready).items()}
+    return tuple(
+        replace(claim, crowded_out=crowded[claim.node_name]) if crowded.get(claim.node_name) else claim
+        for claim in claims
+    )
+
+
 def _is_ours(claim: Json) -> bool:
     return bool(_mapping(_at(claim, "metadata", "labels")).get(MANAGED_BY) == MANAGER)
 
@@ -251,7 +266,13 @@ def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[J
     yet takes part as the node it will be.
     """
     wanted = frozenset(pods)
-    bought = {uid: claim.node_name for claim in observation.claims if claim.node_name for uid in claim.pods}
+    bought = {
+        uid: claim.node_name
+        for claim in observation.claims
+        if claim.node_name
+        for uid in claim.pods - claim.crowded_out
+    }
+    elsewhere = _bound_elsewhere(observation)
     nodes = {_at(item, "metadata", "name") for item in observation.objects if item.get("kind") == "Node"}
     for item in observation.objects:
         kind = item.get("kind")
@@ -266,44 +287,48 @@ def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[J
                 yield item
         elif kind == "NodeClaim":
             if _at(item, "status", "nodeName") not in nodes:
-                yield from _coming_node(item)
+                yield from _coming_node(item, elsewhere)
         else:
             yield item
 
 
-def _coming_node(claim: Json) -> Iterator[Json]:
+def _bound_elsewhere(observation: Observation) -> dict[str, Json]:
+    """Pods that a NodeClaim is for and that need no room there: bound by now, or ended; by UID."""
+    bought = {uid for claim in observation.claims for uid in claim.pods}
+    pods = (item for item in observation.objects if bought and item.get("kind") == "Pod")
+    settled = (pod for pod in pods if _at(pod, "spec", "nodeName") or is_over(pod))
+    return {uid: pod for pod in settled if (uid := _at(pod, "metadata", "uid")) in bought}
+
+
+def _coming_node(claim: Json, elsewhere: Mapping[str, Json]) -> Iterator[Json]:
     """The Node that a launched NodeClaim will be, with the room its own pods and daemons leave.
 
-    Claims that are not ours do not say which pods they are for; those still wait and may find room there.
+    Its own pods that are bound ``elsewhere`` need none. Claims that are not ours do not say which pods they
+    are for; those still wait and may find room there.
     """
     status, spec = _mapping(claim.get("status")), _mapping(claim.get("spec"))
-    allocatable, name = _mapping(status.get("allocatable")), _at(claim, "metadata", "name")
-    if not status.get("providerID") or not allocatable or _at(claim, "metadata", "deletionTimestamp"):
+    allocatable, metadata = _mapping(status.get("allocatable")), _mapping(claim.get("metadata"))
+    if not status.get("providerID") or not allocatable or metadata.get("deletionTimestamp"):
         return
-    requests = _mapping(_at(spec, "resources", "requests")) if _is_ours(claim) else {}
-    free = {
-        resource: format_quantity(
-            max(0, _amount(resource, amount) - _amount(resource, requests.get(resource, "0"))), resource
-        )
-        for resource, amount in allocatable.items()
-    }
+    taken = Resources()
+    if _is_ours(claim):
+        taken = amounts_of(_mapping(_at(spec, "resources", "requests")))
+        for uid in elsewhere.keys() & set(_nominated(metadata)):
+            taken = taken.minus(requests_of(elsewhere[uid]) or Resources())
+    free = amounts_of(allocatable).minus(taken)
     yield {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
-            "name": f"nodeclaim-{name}",
-            "labels": {**single_values(spec), **_mapping(_at(claim, "metadata", "labels"))},
+            "name": f"nodeclaim-{metadata.get('name')}",
+            "labels": {**single_values(spec), **_mapping(metadata.get("labels"))},
         },
         "spec": {"taints": spec.get("taints") or []},
-        "status": {"allocatable": free, "capacity": status.get("capacity") or allocatable},
+        "status": {
+            "allocatable": {resource: format_quantity(free[resource], resource) for resource in allocatable},
+            "capacity": status.get("capacity") or allocatable,
+        },
     }
-
-
-def _amount(resource: str, quantity: object) -> int:
-    try:
-        return parse_quantity(str(quantity), resource)
-    except ValueError:
-        return 0  # what cannot be read is no room
 
 
 def _nominated(metadata: Mapping[str, Any]) -> list[str]:

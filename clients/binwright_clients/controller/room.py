@@ -1,0 +1,124 @@
+"""What the nodes of NodeClaims have room for, as the pods stand that kube-scheduler has bound.
+
+kube-scheduler does not know which pods a node was bought for: of pods that are alike, it binds those
+first that it tries first. So the node of a claim may be full of pods that others were bought for, whose
+room is free elsewhere in turn. Pods that lost theirs must not wait, and room that was left must not be
+bought a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from binwright_optimizer.model.quantity import parse_quantity
+from binwright_optimizer.model.resources import Resources
+
+from binwright_clients.cluster.api import Json
+from binwright_clients.kubernetes.nodes import with_slot
+from binwright_clients.kubernetes.pods import effective_requests, read_requests
+from binwright_clients.kubernetes.resized import as_counted
+
+
+@dataclass(slots=True)
+class NodeRoom:
+    """A node that was bought, and who is there and who waits for it.
+
+    Parameters
+    ----------
+    allocatable
+        Of the Node, in base units.
+    bound
+        Pods with this node.
+    awaited
+        Pods that it was bought for and that have no node yet.
+    """
+
+    allocatable: Resources = Resources()
+    bound: list[Json] = field(default_factory=list)
+    awaited: list[Json] = field(default_factory=list)
+
+    def crowded_out(self) -> frozenset[str]:
+        """UIDs of the pods that wait for this node and no longer fit beside those bound to it.
+
+        Room is given in the order of names. A pod whose requests cannot be read is not among them.
+
+        Examples
+        --------
+        >>> def pod(uid):
+        ...     container = {"name": "c", "resources": {"requests": {"cpu": "1"}}}
+        ...     return {"metadata": {"uid": uid, "name": uid}, "spec": {"containers": [container]}}
+        >>> node = NodeRoom(Resources.of({"cpu": 2_000, "pods": 10}), [pod("x")], [pod("a"), pod("b")])
+        >>> sorted(node.crowded_out())
+        ['b']
+        """
+        free = self.allocatable
+        for pod in self.bound:
+            free = free.minus(requests_of(pod) or Resources())
+        crowded = set()
+        for pod in sorted(self.awaited, key=lambda each: str(each["metadata"].get("name"))):
+            asked = requests_of(pod)
+            if asked is None:
+                continue
+            if asked.fits_in(free):
+                free = free.minus(asked)
+            else:
+                crowded.add(str(pod["metadata"]["uid"]))
+        return frozenset(crowded)
+
+
+def rooms(objects: Iterable[Json], awaited: Mapping[str, Iterable[str]]) -> dict[str, NodeRoom]:
+    """The nodes that pods wait for, by name; those that are there.
+
+    Parameters
+    ----------
+    awaited
+        UIDs of the pods that each node was bought for, by the node's name.
+    """
+    found = {name: NodeRoom() for name in awaited}
+    node_of = {uid: name for name, uids in awaited.items() for uid in uids}
+    is_there = set()
+    for item in objects:
+        kind, metadata = item.get("kind"), item.get("metadata") or {}
+        if kind == "Node" and metadata.get("name") in found:
+            name = metadata["name"]
+            found[name].allocatable = amounts_of((item.get("status") or {}).get("allocatable") or {})
+            is_there.add(name)
+        elif kind == "Pod" and not is_over(item):
+            bound_to = (item.get("spec") or {}).get("nodeName")
+            if bound_to in found:
+                found[bound_to].bound.append(item)
+            elif not bound_to and metadata.get("uid") in node_of:
+                found[node_of[metadata["uid"]]].awaited.append(item)
+    return {name: room for name, room in found.items() if name in is_there}
+
+
+def is_over(pod: Json) -> bool:
+    """Whether a pod has ended and takes no room."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def requests_of(pod: Json) -> Resources | None:
+    """What a Pod takes from its node, its slot included; None if that cannot be read."""
+    problems: list[str] = []
+
+    def report(at: str, value: str, what: str) -> None:  # noqa: ARG001
+        problems.append(what)
+
+    try:
+        template = read_requests(as_counted(dict(pod)).get("spec") or {}, "spec", report)
+        requests = with_slot(effective_requests(template))
+    except (AttributeError, TypeError, ValueError):
+        return None  # of other shapes than a Pod has; the reader tells of it
+    return None if problems else requests
+
+
+def amounts_of(quantities: Mapping[str, Any]) -> Resources:
+    """Quantities of a resource list in base units; what cannot be read is none."""
+    amounts = {}
+    for name, quantity in quantities.items():
+        with suppress(ValueError):
+            amounts[name] = parse_quantity(str(quantity), name)
+    return Resources.of(amounts)
