@@ -169,12 +169,12 @@ def start_scheduler(cluster: Cluster, config: Path | None = None) -> Process:
     return cluster.run("kube-scheduler", *arguments)
 
 
-def wait(is_so: Callable[[], bool], what: str, limit_s: float = 90.0) -> None:
-    """Look twice a second until it is so."""
+def wait(is_so: Callable[[], bool], what: str, limit_s: float = 90.0, every_s: float = 0.5) -> None:
+    """Look, twice a second for instance, until it is so."""
     deadline = time.monotonic() + limit_s
     while not is_so():
         assert time.monotonic() < deadline, f"waited {limit_s:g} s in vain for {what}"
-        time.sleep(0.5)
+        time.sleep(every_s)
 
 
 def _serves_node_claims(api: client.ApiClient) -> bool:

@@ -167,7 +167,7 @@ def test_a_killed_controller_buys_nothing_twice(
     with quiet_shop.api() as api:
         wait(lambda: any(r["event"] == "leading" for r in records(first)), "the controller to lead")
         apply(api, PODS)
-        wait(lambda: bool(node_claims(api)), "the first NodeClaim")
+        wait(lambda: bool(node_claims(api)), "the first NodeClaim", every_s=0.01)
         first.kill()
         transcript.ask(f"the controller: die, with {len(node_claims(api))} NodeClaims created")
         second = start_controller(quiet_shop, "controller-2.log", "--apply")
