@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from binwright_clients.controller import room
 from binwright_clients.controller.nomination import Patience, nominated
 from binwright_clients.controller.observation import (
     NOMINATED_ANNOTATION,
@@ -105,6 +106,52 @@ def test_pods_whose_room_others_took_do_not_wait_for_their_node() -> None:
     assert placed == {"a": "n1", "b": "", "x": "n1", "done": "n1"}
     claim["status"]["conditions"] = []
     assert observe([claim, *there]).claims[0].crowded_out == set()  # not before the node is ready
+
+
+READY = {"type": "Initialized", "status": "True", "lastTransitionTime": "1970-01-01T00:01:00Z"}
+
+
+def test_no_requests_are_read_on_nodes_that_no_pod_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two nodes, pod b waits for n2 only: x there counts, a on n1 need not. A cluster has 5,000 of n1."""
+    claims = [claim_json(f"general-{name}", [f"uid-default-{name}"], 0.0) for name in ("a", "b")]
+    for claim, name in zip(claims, ("n1", "n2"), strict=True):
+        claim["status"] = {"providerID": "i", "nodeName": name, "conditions": [READY]}
+    pods = [pod("a", on="n1"), pod("b", cpu="7"), pod("x", cpu="2", on="n2")]
+    read: list[str] = []
+
+    real = room.requests_of
+
+    def counted(each: dict[str, Any]) -> Any:
+        read.append(each["metadata"]["name"])
+        return real(each)
+
+    monkeypatch.setattr(room, "requests_of", counted)
+    there = [
+        *({"kind": "Node", **node(name)} for name in ("n1", "n2")),
+        *({"kind": "Pod", **p} for p in pods),
+    ]
+    seen = observe([*claims, *there])
+    assert sorted(read) == ["b", "x"]
+    assert [claim.crowded_out for claim in seen.claims] == [frozenset(), {"uid-default-b"}]
+
+
+def test_a_pod_is_crowded_out_of_the_node_that_was_bought_for_it_last() -> None:
+    """general-z came to nothing for it; general-a is full now, or cordoned: the pod waits for neither."""
+    first, second = (
+        claim_json(name, ["uid-default-p"], at) for name, at in (("general-z", 1), ("general-a", 50))
+    )
+    for claim, name in ((first, "n1"), (second, "n2")):
+        claim["status"] = {"providerID": "i", "nodeName": name, "conditions": [READY]}
+    waiting = {"kind": "Pod", **pod("p", cpu="7")}
+    full = [{"kind": "Node", **node("n2")}, {"kind": "Pod", **pod("x", cpu="7", on="n2")}]
+    cordoned = {"kind": "Node", **node("n2")}
+    cordoned["spec"]["unschedulable"] = True
+    for there in (full, [cordoned]):
+        seen = observe([first, second, {"kind": "Node", **node("n1")}, *there, waiting])
+        assert {claim.name: claim.crowded_out for claim in seen.claims} == {
+            "general-z": frozenset(),
+            "general-a": {"uid-default-p"},
+        }
 
 
 def test_the_room_of_pods_that_were_bound_elsewhere_is_there_for_others() -> None:

@@ -210,12 +210,22 @@ def claim_view(claim: Json) -> ClaimView:
 
 def _with_crowded_out(claims: tuple[ClaimView, ...], objects: tuple[Json, ...]) -> tuple[ClaimView, ...]:
     """The claims, with the pods that found their node taken by others."""
-    ready = {claim.node_name: claim.pods for claim in claims if claim.ready_s is not None and claim.node_name}
-    crowded = {name: room.crowded_out() for name, room in rooms(objects, ready).items()}
+    awaited = {
+        uid: claim.node_name
+        for uid, claim in latest_by_pod(claims).items()
+        if claim.ready_s is not None and claim.node_name
+    }
+    crowded = {name: room.crowded_out() for name, room in rooms(objects, awaited).items()}
     return tuple(
         replace(claim, crowded_out=crowded[claim.node_name]) if crowded.get(claim.node_name) else claim
         for claim in claims
     )
+
+
+def latest_by_pod(claims: Iterable[ClaimView]) -> dict[str, ClaimView]:
+    """The claim that a pod waits for, by UID: of several, the earlier ones came to nothing for it."""
+    by_age = sorted(claims, key=lambda claim: (claim.created_s, claim.name))
+    return {uid: claim for claim in by_age for uid in claim.pods}
 
 
 def _is_ours(claim: Json) -> bool:
@@ -268,9 +278,8 @@ def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[J
     wanted = frozenset(pods)
     bought = {
         uid: claim.node_name
-        for claim in observation.claims
-        if claim.node_name
-        for uid in claim.pods - claim.crowded_out
+        for uid, claim in latest_by_pod(observation.claims).items()
+        if claim.node_name and uid not in claim.crowded_out
     }
     elsewhere = _bound_elsewhere(observation)
     nodes = {_at(item, "metadata", "name") for item in observation.objects if item.get("kind") == "Node"}

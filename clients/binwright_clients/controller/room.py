@@ -8,7 +8,7 @@ bought a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ class NodeRoom:
     Parameters
     ----------
     allocatable
-        Of the Node, in base units.
+        Of the Node, in base units; nothing of one that is cordoned.
     bound
         Pods with this node.
     awaited
@@ -69,30 +69,38 @@ class NodeRoom:
         return frozenset(crowded)
 
 
-def rooms(objects: Iterable[Json], awaited: Mapping[str, Iterable[str]]) -> dict[str, NodeRoom]:
-    """The nodes that pods wait for, by name; those that are there.
+def rooms(objects: Sequence[Json], awaited: Mapping[str, str]) -> dict[str, NodeRoom]:
+    """The nodes that pods wait for, by name; those that are there, and that a pod without a node waits for.
 
     Parameters
     ----------
     awaited
-        UIDs of the pods that each node was bought for, by the node's name.
+        The node that was bought for a pod, by the pod's UID, whether the pod is bound by now or not.
     """
-    found = {name: NodeRoom() for name in awaited}
-    node_of = {uid: name for name, uids in awaited.items() for uid in uids}
+    found: dict[str, NodeRoom] = {}
+    for item in objects:
+        if item.get("kind") == "Pod" and not _node_of(item) and not is_over(item):
+            name = awaited.get((item.get("metadata") or {}).get("uid") or "")
+            if name:
+                found.setdefault(name, NodeRoom()).awaited.append(item)
+    if not found:  # as nearly always: bound pods, 100,000 perhaps, need not be looked at
+        return {}
     is_there = set()
     for item in objects:
-        kind, metadata = item.get("kind"), item.get("metadata") or {}
-        if kind == "Node" and metadata.get("name") in found:
-            name = metadata["name"]
-            found[name].allocatable = amounts_of((item.get("status") or {}).get("allocatable") or {})
+        if item.get("kind") == "Node":
+            name = (item.get("metadata") or {}).get("name")
+            if name not in found:
+                continue
             is_there.add(name)
-        elif kind == "Pod" and not is_over(item):
-            bound_to = (item.get("spec") or {}).get("nodeName")
-            if bound_to in found:
-                found[bound_to].bound.append(item)
-            elif not bound_to and metadata.get("uid") in node_of:
-                found[node_of[metadata["uid"]]].awaited.append(item)
+            if not (item.get("spec") or {}).get("unschedulable"):
+                found[name].allocatable = amounts_of((item.get("status") or {}).get("allocatable") or {})
+        elif item.get("kind") == "Pod" and _node_of(item) in found and not is_over(item):
+            found[_node_of(item)].bound.append(item)
     return {name: room for name, room in found.items() if name in is_there}
+
+
+def _node_of(pod: Json) -> str:
+    return str((pod.get("spec") or {}).get("nodeName") or "")
 
 
 def is_over(pod: Json) -> bool:
