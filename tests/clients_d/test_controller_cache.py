@@ -192,6 +192,25 @@ def test_look_waits_until_the_watch_knows_of_a_binding(double: KubeDouble, api: 
     assert [i["spec"]["nodeName"] for i in seen.objects if i["metadata"]["name"] == "waiting"] == ["n1"]
 
 
+def test_pod_that_is_made_anew_under_its_name_is_not_seen_twice(double: KubeDouble, api: ClusterApi) -> None:
+    """web-0 ran on n1 and waits again with another UID: the watch, a moment behind, still has the first.
+
+    Two pods of one name would be a mistake in the question, and the one that waits would be left out.
+    """
+    ran = double.put("pods", pod("web-0", on="n1"))
+    stale = Told(api, ran)
+    double.remove("pods", "web-0", "default")
+    again = pod("web-0")
+    again["metadata"]["uid"] = "uid-again"
+    double.put("pods", again)
+    with pytest.raises(ClusterError, match=r"the watch of pods is 1 pod\(s\) behind"):
+        look(api, stale, catch_up_s=0.0).observe()
+    later = {**ran, "metadata": {**ran["metadata"], "resourceVersion": str(double.version + 1_000)}}
+    for cache in (Told(api), Told(api, later)):  # the watch is behind, or ahead
+        seen = look(api, cache).observe()
+        assert [item["metadata"]["uid"] for item in seen.objects] == ["uid-again"]
+
+
 def test_pod_that_came_after_the_look_is_left_to_the_next(double: KubeDouble, api: ClusterApi) -> None:
     later = pod("later")
     later["metadata"] |= {"uid": "uid-later", "resourceVersion": str(double.version + 1_000)}

@@ -79,14 +79,16 @@ class LiveCluster:
         """What the watches told, once they know of every pod that was bound or gone at a version.
 
         A pod that they show without a node and that was not among the ``unbound`` had one by then; without
-        it the room on that node would be sold twice. Pods that came later are the next look's.
+        it the room on that node would be sold twice. One that has the name of an ``unbound`` pod had made
+        room for it. Pods that came later are the next look's.
         """
         ends_at = time.monotonic() + self._catch_up_s
+        names = {_name(item) for item in unbound.values()}
         while True:
             objects, behind = [], 0
             for item in self._cache.objects():
-                is_other = item.get("kind") != PODS.name or _node_of(item) or _uid(item) in unbound
-                if is_other:
+                is_pod = item.get("kind") == PODS.name
+                if not is_pod or _uid(item) in unbound or (_node_of(item) and _name(item) not in names):
                     objects.append(item)
                 elif not _is_later(item, version):
                     behind += 1
@@ -126,6 +128,11 @@ def merged(objects: Iterable[Json], unbound: Mapping[str, Json]) -> list[Json]:
 
 def _uid(item: Json) -> str:
     return str((item.get("metadata") or {}).get("uid") or "")
+
+
+def _name(item: Json) -> tuple[str, str]:
+    metadata = item.get("metadata") or {}
+    return str(metadata.get("namespace") or "default"), str(metadata.get("name"))
 
 
 def _node_of(item: Json) -> str:
