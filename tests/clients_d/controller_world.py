@@ -8,7 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from binwright_clients.cluster.errors import ConflictError, InvalidError, UnreachableError
+from binwright_clients.cluster.errors import (
+    ClusterError,
+    ConflictError,
+    UnreachableError,
+)
 from binwright_clients.controller.claims import PlannedClaim
 from binwright_clients.controller.cycle import Cycle, Outcome, Plan
 from binwright_clients.controller.nomination import Patience, is_on_its_way
@@ -60,7 +64,7 @@ class World:
     leads: bool = True
     lose_answers: int = 0
     fail_writes: int = 0
-    refuse: bool = False
+    refuse: ClusterError | None = None
     unreachable: bool = False
     plans: list[list[str]] = field(default_factory=list)
     without: list[list[Offered]] = field(default_factory=list)
@@ -73,6 +77,8 @@ class World:
     warnings: tuple[str, ...] = ()
     figures: Figures | None = None
     pods_each: int = 2
+    spare: int = 0
+    """Pods that nodes which exist have room for."""
     node_classes: list[dict[str, Any]] = field(
         default_factory=lambda: [{"kind": "EC2NodeClass", **node_class()}]
     )
@@ -99,8 +105,8 @@ class World:
         if self.fail_writes:
             self.fail_writes -= 1
             raise UnreachableError("never arrived")
-        if self.refuse:
-            raise InvalidError("HTTP 422: spec.requirements")
+        if self.refuse is not None:
+            raise self.refuse
         if claim.name in self.claims:
             raise ConflictError("it exists")
         self.claims[claim.name] = claim_json(claim.name, [p.uid for p in claim.pods], self.now)
@@ -134,10 +140,11 @@ class World:
         wanted = [pod for pod in pods if pod.uid not in self.hopeless]
         self.plans.append([pod.uid for pod in wanted])
         self.without.append(list(without))
-        groups = [wanted[k : k + self.pods_each] for k in range(0, len(wanted), self.pods_each)]
+        fitting = tuple((pod, "n1") for pod in wanted[: self.spare])
+        groups = [wanted[k : k + self.pods_each] for k in range(self.spare, len(wanted), self.pods_each)]
         claims = tuple(planned(group, seen.claims) for group in groups)
         lost = tuple((pod, "too big") for pod in seen.pending.values() if pod.uid in self.hopeless)
-        return Plan(claims, lost, warnings=self.warnings, figures=self.figures)
+        return Plan(claims, lost, fitting, warnings=self.warnings, figures=self.figures)
 
     # the rest of the world
 

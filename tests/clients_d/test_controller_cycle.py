@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from binwright_clients.cluster.errors import UnreachableError
+from binwright_clients.cluster.errors import ClusterError, ForbiddenError, InvalidError, UnreachableError
 from binwright_clients.controller.claims import claim_name
 from binwright_clients.controller.cycle import RESYNC_S, Outcome
 from binwright_clients.controller.nomination import is_on_its_way
@@ -46,6 +46,32 @@ def test_members_of_a_gang_that_were_put_off_are_planned_for_with_the_one_that_w
     assert world.created[-1] == "general-r0-r1-r2"
 
 
+def test_room_on_a_node_that_exists_is_not_promised_to_two_pods() -> None:
+    """One pod fits a node that exists. When b comes 5 s after a, one of them gets a new node."""
+    world = World(spare=1)
+    cycle = cycle_of(world)
+    world.add("a")
+    let_pass(world, cycle, 5)
+    assert world.created == []
+    world.add("b")
+    let_pass(world, cycle, 5)
+    assert sorted(world.plans[1]) == ["a", "b"]
+    assert len(world.created) == 1
+
+
+def test_a_pod_that_found_the_room_of_a_node_taken_is_planned_for_within_a_minute() -> None:
+    """However many others come meanwhile, and whichever node they get."""
+    world = World(spare=1)
+    cycle = cycle_of(world)
+    world.add("a")
+    let_pass(world, cycle, 2)
+    world.spare = 0
+    let_pass(world, cycle, 57)
+    assert world.created == []
+    let_pass(world, cycle, 5)
+    assert world.created == ["general-a"]
+
+
 def test_a_batch_that_never_rests_ends_after_ten_seconds() -> None:
     world = World(pods_each=100)
     cycle = cycle_of(world)
@@ -78,6 +104,35 @@ def test_pods_of_a_claim_that_fails_are_solved_again_without_what_it_asked_for()
     assert world.plans == [["a", "b"], ["a", "b"]]
     assert world.without == [[], [Offered("c5.2xlarge")]]
     assert world.created == ["general-a-b", "general-a-b"]
+
+
+def test_a_node_that_came_and_went_while_nothing_waited_was_not_sold_out() -> None:
+    """Its pods ended before the first look at its claim; hours later nobody knows of a lack of c5.2xlarge."""
+    world = World()
+    world.add("a", "b")
+    cycle = cycle_of(world)
+    let_pass(world, cycle, 2)
+    world.pods.clear()
+    let_pass(world, cycle, 2)
+    world.launch("general-a-b")
+    del world.claims["general-a-b"]
+    world.now += 7200
+    world.add("c")
+    let_pass(world, cycle, 2)
+    assert world.created == ["general-a-b", "general-c"]
+    assert world.without[-1] == []
+
+
+def test_a_machine_that_is_removed_as_soon_as_it_is_there_was_not_sold_out() -> None:
+    world = World()
+    world.add("a", "b")
+    cycle = cycle_of(world)
+    let_pass(world, cycle, 2)
+    world.launch("general-a-b")
+    world.claims["general-a-b"]["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    let_pass(world, cycle, 12)
+    assert world.plans == [["a", "b"], ["a", "b"]]
+    assert world.without == [[], []]
 
 
 def test_pods_wait_for_a_launched_claim_and_are_solved_again_when_it_times_out() -> None:
@@ -138,8 +193,9 @@ def test_a_lost_answer_does_not_make_a_second_node() -> None:
     assert world.created == ["general-a-b"]
 
 
-def test_a_claim_the_server_refuses_is_told_and_not_tried_every_second() -> None:
-    world = World(refuse=True)
+@pytest.mark.parametrize("refusal", [InvalidError("spec.taints"), ForbiddenError("denied by a webhook")])
+def test_a_claim_the_server_refuses_is_told_and_not_tried_every_second(refusal: ClusterError) -> None:
+    world = World(refuse=refusal)
     world.add("a")
     cycle = cycle_of(world)
     let_pass(world, cycle, 30)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from binwright_clients.cluster.access import open_cluster
-from binwright_clients.cluster.errors import UnreachableError
+from binwright_clients.cluster.errors import InvalidError, UnreachableError
 from binwright_clients.controller.claims import DECISION_ANNOTATION
 from binwright_clients.controller.cycle import Cycle, Plan
 from binwright_clients.controller.health import HealthPort
@@ -76,7 +76,7 @@ def test_rounds_are_counted_by_what_came_of_them() -> None:
 
 
 def test_claims_that_are_refused_are_counted_as_that() -> None:
-    world = World(refuse=True)
+    world = World(refuse=InvalidError("spec.taints"))
     cycle = cycle_of(world)
     world.add("a")
     with watched(world, cycle) as port:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from binwright_optimizer.errors import BinwrightError
 
-from binwright_clients.cluster.errors import ConflictError, InvalidError
+from binwright_clients.cluster.errors import ConflictError, ForbiddenError, InvalidError
 from binwright_clients.controller.claims import PlannedClaim
 from binwright_clients.controller.nomination import Patience, is_launching, is_on_its_way, nominated
 from binwright_clients.controller.observation import LeftOutPool, Observation, Offered, PendingPod
@@ -36,6 +36,10 @@ UNPLACED_S = 60.0
 
 RETRY_S = 1.0
 """Pause after a round that could not be finished."""
+
+SHORTEST_LIFE_S = 60.0
+"""No machine is launched, becomes a node and is removed again faster than this: of a claim that is gone as
+soon after it was seen without a machine, it is known that there never was one."""
 
 
 class Outcome(StrEnum):
@@ -149,6 +153,10 @@ class Cycle:
     """What is left out, and until when."""
     _unlaunched: dict[str, frozenset[Offered]] = field(default_factory=dict)
     """What our claims that had no machine when last seen ask for, by name."""
+    _seen_s: float = float("-inf")
+    """When the claims were last seen, or one was made."""
+    _fitting: frozenset[str] = frozenset()
+    """Pods that the last plan found room for on nodes that exist."""
     _warned: tuple[str, ...] = ()
     """Warnings of the last plan; not said again while they stay the same."""
     _awaited: dict[str, str] = field(default_factory=dict)
@@ -194,7 +202,7 @@ class Cycle:
         ]
         if not pods:
             return RoundOutcome.NOTHING_NEW
-        pods += self._gang_mates(seen, pods)
+        pods += self._along(seen, pods)
         if any(is_launching(claim, now, self.patience) for claim in seen.claims):
             return RoundOutcome.PUT_OFF
         plan = self.plan(seen, pods, sorted(self._sold_out))
@@ -211,6 +219,7 @@ class Cycle:
                 self.reporter.unplaced(pod, reason)
         for pod, _ in plan.on_existing:
             self._deferred[pod.uid] = now + UNPLACED_S
+        self._fitting = frozenset(pod.uid for pod, _ in plan.on_existing)
         for claim in plan.claims:
             if self.apply and not self.cluster.may_write():
                 self.reporter.remark("leadership was lost; the rest of the decision is dropped")
@@ -218,16 +227,17 @@ class Cycle:
             self._carry_out(claim, now)
         return RoundOutcome.DECIDED
 
-    def _gang_mates(self, seen: Observation, pods: list[PendingPod]) -> list[PendingPod]:
-        """Further pods of the gangs of some pods, which wait because one of these was missing.
+    def _along(self, seen: Observation, pods: list[PendingPod]) -> list[PendingPod]:
+        """Further pods that are planned for together with some, however long each is put off by itself.
 
-        However long each of them is put off by itself, they are planned for together.
+        Those of the same gangs wait because one of these was missing; and nothing but a plan for all keeps
+        the room on nodes that exist for those that were to go there.
         """
         gangs = {(pod.namespace, pod.gang) for pod in pods if pod.gang}
         return [
             pod
             for uid, pod in sorted(seen.pending.items())
-            if (pod.namespace, pod.gang) in gangs
+            if ((pod.namespace, pod.gang) in gangs or uid in self._fitting)
             and uid not in self._covered
             and self._deferred.get(uid, float("inf")) < float("inf")
         ]
@@ -242,7 +252,7 @@ class Cycle:
         uid = ""
         try:
             uid = self.cluster.create_claim(claim)
-        except InvalidError as error:
+        except (ForbiddenError, InvalidError) as error:  # by admission, perhaps, which takes the next one
             self._deferred |= dict.fromkeys(uids, now + UNPLACED_S)
             self._tell(claim, Outcome.REFUSED, message=str(error))
             return
@@ -250,7 +260,7 @@ class Cycle:
             outcome = Outcome.EXISTED
         else:
             outcome = Outcome.CREATED
-            self._unlaunched[claim.name] = claim.offered
+            self._unlaunched[claim.name], self._seen_s = claim.offered, self.now_s()
         self._covered |= uids
         self._tell(claim, outcome, uid=uid)
 
@@ -289,9 +299,11 @@ class Cycle:
 
     def _note_failures(self, seen: Observation, now: float) -> None:
         """Leave out what claims asked for that went away before there was a machine."""
-        alive = {claim.name for claim in seen.claims if not claim.is_deleting}
+        alive = {claim.name for claim in seen.claims if claim.is_launched or not claim.is_deleting}
+        is_known = now - self._seen_s < SHORTEST_LIFE_S
+        self._seen_s = now
         for name, offered in self._unlaunched.items():
-            if name not in alive and offered:
+            if name not in alive and offered and is_known:
                 self._sold_out |= dict.fromkeys(offered, now + SOLD_OUT_S)
                 self.reporter.remark(
                     f"NodeClaim {name} was given up before it launched: "
