@@ -92,6 +92,38 @@ def test_what_is_sold_out_stays_so_though_a_pool_allows_nothing_else() -> None:
     ]
 
 
+def cordoned(name: str) -> dict[str, Any]:
+    found = node(name, pool="one")
+    found["spec"]["unschedulable"] = True
+    return {"apiVersion": "v1", "kind": "Node", **found}
+
+
+def test_a_cordoned_node_takes_no_pod_and_counts_against_the_limit_of_its_pool() -> None:
+    """NodePool "one" may have one node and has one, cordoned and empty: the pod waits. Of two, one is bought."""
+    found = {}
+    for most in ("1", "2"):
+        pool = pool_of("one", "c5.2xlarge")
+        pool["spec"]["limits"] = {"nodes": most}
+        seen = waiting_beside(pool, cordoned("n1"))
+        plan = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), ())
+        found[most] = (len(plan.claims), len(plan.unplaced), len(plan.on_existing))
+    assert found == {"1": (0, 1, 0), "2": (1, 0, 0)}
+
+
+def test_pods_on_cordoned_nodes_keep_others_away() -> None:
+    """web-1, on the cordoned n1 in us-east-1a, allows no other web in its zone: b is where web-2 can be."""
+    apart = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "topology.kubernetes.io/zone"}
+    rule = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
+    pods = [pod("web-1", on="n1", affinity=rule), pod("web-2", cpu="6", affinity=rule)]
+    for each in pods:
+        each["metadata"]["labels"] = {"app": "web"}
+    waiting = [{"apiVersion": "v1", "kind": "Pod", **each} for each in pods]
+    both = pool_of("one", "c5.2xlarge", zones=("us-east-1a", "us-east-1b"))
+    seen = observe([cordoned("n1"), both, NODE_CLASS, *waiting])
+    (claim,) = OptimizingPlanner(ask_for, solve_here, print)(seen, seen.pending.values(), ()).claims
+    assert claim.offered == {Offered("c5.2xlarge", "us-east-1b", "on-demand")}
+
+
 def test_a_type_that_is_sold_out_in_one_zone_is_bought_in_another() -> None:
     """The claim that failed was for us-east-1a; us-east-1b sells the same type at the same price."""
     sold_out = [Offered("c5.2xlarge", "us-east-1a", "on-demand")]

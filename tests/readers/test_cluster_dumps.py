@@ -94,12 +94,19 @@ def test_an_overcommitted_node_has_nothing_left_and_not_less(read: Read) -> None
     assert existing.free["cpu"] == "0"
 
 
-def test_unschedulable_nodes_are_skipped_with_a_note(read: Read) -> None:
-    inputs = read(stream(node(spec="{unschedulable: true}"), PENDING))
-    assert not inputs.problem.existing_nodes
-    assert inputs.notes == (
-        "in.yaml, document 1 (Node n1): the node is unschedulable and takes no pods: skipped",
-    )
+@pytest.mark.parametrize(
+    "taints", ["", ", taints: [{key: node.kubernetes.io/unschedulable, effect: NoSchedule}]"]
+)
+def test_a_cordoned_node_is_there_with_its_pods_for_those_that_tolerate_it(read: Read, taints: str) -> None:
+    """As kube-scheduler has it; whether the node controller has put the taint there by now or not."""
+    runs = pod("runs", "nodeName: n1,")
+    inputs = read(stream(node(spec=f"{{unschedulable: true{taints}}}"), runs, PENDING))
+    [existing] = inputs.problem.existing_nodes
+    assert [(t.key, t.effect) for t in existing.taints] == [
+        ("node.kubernetes.io/unschedulable", "NoSchedule")
+    ]
+    assert [entry.count for entry in existing.pods] == [1]
+    assert inputs.notes == ()
 
 
 def test_taints_of_nodes_are_read(read: Read) -> None:

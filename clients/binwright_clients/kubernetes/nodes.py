@@ -8,12 +8,16 @@ from typing import Any
 from binwright.v1 import problem_pb2
 from binwright_optimizer.model.quantity import format_quantity, parse_quantity
 from binwright_optimizer.model.resources import PODS, Resources
+from binwright_optimizer.model.taints import Taint, TaintEffect
 
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.pods import effective_requests
 from binwright_clients.kubernetes.quantities import read_quantities
 from binwright_clients.kubernetes.requirements import read_taints, taint_messages
+
+CORDONED = Taint("node.kubernetes.io/unschedulable", "", TaintEffect.NO_SCHEDULE)
+"""What kube-scheduler sees on a node that is unschedulable. Its pods and its share of a limit count."""
 
 
 class RunningOnNode:
@@ -66,9 +70,6 @@ def add_node(
         Devices that DRA drivers publish, by the resource of their device plugin; they count where the
         node does not advertise that.
     """
-    if node.spec.get("unschedulable"):
-        node.note("the node is unschedulable and takes no pods: skipped")
-        return
     status = node.body.get("status")
     status = status if isinstance(status, dict) else {}
     allocatable = amounts_of_status(node, status, "allocatable")
@@ -82,6 +83,8 @@ def add_node(
     message.name = node.name
     for key, value in read_labels(node.metadata.get("labels"), "metadata.labels", node.problem).items():
         message.labels[key] = value
+    if node.spec.get("unschedulable") and all(taint.key != CORDONED.key for taint in taints):
+        taints = (*taints, CORDONED)
     message.taints.extend(taint_messages(taints))
     free = Resources.of(allocatable).minus(running.used)
     for resource in allocatable:
