@@ -99,7 +99,7 @@ def cordoned(name: str) -> dict[str, Any]:
 
 
 def test_a_cordoned_node_takes_no_pod_and_counts_against_the_limit_of_its_pool() -> None:
-    """NodePool "one" may have one node and has one, cordoned and empty: the pod waits. Of two, one is bought."""
+    """NodePool "one" has one node, cordoned and empty: at most one is allowed, and the pod waits; or two."""
     found = {}
     for most in ("1", "2"):
         pool = pool_of("one", "c5.2xlarge")
