@@ -6,8 +6,10 @@ same kinds of pods are looked at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from binwright_optimizer.model import NodeClaim, PodRange, Problem, Resources, labels
 from binwright_optimizer.model.resources import PODS
@@ -23,6 +25,7 @@ from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.nodes import limits_slots
 from binwright_optimizer.verify.offerings import offering_columns
 from binwright_optimizer.verify.purchase import is_custom_key
+from binwright_optimizer.verify.ranges import RangeColumns
 from binwright_optimizer.verify.shapes import NodeShape, ShapeIndex
 
 Alike = tuple[NodeClaim, int]
@@ -37,12 +40,19 @@ class Pods:
         classes = market(problem).classes
         self.templates = classes.placements
         self._placement_of = classes.placement_of[classes.class_of].tolist()
-        self._class_of = classes.class_of.tolist()
+        self._class_of = classes.class_of
 
-    def classes(self, ranges: Iterable[PodRange]) -> tuple[tuple[int, int], ...]:
-        """How many pods of which class are in each range; pods of a class request and admit the same."""
-        of = self._class_of
-        return tuple([(of[pods.workload], pods.count) for pods in ranges])
+    def contents(self, ranges: RangeColumns, lengths: Sequence[int]) -> Iterator[bytes]:
+        """How many pods of which class each of the first ranges has; so many of them are on each node.
+
+        Pods of a class request and admit the same: equal contents are alike to a node.
+        """
+        table = np.stack([self._class_of[ranges.workload], ranges.count], axis=1).astype(np.int64)
+        data, width, begin = table.tobytes(), table.strides[0], 0
+        for length in lengths:
+            end = begin + width * length
+            yield data[begin:end]
+            begin = end
 
     def requests(self, ranges: Iterable[PodRange]) -> Resources:
         """Requests of these pods, their slots included."""
@@ -59,6 +69,45 @@ class Pods:
         for pods in ranges:
             first.setdefault(self._placement_of[pods.workload], pods.workload)
         return first
+
+
+@dataclass(slots=True)
+class _Bought:
+    """What some claims buy and say of it, all of them by the very same objects.
+
+    Parameters
+    ----------
+    claim
+        The first of them.
+    shape
+        What it buys, or why there is no such thing.
+    findings
+        What is wrong with it whatever its pods are.
+    lists
+        By the identity of a list of alternatives: the nodes they would be, or why there are none, and what
+        is wrong with the list itself.
+    """
+
+    claim: NodeClaim
+    shape: NodeShape | str
+    findings: tuple[str, ...]
+    lists: dict[int, tuple[list[tuple[str, NodeShape | str]], tuple[str, ...]]] = field(default_factory=dict)
+
+    def is_of(self, claim: NodeClaim) -> bool:
+        """Whether another claim states the same of what it buys."""
+        own = self.claim
+        return (
+            claim.labels is own.labels
+            and claim.allocatable is own.allocatable
+            and claim.daemon_overhead is own.daemon_overhead
+            and claim.node_pool is own.node_pool
+            and claim.instance_type is own.instance_type
+            and claim.region is own.region
+            and claim.zone is own.zone
+            and claim.capacity_type is own.capacity_type
+            and claim.price_microusd_per_hour == own.price_microusd_per_hour
+            and claim.covers is own.covers
+        )
 
 
 @dataclass(slots=True)
@@ -81,45 +130,34 @@ class Claims:
         self._problem = problem
         self._index = index
         self._pods = pods
+        self._bought: dict[tuple[object, ...], _Bought] = {}
+        self._last: _Bought | None = None
         self._known: dict[tuple[object, ...], _Known] = {}
         templates = [workload.template for workload in problem.workloads]
         self._has_parts = any(t.gpu_share is not None or t.device_claims for t in templates)
         self._has_parts |= any_asks_for_mig(templates)
 
-    def findings(self, claim: NodeClaim) -> Iterable[str]:
-        """What is wrong with one claim."""
+    def findings(self, claim: NodeClaim, classes: bytes) -> Iterable[str]:
+        """What is wrong with one claim, with pods of these classes (`Pods.contents`)."""
+        bought = self._last
+        if bought is None or not bought.is_of(claim):
+            bought = self._last = self._bought_by(claim)
         wrong: list[str] = []
         content, counted = None, None
         if claim.devices or self._has_parts:
-            shape = _shape(self._problem, self._index, claim)
+            shape = bought.shape
             if not isinstance(shape, str):
                 room = room_of_type(shape.kind, shape.pool, shape.overhead)
                 wrong += device_findings(self._problem, claim.pods, claim.devices, room)
                 counted = counted_requests(self._pods.requests(claim.pods), claim.devices, room)
                 workloads = self._problem.workloads
                 content = DeviceContent.of(workloads, claim.pods, claim.devices, room)
-        key = (
-            content,
-            counted,
-            claim.node_pool,
-            claim.instance_type,
-            claim.region,
-            claim.zone,
-            id(claim.capacity_type),
-            claim.price_microusd_per_hour,
-            claim.covers,
-            id(claim.labels),
-            id(claim.requests),
-            id(claim.allocatable),
-            id(claim.daemon_overhead),
-            id(claim.alternatives),
-            self._pods.classes(claim.pods),
-        )
+        key = (classes, id(bought), id(claim.requests), id(claim.alternatives), content, counted)
         known = self._known.get(key)
         if known is None:
             requests = self._pods.requests(claim.pods) if counted is None else counted
-            placements = self._pods.placements(claim.pods)
-            known = self._known[key] = _Known(claim, tuple(self._check(claim, requests, placements, content)))
+            found = self._check(claim, bought, requests, content)
+            known = self._known[key] = _Known(claim, (*bought.findings, *found))
         known.count += 1
         if not wrong and not known.findings:
             return ()
@@ -129,27 +167,49 @@ class Claims:
         """The claims looked at, those that share their findings counted."""
         return [(known.claim, known.count) for known in self._known.values()]
 
+    def _bought_by(self, claim: NodeClaim) -> _Bought:
+        key = (
+            claim.node_pool,
+            claim.instance_type,
+            claim.region,
+            claim.zone,
+            id(claim.capacity_type),
+            claim.price_microusd_per_hour,
+            claim.covers,
+            id(claim.labels),
+            id(claim.allocatable),
+            id(claim.daemon_overhead),
+        )
+        bought = self._bought.get(key)
+        if bought is None:
+            shape = _shape(self._problem, self._index, claim)
+            findings = (shape,) if isinstance(shape, str) else tuple(_stated(shape, claim))
+            bought = self._bought[key] = _Bought(claim, shape, findings)
+        return bought
+
     def _check(
-        self,
-        claim: NodeClaim,
-        requests: Resources,
-        placements: dict[int, int],
-        content: DeviceContent | None,
+        self, claim: NodeClaim, bought: _Bought, requests: Resources, content: DeviceContent | None
     ) -> Iterator[str]:
-        shape = _shape(self._problem, self._index, claim)
+        """What is wrong with its pods, and with its alternatives."""
+        shape = bought.shape
         if isinstance(shape, str):
-            yield shape
             return
-        refusal = shape.pool_refusal()
-        if refusal:
-            yield refusal
-        yield from _labels(shape, claim)
-        yield from _amounts(shape, requests, claim)
+        yield from _amounts(shape, "requests", claim.requests, requests)
+        for name in shape.lacking(requests):
+            used = (requests + shape.overhead)[name]
+            yield f"pods and daemons request {used} of {name}, {shape.allocatable[name]} are allocatable"
+        placements = self._pods.placements(claim.pods)
         for placement, workload in placements.items():
             reason = shape.refusal(placement, self._pods.templates[placement])
             if reason:
                 yield f"{self._problem.workloads[workload].name} may not run there: {reason}"
-        yield from _alternatives(self._index, shape, self._pods, claim, requests, placements, content)
+        known = bought.lists.get(id(claim.alternatives))
+        if known is None:
+            wrong = tuple(_wrong_list(claim))
+            known = bought.lists[id(claim.alternatives)] = (_others(self._index, shape, claim), wrong)
+        others, wrong = known
+        yield from wrong
+        yield from _alternatives(others, shape, self._pods, requests, placements, content)
 
 
 def _shape(problem: Problem, index: ShapeIndex, claim: NodeClaim) -> NodeShape | str:
@@ -182,6 +242,16 @@ def _shape(problem: Problem, index: ShapeIndex, claim: NodeClaim) -> NodeShape |
     return index.shape(pool, kind, bought, custom)
 
 
+def _stated(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
+    """What is wrong with what a claim says of its node."""
+    refusal = shape.pool_refusal()
+    if refusal:
+        yield refusal
+    yield from _labels(shape, claim)
+    yield from _amounts(shape, "allocatable", claim.allocatable, shape.allocatable)
+    yield from _amounts(shape, "daemon overhead", claim.daemon_overhead, shape.overhead)
+
+
 def _labels(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
     claimed = dict(claim.labels)
     if tuple(sorted(claimed.items())) != claim.labels:
@@ -192,18 +262,12 @@ def _labels(shape: NodeShape, claim: NodeClaim) -> Iterator[str]:
             yield f"label {key} is {found}, should be {expected}"
 
 
-def _amounts(shape: NodeShape, requests: Resources, claim: NodeClaim) -> Iterator[str]:
+def _amounts(shape: NodeShape, what: str, claimed: Resources, expected: Resources) -> Iterator[str]:
+    if claimed == expected:
+        return
     has_slots = limits_slots(shape.allocatable, shape.pool.capacity_of(shape.kind))
-    for what, claimed, expected in (
-        ("requests", claim.requests, requests),
-        ("allocatable", claim.allocatable, shape.allocatable),
-        ("daemon overhead", claim.daemon_overhead, shape.overhead),
-    ):
-        if _comparable(claimed, has_slots) != _comparable(expected, has_slots):
-            yield f"{what} are stated as {dict(claimed)}, should be {dict(expected)}"
-    for name in shape.lacking(requests):
-        used = (requests + shape.overhead)[name]
-        yield f"pods and daemons request {used} of {name}, {shape.allocatable[name]} are allocatable"
+    if _comparable(claimed, has_slots) != _comparable(expected, has_slots):
+        yield f"{what} are stated as {dict(claimed)}, should be {dict(expected)}"
 
 
 def _comparable(amounts: Resources, has_slots: bool) -> Resources:
@@ -211,15 +275,8 @@ def _comparable(amounts: Resources, has_slots: bool) -> Resources:
     return amounts if has_slots else Resources(tuple((n, a) for n, a in amounts if n != PODS))
 
 
-def _alternatives(
-    index: ShapeIndex,
-    shape: NodeShape,
-    pods: Pods,
-    claim: NodeClaim,
-    requests: Resources,
-    placements: dict[int, int],
-    content: DeviceContent | None,
-) -> Iterator[str]:
+def _wrong_list(claim: NodeClaim) -> Iterator[str]:
+    """What is wrong with a list of alternatives whatever the pods are."""
     if not claim.alternatives:
         return
     first = claim.alternatives[0]
@@ -233,19 +290,35 @@ def _alternatives(
         yield "alternatives are not sorted by price"
     if len({alternative.instance_type for alternative in claim.alternatives}) < len(claim.alternatives):
         yield "alternatives repeat an instance type"
-    if claim.covers:
-        if len(claim.alternatives) > 1:
-            yield "there are no alternatives to what a commitment pays for"
-        return
+    if claim.covers and len(claim.alternatives) > 1:
+        yield "there are no alternatives to what a commitment pays for"
+
+
+def _others(index: ShapeIndex, shape: NodeShape, claim: NodeClaim) -> list[tuple[str, NodeShape | str]]:
+    """The nodes that alternatives would be, or why there are none; what a commitment pays for has none."""
+    if claim.covers or not claim.alternatives:
+        return []
     given = _given_keys(shape)
     place = index.place(
         shape.pool, claim.region, claim.zone, claim.capacity_type,
         tuple((key, value) for key, value in claim.labels if key not in given),
     )  # fmt: skip
+    return [
+        (other.instance_type, place.shape(other.instance_type, other.price_microusd_per_hour))
+        for other in claim.alternatives
+    ]
+
+
+def _alternatives(
+    others: list[tuple[str, NodeShape | str]],
+    shape: NodeShape,
+    pods: Pods,
+    requests: Resources,
+    placements: dict[int, int],
+    content: DeviceContent | None,
+) -> Iterator[str]:
     own = room_of_type(shape.kind, shape.pool, shape.overhead) if content else None
-    for alternative in claim.alternatives:
-        name = alternative.instance_type
-        other = place.shape(name, alternative.price_microusd_per_hour)
+    for name, other in others:
         if isinstance(other, str):
             yield f"alternative {name} {other}"
             continue

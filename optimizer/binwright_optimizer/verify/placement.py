@@ -16,11 +16,20 @@ from binwright_optimizer.verify.held import commitment_findings, offering_on_com
 from binwright_optimizer.verify.nodes import lacking
 from binwright_optimizer.verify.penalties import check_penalties
 from binwright_optimizer.verify.purchase import NODES, pool_terms
-from binwright_optimizer.verify.ranges import all_ranges, is_partition, wrong_coverage, wrong_ranges
+from binwright_optimizer.verify.ranges import (
+    RangeColumns,
+    all_ranges,
+    is_partition,
+    wrong_coverage,
+    wrong_ranges,
+)
 from binwright_optimizer.verify.shapes import ShapeIndex, pod_refusal
 
 CLAIMS_A_POLL = 200
 """NodeClaims that are looked at between two polls: some milliseconds if all of them are different."""
+
+
+BEYOND_64_BITS = "ranges of pods cannot be told in 64 bits"
 
 
 def check_placement(
@@ -36,19 +45,21 @@ def check_placement(
     """
     findings: list[str] = []
     ranges = all_ranges(decision)
-    if not is_partition(problem, ranges):
+    columns = RangeColumns.of(ranges)
+    if columns is None or not is_partition(problem, columns):
         findings += wrong_ranges(problem, ranges)
-        if findings:
-            return tuple(findings)  # the other checks need ranges that exist
+        if columns is None or findings:
+            return (*findings,) or (BEYOND_64_BITS,)  # the other checks need ranges that exist
         findings += wrong_coverage(problem, ranges)
     index = ShapeIndex(problem)
     pods = Pods(problem)
     findings += _names(decision)
     claims = Claims(problem, index, pods)
-    for number, claim in enumerate(decision.node_claims):
+    contents = pods.contents(columns, [len(claim.pods) for claim in decision.node_claims])
+    for number, (claim, content) in enumerate(zip(decision.node_claims, contents, strict=True)):
         if number % CLAIMS_A_POLL == 0:
             poll()
-        findings += claims.findings(claim)
+        findings += claims.findings(claim, content)
     poll()
     alike = claims.alike()
     findings += _existing_nodes(problem, pods, decision)

@@ -7,8 +7,11 @@ ranges are gone through one by one to say what is wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binwright_optimizer.model import Decision, PodRange, Problem
 
@@ -21,16 +24,32 @@ def all_ranges(decision: Decision) -> list[PodRange]:
     return ranges
 
 
-def is_partition(problem: Problem, ranges: Sequence[PodRange]) -> bool:
-    """Whether the ranges name every pod once, and no other; False where they cannot be told in 64 bits."""
-    n = len(ranges)
-    try:
-        replicas = np.fromiter((w.replicas for w in problem.workloads), np.int64, len(problem.workloads))
-        workload = np.fromiter((pods.workload for pods in ranges), np.int64, n)
-        first = np.fromiter((pods.first for pods in ranges), np.int64, n)
-        count = np.fromiter((pods.count for pods in ranges), np.int64, n)
-    except OverflowError:
-        return False
+@dataclass(frozen=True, slots=True)
+class RangeColumns:
+    """Ranges as columns: int64 arrays (range,)."""
+
+    workload: NDArray[np.int64]
+    first: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, ranges: Sequence[PodRange]) -> RangeColumns | None:
+        """The columns, or None where they cannot be told in 64 bits."""
+        try:
+            columns = [
+                np.fromiter(map(attrgetter(name), ranges), np.int64, len(ranges))
+                for name in ("workload", "first", "count")
+            ]
+        except OverflowError:
+            return None
+        return cls(*columns)
+
+
+def is_partition(problem: Problem, ranges: RangeColumns) -> bool:
+    """Whether the ranges name every pod once, and no other."""
+    replicas = np.fromiter((w.replicas for w in problem.workloads), np.int64, len(problem.workloads))
+    workload, first, count = ranges.workload, ranges.first, ranges.count
+    n = len(workload)
     if not ((workload >= 0) & (workload < len(replicas)) & (first >= 0) & (count >= 1)).all():
         return False
     if not (first <= replicas[workload] - count).all():
