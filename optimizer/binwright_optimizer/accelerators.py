@@ -51,6 +51,7 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
     askers: dict[str, list[PodTemplate]] = {}
     devices_of: dict[str, tuple[tuple[str, int], ...]] = {}
     sums: dict[str, _Sums] = {}
+    is_full: dict[tuple[str, int, int, int], bool] = {}
     for claim in claims:
         kind = kinds[claim.instance_type]
         if kind.name not in devices_of:
@@ -67,7 +68,10 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
                 use.unused_microusd += cost
                 if name not in askers:
                     askers[name] = _askers(problem, name)
-                if not _has_room(claim, askers[name]):
+                room = name, id(claim.allocatable), id(claim.requests), id(claim.daemon_overhead)
+                if room not in is_full:  # shared by claims of one pattern
+                    is_full[room] = not _has_room(claim, askers[name])
+                if is_full[room]:
                     use.stranded_milli += unused
                     use.stranded_microusd += cost
     return tuple(AcceleratorUse(name, *astuple(sums[name])) for name in sorted(sums))
