@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from binwright_optimizer.accelerators import accelerator_uses
+from binwright_optimizer.collecting import without_collecting
 from binwright_optimizer.conflicts import conflict_reserve_s, conflicts_of
 from binwright_optimizer.coverage import commitment_uses
 from binwright_optimizer.errors import VerificationError
@@ -105,61 +106,64 @@ def solve(
         search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s)
         found, is_left_for_good = _search(instance, params, search_stop, prover, on_progress, memory)
         prover.note(found.packing)
-    with timer.phase("extract"):
-        began_s = stop.elapsed_s()
-        placed = highest_first(instance, extract(instance, found.packing, stop.is_cancelled))
-        cost = found.packing.cost - found.packing.charge
-        unschedulable = explain(instance, placed.left_out)
-    if wishes is not None:
-        with timer.phase("settle"):
-            as_found = Settled(placed, cost)
-            settled = _settled(instance, found, as_found, wishes, params, stop, prover.reserve_s(), began_s)
-            placed, cost = settled.placed, settled.cost
-    if unschedulable:
-        with timer.phase("conflicts"):
-            reasons_stop = Reserved(stop, prover.reserve_s())
-            conflicts = conflicts_of(problem, placed.left_out, reasons_stop)
-            is_late = not is_left_for_good or reasons_stop.remaining_s() <= 0
-            undecided = UNDECIDED if is_late else NOT_ASKED
-            unschedulable = tuple(
-                _as_decided(entry, conflicts, undecided, is_left_for_good=is_left_for_good)
-                for entry in unschedulable
+    with without_collecting():
+        with timer.phase("extract"):
+            began_s = stop.elapsed_s()
+            placed = highest_first(instance, extract(instance, found.packing, stop.is_cancelled))
+            cost = found.packing.cost - found.packing.charge
+            unschedulable = explain(instance, placed.left_out)
+        if wishes is not None:
+            with timer.phase("settle"):
+                as_found = Settled(placed, cost)
+                settled = _settled(
+                    instance, found, as_found, wishes, params, stop, prover.reserve_s(), began_s
+                )
+                placed, cost = settled.placed, settled.cost
+        if unschedulable:
+            with timer.phase("conflicts"):
+                reasons_stop = Reserved(stop, prover.reserve_s())
+                conflicts = conflicts_of(problem, placed.left_out, reasons_stop)
+                is_late = not is_left_for_good or reasons_stop.remaining_s() <= 0
+                undecided = UNDECIDED if is_late else NOT_ASKED
+                unschedulable = tuple(
+                    _as_decided(entry, conflicts, undecided, is_left_for_good=is_left_for_good)
+                    for entry in unschedulable
+                )
+        with timer.phase("prove"):
+            proof, bound = prover.prove(found, _placed_counts(problem, placed))
+        with timer.phase("verify"):
+            penalties = penalties_of(problem, placed.node_claims, placed.existing, wishes)
+            interruptions = interruption_cost(problem, placed.node_claims, placed.existing)
+            total = cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
+            decision = Decision(
+                status=_status(placed),
+                stop_reason=_stop_reason(
+                    found, total, bound, params, stop, is_open=bool(unschedulable) and not is_left_for_good
+                ),
+                cost_microusd_per_hour=cost,
+                bound_microusd_per_hour=min(bound, total),
+                node_claims=placed.node_claims,
+                existing_placements=placed.existing,
+                unschedulable=unschedulable,
+                certificate=proof,
+                warnings=(
+                    *_about_none(placed, is_left_for_good=is_left_for_good),
+                    *found.warnings,
+                    *warnings,
+                    *unbound_terms(problem, placed.node_claims, placed.existing),
+                    *_about_charges(instance, placed),
+                ),
+                commitments=commitment_uses(problem, placed.node_claims),
+                interruption_microusd_per_hour=interruptions,
+                penalties=penalties,
+                accelerators=accelerator_uses(problem, placed.node_claims),
             )
-    with timer.phase("prove"):
-        proof, bound = prover.prove(found, _placed_counts(problem, placed))
-    with timer.phase("verify"):
-        penalties = penalties_of(problem, placed.node_claims, placed.existing, wishes)
-        interruptions = interruption_cost(problem, placed.node_claims, placed.existing)
-        total = cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
-        decision = Decision(
-            status=_status(placed),
-            stop_reason=_stop_reason(
-                found, total, bound, params, stop, is_open=bool(unschedulable) and not is_left_for_good
-            ),
-            cost_microusd_per_hour=cost,
-            bound_microusd_per_hour=min(bound, total),
-            node_claims=placed.node_claims,
-            existing_placements=placed.existing,
-            unschedulable=unschedulable,
-            certificate=proof,
-            warnings=(
-                *_about_none(placed, is_left_for_good=is_left_for_good),
-                *found.warnings,
-                *warnings,
-                *unbound_terms(problem, placed.node_claims, placed.existing),
-                *_about_charges(instance, placed),
-            ),
-            commitments=commitment_uses(problem, placed.node_claims),
-            interruption_microusd_per_hour=interruptions,
-            penalties=penalties,
-            accelerators=accelerator_uses(problem, placed.node_claims),
-        )
-        placement = check_placement(problem, decision, poll=stop.is_cancelled)
-        findings = (*placement, *check_statement(decision))
-        if bound > total:
-            findings += (f"the bound {bound} exceeds the cost {total}",)
-        if findings:
-            raise VerificationError(findings)
+            placement = check_placement(problem, decision, poll=stop.is_cancelled)
+            findings = (*placement, *check_statement(decision))
+            if bound > total:
+                findings += (f"the bound {bound} exceeds the cost {total}",)
+            if findings:
+                raise VerificationError(findings)
     if wishes is None:  # telling these takes time of its own, which `_settled` keeps
         prover.learn(timer.seconds_of("extract") + timer.seconds_of("verify"))
     return timer.on(decision)
