@@ -30,7 +30,7 @@ class _Neighbours:
     is_plain
         Whether each instance type is sold there once.
     admitted
-        By placement: bool array (n,).
+        By placement: bool array (n,); None where all of them admit it.
     """
 
     variant: int
@@ -39,7 +39,7 @@ class _Neighbours:
     price: NDArray[np.int64]
     room: NDArray[np.int64]
     is_plain: bool
-    admitted: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
+    admitted: dict[int, NDArray[np.bool_] | None] = field(default_factory=dict)
 
 
 class Alternatives:
@@ -56,8 +56,10 @@ class Alternatives:
         shared |= _topology_keys(instance.problem) & columns.keys()
         self._where = np.stack([columns[key].codes for key in sorted(shared)])
         self._is_bounded = counted_by_spot_pool(instance)
+        self._any_bounded = bool(self._is_bounded.any())
         self._neighbours: dict[tuple[int, bytes], _Neighbours] = {}
         self._named: dict[int, Alternative] = {}
+        self._listed: dict[tuple[int, bytes], tuple[Alternative, ...]] = {}
         self._devices: dict[int, DeviceColumns] = {}
         widths = [len(part.rows) for part in instance.origin.shelved]
         self._placements: list[set[int]] = [set() for _ in range(instance.n_classes)]
@@ -73,8 +75,8 @@ class Alternatives:
         """Alternatives to a variant's shelf row for this pattern, the row itself first."""
         instance, shelf = self._instance, self._instance.shelf
         own = self._alternative(chosen)
-        held = np.flatnonzero(pattern)
-        if self._is_bounded[held].any():
+        (held,) = pattern.nonzero()
+        if self._any_bounded and self._is_bounded[held].any():
             offering = shelf.offering(instance.problem.catalog, chosen)
             if offering.capacity_type is CapacityType.SPOT:
                 return (own,)
@@ -83,9 +85,16 @@ class Alternatives:
         pool = instance.problem.node_pools[instance.variants[variant].pool]
         counters = [_Values(shelf, r.key, r.min_values, chosen) for r in pool.requirements if r.min_values]
         if not counters and nearby.is_plain:
-            others = [self._alternative(row) for row in rows[:MAX_ALTERNATIVES].tolist() if row != chosen]
-            return (own, *others[: MAX_ALTERNATIVES - 1])
+            others = rows[:MAX_ALTERNATIVES]
+            return self._listed.get((chosen, others.tobytes())) or self._list(chosen, others)
         return (own, *self._others(rows, counters, own))
+
+    def _list(self, chosen: int, rows: NDArray[np.intp]) -> tuple[Alternative, ...]:
+        """A shelf row and some that are sold once each; equal lists are one, so that it is read once, too."""
+        others = [self._alternative(row) for row in rows.tolist() if row != chosen]
+        listed = (self._alternative(chosen), *others[: MAX_ALTERNATIVES - 1])
+        self._listed[chosen, rows.tobytes()] = listed
+        return listed
 
     def _others(self, rows: NDArray[np.intp], counters: list[_Values], own: Alternative) -> list[Alternative]:
         """Each instance type once, those first that ``counters`` need; cheap first."""
@@ -127,16 +136,16 @@ class Alternatives:
         """Shelf rows, none cheaper than the chosen one, that hold pods of these classes; cheap first."""
         origin = self._instance.origin
         variant = nearby.variant
-        first = int(np.searchsorted(nearby.price, self._instance.shelf.price[chosen]))
-        suits = np.ones(len(nearby.rows) - first, dtype=bool)
-        for amount, room in zip(load, nearby.room, strict=False):  # columns of rules come after those
-            suits &= amount <= room[first:]
-        for placement in set().union(*(self._placements[i] for i in held.tolist())):
-            admitted = nearby.admitted.get(placement)
-            if admitted is None:
+        first = int(nearby.price.searchsorted(self._instance.shelf.price[chosen]))
+        room = nearby.room[:, first:]
+        suits = (room >= load[: len(room), None]).all(axis=0)  # columns of rules come after those
+        for placement in set().union(*[self._placements[i] for i in held.tolist()]):
+            if placement not in nearby.admitted:
                 admitted = origin.localized.admitted[placement, self._first[variant] + nearby.near]
-                nearby.admitted[placement] = admitted
-            suits &= admitted[first:]
+                nearby.admitted[placement] = None if admitted.all() else admitted
+            known = nearby.admitted[placement]
+            if known is not None:
+                suits &= known[first:]
         if plan.claims_on is not None:  # which alternatives of claims are met depends on the devices
             instance = self._instance
             pool = instance.problem.node_pools[instance.variants[variant].pool]

@@ -76,6 +76,10 @@ class Plan:
         return result
 
 
+COUNTED = Plan()
+"""Where whole devices are counted, if any."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceColumns:
     """GPUs of a variant's rows, as far as alternatives go: int64 arrays (row,)."""
@@ -102,6 +106,7 @@ class DevicePlans:
         self._instance = instance
         self._asked = Asked.by(instance.requests, instance.resources)
         self._has_claims = _classes_with_claims(instance)
+        self._is_counted = not self._asked.any and instance.origin.claimed.is_empty
         if self._asked.any:
             self._need, self._mig = needs(instance.requests, instance.resources, self._asked.profiles)
             self._claimed = claimed_beside(instance.requests, instance.resources, self._need)
@@ -109,6 +114,8 @@ class DevicePlans:
 
     def plan(self, j: int, pattern: NDArray[np.int32], existing: int = -1) -> Plan:
         """Where the pods of a pattern stand on a candidate, or on the running node ``existing``."""
+        if self._is_counted:
+            return COUNTED
         instance = self._instance
         claimed, problem = instance.origin.claimed, instance.problem
         has_claims = bool(self._has_claims[pattern > 0].any())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,9 @@ from binwright_optimizer.model import (
     Resources,
     labels,
 )
+from binwright_optimizer.model.many import many
 from binwright_optimizer.packing import Packing
-from binwright_optimizer.queues import ClassQueues
+from binwright_optimizer.queues import ClassQueues, Handed
 
 NODES_A_POLL = 1_000
 """Nodes that are named between two polls: some milliseconds."""
@@ -59,65 +60,125 @@ def extract(instance: Instance, packing: Packing, poll: Callable[[], object] = l
     poll
         Called now and then; ends the extraction if it raises.
     """
-    queues = ClassQueues(instance, packing)
-    claims: list[NodeClaim] = []
+    parts = priced(instance, packing.candidates, packing.counts)
+    parts.sort(key=lambda nodes: (packing.candidates[nodes.p], nodes.p))
+    rows = np.array([nodes.p for nodes in parts], dtype=np.intp)
+    counts = np.array([nodes.count for nodes in parts], dtype=np.int64)
+    handed = ClassQueues(instance, packing).hand_out(packing.patterns, rows, counts)
     existing: list[ExistingPlacement] = []
     next_existing = [iter(nodes) for nodes in instance.existing_of]
     plans = DevicePlans(instance)
     templates = ClaimTemplates(instance, plans)
-    nodes_at = priced(instance, packing.candidates, packing.counts)
-    for nodes in sorted(nodes_at, key=lambda nodes: (packing.candidates[nodes.p], nodes.p)):
+    bought = _Bought(handed, plans, poll)
+    node = 0
+    for nodes in parts:
         j, pattern = int(packing.candidates[nodes.p]), packing.patterns[nodes.p]
-        held = np.flatnonzero(pattern)
-        wanted = list(zip(held.tolist(), pattern[held].tolist(), strict=True))
         if instance.row_of[j] >= 0:
-            template = templates.of(nodes, j, pattern)
-            for first in range(0, nodes.count, NODES_A_POLL):
-                poll()
-                number = len(claims) + 1
-                some = range(min(NODES_A_POLL, nodes.count - first))
-                if not template.plan.is_told:
-                    claims += [template.claim(number + n, queues.take(wanted)) for n in some]
-                    continue
-                for n in some:
-                    by_class = queues.take_by_class(wanted)
-                    uses = plans.uses(template.plan, by_class)
-                    claims.append(template.claim_with(number + n, queues.joined(by_class), uses))
-            continue
-        for _ in range(nodes.count):
-            position = next(next_existing[j])
-            node = instance.problem.existing_nodes[position]
-            if wanted:
-                by_class = queues.take_by_class(wanted)
+            bought.add(templates.of(nodes, j, pattern), node, nodes.count)
+        elif pattern.any():
+            for n in range(node, node + nodes.count):
+                position = next(next_existing[j])
+                by_class = handed.by_class(n)
                 uses = plans.uses(plans.plan(j, pattern, position), by_class)
-                existing.append(ExistingPlacement(node.name, queues.joined(by_class), uses))
-    return Placed(tuple(claims), tuple(existing), queues.rest())
+                name = instance.problem.existing_nodes[position].name
+                existing.append(ExistingPlacement(name, handed.joined(by_class), uses))
+        node += nodes.count
+    return Placed(bought.claims(), tuple(existing), handed.rest())
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimTemplate:
-    """Everything that NodeClaims of one pattern share, filled in by ``fill``."""
+    """What NodeClaims of one pattern share.
+
+    Parameters
+    ----------
+    stated
+        What all of them state, in the order of the fields: from the NodePool to the labels, then
+        allocatable and daemons, alternatives, commitments.
+    requests
+        The same by devices in use where pods have parts of them.
+    """
 
     prefix: str
-    fill: Callable[..., NodeClaim]
+    stated: tuple[object, ...]
     plan: Plan
     requests: Resources
     counted: dict[int, Resources] = field(default_factory=dict)
 
-    def claim(self, number: int, pods: tuple[PodRange, ...]) -> NodeClaim:
-        """The NodeClaim with this number, holding these pods."""
-        return self.fill(name=f"{self.prefix}{number:05d}", pods=pods, requests=self.requests)
+    def requests_with(self, uses: tuple[DeviceUse, ...]) -> Resources:
+        """Requests of the pods, devices by how many are in use."""
+        if not uses:
+            return self.requests
+        devices = len({use.device for use in uses})
+        if devices not in self.counted:
+            self.counted[devices] = Resources.of({**dict(self.requests), self.plan.resource: devices})
+        return self.counted[devices]
 
-    def claim_with(self, number: int, pods: tuple[PodRange, ...], uses: tuple[DeviceUse, ...]) -> NodeClaim:
-        """The same with the devices that the pods have: requests count those in use."""
-        requests = self.requests
-        if uses:
-            devices = len({use.device for use in uses})
-            if devices not in self.counted:
-                self.counted[devices] = Resources.of({**dict(requests), self.plan.resource: devices})
-            requests = self.counted[devices]
-        name = f"{self.prefix}{number:05d}"
-        return self.fill(name=name, pods=pods, requests=requests, devices=uses)
+
+Run = tuple[ClaimTemplate, int]
+"""So many NodeClaims from one template."""
+
+
+def name_claims(
+    runs: Sequence[Run],
+    number: int,
+    pods: Sequence[tuple[PodRange, ...]],
+    uses: Sequence[tuple[DeviceUse, ...]],
+) -> list[NodeClaim]:
+    """NodeClaims from these templates with these pods and devices, numbered from ``number`` on."""
+    templates, counts = zip(*runs, strict=True)
+    each = [template for template, count in runs for _ in range(count)]
+    names = [f"{template.prefix}{number + n:05d}" for n, template in enumerate(each)]
+    requests = [template.requests_with(mine) for template, mine in zip(each, uses, strict=True)]
+    columns = zip(*(template.stated for template in templates), strict=True)
+    stated = [chain.from_iterable(map(repeat, column, counts)) for column in columns]
+    *before, allocatable, daemons, alternatives, covers = stated
+    return many(
+        NodeClaim, names, *before, requests, allocatable, daemons, pods, alternatives, uses, covers
+    )  # fmt: skip
+
+
+class _Bought:
+    """NodeClaims, made some at a time."""
+
+    def __init__(self, handed: Handed, plans: DevicePlans, poll: Callable[[], object]) -> None:
+        self._handed = handed
+        self._plans = plans
+        self._poll = poll
+        self._made: list[NodeClaim] = []
+        self._runs: list[Run] = []
+        self._nodes: list[list[int]] = []  # stretches of nodes that follow each other, from and to
+        self._uses: list[tuple[DeviceUse, ...]] = []
+
+    def add(self, template: ClaimTemplate, node: int, count: int) -> None:
+        """Add the nodes handed out from ``node`` on."""
+        self._poll()
+        for begin in range(node, node + count, NODES_A_POLL):
+            end = min(begin + NODES_A_POLL, node + count)
+            self._runs.append((template, end - begin))
+            if self._nodes and self._nodes[-1][1] == begin:
+                self._nodes[-1][1] = end
+            else:
+                self._nodes.append([begin, end])
+            if template.plan.is_told:
+                by_class = map(self._handed.by_class, range(begin, end))
+                self._uses += [self._plans.uses(template.plan, mine) for mine in by_class]
+            else:
+                self._uses += [()] * (end - begin)
+            if len(self._uses) >= NODES_A_POLL:
+                self._poll()
+                self._make()
+
+    def _make(self) -> None:
+        if self._runs:
+            pods = [mine for begin, end in self._nodes for mine in self._handed.pods(begin, end)]
+            self._made += name_claims(self._runs, len(self._made) + 1, pods, self._uses)
+        self._runs, self._nodes, self._uses = [], [], []
+
+    def claims(self) -> tuple[NodeClaim, ...]:
+        """All of them, numbered in the order they were added."""
+        self._make()
+        return tuple(self._made)
 
 
 def _workloads_of(instance: Instance) -> list[set[int]]:
@@ -141,7 +202,7 @@ class ClaimTemplates:
         self._plans = plans
         self._alternatives = Alternatives(instance)
         self._made: dict[tuple[int, bytes, int, tuple[Cover, ...], Bought], ClaimTemplate] = {}
-        self._described_as: dict[Bought, Callable[..., NodeClaim]] = {}
+        self._described_as: dict[Bought, tuple[tuple[object, ...], tuple[object, ...]]] = {}
         self._claims = shared_claims(instance.problem)
         self._workloads_of = _workloads_of(instance) if self._claims else []
         self._is_stated = [
@@ -184,36 +245,28 @@ class ClaimTemplates:
         described = self._described_as.get(bought)
         if described is None:
             described = self._described_as[bought] = self._described(variant, row)
+        place, labels_and_room = described
         kind = instance.problem.catalog.instance_types[instance.shelf.type_of[row]]
-        fill = partial(
-            described,
-            price_microusd_per_hour=nodes.price,
-            alternatives=(
-                (Alternative(kind.name, nodes.price),)
-                if nodes.covers
-                else self._alternatives.of(variant, row, pattern, load + self._attached(pattern), plan)
-            ),
-            covers=nodes.covers,
+        alternatives = (
+            (Alternative(kind.name, nodes.price),)
+            if nodes.covers
+            else self._alternatives.of(variant, row, pattern, load + self._attached(pattern), plan)
         )
+        stated = (*place, nodes.price, *labels_and_room, alternatives, nodes.covers)
         prefix = f"{instance.problem.node_pools[instance.pool_of[j]].name}-"
-        return ClaimTemplate(prefix, fill, plan, Resources.of(amounts))
+        return ClaimTemplate(prefix, stated, plan, Resources.of(amounts))
 
-    def _described(self, variant: int, row: int) -> Callable[..., NodeClaim]:
+    def _described(self, variant: int, row: int) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """What NodeClaims on a variant's shelf row say of their node, whatever is on it."""
         problem, shelf = self._instance.problem, self._instance.shelf
         pool = problem.node_pools[self._instance.variants[variant].pool]
         kind = problem.catalog.instance_types[shelf.type_of[row]]
         offering = shelf.offering(problem.catalog, row)
-        return partial(
-            NodeClaim,
-            node_pool=pool.name,
-            instance_type=kind.name,
-            region=offering.region,
-            zone=offering.zone,
-            capacity_type=offering.capacity_type,
-            labels=tuple(sorted(labels_of(self._instance, variant, row).items())),
-            allocatable=pool.allocatable_of(kind),
-            daemon_overhead=self._instance.origin.shelved[variant].overhead_on(row),
+        overhead = self._instance.origin.shelved[variant].overhead_on(row)
+        own = tuple(sorted(labels_of(self._instance, variant, row).items()))
+        return (
+            (pool.name, kind.name, offering.region, offering.zone, offering.capacity_type),
+            (own, pool.allocatable_of(kind), overhead),
         )
 
 

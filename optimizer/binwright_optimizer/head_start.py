@@ -167,12 +167,12 @@ class Translation:
         plain = self.plain.instance
         kind_of = self.charged.instance.origin.kinds.workload_kind
         first_existing = self.plain.width - len(plain.problem.existing_nodes)
-        queues = ClassQueues(plain, packing)
+        every = np.arange(len(packing.counts))
+        handed = ClassQueues(plain, packing).hand_out(packing.patterns, every, packing.counts)
+        everyone = iter(handed.pods(0, packing.nodes))
         next_existing = [iter(nodes) for nodes in plain.existing_of]
         found: Counter[tuple[int, tuple[tuple[int, int], ...]]] = Counter()
-        for j, count, pattern in zip(packing.candidates, packing.counts, packing.patterns, strict=True):
-            held = np.flatnonzero(pattern)
-            wanted = list(zip(held.tolist(), pattern[held].tolist(), strict=True))
+        for j, count in zip(packing.candidates, packing.counts, strict=True):
             for _ in range(int(count)):
                 c = (
                     first_existing + next(next_existing[j])
@@ -180,7 +180,7 @@ class Translation:
                     else self.plain.bought(int(j))
                 )
                 pods: Counter[int] = Counter()
-                for each in queues.take(wanted):
+                for each in next(everyone):
                     pods[int(kind_of[each.workload])] += each.count
                 found[c, tuple(sorted(pods.items()))] += 1
         return found

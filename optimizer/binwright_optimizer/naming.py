@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from binwright_optimizer.packing import Packing
 
-NODE_S, KIND_S, RANGE_S = 7e-6, 100e-6, 1e-6
+NODE_S, KIND_S, RANGE_S = 3e-6, 45e-6, 0.7e-6
 """Seconds for a node, for a pattern on an offering with its alternatives, and for a range of pods: measured
 on traces and generated questions of 1,000 to 100,000 pods."""
-FIRST_SLOWNESS, FIRST_UNDER_RULES = 1.5, 4.0
+FIRST_SLOWNESS, FIRST_UNDER_RULES = 1.5, 8.0
 """Taken for the slowness of a machine that nothing is known of, and the same with rules between pods or
 shares of devices, where every alternative of a node is checked: 11,000 nodes of the Tianchi applications
-took 5."""
-LEAST_SLOWNESS, MOST_SLOWNESS = 0.3, 20.0
+took 10."""
+LEAST_SLOWNESS, MOST_SLOWNESS = 0.3, 40.0
 LEARNT_SHARE = 0.3
 """How far the slowness known goes down to a lower one that was measured; up it goes at once."""
 MOST_RISE = 2.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.coverage import Priced, priced
 from binwright_optimizer.device_plan import DevicePlans
-from binwright_optimizer.extract import Bought, ClaimTemplates, Placed, labels_of
+from binwright_optimizer.extract import Bought, ClaimTemplates, Placed, labels_of, name_claims
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import ExistingPlacement, NodeClaim, PodRange
 from binwright_optimizer.packing import Packing
@@ -90,20 +90,21 @@ class Nodes:
         self._j = np.zeros(0, dtype=np.intp)
         self._load = np.zeros((0, len(instance.resources)), dtype=np.int64)
         self._room = self._load
-        queues = ClassQueues(instance, packing)
         positions = [iter(nodes) for nodes in instance.existing_of]
         parts = priced(instance, packing.candidates, packing.counts)
-        for paid in sorted(parts, key=lambda paid: (packing.candidates[paid.p], paid.p)):
+        parts.sort(key=lambda paid: (packing.candidates[paid.p], paid.p))
+        rows = np.array([paid.p for paid in parts], dtype=np.intp)
+        counts = np.array([paid.count for paid in parts], dtype=np.int64)
+        handed = ClassQueues(instance, packing).hand_out(packing.patterns, rows, counts)
+        for paid in parts:
             j, pattern = int(packing.candidates[paid.p]), packing.patterns[paid.p]
-            held = np.flatnonzero(pattern)
-            wanted = list(zip(held.tolist(), pattern[held].tolist(), strict=True))
             for _ in range(paid.count):
                 position = -1 if instance.row_of[j] >= 0 else next(positions[j])
                 node = self.add(j, position, paid, wishes.existing[position] if position >= 0 else None)
                 node.pattern += pattern
                 node.load += pattern @ instance.requests
-                self._fill(node, queues.take_by_class(wanted))
-        self._rest = queues.rest()
+                self._fill(node, handed.by_class(len(self.all) - 1))
+        self._rest = handed.rest()
         for j, iterator in enumerate(positions):  # those that nobody is on yet
             for position in iterator:
                 self.add(j, position, Priced(-1, 1, 0), wishes.existing[position])
@@ -187,9 +188,6 @@ class Nodes:
                     existing.append(ExistingPlacement(name, pods, uses))
             elif pods or node.is_kept:
                 template = templates.of(node.paid, node.j, node.pattern, node.bought)
-                number = len(claims) + 1
-                if template.plan.is_told:
-                    claims.append(template.claim_with(number, pods, plans.uses(template.plan, by_class)))
-                else:
-                    claims.append(template.claim(number, pods))
+                uses = plans.uses(template.plan, by_class)
+                claims += name_claims([(template, 1)], len(claims) + 1, [pods], [uses])
         return Placed(tuple(claims), tuple(existing), self._rest)
