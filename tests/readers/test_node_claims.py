@@ -122,3 +122,40 @@ def test_a_claim_without_a_machine_to_stay_is_told_of(read: Read, claim: Json, w
     assert not inputs.problem.existing_nodes
     [note] = inputs.notes
     assert note.endswith(f"document 2 (NodeClaim web-1): {why}")
+
+
+NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+
+
+def coming_up(name: str = "n1", **spec: Any) -> Json:
+    """A Node whose CNI plugin and whose GPU driver are not there yet."""
+    taints = [NOT_READY, {"key": "cni", "effect": "NoExecute"}, {"key": "team", "effect": "NoSchedule"}]
+    amounts = {"cpu": "3900m", "pods": "58", "nvidia.com/gpu": "0"}
+    return {
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+        "spec": {"taints": taints, **spec}, "status": {"allocatable": amounts, "capacity": amounts},
+    }  # fmt: skip
+
+
+def test_a_node_that_comes_up_counts_as_it_will_be(read: Read) -> None:
+    """Taints that will go do not count; the kubelet's 3,900m do, and the claim's GPU, not announced yet."""
+    claim = node_claim(node="n1")
+    claim["status"]["allocatable"]["nvidia.com/gpu"] = "1"
+    [node] = read(coming_up(), claim).problem.existing_nodes
+    assert node.name == "n1"
+    assert [taint.key for taint in node.taints] == ["team"]
+    assert dict(node.free) == {"cpu": "3900m", "memory": "14Gi", "pods": "58", "nvidia.com/gpu": "1"}
+    claim["status"]["conditions"] = [{"type": "Initialized", "status": "True"}]
+    [node] = read(coming_up(), claim).problem.existing_nodes
+    assert [taint.key for taint in node.taints] == ["node.kubernetes.io/not-ready", "cni", "team"]
+    assert dict(node.free) == {"cpu": "3900m", "pods": "58", "nvidia.com/gpu": "0"}
+
+
+def test_a_node_that_is_not_registered_yet_is_known_by_its_machine(read: Read) -> None:
+    """It has neither the labels nor the taints of its claim yet, and counts once, with both."""
+    there = coming_up(providerID="aws:///us-east-1a/i-1")
+    there["spec"]["taints"] = [NOT_READY, {"key": "karpenter.sh/unregistered", "effect": "NoExecute"}]
+    [node] = read(there, node_claim()).problem.existing_nodes
+    assert node.name == "n1"
+    assert dict(node.labels) == {ZONE: "us-east-1a", "karpenter.sh/nodepool": "general"}
+    assert [(taint.key, taint.value) for taint in node.taints] == [("team", "web")]

@@ -1,15 +1,20 @@
-"""Karpenter's NodeClaims: machines that are launched take part as the nodes they will be."""
+"""Karpenter's NodeClaims: machines that are launched take part as the nodes they will be.
+
+So do Nodes that are there and not initialised yet: Karpenter, too, overlooks taints that will go, and takes
+resources that no device plugin has announced yet from the NodeClaim (``StateNode`` in
+sigs.k8s.io/karpenter/pkg/controllers/state).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from binwright.v1 import problem_pb2
 from binwright_optimizer.model import labels
 from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.requirements import Operator, Requirement
-from binwright_optimizer.model.resources import Resources
+from binwright_optimizer.model.resources import PODS, Resources
 from binwright_optimizer.model.taints import Taint, TaintEffect, Toleration, untolerated
 
 from binwright_clients.kubernetes.labels import read_labels
@@ -24,19 +29,111 @@ NODE_CLAIM = Record(
 )
 
 
-def add_node_claim(
-    claim: ManifestObject, nodes: Container[str], daemon_sets: Iterable[problem_pb2.DaemonSet]
-) -> None:
-    """Add the node that a launched claim will be, less the daemons that will run there.
+_PASSING = frozenset(
+    {
+        ("karpenter.sh/unregistered", "NoExecute"),
+        ("node.cloudprovider.kubernetes.io/uninitialized", "NoSchedule"),
+        ("node.kubernetes.io/not-ready", "NoExecute"),
+        ("node.kubernetes.io/not-ready", "NoSchedule"),
+        ("node.kubernetes.io/unreachable", "NoSchedule"),
+    }
+)
+"""Key and effect of taints that every node sheds as it comes up."""
+
+
+class NodesOfClaims:
+    """Which Node a NodeClaim is.
 
     Parameters
     ----------
     nodes
-        Names of the Nodes among the inputs: a claim whose node is there is counted as that.
+        Those that are there.
+    """
+
+    def __init__(self, nodes: Iterable[Mapping[str, Any]]) -> None:
+        self._names: set[str] = set()
+        self._by_provider: dict[str, str] = {}
+        for node in nodes:
+            name = str(_mapping(node.get("metadata")).get("name"))
+            self._names.add(name)
+            self._by_provider[str(_mapping(node.get("spec")).get("providerID") or "")] = name
+
+    def name_of(self, claim: Mapping[str, Any]) -> str:
+        """Name of a claim's Node; empty if it is not there.
+
+        Before Karpenter has registered the Node, only the machine's ID tells.
+        """
+        status = _mapping(claim.get("status"))
+        if (name := str(status.get("nodeName") or "")) in self._names:
+            return name
+        machine = str(status.get("providerID") or "")
+        return self._by_provider.get(machine, "") if machine else ""
+
+
+def as_initialized(node: dict[str, Any], claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A Node as it will be once its NodeClaim is initialised; the same if it is, or never will be.
+
+    Examples
+    --------
+    >>> node = {"spec": {"taints": [{"key": "cni", "effect": "NoExecute"}]}}
+    >>> node["status"] = {"allocatable": {"cpu": "4", "nvidia.com/gpu": "0"}}
+    >>> claim = {"spec": {"startupTaints": [{"key": "cni", "effect": "NoExecute"}]}}
+    >>> claim["status"] = {"nodeName": "n1", "allocatable": {"cpu": "3", "nvidia.com/gpu": "1"}}
+    >>> ready = as_initialized(node, claim)
+    >>> ready["spec"]["taints"], ready["status"]["allocatable"]
+    ([], {'cpu': '4', 'nvidia.com/gpu': '1'})
+    """
+    of_claim, wanted, told = (_mapping(claim.get(part)) for part in ("metadata", "spec", "status"))
+    if of_claim.get("deletionTimestamp") or _is_true(told, "Initialized"):
+        return node
+    metadata, spec, status = (_mapping(node.get(part)) for part in ("metadata", "spec", "status"))
+    is_registered = bool(told.get("nodeName")) or _is_true(told, "Registered")
+    passing = _PASSING | {
+        (each.get("key"), each.get("effect")) for each in _mappings(wanted, "startupTaints")
+    }
+    taints = [
+        taint
+        for taint in _mappings(spec if is_registered else wanted, "taints")
+        if (taint.get("key"), taint.get("effect")) not in passing
+    ]
+    own_labels = {**single_values(wanted), **_mapping(of_claim.get("labels"))}
+    amounts = {field: _announced(status, told, field) for field in ("allocatable", "capacity")}
+    return {
+        **node,
+        "metadata": {**metadata, "labels": {**own_labels, **_mapping(metadata.get("labels"))}},
+        "spec": {**spec, "taints": taints},
+        "status": {**status, **{field: found for field, found in amounts.items() if found}},
+    }
+
+
+def _announced(node: Mapping[str, Any], claim: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Amounts of a Node, or of its claim where the Node has none yet; one without pod slots is full."""
+    own = _mapping(node.get(field))
+    there = {name: amount for name, amount in own.items() if str(amount) != "0" or name == PODS}
+    return {**own, **_mapping(claim.get(field)), **there}
+
+
+def _is_true(status: Mapping[str, Any], condition_type: str) -> bool:
+    conditions = _mappings(status, "conditions")
+    return any(each.get("type") == condition_type and each.get("status") == "True" for each in conditions)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    """A mapping of a claim, whose fields nobody has checked."""
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(value: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+    found = value.get(field)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def add_node_claim(claim: ManifestObject, daemon_sets: Iterable[problem_pb2.DaemonSet]) -> None:
+    """Add the node that a launched claim, whose Node is not there yet, will be.
+
+    Daemons, which will run there, have their room taken off.
     """
     status: Mapping[str, Any] = claim.body.get("status") or {}
-    if str(status.get("nodeName") or "") in nodes:
-        return
     if claim.metadata.get("deletionTimestamp"):
         claim.note("is being deleted: skipped")
         return
