@@ -13,8 +13,8 @@ from binwright_clients.controller.observation import (
     PendingPod,
     observe,
     pending_pod,
-    problem_objects,
 )
+from binwright_clients.controller.question import problem_objects
 from controller_world import claim_json
 from kube_double import node, node_class, node_pool, pod
 
@@ -54,40 +54,6 @@ def test_a_pod_that_waits_tells_its_gang(metadata: dict[str, Any], spec: dict[st
     found = pending_pod(waiting)
     assert found is not None
     assert found.gang == "ring"
-
-
-def test_a_machine_without_a_node_yet_takes_part_with_the_room_it_will_have() -> None:
-    """7,910m allocatable less 6,100m of its own pods and daemons leaves 1,810m."""
-    claim = claim_json("general-a", ["a"], 0.0)
-    claim["spec"] |= {
-        "resources": {"requests": {"cpu": "6100m", "memory": "1Gi", "pods": "3"}},
-        "taints": [{"key": "t", "effect": "NoSchedule"}],
-    }
-    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
-    claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": {**amounts, "cpu": "8"}}
-    seen = observe([claim, {"kind": "NodePool", **node_pool()}, NODE_CLASS])
-    (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
-    assert coming["status"]["allocatable"] == {"cpu": "1810m", "memory": "13Gi", "pods": "55"}
-    assert coming["status"]["capacity"]["cpu"] == "8"
-    assert coming["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "c5.2xlarge"
-    registered = {"kind": "Node", **node("n1")}
-    claim["status"]["nodeName"] = "n1"
-    both = list(problem_objects(observe([claim, registered]), ()))
-    assert [item["metadata"]["name"] for item in both] == ["n1"]
-
-
-def test_the_room_of_pods_that_are_not_bound_yet_is_taken() -> None:
-    """Pod a was promised the node n1; pod b, which is to be placed, must not find that room free."""
-    claim = claim_json("general-a", ["uid-default-a"], 0.0)
-    claim["status"] = {"providerID": "i-1", "nodeName": "n1"}
-    waiting = [{"kind": "Pod", **pod(name)} for name in ("a", "b", "c")]
-    seen = observe([claim, {"kind": "Node", **node("n1")}, *waiting])
-    pods = {
-        item["metadata"]["name"]: item["spec"].get("nodeName", "")
-        for item in problem_objects(seen, {"uid-default-b"})
-        if item["kind"] == "Pod"
-    }
-    assert pods == {"a": "n1", "b": ""}
 
 
 def test_pods_whose_room_others_took_do_not_wait_for_their_node() -> None:
@@ -152,34 +118,6 @@ def test_a_pod_is_crowded_out_of_the_node_that_was_bought_for_it_last() -> None:
             "general-z": frozenset(),
             "general-a": {"uid-default-p"},
         }
-
-
-def test_the_room_of_pods_that_were_bound_elsewhere_is_there_for_others() -> None:
-    """7,910m less 6,100m of its own pods and daemons, and 500m back of pod a, which runs on n0."""
-    claim = claim_json("general-a", ["uid-default-a", "uid-default-b"], 0.0)
-    claim["spec"]["resources"] = {"requests": {"cpu": "6100m", "memory": "2Gi", "pods": "4"}}
-    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
-    claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": amounts}
-    pods = [pod("a", on="n0", phase="Running"), pod("b")]
-    seen = observe([claim, {"kind": "Node", **node("n0")}, *({"kind": "Pod", **each} for each in pods)])
-    (coming,) = [
-        item
-        for item in problem_objects(seen, ())
-        if item["kind"] == "Node" and item["metadata"]["name"] != "n0"
-    ]
-    assert coming["status"]["allocatable"] == {"cpu": "2310m", "memory": "12800Mi", "pods": "55"}
-
-
-def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() -> None:
-    claim = claim_json("karpenter-x", ["a"], 0.0)
-    del claim["metadata"]["labels"]
-    claim["spec"]["resources"] = {"requests": {"cpu": "6"}}
-    claim["status"] = {"providerID": "i-1", "allocatable": {"cpu": "7910m", "pods": "58"}}
-    seen = observe([claim])
-    assert not seen.claims[0].is_ours
-    assert seen.claims[0].pods == frozenset()
-    (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
-    assert coming["status"]["allocatable"]["cpu"] == "7910m"
 
 
 NODE_CLASS = {"kind": "EC2NodeClass", **node_class()}

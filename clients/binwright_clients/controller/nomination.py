@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from binwright_clients.controller.observation import ClaimView
+from binwright_clients.controller.fields import at
+from binwright_clients.controller.observation import ClaimView, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,26 @@ def is_launching(claim: ClaimView, now_s: float, patience: Patience) -> bool:
     Karpenter, too, solves nothing while there is such a claim (``Cluster.Synced``).
     """
     return not claim.is_launched and claim.ready_s is None and is_on_its_way(claim, now_s, patience)
+
+
+def without_late(seen: Observation, now_s: float, patience: Patience) -> Observation:
+    """What was seen, without the NodeClaims whose machine or node has not come in time.
+
+    A node that never gets ready would be taken for one that will, and attract pods for ever.
+    """
+    late = {
+        claim.name
+        for claim in seen.claims
+        if claim.ready_s is None and not is_on_its_way(claim, now_s, patience)
+    }
+    if not late:
+        return seen
+    kept = (
+        item
+        for item in seen.objects
+        if item.get("kind") != "NodeClaim" or at(item, "metadata", "name") not in late
+    )
+    return replace(seen, objects=tuple(kept))
 
 
 def nominated(claims: Iterable[ClaimView], now_s: float, patience: Patience) -> frozenset[str]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
 from binwright_optimizer.model import labels
-from binwright_optimizer.model.quantity import format_quantity
-from binwright_optimizer.model.resources import Resources
 
 from binwright_clients.cluster.api import Json
-from binwright_clients.controller.room import amounts_of, is_over, requests_of, rooms
+from binwright_clients.controller.fields import at, mapping
+from binwright_clients.controller.room import rooms
 from binwright_clients.karpenter.nodeclasses import EC2_GROUP, node_class_of
 from binwright_clients.kubernetes.gangs import named_gang
-from binwright_clients.kubernetes.nodeclaims import single_values
 
 NOMINATED_ANNOTATION = "binwright.dev/nominated-pods"
 """On a NodeClaim: UIDs of the pods it is for, as a JSON list."""
@@ -145,10 +143,8 @@ def observe(objects: Iterable[Json]) -> Observation:
     kept = tuple(objects)
     pending = (pending_pod(item) for item in kept if item.get("kind") == "Pod")
     claims = [item for item in kept if item.get("kind") == "NodeClaim"]
-    pools = {str(_at(item, "metadata", "name")): item for item in kept if is_for_demand(item)}
-    classes = {
-        str(_at(item, "metadata", "name")): item for item in kept if item.get("kind") == "EC2NodeClass"
-    }
+    pools = {str(at(item, "metadata", "name")): item for item in kept if is_for_demand(item)}
+    classes = {str(at(item, "metadata", "name")): item for item in kept if item.get("kind") == "EC2NodeClass"}
     unready = {name: reason for name, pool in pools.items() if (reason := why_unready(pool, classes))}
     return Observation(
         objects=kept,
@@ -156,7 +152,7 @@ def observe(objects: Iterable[Json]) -> Observation:
         claims=_with_crowded_out(tuple(claim_view(item) for item in claims), kept),
         node_pools={name: pool for name, pool in pools.items() if name not in unready},
         left_out=tuple(
-            LeftOutPool(name, str(_at(pools[name], "metadata", "uid") or ""), reason)
+            LeftOutPool(name, str(at(pools[name], "metadata", "uid") or ""), reason)
             for name, reason in sorted(unready.items())
         ),
     )
@@ -168,35 +164,35 @@ def pending_pod(pod: Json) -> PendingPod | None:
     Not those bound, deleted or ended, those about to preempt others, those of daemons and static
     ones, and those that kube-scheduler has not looked at yet or that are gated.
     """
-    metadata, spec, status = (_mapping(pod.get(part)) for part in ("metadata", "spec", "status"))
+    metadata, spec, status = (mapping(pod.get(part)) for part in ("metadata", "spec", "status"))
     uid, name = metadata.get("uid"), metadata.get("name")
     if not uid or not name or spec.get("nodeName") or metadata.get("deletionTimestamp"):
         return None
     if status.get("nominatedNodeName") or status.get("phase") in ("Succeeded", "Failed"):
         return None
     owners = metadata.get("ownerReferences") or []
-    if any(_mapping(owner).get("kind") in ("DaemonSet", "Node") for owner in owners):
+    if any(mapping(owner).get("kind") in ("DaemonSet", "Node") for owner in owners):
         return None
     is_refused = any(
-        _mapping(condition).get("type") == "PodScheduled"
+        mapping(condition).get("type") == "PodScheduled"
         and condition.get("status") == "False"
         and condition.get("reason") == "Unschedulable"
         for condition in status.get("conditions") or []
     )
     if not is_refused:
         return None
-    told = _mapping(metadata.get("annotations"))
-    gang, _ = named_gang(spec, _mapping(metadata.get("labels")), told.get)
+    told = mapping(metadata.get("annotations"))
+    gang, _ = named_gang(spec, mapping(metadata.get("labels")), told.get)
     return PendingPod(str(uid), str(metadata.get("namespace") or "default"), str(name), gang)
 
 
 def claim_view(claim: Json) -> ClaimView:
     """Our view of a NodeClaim."""
-    metadata, status = _mapping(claim.get("metadata")), _mapping(claim.get("status"))
-    is_ours = _is_ours(claim)
+    metadata, status = mapping(claim.get("metadata")), mapping(claim.get("status"))
+    is_ours = is_made_by_us(claim)
     return ClaimView(
         name=str(metadata.get("name")),
-        pods=frozenset(_nominated(metadata)) if is_ours else frozenset(),
+        pods=frozenset(nominated_pods(metadata)) if is_ours else frozenset(),
         created_s=seconds_of(metadata.get("creationTimestamp")) or 0.0,
         is_deleting=bool(metadata.get("deletionTimestamp")),
         is_launched=bool(status.get("providerID")),
@@ -228,15 +224,16 @@ def latest_by_pod(claims: Iterable[ClaimView]) -> dict[str, ClaimView]:
     return {uid: claim for claim in by_age for uid in claim.pods}
 
 
-def _is_ours(claim: Json) -> bool:
-    return bool(_mapping(_at(claim, "metadata", "labels")).get(MANAGED_BY) == MANAGER)
+def is_made_by_us(claim: Json) -> bool:
+    """Whether a NodeClaim is ours."""
+    return bool(mapping(at(claim, "metadata", "labels")).get(MANAGED_BY) == MANAGER)
 
 
 def is_for_demand(item: Json) -> bool:
     """Whether an object is a NodePool that nodes are made from on demand: neither static nor deleted."""
-    if item.get("kind") != "NodePool" or _at(item, "metadata", "deletionTimestamp"):
+    if item.get("kind") != "NodePool" or at(item, "metadata", "deletionTimestamp"):
         return False
-    return _at(item, "spec", "replicas") is None
+    return at(item, "spec", "replicas") is None
 
 
 def why_unready(pool: Json, ec2_node_classes: Mapping[str, Json]) -> str:
@@ -253,14 +250,14 @@ def why_unready(pool: Json, ec2_node_classes: Mapping[str, Json]) -> str:
     >>> why_unready(pool, {}), why_unready(pool, {"gpu": {}})
     ('EC2NodeClass gpu is not there', '')
     """
-    reference = node_class_of(_mapping(_at(pool, "spec", "template", "spec", "nodeClassRef")))
+    reference = node_class_of(mapping(at(pool, "spec", "template", "spec", "nodeClassRef")))
     if reference is not None and (reference.group, reference.kind) == (EC2_GROUP, "EC2NodeClass"):
         found = ec2_node_classes.get(reference.name)
         if found is None:
             return f"EC2NodeClass {reference.name} is not there"
-        if _at(found, "metadata", "deletionTimestamp"):
+        if at(found, "metadata", "deletionTimestamp"):
             return f"EC2NodeClass {reference.name} is being deleted"
-    conditions = [_mapping(condition) for condition in _at(pool, "status", "conditions") or []]
+    conditions = [mapping(condition) for condition in at(pool, "status", "conditions") or []]
     if all(each.get("status") == "True" for each in conditions if each.get("type") == "Ready"):
         return ""
     told = [each for each in conditions if each.get("type") != "Ready" and each.get("status") != "True"]
@@ -268,80 +265,9 @@ def why_unready(pool: Json, ec2_node_classes: Mapping[str, Json]) -> str:
     return f"Karpenter does not take it for ready{f' ({why})' if why else ''}"
 
 
-def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[Json]:
-    """The objects of the question where ``pods`` (UIDs) are to go.
-
-    Bound pods take their room, and so do pods on the node that was bought for them before they are
-    bound; other pods that wait are somebody else's business. A machine that is launched but has no Node
-    yet takes part as the node it will be.
-    """
-    wanted = frozenset(pods)
-    bought = {
-        uid: claim.node_name
-        for uid, claim in latest_by_pod(observation.claims).items()
-        if claim.node_name and uid not in claim.crowded_out
-    }
-    elsewhere = _bound_elsewhere(observation)
-    nodes = {_at(item, "metadata", "name") for item in observation.objects if item.get("kind") == "Node"}
-    for item in observation.objects:
-        kind = item.get("kind")
-        if kind == "Pod":
-            uid = _at(item, "metadata", "uid")
-            if _at(item, "spec", "nodeName") or uid in wanted:
-                yield item
-            elif uid in bought and uid in observation.pending:
-                yield {**item, "spec": {**item["spec"], "nodeName": bought[uid]}}
-        elif kind == "NodePool":
-            if _at(item, "metadata", "name") in observation.node_pools:
-                yield item
-        elif kind == "NodeClaim":
-            if _at(item, "status", "nodeName") not in nodes:
-                yield from _coming_node(item, elsewhere)
-        else:
-            yield item
-
-
-def _bound_elsewhere(observation: Observation) -> dict[str, Json]:
-    """Pods that a NodeClaim is for and that need no room there: bound by now, or ended; by UID."""
-    bought = {uid for claim in observation.claims for uid in claim.pods}
-    pods = (item for item in observation.objects if bought and item.get("kind") == "Pod")
-    settled = (pod for pod in pods if _at(pod, "spec", "nodeName") or is_over(pod))
-    return {uid: pod for pod in settled if (uid := _at(pod, "metadata", "uid")) in bought}
-
-
-def _coming_node(claim: Json, elsewhere: Mapping[str, Json]) -> Iterator[Json]:
-    """The Node that a launched NodeClaim will be, with the room its own pods and daemons leave.
-
-    Its own pods that are bound ``elsewhere`` need none. Claims that are not ours do not say which pods they
-    are for; those still wait and may find room there.
-    """
-    status, spec = _mapping(claim.get("status")), _mapping(claim.get("spec"))
-    allocatable, metadata = _mapping(status.get("allocatable")), _mapping(claim.get("metadata"))
-    if not status.get("providerID") or not allocatable or metadata.get("deletionTimestamp"):
-        return
-    taken = Resources()
-    if _is_ours(claim):
-        taken = amounts_of(_mapping(_at(spec, "resources", "requests")))
-        for uid in elsewhere.keys() & set(_nominated(metadata)):
-            taken = taken.minus(requests_of(elsewhere[uid]) or Resources())
-    free = amounts_of(allocatable).minus(taken)
-    yield {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": f"nodeclaim-{metadata.get('name')}",
-            "labels": {**single_values(spec), **_mapping(metadata.get("labels"))},
-        },
-        "spec": {"taints": spec.get("taints") or []},
-        "status": {
-            "allocatable": {resource: format_quantity(free[resource], resource) for resource in allocatable},
-            "capacity": status.get("capacity") or allocatable,
-        },
-    }
-
-
-def _nominated(metadata: Mapping[str, Any]) -> list[str]:
-    text = _mapping(metadata.get("annotations")).get(NOMINATED_ANNOTATION, "[]")
+def nominated_pods(metadata: Mapping[str, Any]) -> list[str]:
+    """UIDs of the pods that a NodeClaim says it is for."""
+    text = mapping(metadata.get("annotations")).get(NOMINATED_ANNOTATION, "[]")
     try:
         uids = json.loads(text)
     except (TypeError, ValueError):
@@ -363,15 +289,15 @@ def offered_by(claim: Json) -> frozenset[Offered]:
 
 def _named(claim: Json, key: str) -> tuple[str, ...]:
     """Values of a label that a NodeClaim allows."""
-    for requirement in _at(claim, "spec", "requirements") or []:
-        if _mapping(requirement).get("key") == key:
+    for requirement in at(claim, "spec", "requirements") or []:
+        if mapping(requirement).get("key") == key:
             return tuple(map(str, requirement.get("values") or ()))
     return ()
 
 
 def _true_since(status: Mapping[str, Any], condition_type: str) -> float | None:
     for condition in status.get("conditions") or []:
-        if _mapping(condition).get("type") == condition_type and condition.get("status") == "True":
+        if mapping(condition).get("type") == condition_type and condition.get("status") == "True":
             return seconds_of(condition.get("lastTransitionTime")) or 0.0
     return None
 
@@ -386,13 +312,3 @@ def seconds_of(timestamp: object) -> float | None:
         return datetime.datetime.fromisoformat(str(timestamp).replace("Z", "+00:00")).timestamp()
     except ValueError:
         return None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _at(value: object, *path: str) -> Any:
-    for step in path:
-        value = _mapping(value).get(step)
-    return value

@@ -10,7 +10,8 @@ from binwright_optimizer.errors import InvalidProblemError
 
 from binwright_clients.controller.claims import planned_claims
 from binwright_clients.controller.cycle import Plan
-from binwright_clients.controller.observation import Observation, Offered, PendingPod, problem_objects
+from binwright_clients.controller.observation import Observation, Offered, PendingPod
+from binwright_clients.controller.question import problem_objects
 from binwright_clients.controller.tally import Figures
 from binwright_clients.errors import InputError
 from binwright_clients.karpenter.nodeclasses import NodeClassRef
