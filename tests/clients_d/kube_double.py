@@ -64,6 +64,7 @@ class KubeDouble:
     ``token`` is the only bearer token accepted; ``forbidden`` resources answer 403; ``missing`` ones
     404; ``expire_pages`` continue tokens fail with 410 before one works; ``too_new`` resources do not
     know other resources' versions; ``gone_watches`` watches end with 410;
+    ``clock_ahead_s`` is how far its clock is ahead of ours;
     ``fail_next`` statuses are answered to the next writes, in order.
     """
 
@@ -75,6 +76,7 @@ class KubeDouble:
     expire_pages: int = 0
     compacted: int = 0
     gone_watches: int = 0
+    clock_ahead_s: float = 0.0
     is_chunked: bool = True
     fail_next: list[int] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -121,7 +123,7 @@ class KubeDouble:
         metadata = kept["metadata"]
         metadata["resourceVersion"] = str(self.version)
         metadata.setdefault("uid", str(uuid.uuid4()))
-        now = datetime.datetime.now(datetime.UTC)
+        now = datetime.datetime.fromtimestamp(time.time() + self.clock_ahead_s, datetime.UTC)
         metadata.setdefault("creationTimestamp", now.strftime("%Y-%m-%dT%H:%M:%SZ"))
         self.history.append((self.version, change, key, kept))
         self.changed.notify_all()
@@ -136,6 +138,12 @@ class RefusedError(Exception):
 class _Handler(BaseHTTPRequestHandler):
     double: KubeDouble
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date of answers."""
+        return super().date_time_string(
+            time.time() + self.double.clock_ahead_s if timestamp is None else timestamp
+        )
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from binwright_clients.cli.question import build_question
 from binwright_clients.cluster.access import open_cluster
 from binwright_clients.cluster.api import ClusterApi
 from binwright_clients.cluster.errors import ClusterError
+from binwright_clients.controller import cycle
 from binwright_clients.controller.feed import PendingFeed
 from binwright_clients.controller.leader import NAME
 from binwright_clients.controller.permissions import controller_permissions
@@ -176,6 +178,25 @@ def test_a_restart_makes_no_second_node(api: ClusterApi, double: KubeDouble) -> 
         time.sleep(2.0)
         assert len(double.requests) > looks
     assert len(double.all("nodeclaims")) == 1
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 3600.0])
+def test_clocks_that_differ_make_no_second_node(
+    api: ClusterApi, double: KubeDouble, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    """Where our clock is an hour ahead, the claim seems to be an hour old, and given up, at every look."""
+    monkeypatch.setattr(cycle, "RESYNC_S", 0.3)
+    double.clock_ahead_s = ahead_s
+    double.put("pods", big("big-1"))
+    with controller(api) as records:
+        (claim,) = until(lambda: double.all("nodeclaims"))
+        claim["status"] = {"providerID": "i-1"}
+        double.put("nodeclaims", claim)
+        time.sleep(3.0)
+    assert len(double.all("nodeclaims")) == 1
+    sign = "+" if ahead_s < 0 else "-"
+    told = rf"; the clock here is \{sign}(3599|360[01]) s off the cluster's, which counts"
+    assert re.search(told, records[0]["reason"])
 
 
 def test_a_pod_that_comes_later_gets_its_own_batch(api: ClusterApi, double: KubeDouble) -> None:

@@ -25,6 +25,7 @@ class Answer:
 
     status: int
     body: dict[str, Any]
+    date: str = ""
 
     def read(self) -> bytes:
         return json.dumps(self.body).encode()

@@ -122,6 +122,7 @@ class _PoolResponse:
     def __init__(self, answer: Any) -> None:
         self._answer = answer
         self.status = int(answer.status)
+        self.date = str(answer.headers.get("Date") or "")
 
     def read(self) -> bytes:
         import urllib3

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from binwright_clients.cluster.clock import ServerClock
 from binwright_clients.cluster.errors import ClusterError, GoneError, UnreachableError, error_of
 
 Json = dict[str, Any]
@@ -38,6 +39,8 @@ class Response(Protocol):
     """An HTTP answer whose body is read as it comes."""
 
     status: int
+    date: str
+    """When it was sent, by the server's clock as HTTP spells it; empty if it does not say."""
 
     def read(self) -> bytes:
         """All of the body."""
@@ -86,6 +89,7 @@ class ClusterApi:
     def __init__(self, transport: Transport, name: str) -> None:
         self._transport = transport
         self.name = name
+        self.clock = ServerClock()
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """The object or list at ``path``; raises ClusterError."""
@@ -227,6 +231,7 @@ class ClusterApi:
             response = self._transport.send(method, url, data, headers, timeout_s)
         except UnreachableError as error:
             raise UnreachableError(f"{self.name}: {error}") from error
+        self.clock.heard(response.date)
         try:
             if not 200 <= response.status < 300:
                 raise error_of(response.status, response.read(), f"{self.name}: {method} {path}")

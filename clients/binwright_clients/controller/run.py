@@ -113,7 +113,7 @@ def run_controller(
         cluster=LiveCluster(api, cache, feed.waiting, election.is_leading),
         plan=planner,
         reporter=Reports(record, api if settings.apply else None, settings.identity),
-        now_s=time.time,
+        now_s=api.clock.now_s,
         apply=settings.apply,
         window=Window(settings.idle_s, settings.max_s),
         patience=settings.patience,
@@ -186,8 +186,10 @@ def _start_line(api: ClusterApi, settings: Settings) -> str:
         named = "no NodePools: Karpenter's are not installed"
     except ClusterError as error:
         named = f"NodePools not known yet ({error})"
+    ahead_s = api.clock.ahead_s  # told by the answer
+    clocks = f"; the clock here is {ahead_s:+.0f} s off the cluster's, which counts" if ahead_s else ""
     window = f"batches end after {settings.idle_s:g} s of quiet, {settings.max_s:g} s at most"
-    return f"{mode}; cluster {api.name}; {named}; {window}"
+    return f"{mode}; cluster {api.name}; {named}; {window}{clocks}"
 
 
 def _work(
