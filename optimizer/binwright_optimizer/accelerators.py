@@ -23,6 +23,7 @@ from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
+from binwright_optimizer.model.templates import templates_of
 
 DEVICES = (NVIDIA_GPU, "amd.com/gpu", "aws.amazon.com/neuron", "habana.ai/gaudi", "google.com/tpu")
 """Resources that count whole accelerators."""
@@ -80,7 +81,7 @@ def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[Acc
 def _askers(problem: Problem, name: str) -> list[PodTemplate]:
     """Distinct templates that ask for a device or a part of one."""
     names = (name, CORES.get(name, name))
-    templates = {id(w.template): w.template for w in problem.workloads}.values()
+    templates = templates_of(problem)
     cut = (
         [t for t in templates if any(mig_profile(n) for n in t.requests.names())]
         if name == NVIDIA_GPU

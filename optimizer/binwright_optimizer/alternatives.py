@@ -12,6 +12,7 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.choices import has_choices
 from binwright_optimizer.instance.shelf import Shelf
 from binwright_optimizer.model import Alternative, CapacityType, Problem, labels
+from binwright_optimizer.model.templates import templates_of
 
 MAX_ALTERNATIVES = 20
 """Instance types listed per NodeClaim, the chosen one included."""
@@ -218,11 +219,11 @@ def _topology_keys(problem: Problem) -> set[str]:
 
     Where NodeClaims must leave a choice (``minValues``), they leave it at the expense of wishes.
     """
-    templates = {id(w.template): w.template for w in problem.workloads}
+    templates = templates_of(problem)
     running = [pods.template for node in problem.existing_nodes for pods in node.pods]
     keys = {term.topology_key for t in running for term in t.pod_anti_affinity.required}
     is_priced = bool(problem.policies.weight_price) and not has_choices(problem)
-    for template in templates.values():
+    for template in templates:
         keys |= {c.topology_key for c in template.topology_spread if c.is_required or is_priced}
         keys |= {term.topology_key for term in template.pod_affinity.required}
         keys |= {term.topology_key for term in template.pod_anti_affinity.required}

@@ -23,6 +23,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.policies import UNTOLERATED_WEIGHT
 from binwright_optimizer.model.spot import NOTICE_S, PPM, UNKNOWN_RATE_PPM
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.pod_wishes import Domain, Place, PodWishes, Standing
 
 Wishes = tuple[tuple[str, int], ...]
@@ -109,7 +110,7 @@ def interruption_cost(
 ) -> int:
     """What interruptions of pods on spot capacity cost on average, micro-dollars per hour."""
     default = problem.policies.restart_cost_microusd
-    if not default and not any(w.template.restart_cost_microusd for w in problem.workloads):
+    if not default and not any(template.restart_cost_microusd for template in templates_of(problem)):
         return 0
     rates = {
         (kind.name, sold.region, sold.zone): sold.interruption_ppm_per_month
@@ -140,7 +141,7 @@ def interruption_cost(
 
 def cut_off(problem: Problem, claims: Iterable[NodeClaim]) -> tuple[str, ...]:
     """Workloads with pods on spot nodes to be bought that take longer to end than the notice, by name."""
-    slow = {w.template.grace_s for w in problem.workloads if w.template.grace_s > min(NOTICE_S.values())}
+    slow = {t.grace_s for t in templates_of(problem) if t.grace_s > min(NOTICE_S.values())}
     if not slow:
         return ()
     cloud_of = {kind.name: kind.cloud for kind in problem.catalog.instance_types}
@@ -155,7 +156,7 @@ def cut_off(problem: Problem, claims: Iterable[NodeClaim]) -> tuple[str, ...]:
 
 
 def _has_wishes(problem: Problem) -> bool:
-    if any(workload.template.preferred_affinity for workload in problem.workloads):
+    if any(template.preferred_affinity for template in templates_of(problem)):
         return True
     taints = [*(pool.taints for pool in problem.node_pools), *(n.taints for n in problem.existing_nodes)]
     return any(not taint.repels for some in taints for taint in some)

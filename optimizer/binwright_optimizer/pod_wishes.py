@@ -38,6 +38,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.affinity import PreferredPodTerm
 from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.model.topology import SPREAD_WEIGHT, TopologySpread
 
 Domain = str | int
@@ -109,7 +110,7 @@ class Wish:
 
 def has_pod_wishes(problem: Problem) -> bool:
     """Whether pods wish to be near, away from, or evenly spread among other pods, and wishes have a price."""
-    templates = {id(w.template): w.template for w in problem.workloads}.values()
+    templates = templates_of(problem)
     return bool(problem.policies.weight_price) and any(
         t.pod_affinity.preferred
         or t.pod_anti_affinity.preferred

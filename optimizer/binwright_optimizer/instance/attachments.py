@@ -17,6 +17,7 @@ from binwright_optimizer.instance.claims import Claim, ClaimName
 from binwright_optimizer.instance.set_rules import Attached
 from binwright_optimizer.instance.shelf import UNLIMITED
 from binwright_optimizer.model import ExistingNode, InstanceType, NodePool, PodTemplate, Problem, Resources
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.model.volumes import AttachLimit
 
 ATTACHED = "volumes:"
@@ -25,7 +26,7 @@ ATTACHED = "volumes:"
 
 def limited_drivers(problem: Problem) -> frozenset[str]:
     """Drivers of volumes in the problem that some node limits; none for most problems."""
-    if not any(workload.template.volumes for workload in problem.workloads):
+    if not any(template.volumes for template in templates_of(problem)):
         return frozenset()
     everywhere = (
         *(kind.attach_limits for kind in problem.catalog.instance_types),

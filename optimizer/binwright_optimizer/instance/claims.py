@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import PodTemplate, Problem, Volume
+from binwright_optimizer.model.templates import templates_of
 
 ClaimName = tuple[str, str]
 """Namespace and name."""
@@ -54,7 +55,7 @@ class Claim:
 
 def shared_claims(problem: Problem) -> dict[ClaimName, Claim]:
     """Claims that some pods to be placed mount, and that more than one pod mounts in all."""
-    if not any(workload.template.volumes for workload in problem.workloads):
+    if not any(template.volumes for template in templates_of(problem)):
         return {}
     claims: dict[ClaimName, Claim] = {}
     for w, workload in enumerate(problem.workloads):

@@ -30,6 +30,7 @@ from binwright_optimizer.model.devices import counted_by, shown_device
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.resources import NVIDIA_GPU
+from binwright_optimizer.model.templates import templates_of
 
 Claims = tuple[DeviceClaim, ...]
 ClaimName = tuple[str, str]
@@ -179,7 +180,7 @@ class ClaimedDevices:
     """What the claims of one problem take of its nodes."""
 
     def __init__(self, problem: Problem) -> None:
-        templates = {id(workload.template): workload.template for workload in problem.workloads}
+        templates = templates_of(problem)
         running = [pods.template for node in problem.existing_nodes for pods in node.pods]
         self._problem = problem
         self._lowered: dict[int, tuple[PodTemplate, PodTemplate]] = {}
@@ -188,7 +189,7 @@ class ClaimedDevices:
         self._varying: tuple[Claims, ...] = ()
         self._views: tuple[NodeView, ...] = ()
         self.shared: dict[ClaimName, SharedClaim] = {}
-        self.is_empty = not any(t.device_claims for t in templates.values())
+        self.is_empty = not any(t.device_claims for t in templates)
         self._has_running = any(template.device_claims for template in running)
         self._node_views = [NodeView()] * len(problem.existing_nodes)
         if self.is_empty:
@@ -202,7 +203,7 @@ class ClaimedDevices:
         everything = [view for mine in views.values() for view in mine] + self._node_views
         self._kept = everything
         self._views = tuple(dict.fromkeys(view for view in everything if view.resource))
-        units = {own_claims(template) for template in templates.values()}
+        units = {own_claims(template) for template in templates}
         units |= {(shared.claim,) for shared in self.shared.values()}
         self._varying = tuple(sorted((c for c in units if c and self._base(c) is None), key=repr))
         for view in self._views if self._varying else ():

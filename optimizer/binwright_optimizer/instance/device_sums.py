@@ -98,9 +98,10 @@ def asked_once(
     workloads: Sequence[Workload], claimed: ClaimedDevices, names: Iterable[ClaimName]
 ) -> dict[ClaimName, Resources]:
     """What each claim that pods share takes, once for all of them."""
-    plain = amounts_asked(workloads)
-    found = {}
+    found: dict[ClaimName, Resources] = {}
+    plain: Callable[[PodTemplate], Resources] | None = None
     for name in names:
+        plain = plain or amounts_asked(workloads)  # a look at all of them, for the few that share claims
         requests, of_sorts = claimed.once(name)
         found[name] = plain(PodTemplate(requests)) + of_sorts
     return found

@@ -250,9 +250,9 @@ def _stated(template: PodTemplate, namespace: str, selections: Selections, polic
 
 def _with_workload(stated: Stated, workload: Workload, problem: Problem, w: int) -> Stated:
     """With the rules that belong to the workload rather than to its pods."""
-    policy = workload.spot or problem.policies.spot
-    if not (workload.gang or policy):
+    if not (workload.gang or workload.spot or problem.policies.spot):
         return stated
+    policy = workload.spot or problem.policies.spot
     gang = (workload.namespace, workload.gang) if workload.gang else ("", "")
     spot = (policy, w) if policy else NOTHING.spot
     return replace(stated, gang=gang, spot=spot)

@@ -127,7 +127,7 @@ class SpotPolicy:
     loss: LossBound | None = None
 
     def __bool__(self) -> bool:
-        return (self.min_on_demand, self.max_per_pool, self.loss) != (None, None, None)
+        return not (self.min_on_demand is None and self.max_per_pool is None and self.loss is None)
 
     @property
     def counts_pools(self) -> bool:

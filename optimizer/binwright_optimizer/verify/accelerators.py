@@ -26,6 +26,7 @@ from binwright_optimizer.model.devices import counted_by
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.resources import CPU, MEMORY, NVIDIA_GPU, PODS
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.claims import Alike
 from binwright_optimizer.verify.offerings import offering_columns
 
@@ -104,10 +105,10 @@ def _due(problem: Problem, alike: Iterable[Alike]) -> dict[str, AcceleratorUse]:
 
 def _askers(problem: Problem, name: str) -> list[PodTemplate]:
     """Templates whose pods take a device of the resource, or a part of one."""
-    distinct = {id(workload.template): workload.template for workload in problem.workloads}
+    distinct = templates_of(problem)
     return [
         template
-        for template in distinct.values()
+        for template in distinct
         if template.device_claims or any(_is_of(name, asked) for asked in template.requests.names())
     ]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from binwright_optimizer.model import GpuNodePolicy, InstanceType, NodeClaim, PodRange, Problem, labels
 from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.final_state import FinalState, Finding, Node
 from binwright_optimizer.verify.gpu_nodes import asks_for_accelerator, has_accelerator
 from binwright_optimizer.verify.host_ports import clash
@@ -57,8 +58,7 @@ def check_alternatives(state: FinalState) -> Iterator[Finding]:
 def _domain_keys(problem: Problem) -> dict[str, Rule]:
     """Topology keys that instance types decide, each with a rule that names it."""
     keys: dict[str, Rule] = {}
-    templates = {id(workload.template): workload.template for workload in problem.workloads}
-    for template in templates.values():
+    for template in templates_of(problem):
         for constraint in template.topology_spread:
             if constraint.is_required:
                 keys[constraint.topology_key] = Rule.TOPOLOGY_SPREAD

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import AttachLimit, ExistingNode, NodePool, PodTemplate, Problem, Volume
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.volumes import Claim, attach_limits
 
 Int64Array = NDArray[np.int64]
@@ -37,7 +38,7 @@ class Attachments:
     def __init__(self, problem: Problem) -> None:
         self._kinds = problem.catalog.instance_types
         self.limited: frozenset[str] = frozenset()
-        if not any(workload.template.volumes for workload in problem.workloads):
+        if not any(template.volumes for template in templates_of(problem)):
             return
         everywhere: Iterable[tuple[AttachLimit, ...]] = (
             *(kind.attach_limits for kind in self._kinds),

@@ -25,6 +25,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.policies import UNTOLERATED_WEIGHT
 from binwright_optimizer.model.spot import PPM, UNKNOWN_RATE_PPM
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.compatibility import LabelRows
 
 Int64Array = NDArray[np.int64]
@@ -51,8 +52,7 @@ class PlaceCharges:
         taints = [pool.taints for pool in problem.node_pools]
         taints += [node.taints for node in problem.existing_nodes]
         self._has_soft = bool(self._weight_price) and any(soft_taints(some) for some in taints)
-        templates = {id(w.template): w.template for w in problem.workloads}.values()
-        self._keys = {self.key(template) for template in templates}
+        self._keys = {self.key(template) for template in templates_of(problem)}
         self.has_restarts = any(cost for _, cost in self._keys)
         self.is_empty = self._keys <= {NOTHING} and not self._has_soft
         self._catalog = problem.catalog

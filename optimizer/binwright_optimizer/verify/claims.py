@@ -13,6 +13,7 @@ import numpy as np
 
 from binwright_optimizer.model import NodeClaim, PodRange, Problem, Resources, labels
 from binwright_optimizer.model.resources import PODS
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.gpu_devices import (
     DeviceContent,
     any_asks_for_mig,
@@ -133,7 +134,7 @@ class Claims:
         self._bought: dict[tuple[object, ...], _Bought] = {}
         self._last: _Bought | None = None
         self._known: dict[tuple[object, ...], _Known] = {}
-        templates = [workload.template for workload in problem.workloads]
+        templates = templates_of(problem)
         self._has_parts = any(t.gpu_share is not None or t.device_claims for t in templates)
         self._has_parts |= any_asks_for_mig(templates)
 

@@ -25,6 +25,7 @@ from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
 from binwright_optimizer.model.gpus import WHOLE_DEVICES
 from binwright_optimizer.model.mig import MIG_MODELS, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.claim_columns import SORT, ClaimTables, claim_tables, own_claims
 from binwright_optimizer.verify.gpu_devices import DeviceRoom, any_asks_for_mig, room_of_node, room_of_type
 
@@ -44,7 +45,7 @@ PLENTY = 2**50
 
 def amounts_needed(problem: Problem) -> Callable[[PodTemplate], Resources]:
     """What pods take of a node, with sums over devices if any asks for parts of them or claims some."""
-    templates = [workload.template for workload in problem.workloads]
+    templates = templates_of(problem)
     cuts = any_asks_for_mig(templates)
     has_claims = any(template.device_claims for template in templates)
     if not cuts and not has_claims and not any(t.gpu_share is not None for t in templates):

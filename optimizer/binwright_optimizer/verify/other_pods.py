@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from binwright_optimizer.model import Operator, PodTemplate, Problem, Requirement, labels
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.host_ports import clash
 from binwright_optimizer.verify.rulebook import Kinds, PodKind, Rulebook, rulebook
 
@@ -193,7 +194,7 @@ def _keys_needed(kind: PodKind) -> set[str]:
 
 def _has_rules(problem: Problem) -> bool:
     """Whether any pod asks for anything that others may decide."""
-    templates = {id(w.template): w.template for w in problem.workloads}
+    templates = {id(template): template for template in templates_of(problem)}
     if not problem.existing_nodes:
         return any(template.pod_affinity.required for template in templates.values())
     running = [pods for node in problem.existing_nodes for pods in node.pods]

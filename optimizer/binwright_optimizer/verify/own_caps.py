@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.model import PodTemplate, Problem, labels
 from binwright_optimizer.model.ports import ANY_IP
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.held import sold_columns
 from binwright_optimizer.verify.rulebook import Rulebook, rulebook
 
@@ -71,7 +72,7 @@ def own_caps(problem: Problem) -> OwnCaps:
     n = len(problem.workloads)
     unlimited = 1 << 40
     group_of = np.zeros(n, dtype=np.intp)
-    if not any(_may_cap_itself(w.template) for w in problem.workloads):
+    if not any(map(_may_cap_itself, templates_of(problem))):
         return OwnCaps(group_of, np.array([unlimited], dtype=np.int64), ())
     book = rulebook(problem)
     reader = _Reader(problem, book)
@@ -114,8 +115,7 @@ class _Reader:
     def __init__(self, problem: Problem, book: Rulebook) -> None:
         self._problem = problem
         self._book = book
-        templates = {id(w.template): w.template for w in problem.workloads}.values()
-        ports = {port for template in templates for port in template.host_ports}
+        ports = {port for template in templates_of(problem) for port in template.host_ports}
         self._ports = sorted(ports, key=lambda port: (port.port, port.protocol, port.host_ip))
         self._is_everywhere = {labels.HOSTNAME: True}
 

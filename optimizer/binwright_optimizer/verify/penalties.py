@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from binwright_optimizer.model import CapacityType, Decision, PodRange, Problem, Taint, labels
 from binwright_optimizer.model.policies import UNTOLERATED_WEIGHT
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.verify.charges import (
     disliked,
     expected_cost,
@@ -82,7 +83,7 @@ def _has_wishes(problem: Problem) -> bool:
     taints = [pool.taints for pool in problem.node_pools] + [node.taints for node in problem.existing_nodes]
     if any(soft_taints(each) for each in taints):
         return True
-    return any(workload.template.preferred_affinity for workload in problem.workloads)
+    return any(template.preferred_affinity for template in templates_of(problem))
 
 
 class _Ledger:
@@ -98,7 +99,7 @@ class _Ledger:
     @property
     def is_idle(self) -> bool:
         """Whether nobody can be charged anything."""
-        templates = {id(w.template): w.template for w in self._problem.workloads}.values()
+        templates = templates_of(self._problem)
         return not (self._price or self._default or any(t.restart_cost_microusd for t in templates))
 
     def add(

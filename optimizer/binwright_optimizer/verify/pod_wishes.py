@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.model import Decision, PodTemplate, Problem, TopologySpread, labels
+from binwright_optimizer.model.templates import templates_of
 from binwright_optimizer.model.topology import SPREAD_WEIGHT
 from binwright_optimizer.verify.final_state import LACKS_KEY, FinalState, sums
 from binwright_optimizer.verify.reach import Reach
@@ -28,8 +29,7 @@ def has_pod_wishes(problem: Problem) -> bool:
     """Whether some pod states a wish between pods that has a price."""
     if not problem.policies.weight_price:
         return False
-    templates = {id(w.template): w.template for w in problem.workloads}
-    return any(_has_wishes(template) for template in templates.values())
+    return any(map(_has_wishes, templates_of(problem)))
 
 
 def _has_wishes(template: PodTemplate) -> bool:

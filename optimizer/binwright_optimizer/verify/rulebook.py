@@ -29,6 +29,7 @@ from binwright_optimizer.model import (
 )
 from binwright_optimizer.model.namespaces import labels_by_namespace
 from binwright_optimizer.model.rules import Rule
+from binwright_optimizer.model.templates import templates_of
 
 Kinds = tuple[int, ...]
 """Kinds of pods that somebody selects, in order."""
@@ -41,8 +42,7 @@ def stated_rules(problem: Problem) -> frozenset[Rule]:
 
 def _stated(problem: Problem) -> Iterator[Rule]:
     policies = problem.policies
-    templates = {id(workload.template): workload.template for workload in problem.workloads}
-    for template in templates.values():
+    for template in templates_of(problem):
         if template.topology_spread and any(c.is_required for c in template.topology_spread):
             yield Rule.TOPOLOGY_SPREAD
         for term in template.pod_affinity.required:
@@ -87,7 +87,7 @@ def _stated(problem: Problem) -> Iterator[Rule]:
 
 def has_priorities(problem: Problem) -> bool:
     """Whether some pods go before others."""
-    return len({workload.template.priority for workload in problem.workloads}) > 1
+    return len({template.priority for template in templates_of(problem)}) > 1
 
 
 def _has_shared_volumes(problem: Problem) -> bool:
