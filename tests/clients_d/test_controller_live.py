@@ -287,6 +287,7 @@ def test_a_node_pool_without_its_node_class_buys_nothing_until_that_is_there(
         until(lambda: "leading" in events_of(records))
         double.put("pods", big("big-1"))
         until(lambda: "pod-unschedulable" in events_of(records))
+        until(lambda: len(double.all("events")) == 2)
         events = {event["reason"]: event for event in double.all("events")}
         assert not double.all("nodeclaims")
     told = next(record for record in records if record["event"] == "node-pool-left-out")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from binwright_clients.cluster.api import ClusterApi, Json
-from binwright_clients.cluster.errors import ClusterError
+from binwright_clients.cluster.api import Json
 from binwright_clients.controller.claims import DECISION_ANNOTATION, PlannedClaim
 from binwright_clients.controller.cycle import Outcome
 from binwright_clients.controller.events import (
@@ -28,13 +27,13 @@ class Reports:
     ----------
     record
         Takes each record: a mapping with ``event`` and what belongs to it.
-    api
-        Where events are written; None in a dry run.
+    emit
+        Takes events for the cluster, and returns at once.
     """
 
-    def __init__(self, record: Callable[[Json], None], api: ClusterApi | None, identity: str) -> None:
+    def __init__(self, record: Callable[[Json], None], emit: Callable[[Json], None], identity: str) -> None:
         self._record = record
-        self._api = api
+        self._emit = emit
         self._identity = identity
 
     def claim(self, claim: PlannedClaim, outcome: Outcome, *, uid: str = "", message: str = "") -> None:
@@ -71,12 +70,3 @@ class Reports:
     def remark(self, message: str) -> None:
         """Anything else worth a line."""
         self._record({"event": "remark", "reason": message})
-
-    def _emit(self, event: Json) -> None:
-        """Write an event; that this fails is told and changes nothing."""
-        if self._api is None:
-            return
-        try:
-            self._api.create(f"/api/v1/namespaces/{event['metadata']['namespace']}/events", event)
-        except ClusterError as error:
-            self._record({"event": "error", "reason": f"an event was not written: {error}"})

@@ -24,6 +24,7 @@ from binwright_clients.cluster.outage import Outage
 from binwright_clients.controller.cache import ClusterCache
 from binwright_clients.controller.cluster_port import LiveCluster
 from binwright_clients.controller.cycle import Cycle, Planner
+from binwright_clients.controller.event_writer import EventWriter
 from binwright_clients.controller.feed import PendingFeed
 from binwright_clients.controller.health import STALLED_S, HealthPort, Heartbeat
 from binwright_clients.controller.leader import Election, LeaderThread
@@ -109,10 +110,12 @@ def run_controller(
     leader = LeaderThread(election, leading, on_lease_error, on_lease)
     feed = PendingFeed(api, partial(outage.failed, "pods"), lambda: None, partial(outage.well, "pods"))
     cache = ClusterCache(api, WATCHED_KINDS)
+    events = EventWriter(api, lambda reason: record({"event": "error", "reason": reason}))
+    emit: Callable[[Json], None] = events.write if settings.apply else lambda _event: None
     cycle = Cycle(
         cluster=LiveCluster(api, cache, feed.waiting, election.is_leading),
         plan=planner,
-        reporter=Reports(record, api if settings.apply else None, settings.identity),
+        reporter=Reports(record, emit, settings.identity),
         now_s=api.clock.now_s,
         apply=settings.apply,
         window=Window(settings.idle_s, settings.max_s),
@@ -130,6 +133,7 @@ def run_controller(
     cache.start()
     if settings.apply:
         leader.start()
+        events.start()
     try:
         may_act = election.is_leading if settings.apply else lambda: True
         _work(cycle, stop, failed, outage, may_act, heartbeat.beat)
@@ -140,6 +144,7 @@ def run_controller(
         cache.stop()
         if settings.apply:
             leader.stop()
+            events.stop()
 
 
 def _metrics(tally: Tally, feed: PendingFeed, election: Election) -> Callable[[str], tuple[bytes, str]]:
