@@ -47,35 +47,66 @@ class _Sums:
 
 def accelerator_uses(problem: Problem, claims: Sequence[NodeClaim]) -> tuple[AcceleratorUse, ...]:
     """Use of every accelerator resource that is bought, by name."""
-    kinds = {kind.name: kind for kind in problem.catalog.instance_types}
-    prices = _Prices(problem.catalog)
-    askers: dict[str, list[PodTemplate]] = {}
+    bought = {claim.instance_type for claim in claims}
+    kinds = {kind.name: kind for kind in problem.catalog.instance_types if kind.name in bought}
     devices_of: dict[str, tuple[tuple[str, int], ...]] = {}
+    for kind in kinds.values():
+        counted = tuple((name, kind.allocatable[name]) for name in DEVICES if kind.allocatable[name])
+        if counted:
+            devices_of[kind.name] = counted
+    nodes = _Nodes(problem, kinds)
     sums: dict[str, _Sums] = {}
-    is_full: dict[tuple[str, int, int, int], bool] = {}
     for claim in claims:
-        kind = kinds[claim.instance_type]
-        if kind.name not in devices_of:
-            counted = ((name, kind.allocatable[name]) for name in DEVICES)
-            devices_of[kind.name] = tuple((name, devices) for name, devices in counted if devices)
-        for name, devices in devices_of[kind.name]:
-            use = sums.setdefault(name, _Sums())
-            used = min(_used_milli(problem, claim, kind, name), devices * WHOLE_GPU_MILLI)
-            unused = devices * WHOLE_GPU_MILLI - used
-            use.bought += devices
-            use.used_milli += used
-            if unused:
-                cost = prices.of_devices(kind, claim) * unused // (devices * WHOLE_GPU_MILLI)
-                use.unused_microusd += cost
-                if name not in askers:
-                    askers[name] = _askers(problem, name)
-                room = name, id(claim.allocatable), id(claim.requests), id(claim.daemon_overhead)
-                if room not in is_full:  # shared by claims of one pattern
-                    is_full[room] = not _has_room(claim, askers[name])
-                if is_full[room]:
-                    use.stranded_milli += unused
-                    use.stranded_microusd += cost
+        if claim.instance_type not in devices_of:
+            continue
+        for name, use in nodes.uses(claim, devices_of[claim.instance_type]):
+            total = sums.setdefault(name, _Sums())
+            total.bought += use.bought
+            total.used_milli += use.used_milli
+            total.stranded_milli += use.stranded_milli
+            total.unused_microusd += use.unused_microusd
+            total.stranded_microusd += use.stranded_microusd
     return tuple(AcceleratorUse(name, *astuple(sums[name])) for name in sorted(sums))
+
+
+class _Nodes:
+    """What single nodes add; those of one pattern add the same, unless their pods have parts of devices."""
+
+    def __init__(self, problem: Problem, kinds: dict[str, InstanceType]) -> None:
+        self._problem = problem
+        self._kinds = kinds
+        self._has_parts = any(t.gpu_share is not None for t in templates_of(problem))
+        self._prices = _Prices(problem.catalog)
+        self._askers: dict[str, list[PodTemplate]] = {}
+        self._known: dict[tuple[object, ...], list[tuple[str, _Sums]]] = {}
+
+    def uses(self, claim: NodeClaim, devices: Iterable[tuple[str, int]]) -> list[tuple[str, _Sums]]:
+        """What a claim adds to each resource of which its type has so many devices."""
+        kind = self._kinds[claim.instance_type]
+        if claim.devices or self._has_parts:
+            return [(name, self._use(claim, kind, name, count)) for name, count in devices]
+        key = (
+            kind.name, claim.region, claim.zone, claim.capacity_type.value, claim.price_microusd_per_hour,
+            id(claim.allocatable), id(claim.requests), id(claim.daemon_overhead),
+        )  # fmt: skip
+        found = self._known.get(key)
+        if found is None:
+            found = [(name, self._use(claim, kind, name, count)) for name, count in devices]
+            self._known[key] = found
+        return found
+
+    def _use(self, claim: NodeClaim, kind: InstanceType, name: str, devices: int) -> _Sums:
+        whole = devices * WHOLE_GPU_MILLI
+        used = min(_used_milli(self._problem, claim, kind, name), whole)
+        use = _Sums(devices, used)
+        unused = whole - used
+        if unused:
+            use.unused_microusd = self._prices.of_devices(kind, claim) * unused // whole
+            if name not in self._askers:
+                self._askers[name] = _askers(self._problem, name)
+            if not _has_room(claim, self._askers[name]):
+                use.stranded_milli, use.stranded_microusd = unused, use.unused_microusd
+        return use
 
 
 def _askers(problem: Problem, name: str) -> list[PodTemplate]:
@@ -93,16 +124,17 @@ def _askers(problem: Problem, name: str) -> list[PodTemplate]:
 
 def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: str) -> int:
     """Thousandths of devices that the pods of a claim ask for; a device cut by MIG counts as a whole."""
-    total = 0
+    total = asked = 0
+    cores = kind.allocatable[CORES[name]] if name in CORES else 0
     for pods in claim.pods:
         template = problem.workloads[pods.workload].template
         share = template.gpu_share if name == NVIDIA_GPU else None
         each = WHOLE_GPU_MILLI if share is None else share.milli
         total += pods.count * template.requests[name] * each
-        cores = kind.allocatable[CORES[name]] if name in CORES else 0
         if cores:
-            asked = pods.count * template.requests[CORES[name]]
-            total += WHOLE_GPU_MILLI * asked * kind.allocatable[name] // cores
+            asked += pods.count * template.requests[CORES[name]]
+    if cores:
+        total += WHOLE_GPU_MILLI * asked * kind.allocatable[name] // cores
     if name == counted_by(kind):
         total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.claim})
     if name == NVIDIA_GPU:

@@ -143,15 +143,14 @@ def _used_milli(problem: Problem, kind: InstanceType, claim: NodeClaim, name: st
     """Thousandths of a node's devices that its pods have."""
     is_listed = name == counted_by(kind) and bool(claim.devices)
     used = _on_devices(problem, claim.devices) if is_listed else 0
-    parts = kind.allocatable[PARTS_OF[name]]
+    parts, asked = kind.allocatable[PARTS_OF[name]], 0
     for pods, template in _placed(problem, claim.pods):
         if not is_listed:
             share = template.gpu_share if name == NVIDIA_GPU else None
             used += pods.count * template.requests[name] * (share.milli if share else WHOLE_GPU_MILLI)
         if parts:
-            asked = pods.count * template.requests[PARTS_OF[name]]
-            used += WHOLE_GPU_MILLI * kind.allocatable[name] * asked // parts
-    return used
+            asked += pods.count * template.requests[PARTS_OF[name]]
+    return used + (WHOLE_GPU_MILLI * kind.allocatable[name] * asked // parts if parts else 0)
 
 
 def _on_devices(problem: Problem, uses: Iterable[DeviceUse]) -> int:

@@ -48,9 +48,16 @@ class Pods:
 
         Pods of a class request and admit the same: equal contents are alike to a node.
         """
-        table = np.stack([self._class_of[ranges.workload], ranges.count], axis=1).astype(np.int64)
+        n_ranges = sum(lengths)
+        node = np.repeat(np.arange(len(lengths)), lengths)
+        classes = self._class_of[ranges.workload[:n_ranges]]
+        is_new = np.ones(n_ranges, dtype=bool)  # ranges of a class that follow each other count as one
+        is_new[1:] = (node[1:] != node[:-1]) | (classes[1:] != classes[:-1])
+        begins = np.flatnonzero(is_new)
+        counts = np.add.reduceat(ranges.count[:n_ranges], begins) if n_ranges else ranges.count[:0]
+        table = np.stack([classes[begins], counts], axis=1).astype(np.int64)
         data, width, begin = table.tobytes(), table.strides[0], 0
-        for length in lengths:
+        for length in np.bincount(node[begins], minlength=len(lengths)).tolist():
             end = begin + width * length
             yield data[begin:end]
             begin = end
