@@ -77,6 +77,7 @@ class World:
     warnings: tuple[str, ...] = ()
     figures: Figures | None = None
     pods_each: int = 2
+    search_s: float = 0.0
     spare: int = 0
     """Pods that nodes which exist have room for."""
     node_classes: list[dict[str, Any]] = field(
@@ -140,6 +141,7 @@ class World:
         wanted = [pod for pod in pods if pod.uid not in self.hopeless]
         self.plans.append([pod.uid for pod in wanted])
         self.without.append(list(without))
+        self.now += self.search_s
         fitting = tuple((pod, "n1") for pod in wanted[: self.spare])
         groups = [wanted[k : k + self.pods_each] for k in range(self.spare, len(wanted), self.pods_each)]
         claims = tuple(planned(group, seen.claims) for group in groups)

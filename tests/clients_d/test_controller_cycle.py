@@ -213,6 +213,17 @@ def test_a_pod_without_any_node_is_told_once_and_does_not_stop_others() -> None:
     assert "general-a" in world.created
 
 
+def test_pods_are_put_off_from_when_the_search_for_them_has_ended() -> None:
+    """A search takes 90 s. A pod without any node is planned for after 1 s, and 60 s after that search."""
+    world = World(hopeless={"big"}, search_s=90.0)
+    world.add("big")
+    cycle = cycle_of(world)
+    let_pass(world, cycle, 59)
+    assert len(world.plans) == 1
+    let_pass(world, cycle, 5)
+    assert len(world.plans) == 2
+
+
 def test_a_dry_run_creates_nothing_and_tells_each_plan_once() -> None:
     world = World()
     world.add("a", "b")

@@ -181,12 +181,13 @@ class Cycle:
         is_due = self.window.is_due(now) or (not self.window.is_open and now - self._looked_s >= RESYNC_S)
         if not waiting or not is_due or now < self._not_before_s:
             return False
-        self._not_before_s = now + RETRY_S
         try:
             outcome = self._round(now)
         except BinwrightError:
             self.tally.rounds[RoundOutcome.FAILED] += 1
             raise
+        finally:  # looking at a large cluster takes seconds
+            self._not_before_s = self.now_s() + RETRY_S
         self.tally.rounds[outcome] += 1
         if outcome is not RoundOutcome.PUT_OFF:
             self.window.close()
@@ -212,8 +213,9 @@ class Cycle:
         if any(is_launching(claim, now, self.patience) for claim in seen.claims):
             return RoundOutcome.PUT_OFF
         plan = self.plan(seen, pods, sorted(self._sold_out))
+        now = self.now_s()  # the search may have taken longer than pods are put off
         if plan.figures is not None:
-            self.tally.decision, self.tally.decided_s = plan.figures, self.now_s()
+            self.tally.decision, self.tally.decided_s = plan.figures, now
         for warning in plan.warnings:
             if warning not in self._warned:
                 self.reporter.remark(f"warning: {warning}")
