@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 from binwright_clients.cluster import follow as follow_module
 from binwright_clients.cluster.access import open_cluster
 from binwright_clients.cluster.api import ClusterApi, ObjectList, WatchEvent
@@ -147,3 +151,23 @@ def test_an_outage_of_the_api_server_is_two_lines_of_log(
     assert began.startswith("the cluster is not followed, trying again: test: GET /api/v1/")
     assert ended.startswith("the cluster is followed again after ")
     assert not [record for record in caplog.records if record.name.startswith("urllib3")]
+
+
+def test_a_server_that_vanishes_without_a_word_is_noticed_within_a_minute(
+    api: ClusterApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux asks after 30 s of silence, three times 10 s apart, and ends the connection then."""
+    opened: list[socket.socket] = []
+    connect = urllib3.util.connection.create_connection
+
+    def connected(*address: Any, **options: Any) -> socket.socket:
+        opened.append(connect(*address, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", connected)
+    api.get(NODES.path)
+    (used,) = opened
+    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    if sys.platform == "linux":
+        settings = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        assert [used.getsockopt(socket.IPPROTO_TCP, name) for name in settings] == [30, 10, 3]

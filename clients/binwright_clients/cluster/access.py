@@ -7,6 +7,7 @@ that expire, certificates, proxies); its connection pool carries our requests.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ MOST_CONNECTIONS = 64
 """Connections kept; the controller has a watch open for each of some twenty kinds."""
 
 _PART_BYTES = 65_536
+
+_PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 30, 10, 3
+"""An API server, or a load balancer before it, that vanishes without a word ends no watch by itself: until
+its time is up nobody would hear of pods that wait. So the kernel asks whether the other end is there."""
 
 
 def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> ClusterApi:
@@ -55,6 +60,7 @@ def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
     # One try for each request: what may be repeated is decided where it is asked.
     configuration.retries = False
     configuration.connection_pool_maxsize = MOST_CONNECTIONS
+    configuration.socket_options = _socket_options()
     return ClusterApi(_PoolTransport(client.ApiClient(configuration), configuration), name)
 
 
@@ -71,6 +77,20 @@ def _load(config: Any, configuration: Any, kubeconfig: Path | None, context: str
     )
     _, active = config.list_kube_config_contexts(config_file=file)
     return context or str(active["name"])
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """TCP keepalive, as far as the platform names its settings."""
+    settings = {"TCP_KEEPIDLE": _PROBE_AFTER_S, "TCP_KEEPINTVL": _PROBE_EVERY_S, "TCP_KEEPCNT": _PROBES}
+    return [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *(
+            (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+            for name, seconds in settings.items()
+            if hasattr(socket, name)
+        ),
+    ]
 
 
 def _has_kubeconfig() -> bool:
