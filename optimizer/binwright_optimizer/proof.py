@@ -9,7 +9,7 @@ from binwright_optimizer.certify import certificate, tree_certificate
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import Certificate
-from binwright_optimizer.naming import FIXED_S, KIND_S, NODE_S, SLOWNESS, naming_s
+from binwright_optimizer.naming import FIXED_S, KIND_S, NODE_S, SLOWNESS, naming_s, reading_s
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import MICRO
@@ -56,7 +56,7 @@ class Prover:
         n_local = 0 if instance.linking is None else instance.linking.n_local
         self._local_s = LOCAL_PROOF_S * n_local
         self._least_s = LEAST_PROOF_S + self._local_s
-        offerings = sum(len(part.rows) for part in instance.origin.shelved)
+        offerings = self._offerings = sum(len(part.rows) for part in instance.origin.shelved)
         self._proof_s = max(OFFERING_S * offerings, self._proof_reserve_s()) + self._local_s
         self._total_s = max(0.0, stop.remaining_s())
         self._most_s = MOST_SHARE * self._total_s
@@ -64,11 +64,11 @@ class Prover:
         self._is_answered = False
         self._has_rules = instance.linking is not None or not instance.rules.is_empty
         few = NODE_S * NODES_OF_PODS * self._n_pods + KIND_S * instance.n_classes
-        self._expected_s = few
+        self._expected_s = few + reading_s(len(instance.problem.workloads), offerings)
 
     def note(self, packing: Packing) -> None:
         """Reckon with the decision that this packing would give."""
-        self._expected_s = naming_s(packing, len(self._instance.problem.workloads))
+        self._expected_s = naming_s(packing, len(self._instance.problem.workloads), self._offerings)
         self._is_answered = not packing.is_partial(self._instance)
 
     def learn(self, seconds: float) -> None:

@@ -11,7 +11,9 @@ from binwright_optimizer.naming import (
     LEARNT_SHARE,
     MOST_RISE,
     NODE_S,
+    OFFERING_S,
     RANGE_S,
+    WORKLOAD_S,
     Slowness,
     naming_s,
 )
@@ -23,14 +25,16 @@ from solver_parts import packing_of
 
 
 def test_time_is_reckoned_by_nodes_kinds_of_nodes_and_ranges() -> None:
-    """Three nodes with both classes, two with one: five nodes, two kinds, 2 + 3 x 2 + 2 ranges."""
+    """Three nodes with both classes, two with one: five nodes, two kinds, 3 x 2 + 2 ranges."""
     pods = [pod("a", cpu=1, replicas=8), pod("b", cpu=2, replicas=3)]
     instance = build_instance(problem(pods, [instance_type("node", cpu=8, memory_gib=64, price=1)]))
     one, two = (instance.requests[:, instance.resources.index("cpu")] // 1000).tolist()
     both = [2, 1] if (one, two) == (1, 2) else [1, 2]
     single = [1, 0] if (one, two) == (1, 2) else [0, 1]
     packing = packing_of(instance, (0, 3, both), (0, 2, single))
-    assert naming_s(packing, workloads=2) == pytest.approx(5 * NODE_S + 2 * KIND_S + 10 * RANGE_S)
+    of_packing = 5 * NODE_S + 2 * KIND_S + 8 * RANGE_S
+    of_question = 2 * WORKLOAD_S + 7 * OFFERING_S
+    assert naming_s(packing, workloads=2, offerings=7) == pytest.approx(of_packing + of_question)
 
 
 def test_a_slow_decision_counts_at_once_and_a_fast_one_by_and_by() -> None:
