@@ -25,6 +25,9 @@ LOCAL_PROOF_S = 3e-4
 """Seconds more that the proof may always take for each class of pods in a domain, which it tells apart."""
 NEARLY_PROVEN = 0.999
 """Share of the search's bound below which the proof counts as cut short."""
+LATE_S, LATE_SHARE = 0.05, 0.05
+"""Seconds, or share of the time, that an answer may be late by, whichever is more: a proof that would make it
+later is given less than it may always take, since those of simpler prices may follow."""
 VERIFIED_SHARE = 0.5
 """Share of the time for naming and verifying a decision that comes after the proof."""
 NODES_OF_PODS = 0.3
@@ -110,8 +113,7 @@ class Prover:
         """
         instance, whole = self._instance, found.proof.bound
         proof = tree_certificate(instance, found.proof)
-        seconds = max(self._least_s, self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s)
-        bound = self._proven(proof, placed, seconds)
+        bound = self._proven(proof, placed, self.proof_s())
         others = [whole.with_pod_prices(volume_prices(instance))]
         if found.simple is not None:
             others.insert(0, whole.with_pod_prices(found.simple))
@@ -126,6 +128,13 @@ class Prover:
             if proven > bound:
                 proof, bound = simple, proven
         return proof, bound
+
+    def proof_s(self) -> float:
+        """Seconds that the proof of the search's own prices may take from now on."""
+        left = self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s
+        second = SECOND_PROOF_S + self._local_s
+        in_time = left + max(LATE_S, LATE_SHARE * self._total_s) - 2 * second
+        return max(left, min(self._least_s, max(second, in_time)))
 
     def _proven(self, proof: Certificate, placed: list[int], seconds: float) -> int:
         if self._work_limit is None:

@@ -18,7 +18,13 @@ from binwright_optimizer.naming import (
     naming_s,
 )
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.proof import LEAST_SEARCH_S, MOST_SHARE, Prover
+from binwright_optimizer.proof import (
+    LEAST_PROOF_S,
+    LEAST_SEARCH_S,
+    MOST_SHARE,
+    SECOND_PROOF_S,
+    Prover,
+)
 from binwright_optimizer.stopping import Deadline, Keeping
 from builders import instance_type, pod, problem
 from solver_parts import packing_of
@@ -99,3 +105,17 @@ def test_answers_that_can_be_named_in_time_leave_the_search_its_share() -> None:
         prover = Prover(instance, SolveParams(deadline_s=seconds), stop)
         prover.note(packing_of(instance, (0, nodes, [1])))
         assert prover.reserve_s() <= MOST_SHARE * seconds
+
+
+def test_a_proof_that_begins_late_is_given_less() -> None:
+    """One pod: nothing to name. In time it has all that is left, near the end 35 ms, 30 ms after it 10."""
+    instance = build_instance(
+        problem([pod("a", cpu=1)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
+    )
+    now = [0.0]
+    prover = Prover(instance, SolveParams(deadline_s=0.1), Deadline(0.1, clock=lambda: now[0]))
+    assert prover.proof_s() == pytest.approx(0.1, abs=0.002)
+    now[0] = 0.09
+    assert prover.proof_s() == LEAST_PROOF_S
+    now[0] = 0.13
+    assert prover.proof_s() == SECOND_PROOF_S
