@@ -8,7 +8,7 @@ import pytest
 from binwright.v1 import decision_pb2, provisioning_service_pb2
 from binwright_clients.cli.question import build_question
 from binwright_clients.controller.cycle import Plan
-from binwright_clients.controller.nomination import without_late
+from binwright_clients.controller.nomination import judged, nominated
 from binwright_clients.controller.observation import Observation, observe
 from binwright_clients.controller.planner import Asked, OptimizingPlanner
 from binwright_clients.controller.question import problem_objects
@@ -167,8 +167,8 @@ def test_a_node_that_does_not_get_ready_in_time_attracts_no_pods() -> None:
     there = {"apiVersion": "v1", "kind": "Node", **node("n1", pool="general")}
     there["spec"]["taints"] = EPHEMERAL[1:]
     seen = observe([claim, there, POOL, NODE_CLASS, *pods_of(pod("a"))])
-    assert placed(plan_for(without_late(seen, 899.0, PATIENCE), "a")) == {"a": "n1"}
-    assert bought(plan_for(without_late(seen, 901.0, PATIENCE), "a")) == [["a"]]
+    assert placed(plan_for(judged(seen, 899.0, PATIENCE), "a")) == {"a": "n1"}
+    assert bought(plan_for(judged(seen, 901.0, PATIENCE), "a")) == [["a"]]
 
 
 def test_pods_on_their_way_keep_those_away_that_may_not_be_beside_them() -> None:
@@ -194,6 +194,21 @@ def test_members_of_a_gang_on_their_way_count_for_those_whose_claim_failed() -> 
     plan = plan_for(seen, "r2", "r3")
     assert plan.unplaced == ()
     assert bought(plan) == [["r2", "r3"]]
+
+
+def test_no_pod_is_crowded_out_of_a_node_that_has_only_just_got_ready() -> None:
+    """The watch still shows n1 without the GPU that made it ready at 60 s; it is believed from 65 s on."""
+    waiting = pod("a")
+    waiting["spec"]["containers"][0]["resources"]["requests"]["nvidia.com/gpu"] = "1"
+    claim = launched("general-a", "a")
+    ready = {"type": "Initialized", "status": "True", "lastTransitionTime": "1970-01-01T00:01:00Z"}
+    claim["status"] |= {"nodeName": "n1", "conditions": [ready]}
+    there = {"apiVersion": "v1", "kind": "Node", **node("n1", pool="general")}
+    seen = observe([claim, there, POOL, NODE_CLASS, *pods_of(waiting)])
+    covered = {
+        now: nominated(judged(seen, now, PATIENCE).claims, now, PATIENCE) for now in (60.5, 64.5, 65.5)
+    }
+    assert covered == {60.5: {"uid-default-a"}, 64.5: {"uid-default-a"}, 65.5: set()}
 
 
 def test_room_that_a_pod_preempts_others_for_is_taken() -> None:

@@ -20,13 +20,7 @@ from binwright_optimizer.errors import BinwrightError
 
 from binwright_clients.cluster.errors import ConflictError, ForbiddenError, InvalidError
 from binwright_clients.controller.claims import PlannedClaim
-from binwright_clients.controller.nomination import (
-    Patience,
-    is_launching,
-    is_on_its_way,
-    nominated,
-    without_late,
-)
+from binwright_clients.controller.nomination import Patience, is_launching, is_on_its_way, judged, nominated
 from binwright_clients.controller.observation import LeftOutPool, Observation, Offered, PendingPod
 from binwright_clients.controller.tally import Figures, RoundOutcome, Tally
 from binwright_clients.controller.window import Window
@@ -196,7 +190,7 @@ class Cycle:
 
     def _round(self, now: float) -> RoundOutcome:
         """Look, plan, act; unless it is put off, every pod that waits is accounted for."""
-        seen = without_late(self.cluster.observe(), now, self.patience)
+        seen = judged(self.cluster.observe(), now, self.patience)
         self._note_failures(seen, now)
         self._tell_awaited(seen, now)
         self._tell_left_out(seen)

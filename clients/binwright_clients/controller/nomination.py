@@ -22,11 +22,15 @@ class Patience:
     bind_s
         From then on until its pods should be bound; what is still pending goes into the next batch. Pods
         whose room kube-scheduler gave to others do not wait for that.
+    settle_s
+        From when its node is initialised until its room is judged: watches may be a moment behind, and show
+        it without the GPUs that made it ready.
     """
 
     launch_s: float = 300.0
     register_s: float = 900.0
     bind_s: float = 120.0
+    settle_s: float = 5.0
 
 
 def is_on_its_way(claim: ClaimView, now_s: float, patience: Patience) -> bool:
@@ -47,24 +51,32 @@ def is_launching(claim: ClaimView, now_s: float, patience: Patience) -> bool:
     return not claim.is_launched and claim.ready_s is None and is_on_its_way(claim, now_s, patience)
 
 
-def without_late(seen: Observation, now_s: float, patience: Patience) -> Observation:
-    """What was seen, without the NodeClaims whose machine or node has not come in time.
+def judged(seen: Observation, now_s: float, patience: Patience) -> Observation:
+    """What was seen, as far as it is to be believed at this time.
 
-    A node that never gets ready would be taken for one that will, and attract pods for ever.
+    NodeClaims whose machine or node has not come in time are left out: a node that never gets ready would be
+    taken for one that will, and attract pods for ever. And no pod is crowded out of a node that has only just
+    got ready.
     """
     late = {
         claim.name
         for claim in seen.claims
         if claim.ready_s is None and not is_on_its_way(claim, now_s, patience)
     }
+    claims = tuple(
+        replace(claim, crowded_out=frozenset())
+        if claim.crowded_out and now_s - (claim.ready_s or 0.0) < patience.settle_s
+        else claim
+        for claim in seen.claims
+    )
     if not late:
-        return seen
+        return replace(seen, claims=claims)
     kept = (
         item
         for item in seen.objects
         if item.get("kind") != "NodeClaim" or at(item, "metadata", "name") not in late
     )
-    return replace(seen, objects=tuple(kept))
+    return replace(seen, objects=tuple(kept), claims=claims)
 
 
 def nominated(claims: Iterable[ClaimView], now_s: float, patience: Patience) -> frozenset[str]:
