@@ -28,29 +28,6 @@ EPHEMERAL = [
 ]
 
 
-def test_a_machine_without_a_node_yet_takes_part_with_the_room_it_will_have() -> None:
-    """7,910m allocatable less 6,100m of its own pods and daemons leaves 1,810m."""
-    claim = claim_json("general-a", ["a"], 0.0)
-    claim["spec"] |= {
-        "resources": {"requests": {"cpu": "6100m", "memory": "1Gi", "pods": "3"}},
-        "taints": [{"key": "t", "effect": "NoSchedule"}],
-    }
-    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
-    claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": {**amounts, "cpu": "8"}}
-    seen = observe([claim, {"kind": "NodePool", **node_pool()}, NODE_CLASS])
-    (coming,) = [item for item in problem_objects(seen, ()) if item["kind"] == "Node"]
-    assert coming["status"]["allocatable"] == {"cpu": "1810m", "memory": "13Gi", "pods": "55"}
-    assert coming["status"]["capacity"]["cpu"] == "8"
-    assert coming["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "c5.2xlarge"
-    registered = {"kind": "Node", **node("n1")}
-    claim["status"]["nodeName"] = "n1"
-    both = list(problem_objects(observe([claim, registered]), ()))
-    assert [(item["kind"], item["metadata"]["name"]) for item in both] == [
-        ("NodeClaim", "general-a"),
-        ("Node", "n1"),
-    ]
-
-
 def test_the_room_of_pods_that_are_not_bound_yet_is_taken() -> None:
     """Pod a was promised the node n1; pod b, which is to be placed, must not find that room free."""
     claim = claim_json("general-a", ["uid-default-a"], 0.0)
@@ -63,31 +40,6 @@ def test_the_room_of_pods_that_are_not_bound_yet_is_taken() -> None:
         if item["kind"] == "Pod"
     }
     assert pods == {"a": "n1", "b": ""}
-
-
-def test_the_room_of_pods_that_were_bound_elsewhere_is_there_for_others() -> None:
-    """7,910m less 5,100m of daemons: pod a, which runs on n0, and b, which will run there, have 500m each."""
-    claim = claim_json("general-a", ["uid-default-a", "uid-default-b"], 0.0)
-    claim["spec"]["resources"] = {"requests": {"cpu": "6100m", "memory": "2Gi", "pods": "4"}}
-    amounts = {"cpu": "7910m", "memory": "14Gi", "pods": "58"}
-    claim["status"] = {"providerID": "i-1", "allocatable": amounts, "capacity": amounts}
-    pods = [pod("a", on="n0", phase="Running"), pod("b")]
-    seen = observe([claim, {"kind": "Node", **node("n0")}, *({"kind": "Pod", **each} for each in pods)])
-    asked = {item["metadata"]["name"]: item for item in problem_objects(seen, ())}
-    coming = asked["nodeclaim-general-a"]
-    assert coming["status"]["allocatable"] == {"cpu": "2810m", "memory": "13Gi", "pods": "56"}
-    assert {name: asked[name]["spec"]["nodeName"] for name in "ab"} == {"a": "n0", "b": "nodeclaim-general-a"}
-
-
-def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() -> None:
-    claim = claim_json("karpenter-x", ["a"], 0.0)
-    del claim["metadata"]["labels"]
-    claim["spec"]["resources"] = {"requests": {"cpu": "6"}}
-    claim["status"] = {"providerID": "i-1", "allocatable": {"cpu": "7910m", "pods": "58"}}
-    seen = observe([claim])
-    assert not seen.claims[0].is_ours
-    assert seen.claims[0].pods == frozenset()
-    assert list(problem_objects(seen, ())) == [claim]  # read as it is from a file: less its daemons
 
 
 # --- what the optimizer makes of it -----------------------------------------------------------------
@@ -209,6 +161,51 @@ def test_no_pod_is_crowded_out_of_a_node_that_has_only_just_got_ready() -> None:
         now: nominated(judged(seen, now, PATIENCE).claims, now, PATIENCE) for now in (60.5, 64.5, 65.5)
     }
     assert covered == {60.5: {"uid-default-a"}, 64.5: {"uid-default-a"}, 65.5: set()}
+
+
+def question_for(seen: Observation, *names: str) -> Any:
+    """The machine that is coming, as the optimizer is told of it."""
+    asked: list[provisioning_service_pb2.SolveRequest] = []
+
+    def solved(request: provisioning_service_pb2.SolveRequest) -> decision_pb2.Decision:
+        asked.append(request)
+        return decision_pb2.Decision()
+
+    wanted = [each for each in seen.pending.values() if each.name in names]
+    OptimizingPlanner(ask_for, solved, print)(seen, wanted, ())
+    (coming,) = [each for each in asked[0].problem.existing_nodes if each.name == "nodeclaim-general-a"]
+    return coming
+
+
+def test_a_machine_without_a_node_yet_has_the_room_that_its_pods_leave() -> None:
+    """Of 8 CPU, pod a will take 0.5. Pod b, bound elsewhere, takes none, nor does pod c, which is gone."""
+    claim = launched("general-a", "a", "b", "c")
+    claim["spec"]["taints"] = [{"key": "t", "effect": "NoSchedule"}]
+    pods = pods_of(pod("a"), pod("b", on="n0"), pod("d"))
+    seen = observe([claim, {"apiVersion": "v1", "kind": "Node", **node("n0")}, POOL, NODE_CLASS, *pods])
+    coming = question_for(seen, "d")
+    assert (coming.free["cpu"], coming.free["pods"]) == ("7500m", "57")
+    assert coming.capacity["cpu"] == "8"
+    assert [taint.key for taint in coming.taints] == ["t"]
+    assert coming.labels["node.kubernetes.io/instance-type"] == "c5.2xlarge"
+
+
+def test_a_claim_of_karpenter_s_own_offers_its_room_to_the_pods_it_may_be_for() -> None:
+    claim = launched("general-a", "a")
+    del claim["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    seen = observe([claim, POOL, NODE_CLASS, *pods_of(pod("a"))])
+    assert not seen.claims[0].is_ours
+    assert question_for(seen, "a").free["cpu"] == "8"
+
+
+def test_pods_made_anew_use_the_node_that_was_bought_for_those_before_them() -> None:
+    """web-0 (6 of 8 CPU) was deleted while its machine was on its way: the next of that name fits."""
+    again = pod("web-0", cpu="6")
+    again["metadata"]["uid"] = "uid-again"
+    seen = observe([launched("general-a", "web-0", cpu="6"), POOL, NODE_CLASS, *pods_of(again)])
+    plan = plan_for(seen, "web-0")
+    assert bought(plan) == []
+    assert placed(plan) == {"web-0": "nodeclaim-general-a"}
 
 
 def test_room_that_a_pod_preempts_others_for_is_taken() -> None:

@@ -189,10 +189,10 @@ def pending_pod(pod: Json) -> PendingPod | None:
 def claim_view(claim: Json) -> ClaimView:
     """Our view of a NodeClaim."""
     metadata, status = mapping(claim.get("metadata")), mapping(claim.get("status"))
-    is_ours = is_made_by_us(claim)
+    is_ours = _is_ours(claim)
     return ClaimView(
         name=str(metadata.get("name")),
-        pods=frozenset(nominated_pods(metadata)) if is_ours else frozenset(),
+        pods=frozenset(_nominated(metadata)) if is_ours else frozenset(),
         created_s=seconds_of(metadata.get("creationTimestamp")) or 0.0,
         is_deleting=bool(metadata.get("deletionTimestamp")),
         is_launched=bool(status.get("providerID")),
@@ -224,7 +224,7 @@ def latest_by_pod(claims: Iterable[ClaimView]) -> dict[str, ClaimView]:
     return {uid: claim for claim in by_age for uid in claim.pods}
 
 
-def is_made_by_us(claim: Json) -> bool:
+def _is_ours(claim: Json) -> bool:
     """Whether a NodeClaim is ours."""
     return bool(mapping(at(claim, "metadata", "labels")).get(MANAGED_BY) == MANAGER)
 
@@ -265,7 +265,7 @@ def why_unready(pool: Json, ec2_node_classes: Mapping[str, Json]) -> str:
     return f"Karpenter does not take it for ready{f' ({why})' if why else ''}"
 
 
-def nominated_pods(metadata: Mapping[str, Any]) -> list[str]:
+def _nominated(metadata: Mapping[str, Any]) -> list[str]:
     """UIDs of the pods that a NodeClaim says it is for."""
     text = mapping(metadata.get("annotations")).get(NOMINATED_ANNOTATION, "[]")
     try:

@@ -18,7 +18,7 @@ from binwright_optimizer.model.resources import PODS, Resources
 from binwright_optimizer.model.taints import Taint, TaintEffect, Toleration, untolerated
 
 from binwright_clients.kubernetes.labels import read_labels
-from binwright_clients.kubernetes.nodes import amounts_of_status, with_slot
+from binwright_clients.kubernetes.nodes import RunningOnNode, amounts_of_status, with_slot
 from binwright_clients.kubernetes.objects import ManifestObject
 from binwright_clients.kubernetes.pods import effective_requests
 from binwright_clients.kubernetes.requirements import read_taints, taint_messages
@@ -128,10 +128,26 @@ def _mappings(value: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
-def add_node_claim(claim: ManifestObject, daemon_sets: Iterable[problem_pb2.DaemonSet]) -> None:
+def coming_name(claim: str) -> str:
+    """What the node of a claim is called before it is there: pods may be bound to it by that.
+
+    >>> coming_name("web-1")
+    'nodeclaim-web-1'
+    """
+    return f"nodeclaim-{claim}"
+
+
+def add_node_claim(
+    claim: ManifestObject, running: RunningOnNode, daemon_sets: Iterable[problem_pb2.DaemonSet]
+) -> None:
     """Add the node that a launched claim, whose Node is not there yet, will be.
 
     Daemons, which will run there, have their room taken off.
+
+    Parameters
+    ----------
+    running
+        Pods that are bound to it by its coming name.
     """
     status: Mapping[str, Any] = claim.body.get("status") or {}
     if claim.metadata.get("deletionTimestamp"):
@@ -142,7 +158,7 @@ def add_node_claim(claim: ManifestObject, daemon_sets: Iterable[problem_pb2.Daem
         claim.note("is not launched yet: its room is not counted")
         return
     message = claim.assembly.add_existing_node(claim.origin)
-    message.name = f"nodeclaim-{claim.name}"
+    message.name = coming_name(claim.name)
     for key, value in {
         **single_values(claim.spec),
         **read_labels(claim.metadata.get("labels"), "metadata.labels", claim.problem),
@@ -154,12 +170,13 @@ def add_node_claim(claim: ManifestObject, daemon_sets: Iterable[problem_pb2.Daem
     for daemon in daemon_sets:
         if _runs_on(daemon.template, {**dict(message.labels), labels.HOSTNAME: message.name}, taints):
             daemons = daemons + with_slot(effective_requests(daemon.template))
-    free = Resources.of(allocatable).minus(daemons)
+    free = Resources.of(allocatable).minus(daemons + running.used)
     for resource in allocatable:
         message.free[resource] = format_quantity(free[resource], resource)
     for resource, amount in (amounts_of_status(claim, dict(status), "capacity") or allocatable).items():
         # kwok's claims state the requests as capacity, which is less.
         message.capacity[resource] = format_quantity(max(amount, allocatable.get(resource, 0)), resource)
+    running.write(message, {})
 
 
 def single_values(spec: Mapping[str, Any]) -> dict[str, str]:

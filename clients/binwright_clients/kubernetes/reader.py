@@ -16,7 +16,12 @@ from binwright_clients.kubernetes.documents import DocumentError, load_json, loa
 from binwright_clients.kubernetes.gangs import Gangs
 from binwright_clients.kubernetes.kinds import CLUSTER_SCOPED, WITH_PODS, UnknownKindError, schema_of
 from binwright_clients.kubernetes.namespaces import add_namespace
-from binwright_clients.kubernetes.nodeclaims import NodesOfClaims, add_node_claim, as_initialized
+from binwright_clients.kubernetes.nodeclaims import (
+    NodesOfClaims,
+    add_node_claim,
+    as_initialized,
+    coming_name,
+)
 from binwright_clients.kubernetes.nodeclasses import add_ec2_node_class
 from binwright_clients.kubernetes.nodepools import add_node_pool
 from binwright_clients.kubernetes.nodes import RunningOnNode, add_node
@@ -177,7 +182,11 @@ class ManifestReader:
         known = Known(priorities, Storage(self._objects), Claims(self._objects))
         gangs = Gangs(self._of_kind("PodGroup"), self._assembly)
         ownership = Ownership(self._objects)
+        named = NodesOfClaims(node.body for node in self._of_kind("Node"))
+        claims = {named.name_of(claim.body): claim.body for claim in self._of_kind("NodeClaim")}
+        coming = [claim for claim in self._of_kind("NodeClaim") if not named.name_of(claim.body)]
         nodes = {node.name: RunningOnNode() for node in self._of_kind("Node")}
+        nodes |= {coming_name(claim.name): RunningOnNode() for claim in coming}
         for workload in self._objects:
             if workload.kind not in WITH_PODS:
                 continue
@@ -197,16 +206,13 @@ class ManifestReader:
                 self._add_workload(workload, known, gangs, ownership)
         gangs.finish()
         slices = DeviceSlices(self._of_kind("ResourceSlice"))
-        named = NodesOfClaims(node.body for node in self._of_kind("Node"))
-        claims = {named.name_of(claim.body): claim.body for claim in self._of_kind("NodeClaim")}
         for node in self._of_kind("Node"):
             if node.name in claims:
                 node = dataclasses.replace(node, body=as_initialized(node.body, claims[node.name]))
             limits = known.storage.attach_limits(node.name)
             add_node(node, nodes[node.name], limits, slices.of(node.name))
-        for claim in self._of_kind("NodeClaim"):
-            if not named.name_of(claim.body):
-                add_node_claim(claim, self._assembly.problem.daemon_sets)
+        for claim in coming:
+            add_node_claim(claim, nodes[coming_name(claim.name)], self._assembly.problem.daemon_sets)
 
     def _of_kind(self, kind: str) -> list[ManifestObject]:
         return [thing for thing in self._objects if thing.kind == kind]
