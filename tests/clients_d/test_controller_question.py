@@ -112,6 +112,18 @@ def test_taints_of_a_node_that_was_ready_count() -> None:
     assert bought(plan) == [["b"]]
 
 
+def test_a_node_that_is_being_removed_takes_no_pods() -> None:
+    """Its NodeClaim was deleted a moment ago, and n1 has no taint yet: pod a needs another."""
+    claim = launched("general-a", "a")
+    claim["metadata"]["deletionTimestamp"] = "1970-01-01T00:02:00Z"
+    ready = {"type": "Initialized", "status": "True", "lastTransitionTime": "1970-01-01T00:01:00Z"}
+    claim["status"] |= {"nodeName": "n1", "conditions": [ready]}
+    there = {"apiVersion": "v1", "kind": "Node", **node("n1", pool="general")}
+    seen = judged(observe([claim, there, POOL, NODE_CLASS, *pods_of(pod("a"))]), 121.0, PATIENCE)
+    plan = plan_for(seen, "a")
+    assert (bought(plan), placed(plan)) == ([["a"]], {})
+
+
 def test_a_node_that_does_not_get_ready_in_time_attracts_no_pods() -> None:
     """After 15 minutes the claim no longer counts; its node n1 is taken as it is, with its taints."""
     claim = launched("general-a", "a")

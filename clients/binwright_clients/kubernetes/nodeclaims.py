@@ -71,7 +71,9 @@ class NodesOfClaims:
 
 
 def as_initialized(node: dict[str, Any], claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A Node as it will be once its NodeClaim is initialised; the same if it is, or never will be.
+    """A Node as it will be once its NodeClaim is initialised; the same if it is.
+
+    One whose NodeClaim is being deleted takes no more pods, whether its taint is there yet or not.
 
     Examples
     --------
@@ -84,9 +86,11 @@ def as_initialized(node: dict[str, Any], claim: Mapping[str, Any]) -> dict[str, 
     ([], {'cpu': '4', 'nvidia.com/gpu': '1'})
     """
     of_claim, wanted, told = (_mapping(claim.get(part)) for part in ("metadata", "spec", "status"))
-    if of_claim.get("deletionTimestamp") or _is_true(told, "Initialized"):
-        return node
     metadata, spec, status = (_mapping(node.get(part)) for part in ("metadata", "spec", "status"))
+    if of_claim.get("deletionTimestamp"):
+        return {**node, "spec": {**spec, "unschedulable": True}}
+    if _is_true(told, "Initialized"):
+        return node
     is_registered = bool(told.get("nodeName")) or _is_true(told, "Registered")
     passing = _PASSING | {
         (each.get("key"), each.get("effect")) for each in _mappings(wanted, "startupTaints")
