@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+LONGEST_S = 5.0
+"""Where answers overlap without a pause, as on a busy server, it is done by hand this often."""
 
 _lock = threading.Lock()
 _holders = 0
 _was_on = False
+_since_s = 0.0
 
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
     """No collection in this process until the last of the threads in here leaves; then as it was before."""
-    global _holders, _was_on
+    global _holders, _was_on, _since_s
     with _lock:
         if not _holders:
-            _was_on = gc.isenabled()
+            _was_on, _since_s = gc.isenabled(), time.monotonic()
             gc.disable()
         _holders += 1
     try:
@@ -33,3 +38,8 @@ def without_collecting() -> Iterator[None]:
             _holders -= 1
             if not _holders and _was_on:
                 gc.enable()
+            is_due = _holders > 0 and _was_on and time.monotonic() - _since_s > LONGEST_S
+            if is_due:
+                _since_s = time.monotonic()
+        if is_due:
+            gc.collect()

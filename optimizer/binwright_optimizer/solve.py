@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from binwright_optimizer.accelerators import accelerator_uses
@@ -106,12 +106,15 @@ def solve(
         search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s)
         found, is_left_for_good = _search(instance, params, search_stop, prover, on_progress, memory)
         prover.note(found.packing)
-    with without_collecting():
+    with ExitStack() as held:
+        held.enter_context(without_collecting())
         with timer.phase("extract"):
             began_s = stop.elapsed_s()
             placed = highest_first(instance, extract(instance, found.packing, stop.is_cancelled))
             cost = found.packing.cost - found.packing.charge
             unschedulable = explain(instance, placed.left_out)
+        if wishes is not None or unschedulable:
+            held.close()  # what follows may take seconds, and leave more than it keeps
         if wishes is not None:
             with timer.phase("settle"):
                 as_found = Settled(placed, cost)

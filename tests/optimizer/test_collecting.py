@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
+from binwright_optimizer import collecting
 from binwright_optimizer.collecting import without_collecting
 
 
@@ -15,6 +17,21 @@ def test_it_waits_until_the_last_one_leaves() -> None:
             assert not gc.isenabled()
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_it_is_done_by_hand_where_answers_overlap_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two overlap for longer than is allowed: the one that leaves first frees what refers to itself."""
+
+    class Loop:
+        def __init__(self) -> None:
+            self.itself = self
+
+    monkeypatch.setattr(collecting, "LONGEST_S", 0.0)
+    with without_collecting():
+        gone = weakref.ref(Loop())
+        with without_collecting():
+            assert gone() is not None
+        assert gone() is None
 
 
 def test_it_goes_on_after_an_error() -> None:
