@@ -19,14 +19,23 @@ SCALE_BITS_OF_SPEND = 32
 
 
 def tree_certificate(instance: Instance, part: Part) -> Certificate:
-    """Integer dual prices for every part that the search split the problem into."""
-    if part.fewer is None or part.more is None:
+    """Integer dual prices for the parts that the search split the problem into, as far as they prove more.
+
+    The least bound of all parts is what they prove together. Where a part has as good a bound by itself, its
+    own parts are left out: to prove each of them takes as long.
+    """
+    return _parts_below(instance, part, min(leaf.bound.dollars for leaf in part.leaves()))
+
+
+def _parts_below(instance: Instance, part: Part, dollars: float) -> Certificate:
+    """The certificate of a part, split as far as bounds are below so many dollars per hour."""
+    if part.fewer is None or part.more is None or part.bound.dollars >= dollars:
         return certificate(instance, part.bound)
     split = Split(
         part.level,
         part.at_most,
-        tree_certificate(instance, part.fewer),
-        tree_certificate(instance, part.more),
+        _parts_below(instance, part.fewer, dollars),
+        _parts_below(instance, part.more, dollars),
     )
     return Certificate(SCALE_BITS, (), split=split)
 

@@ -39,8 +39,11 @@ MOST_SHARE = 0.5
 LEAST_SEARCH_S = 0.035
 """Seconds that a search has in any case, if the time is as long: the fluid relaxation and a cover of its
 shares, without which an answer of thousands of nodes is a tenth from its bound."""
-PROOF_SHARE, MOST_RESERVE_S = 0.08, 1.5
-"""Share of the time, and the most of it, that is kept for the proof."""
+PROOF_SHARE, MOST_RESERVE_S = 0.08, 3.0
+"""Share of the time, and the most of it, that is kept for the proof: of GPU traces it took 0.2 s after ten
+seconds of search, and up to 1.5 s after a minute, since prices nearer to the optimum are harder to prove."""
+PARTS_SHARE = 0.5
+"""Share of that in which all parts have to be provable, by what the proof of the whole takes."""
 COUNTED_NODES = 5_000_000
 """Nodes that a knapsack's search may take under a work limit, whatever the clock says: 50 ms. With 100,000
 the proof of a GPU trace fell 4 % short of the search's bound."""
@@ -98,12 +101,12 @@ class Prover:
         if self._work_limit is not None:
             offerings = sum(len(part.rows) for part in self._instance.origin.shelved)
             each = PART_UNITS + PART_CELL_UNITS * offerings * self._instance.n_classes
-            return min(MOST_PARTS, int(0.5 * PROOF_SHARE * self._work_limit / each))
-        began = time.perf_counter()
+            return min(MOST_PARTS, int(PARTS_SHARE * PROOF_SHARE * self._work_limit / each))
+        began, share_s = time.perf_counter(), PARTS_SHARE * self._proof_reserve_s()
         everything = [workload.replicas for workload in self._instance.problem.workloads]
-        self._proven(certificate(self._instance, bound), everything, LEAST_PROOF_S)
-        seconds = time.perf_counter() - began
-        return min(MOST_PARTS, int(0.5 * self._proof_reserve_s() / seconds))
+        self._proven(certificate(self._instance, bound), everything, max(LEAST_PROOF_S, share_s))
+        seconds = time.perf_counter() - began  # of a proof cut short all of the share, which leaves one part
+        return min(MOST_PARTS, int(share_s / seconds))
 
     def prove(self, found: Found, placed: list[int]) -> tuple[Certificate, int]:
         """The certificate, and the bound that the independent checker derives from it.

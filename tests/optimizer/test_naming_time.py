@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
 import pytest
+from binwright_optimizer import proof
+from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.naming import (
     FIRST_SLOWNESS,
@@ -119,3 +125,19 @@ def test_a_proof_that_begins_late_is_given_less() -> None:
     assert prover.proof_s() == LEAST_PROOF_S
     now[0] = 0.13
     assert prover.proof_s() == SECOND_PROOF_S
+
+
+def test_solutions_are_split_into_as_many_parts_as_can_be_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 s, 0.8 s are kept for the proof, and the whole takes 0.3 s: two parts would take most of it."""
+
+    def slow(*_: object, time_limit_s: float, **__: object) -> int:
+        time.sleep(min(0.3, time_limit_s))
+        return 0
+
+    instance = build_instance(
+        problem([pod("a", cpu=1)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
+    )
+    prover = Prover(instance, SolveParams(deadline_s=10.0), Deadline(10.0, clock=lambda: 0.0))
+    monkeypatch.setattr(proof, "prove_bound", slow)
+    nothing = Duals(np.zeros(1), np.zeros(0), np.zeros(0), np.zeros(0))
+    assert prover.most_parts(Bound(0.0, nothing)) == 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 from binwright_optimizer.certify import tree_certificate
-from binwright_optimizer.columns.generate import Generation
+from binwright_optimizer.columns.generate import Bound, Generation
 from binwright_optimizer.columns.master import Solution
 from binwright_optimizer.columns.tree import MOST_DEPTH, Part, Tree
 from binwright_optimizer.instance import Instance, build_instance
@@ -72,6 +74,60 @@ def optimum(question: Problem, instance: Instance) -> int:
     assume(cost is not None)
     assert cost is not None
     return cost
+
+
+def part_with(tree: Tree, dollars: float) -> Part:
+    """A part with the prices of the tree's root and a made-up bound."""
+    return Part(replace(tree.root.bound, dollars=dollars), {}, {})
+
+
+def divided(part: Part, fewer: Part, more: Part) -> Part:
+    part.level, part.at_most, part.fewer, part.more = microusd(1.0), 1, fewer, more
+    return part
+
+
+def test_a_certificate_is_split_no_further_than_its_bound_needs() -> None:
+    """Together the parts prove 11: the half of at least 11 needs no parts of its own."""
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    needed = divided(part_with(tree, 10.5), part_with(tree, 11.0), part_with(tree, 12.0))
+    needless = divided(part_with(tree, 11.5), part_with(tree, 13.0), part_with(tree, 14.0))
+    split = tree_certificate(instance, divided(part_with(tree, 10.0), needed, needless)).split
+    assert split is not None
+    assert split.fewer.split is not None
+    assert split.more.split is None
+
+
+def test_parts_that_prove_no_more_than_the_whole_are_left_out_of_the_certificate() -> None:
+    """One half is not looked at yet, and has the bound of the whole."""
+    instance = build_instance(tens_and_fives())
+    tree = tree_of(instance)
+    root = divided(part_with(tree, 10.0), part_with(tree, 10.0), part_with(tree, 12.0))
+    assert tree_certificate(instance, root).split is None
+
+
+class Halving:
+    """A column generation with its relaxation at 2.00, whose rounds halve the distance of the bound to it."""
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = replace(bound, dollars=1.0)
+        self.solution = Solution(2.0, np.zeros(0), np.zeros(0), bound.duals)
+
+    @property
+    def is_converged(self) -> bool:
+        return self.bound.dollars > 2.0 - CLOSE
+
+    def round(self, _: Deadline) -> None:
+        self.bound = replace(self.bound, dollars=1.0 + self.bound.dollars / 2)
+
+
+@pytest.mark.parametrize(("is_last", "dollars"), [(False, 1.5), (True, 2.0)])
+def test_a_part_is_solved_nearly_before_a_split_and_wholly_without_one(is_last: bool, dollars: float) -> None:
+    """With a cutoff of 12, half a dollar is less than a tenth of the ten above the relaxation."""
+    root = tree_of(build_instance(tens_and_fives())).root.bound
+    tree = Tree(cast(Generation, Halving(root)), root)
+    tree.solve(tree.root, 12.0, Deadline(60.0), is_last=is_last)
+    assert tree.root.bound.dollars == pytest.approx(dollars, abs=CLOSE)
 
 
 def test_branching_proves_the_optimum_that_the_relaxation_misses() -> None:

@@ -106,8 +106,14 @@ class Tree:
         least, most = self._bounds(part)
         self.generation.restrict(least, most, part.bound)
 
-    def solve(self, part: Part, cutoff: float, stop: Stop) -> Solution | None:
-        """Raise the bound of the part entered, until it exceeds the cutoff or is nearly solved."""
+    def solve(self, part: Part, cutoff: float, stop: Stop, *, is_last: bool = False) -> Solution | None:
+        """Raise the bound of the part entered, until it exceeds the cutoff or is nearly solved.
+
+        Parameters
+        ----------
+        is_last
+            Whether the part will not be split: then it is solved as far as there is time.
+        """
         generation = self.generation
         while not generation.is_converged and stop.remaining_s() > 0:
             generation.round(stop)
@@ -116,7 +122,8 @@ class Tree:
             if part.bound.dollars >= cutoff or solution is None:
                 break
             distance = solution.objective - part.bound.dollars
-            if distance <= CLOSE_ENOUGH * max(cutoff - solution.objective, 0.0) and solution.is_whole:
+            is_near = distance <= CLOSE_ENOUGH * max(cutoff - solution.objective, 0.0)
+            if is_near and solution.is_whole and not is_last:
                 break
         return generation.solution
 

@@ -48,7 +48,8 @@ def _branch(state: State, turns: Turns, tree: Tree, room: int, turn: Stop) -> bo
         if part is None:
             return False
         tree.enter(part)
-        solution = tree.solve(part, cutoff, turn)
+        is_last = tree.n_leaves >= room
+        solution = tree.solve(part, cutoff, turn, is_last=is_last)
         state.incumbent.raise_bound(tree.dollars, "branch")
         state.regrouping.go_on(0.0)
         if state.is_done or part.bound.dollars >= cutoff:
@@ -60,6 +61,6 @@ def _branch(state: State, turns: Turns, tree: Tree, room: int, turn: Stop) -> bo
             part.is_closed = True  # nothing feasible that the relaxation could tell
             continue
         turns.dive("branch")
-        if tree.n_leaves >= room or not tree.split(part, solution):
+        if is_last or not tree.split(part, solution):
             part.is_closed = True
     return True
