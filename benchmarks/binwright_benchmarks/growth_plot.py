@@ -50,9 +50,8 @@ def _size(axes: Axes, points: Sequence[Point], limit_s: float) -> None:
         x0, x1 = min(sizes), max(sizes)
         scale = statistics.median(times) / statistics.geometric_mean(sizes)
         axes.plot([x0, x1], [scale * x0, scale * x1], color=GREY, linestyle=":", linewidth=1.4, zorder=1)
-        middle = statistics.geometric_mean(sizes)
         axes.annotate(
-            "slope 1: linear", (middle, scale * middle), xytext=(8, -10), textcoords="offset points",
+            "slope 1: linear", (x1, scale * x1), xytext=(-8, 2), textcoords="offset points", ha="right",
             fontsize=8.5, color=GREY,
         )  # fmt: skip
         axes.set_ylim(min(times) / 2, limit_s * 1.6)
