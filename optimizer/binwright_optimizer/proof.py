@@ -99,8 +99,7 @@ class Prover:
     def most_parts(self, bound: Bound) -> int:
         """Into how many parts the search may split the solutions: the proof of one is timed, or reckoned."""
         if self._work_limit is not None:
-            offerings = sum(len(part.rows) for part in self._instance.origin.shelved)
-            each = PART_UNITS + PART_CELL_UNITS * offerings * self._instance.n_classes
+            each = PART_UNITS + PART_CELL_UNITS * self._offerings * self._instance.n_classes
             return min(MOST_PARTS, int(PARTS_SHARE * PROOF_SHARE * self._work_limit / each))
         began, share_s = time.perf_counter(), PARTS_SHARE * self._proof_reserve_s()
         everything = [workload.replicas for workload in self._instance.problem.workloads]

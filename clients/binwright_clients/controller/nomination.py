@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from binwright_clients.controller.fields import at
 from binwright_clients.controller.observation import ClaimView, Observation
+from binwright_clients.kubernetes.fields import at
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from binwright_optimizer.model import labels
 
 from binwright_clients.cluster.api import Json
-from binwright_clients.controller.fields import at, mapping
 from binwright_clients.controller.room import rooms
 from binwright_clients.karpenter.nodeclasses import EC2_GROUP, node_class_of
+from binwright_clients.kubernetes.fields import at, mapping
 from binwright_clients.kubernetes.gangs import named_gang
+from binwright_clients.kubernetes.workloads import is_finished
 
 NOMINATED_ANNOTATION = "binwright.dev/nominated-pods"
 """On a NodeClaim: UIDs of the pods it is for, as a JSON list."""
@@ -168,7 +169,7 @@ def pending_pod(pod: Json) -> PendingPod | None:
     uid, name = metadata.get("uid"), metadata.get("name")
     if not uid or not name or spec.get("nodeName") or metadata.get("deletionTimestamp"):
         return None
-    if status.get("nominatedNodeName") or status.get("phase") in ("Succeeded", "Failed"):
+    if status.get("nominatedNodeName") or is_finished(pod):
         return None
     owners = metadata.get("ownerReferences") or []
     if any(mapping(owner).get("kind") in ("DaemonSet", "Node") for owner in owners):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from binwright_clients.cluster.api import Json
-from binwright_clients.controller.fields import at
 from binwright_clients.controller.observation import Observation, latest_by_pod
-from binwright_clients.controller.room import is_over
+from binwright_clients.kubernetes.fields import at
 from binwright_clients.kubernetes.nodeclaims import NodesOfClaims, coming_name
+from binwright_clients.kubernetes.workloads import is_finished
 
 
 def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[Json]:
@@ -43,6 +43,6 @@ def problem_objects(observation: Observation, pods: Iterable[str]) -> Iterator[J
 
 def _place_of(pod: Json, expected: Mapping[str, str]) -> str:
     """The node that a pod without one will have; empty if that is not known."""
-    if is_over(pod) or at(pod, "metadata", "deletionTimestamp"):
+    if is_finished(pod) or at(pod, "metadata", "deletionTimestamp"):
         return ""
     return str(at(pod, "status", "nominatedNodeName") or expected.get(at(pod, "metadata", "uid"), ""))

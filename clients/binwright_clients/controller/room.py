@@ -17,9 +17,11 @@ from binwright_optimizer.model.quantity import parse_quantity
 from binwright_optimizer.model.resources import Resources
 
 from binwright_clients.cluster.api import Json
+from binwright_clients.kubernetes.fields import at, mapping
 from binwright_clients.kubernetes.nodes import with_slot
 from binwright_clients.kubernetes.pods import effective_requests, read_requests
 from binwright_clients.kubernetes.resized import as_counted
+from binwright_clients.kubernetes.workloads import is_finished
 
 
 @dataclass(slots=True)
@@ -79,8 +81,8 @@ def rooms(objects: Sequence[Json], awaited: Mapping[str, str]) -> dict[str, Node
     """
     found: dict[str, NodeRoom] = {}
     for item in objects:
-        if item.get("kind") == "Pod" and not _node_of(item) and not is_over(item):
-            name = awaited.get((item.get("metadata") or {}).get("uid") or "")
+        if item.get("kind") == "Pod" and not _node_of(item) and not is_finished(item):
+            name = awaited.get(at(item, "metadata", "uid") or "")
             if name:
                 found.setdefault(name, NodeRoom()).awaited.append(item)
     if not found:  # as nearly always: bound pods, 100,000 perhaps, need not be looked at
@@ -88,24 +90,19 @@ def rooms(objects: Sequence[Json], awaited: Mapping[str, str]) -> dict[str, Node
     is_there = set()
     for item in objects:
         if item.get("kind") == "Node":
-            name = (item.get("metadata") or {}).get("name")
+            name = at(item, "metadata", "name")
             if name not in found:
                 continue
             is_there.add(name)
-            if not (item.get("spec") or {}).get("unschedulable"):
-                found[name].allocatable = amounts_of((item.get("status") or {}).get("allocatable") or {})
-        elif item.get("kind") == "Pod" and _node_of(item) in found and not is_over(item):
+            if not at(item, "spec", "unschedulable"):
+                found[name].allocatable = _amounts(mapping(at(item, "status", "allocatable")))
+        elif item.get("kind") == "Pod" and _node_of(item) in found and not is_finished(item):
             found[_node_of(item)].bound.append(item)
     return {name: room for name, room in found.items() if name in is_there}
 
 
 def _node_of(pod: Json) -> str:
-    return str((pod.get("spec") or {}).get("nodeName") or "")
-
-
-def is_over(pod: Json) -> bool:
-    """Whether a pod has ended and takes no room."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return str(at(pod, "spec", "nodeName") or "")
 
 
 def requests_of(pod: Json) -> Resources | None:
@@ -123,7 +120,7 @@ def requests_of(pod: Json) -> Resources | None:
     return None if problems else requests
 
 
-def amounts_of(quantities: Mapping[str, Any]) -> Resources:
+def _amounts(quantities: Mapping[str, Any]) -> Resources:
     """Quantities of a resource list in base units; what cannot be read is none."""
     amounts = {}
     for name, quantity in quantities.items():

@@ -17,6 +17,7 @@ from binwright_optimizer.model.requirements import Operator, Requirement
 from binwright_optimizer.model.resources import PODS, Resources
 from binwright_optimizer.model.taints import Taint, TaintEffect, Toleration, untolerated
 
+from binwright_clients.kubernetes.fields import mapping, mappings
 from binwright_clients.kubernetes.labels import read_labels
 from binwright_clients.kubernetes.nodes import RunningOnNode, amounts_of_status, with_slot
 from binwright_clients.kubernetes.objects import ManifestObject
@@ -54,16 +55,16 @@ class NodesOfClaims:
         self._names: set[str] = set()
         self._by_provider: dict[str, str] = {}
         for node in nodes:
-            name = str(_mapping(node.get("metadata")).get("name"))
+            name = str(mapping(node.get("metadata")).get("name"))
             self._names.add(name)
-            self._by_provider[str(_mapping(node.get("spec")).get("providerID") or "")] = name
+            self._by_provider[str(mapping(node.get("spec")).get("providerID") or "")] = name
 
     def name_of(self, claim: Mapping[str, Any]) -> str:
         """Name of a claim's Node; empty if it is not there.
 
         Before Karpenter has registered the Node, only the machine's ID tells.
         """
-        status = _mapping(claim.get("status"))
+        status = mapping(claim.get("status"))
         if (name := str(status.get("nodeName") or "")) in self._names:
             return name
         machine = str(status.get("providerID") or "")
@@ -85,26 +86,26 @@ def as_initialized(node: dict[str, Any], claim: Mapping[str, Any]) -> dict[str, 
     >>> ready["spec"]["taints"], ready["status"]["allocatable"]
     ([], {'cpu': '4', 'nvidia.com/gpu': '1'})
     """
-    of_claim, wanted, told = (_mapping(claim.get(part)) for part in ("metadata", "spec", "status"))
-    metadata, spec, status = (_mapping(node.get(part)) for part in ("metadata", "spec", "status"))
+    of_claim, wanted, told = (mapping(claim.get(part)) for part in ("metadata", "spec", "status"))
+    metadata, spec, status = (mapping(node.get(part)) for part in ("metadata", "spec", "status"))
     if of_claim.get("deletionTimestamp"):
         return {**node, "spec": {**spec, "unschedulable": True}}
     if _is_true(told, "Initialized"):
         return node
     is_registered = bool(told.get("nodeName")) or _is_true(told, "Registered")
     passing = _PASSING | {
-        (each.get("key"), each.get("effect")) for each in _mappings(wanted, "startupTaints")
+        (each.get("key"), each.get("effect")) for each in mappings(wanted.get("startupTaints"))
     }
     taints = [
         taint
-        for taint in _mappings(spec if is_registered else wanted, "taints")
+        for taint in mappings((spec if is_registered else wanted).get("taints"))
         if (taint.get("key"), taint.get("effect")) not in passing
     ]
-    own_labels = {**single_values(wanted), **_mapping(of_claim.get("labels"))}
+    own_labels = {**single_values(wanted), **mapping(of_claim.get("labels"))}
     amounts = {field: _announced(status, told, field) for field in ("allocatable", "capacity")}
     return {
         **node,
-        "metadata": {**metadata, "labels": {**own_labels, **_mapping(metadata.get("labels"))}},
+        "metadata": {**metadata, "labels": {**own_labels, **mapping(metadata.get("labels"))}},
         "spec": {**spec, "taints": taints},
         "status": {**status, **{field: found for field, found in amounts.items() if found}},
     }
@@ -112,24 +113,14 @@ def as_initialized(node: dict[str, Any], claim: Mapping[str, Any]) -> dict[str, 
 
 def _announced(node: Mapping[str, Any], claim: Mapping[str, Any], field: str) -> dict[str, Any]:
     """Amounts of a Node, or of its claim where the Node has none yet; one without pod slots is full."""
-    own = _mapping(node.get(field))
+    own = mapping(node.get(field))
     there = {name: amount for name, amount in own.items() if str(amount) != "0" or name == PODS}
-    return {**own, **_mapping(claim.get(field)), **there}
+    return {**own, **mapping(claim.get(field)), **there}
 
 
 def _is_true(status: Mapping[str, Any], condition_type: str) -> bool:
-    conditions = _mappings(status, "conditions")
+    conditions = mappings(status.get("conditions"))
     return any(each.get("type") == condition_type and each.get("status") == "True" for each in conditions)
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    """A mapping of a claim, whose fields nobody has checked."""
-    return value if isinstance(value, dict) else {}
-
-
-def _mappings(value: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
-    found = value.get(field)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def coming_name(claim: str) -> str:

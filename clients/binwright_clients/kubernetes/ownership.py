@@ -19,7 +19,7 @@ class Ownership:
         self._by_name = {(thing.kind, thing.namespace, thing.name): thing for thing in objects}
         self._pods: dict[ManifestObject, list[str]] = {}
         for thing in objects:
-            if thing.kind == "Pod" and not is_finished(thing):
+            if thing.kind == "Pod" and not is_finished(thing.body):
                 root = self.root(thing)
                 if root is not None:
                     self._pods.setdefault(root, []).append(thing.name)

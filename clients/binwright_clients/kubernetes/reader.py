@@ -196,7 +196,7 @@ class ManifestReader:
                     workload.note("skipped: its owner is among the inputs")
                 else:
                     self._add_workload(workload, known, gangs, ownership)
-            elif is_finished(workload):
+            elif is_finished(workload.body):
                 workload.note("the pod has ended: skipped")
             elif workload.spec.get("nodeName"):
                 self._bind(workload, nodes, known, gangs)

@@ -7,10 +7,12 @@ the kubelet has said that its node can never give it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from binwright_optimizer.model.quantity import parse_quantity
+
+from binwright_clients.kubernetes.fields import mapping, mappings
 
 _Json = Mapping[str, Any]
 
@@ -30,11 +32,11 @@ def as_counted(pod: dict[str, Any]) -> dict[str, Any]:
     >>> as_counted({"spec": asked, "status": told})["spec"]["containers"][0]["resources"]["requests"]
     {'cpu': '3'}
     """
-    spec, status = _mapping(pod.get("spec")), _mapping(pod.get("status"))
+    spec, status = mapping(pod.get("spec")), mapping(pod.get("status"))
     is_infeasible = _is_infeasible(status)
     changed = {}
     for field, statuses in _STATUSES:
-        told = {str(each.get("name")): each for each in _mappings(status.get(statuses))}
+        told = {str(each.get("name")): each for each in mappings(status.get(statuses))}
         containers = spec.get(field)
         if told and isinstance(containers, list):
             counted = [_counted(each, field, told, is_infeasible) for each in containers]
@@ -47,11 +49,11 @@ def resize_told(pod: _Json) -> dict[str, Any]:
     """What of a Pod's status `as_counted` needs, as its fields; nothing for pods that are as asked."""
     if not isinstance(pod, dict) or as_counted(pod) is pod:
         return {}
-    status = _mapping(pod.get("status"))
+    status = mapping(pod.get("status"))
     return {
         statuses: [
             {key: each[key] for key in ("name", "resources", "allocatedResources") if key in each}
-            for each in _mappings(status.get(statuses))
+            for each in mappings(status.get(statuses))
         ]
         for _, statuses in _STATUSES
         if status.get(statuses)
@@ -66,17 +68,17 @@ def _counted(container: Any, field: str, told: Mapping[str, _Json], is_infeasibl
     found = told.get(str(container.get("name")), {})
     if not isinstance(found.get("resources"), dict):
         return container
-    resources = _mapping(container.get("resources"))
-    asked = _mapping(resources.get("requests"))
+    resources = mapping(container.get("resources"))
+    asked = mapping(resources.get("requests"))
     requests = {} if is_infeasible else dict(asked)
-    for amounts in (_mapping(found["resources"].get("requests")), _mapping(found.get("allocatedResources"))):
+    for amounts in (mapping(found["resources"].get("requests")), mapping(found.get("allocatedResources"))):
         for name, amount in amounts.items():
             if name not in requests or _is_more(amount, requests[name], name):
                 requests[name] = amount
     if requests == asked:
         return container
     # Limits stand in where nothing is requested; beside requests of another moment they say nothing.
-    asked_at_most = _mapping(resources.get("limits"))
+    asked_at_most = mapping(resources.get("limits"))
     limits = {name: amount for name, amount in asked_at_most.items() if name not in requests}
     return {**container, "resources": {**resources, "requests": requests, "limits": limits}}
 
@@ -91,13 +93,5 @@ def _is_more(amount: object, than: object, resource: str) -> bool:
 
 
 def _is_infeasible(status: _Json) -> bool:
-    pending = (each for each in _mappings(status.get("conditions")) if each.get("type") == "PodResizePending")
+    pending = (each for each in mappings(status.get("conditions")) if each.get("type") == "PodResizePending")
     return next((each.get("reason") == "Infeasible" for each in pending), False)
-
-
-def _mappings(value: object) -> Iterator[_Json]:
-    return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else iter(())
-
-
-def _mapping(value: object) -> _Json:
-    return value if isinstance(value, dict) else {}

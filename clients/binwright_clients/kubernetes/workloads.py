@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from binwright_clients.kubernetes.fields import at
 from binwright_clients.kubernetes.objects import ManifestObject
 
 MAX_REPLICAS = 2**31 - 1
@@ -92,7 +93,6 @@ def _count(workload: ManifestObject, spec: Mapping[str, Any], field: str, path: 
     return int(count)
 
 
-def is_finished(pod: ManifestObject) -> bool:
-    """Whether a pod has ended and holds nothing any more."""
-    status = pod.body.get("status")
-    return isinstance(status, dict) and status.get("phase") in _FINISHED
+def is_finished(pod: Mapping[str, Any]) -> bool:
+    """Whether a Pod has ended and holds nothing any more."""
+    return at(pod, "status", "phase") in _FINISHED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -17,6 +17,11 @@ def at(value: object, *path: str) -> Any:
     return value
 
 
-def mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> dict[str, Any]:
     """The value if it is a mapping; an empty one otherwise."""
     return value if isinstance(value, dict) else {}
+
+
+def mappings(value: object) -> Iterator[dict[str, Any]]:
+    """The mappings in a list; none if it is no list."""
+    return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else iter(())
