@@ -16,7 +16,6 @@ from binwright_optimizer.model import (
     Catalog,
     InstanceType,
     NodeClaim,
-    PodTemplate,
     Problem,
 )
 from binwright_optimizer.model.devices import counted_by
@@ -32,6 +31,8 @@ CORES = {"aws.amazon.com/neuron": "aws.amazon.com/neuroncore"}
 
 _Place = tuple[str, str, CapacityType]
 """Region, zone and capacity type."""
+_Asked = tuple[int, int, int]
+"""CPU, memory and pod slots that one pod takes."""
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class _Nodes:
         self._kinds = kinds
         self._has_parts = any(t.gpu_share is not None for t in templates_of(problem))
         self._prices = _Prices(problem.catalog)
-        self._askers: dict[str, list[PodTemplate]] = {}
+        self._askers: dict[str, list[_Asked]] = {}
         self._known: dict[tuple[object, ...], list[tuple[str, _Sums]]] = {}
 
     def uses(self, claim: NodeClaim, devices: Iterable[tuple[str, int]]) -> list[tuple[str, _Sums]]:
@@ -109,8 +110,8 @@ class _Nodes:
         return use
 
 
-def _askers(problem: Problem, name: str) -> list[PodTemplate]:
-    """Distinct templates that ask for a device or a part of one."""
+def _askers(problem: Problem, name: str) -> list[_Asked]:
+    """What pods that ask for a device or a part of one ask for beside it, the smallest of them."""
     names = (name, CORES.get(name, name))
     templates = templates_of(problem)
     cut = (
@@ -119,7 +120,11 @@ def _askers(problem: Problem, name: str) -> list[PodTemplate]:
         else []
     )
     whole = [t for t in templates if t.device_claims or any(t.requests[n] for n in names)]
-    return [*whole, *cut]
+    smallest: list[_Asked] = []
+    for asked in sorted({(t.requests[CPU], t.requests[MEMORY], t.requests[PODS] + 1) for t in whole + cut}):
+        if not any(all(s <= a for s, a in zip(other, asked, strict=True)) for other in smallest):
+            smallest.append(asked)
+    return smallest
 
 
 def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: str) -> int:
@@ -142,17 +147,14 @@ def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: st
     return total
 
 
-def _has_room(claim: NodeClaim, askers: Iterable[PodTemplate]) -> bool:
+def _has_room(claim: NodeClaim, askers: Iterable[_Asked]) -> bool:
     """Whether CPU, memory and pod slots of a node have room for another pod that asks for a device."""
-    used = claim.requests + claim.daemon_overhead
-
-    def fits(template: PodTemplate, name: str) -> bool:
-        asked = template.requests[name] + (name == PODS)
-        if name == PODS and PODS not in claim.allocatable.names():
-            return True
-        return used[name] + asked <= claim.allocatable[name]
-
-    return any(all(fits(template, name) for name in (CPU, MEMORY, PODS)) for template in askers)
+    cpu, memory, slots = (
+        claim.allocatable[name] - claim.requests[name] - claim.daemon_overhead[name]
+        for name in (CPU, MEMORY, PODS)
+    )
+    limits_slots = PODS in claim.allocatable.names()
+    return any(c <= cpu and m <= memory and (s <= slots or not limits_slots) for c, m, s in askers)
 
 
 class _Prices:

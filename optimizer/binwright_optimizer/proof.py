@@ -44,6 +44,13 @@ PROOF_SHARE, MOST_RESERVE_S = 0.08, 3.0
 seconds of search, and up to 1.5 s after a minute, since prices nearer to the optimum are harder to prove."""
 PARTS_SHARE = 0.5
 """Share of that in which all parts have to be provable, by what the proof of the whole takes."""
+TRIAL_AT, TRIAL_SHARE = 0.65, 0.3
+"""Share of the time after which a bound of the search is proven by way of trial, and share of what is kept
+for the proof that this may take."""
+TRIAL_TIMES = 3.0
+"""How many times as long the proof at the end may take: prices nearer to the optimum are harder to prove."""
+LEAST_TRIED_S = 0.1
+"""Seconds kept for the proof from which it is worth a trial whether fewer are enough."""
 COUNTED_NODES = 5_000_000
 """Nodes that a knapsack's search may take under a work limit, whatever the clock says: 50 ms. With 100,000
 the proof of a GPU trace fell 4 % short of the search's bound."""
@@ -58,7 +65,8 @@ class Prover:
         self._instance = instance
         self._work_limit = params.work_limit
         self._stop = stop
-        self._n_pods = sum(workload.replicas for workload in instance.problem.workloads)
+        self._everything = [workload.replicas for workload in instance.problem.workloads]
+        self._n_pods = sum(self._everything)
         n_local = 0 if instance.linking is None else instance.linking.n_local
         self._local_s = LOCAL_PROOF_S * n_local
         self._least_s = LEAST_PROOF_S + self._local_s
@@ -68,6 +76,8 @@ class Prover:
         self._most_s = MOST_SHARE * self._total_s
         self._all_s = max(self._most_s, self._total_s - LEAST_SEARCH_S)
         self._is_answered = False
+        self._is_tried = False
+        self._fallback: tuple[Certificate, int] | None = None
         self._has_rules = instance.linking is not None or not instance.rules.is_empty
         few = NODE_S * NODES_OF_PODS * self._n_pods + KIND_S * instance.n_classes
         self._expected_s = few + reading_s(len(instance.problem.workloads), offerings)
@@ -76,6 +86,25 @@ class Prover:
         """Reckon with the decision that this packing would give."""
         self._expected_s = naming_s(packing, len(self._instance.problem.workloads), self._offerings)
         self._is_answered = not packing.is_partial(self._instance)
+
+    def note_bound(self, bound: Bound) -> None:
+        """Prove this bound by way of trial if that is due: the search may go on where less time will do."""
+        is_late = self._stop.remaining_s() <= (1.0 - TRIAL_AT) * self._total_s
+        if self._is_tried or not is_late or self._work_limit is not None or self._proof_s < LEAST_TRIED_S:
+            return
+        self._is_tried = True
+        most_s = TRIAL_SHARE * self._proof_s
+        seconds = self._try(bound, most_s)
+        if seconds < most_s:
+            self._proof_s = min(self._proof_s, max(self._least_s, TRIAL_TIMES * seconds))
+
+    def _try(self, bound: Bound, most_s: float) -> float:
+        """Seconds that the proof of a bound takes; what it proves is kept, should a later proof fail."""
+        began, proof = time.perf_counter(), certificate(self._instance, bound)
+        proven = self._proven(proof, self._everything, most_s)
+        if self._fallback is None or proven > self._fallback[1]:
+            self._fallback = proof, proven
+        return time.perf_counter() - began
 
     def learn(self, seconds: float) -> None:
         """Take in how long naming and verifying the packing noted last took."""
@@ -101,17 +130,19 @@ class Prover:
         if self._work_limit is not None:
             each = PART_UNITS + PART_CELL_UNITS * self._offerings * self._instance.n_classes
             return min(MOST_PARTS, int(PARTS_SHARE * PROOF_SHARE * self._work_limit / each))
-        began, share_s = time.perf_counter(), PARTS_SHARE * self._proof_reserve_s()
-        everything = [workload.replicas for workload in self._instance.problem.workloads]
-        self._proven(certificate(self._instance, bound), everything, max(LEAST_PROOF_S, share_s))
-        seconds = time.perf_counter() - began  # of a proof cut short all of the share, which leaves one part
+        self._is_tried = True
+        self._proof_s = max(self._proof_s, self._proof_reserve_s())  # which the proof of the parts will take
+        share_s = PARTS_SHARE * self._proof_reserve_s()
+        seconds = self._try(bound, max(LEAST_PROOF_S, share_s))
+        # A proof cut short takes all of the share, which leaves one part.
         return min(MOST_PARTS, int(share_s / seconds))
 
     def prove(self, found: Found, placed: list[int]) -> tuple[Certificate, int]:
         """The certificate, and the bound that the independent checker derives from it.
 
         Where the checker cannot follow the search's dual prices in the time left, prices of the whole
-        instead of its parts, or prices that are proven at a glance, may give the better bound.
+        instead of its parts, or prices that are proven at a glance, may give the better bound; so may those
+        of a trial.
         """
         instance, whole = self._instance, found.proof.bound
         proof = tree_certificate(instance, found.proof)
@@ -129,6 +160,8 @@ class Prover:
             proven = self._proven(simple, placed, SECOND_PROOF_S + self._local_s)
             if proven > bound:
                 proof, bound = simple, proven
+        if self._fallback is not None and self._fallback[1] > bound and placed == self._everything:
+            return self._fallback
         return proof, bound
 
     def proof_s(self) -> float:

@@ -193,7 +193,7 @@ def _search(
     head = head_start(instance, params, stop, work)
     search = Search(
         instance, params, stop, on_progress, prover.most_parts, work, known, head=head,
-        on_packing=prover.note,
+        on_packing=prover.note, on_bound=prover.note_bound,
     )  # fmt: skip
     found = search.run()
     if memory is not None:

@@ -9,6 +9,7 @@ import pytest
 from binwright_optimizer import proof
 from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.rows import Duals
+from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.naming import (
     FIRST_SLOWNESS,
@@ -31,6 +32,7 @@ from binwright_optimizer.proof import (
     SECOND_PROOF_S,
     Prover,
 )
+from binwright_optimizer.search import Found
 from binwright_optimizer.stopping import Deadline, Keeping
 from builders import instance_type, pod, problem
 from solver_parts import packing_of
@@ -141,3 +143,52 @@ def test_solutions_are_split_into_as_many_parts_as_can_be_proven(monkeypatch: py
     monkeypatch.setattr(proof, "prove_bound", slow)
     nothing = Duals(np.zeros(1), np.zeros(0), np.zeros(0), np.zeros(0))
     assert prover.most_parts(Bound(0.0, nothing)) == 1
+
+
+def one_pod_prover(now: list[float], seconds: float = 10.0) -> Prover:
+    instance = build_instance(
+        problem([pod("a", cpu=1)], [instance_type("node", cpu=1, memory_gib=1, price=1)])
+    )
+    return Prover(instance, SolveParams(deadline_s=seconds), Deadline(seconds, clock=lambda: now[0]))
+
+
+def bound_of(dollars: float) -> Bound:
+    return Bound(dollars, Duals(np.ones(1), np.zeros(0), np.zeros(0), np.zeros(0)))
+
+
+def test_a_proof_that_is_over_at_once_leaves_the_search_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 s, 0.8 s are kept for the proof until a trial after 6.5 s tells that less will do."""
+    now = [0.0]
+    prover = one_pod_prover(now)
+    monkeypatch.setattr(proof, "prove_bound", lambda *_, **__: 1)
+    prover.note_bound(bound_of(1.0))
+    assert prover.reserve_s() == pytest.approx(0.8, abs=0.01), "too early to be tried"
+    now[0] = 7.0
+    prover.note_bound(bound_of(1.0))
+    assert prover.reserve_s() == pytest.approx(LEAST_PROOF_S, abs=0.01)
+
+
+def test_a_proof_that_is_cut_short_keeps_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, time_limit_s: float, **__: object) -> int:
+        time.sleep(time_limit_s)
+        return 1
+
+    now = [0.0]
+    prover = one_pod_prover(now)
+    monkeypatch.setattr(proof, "prove_bound", slow)
+    before = prover.reserve_s()
+    now[0] = 7.0
+    prover.note_bound(bound_of(1.0))
+    assert prover.reserve_s() == before
+
+
+def test_what_a_trial_proved_stands_where_the_last_proof_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial proves the pod's $1; later proofs come to nothing."""
+    now = [0.0]
+    prover = one_pod_prover(now)
+    now[0] = 7.0
+    prover.note_bound(bound_of(1.0))
+    monkeypatch.setattr(proof, "prove_bound", lambda *_, **__: 0)
+    found = Found(packing_of(prover._instance, (0, 1, [1])), Part(bound_of(1.0), {}, {}), True, ())
+    assert prover.prove(found, [1])[1] == 1_000_000
+    assert prover.prove(found, [0])[1] == 0, "it was of all pods"

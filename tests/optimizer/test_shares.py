@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from binwright_optimizer.columns.fluid import solve_fluid
-from binwright_optimizer.columns.shares import share_covers
+from binwright_optimizer.columns.shares import POWERS, share_cover
 from binwright_optimizer.heuristics.greedy import Remainder
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.packing import Packing
@@ -23,7 +23,9 @@ def covers(instance):
     """The fluid relaxation and the packings of its shares."""
     fluid = solve_fluid(instance, pricing_of(instance), Deadline(60.0), NOBODY)
     greedy = greedy_of(instance)
-    return fluid, [Packing.of(instance, *cover) for cover in share_covers(instance, greedy, fluid)]
+    return fluid, [
+        Packing.of(instance, *share_cover(instance, greedy, fluid, power, 2_000)) for power in POWERS
+    ]
 
 
 def test_every_pod_belongs_to_one_share() -> None:

@@ -8,8 +8,6 @@ pods are covered again together, by any candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,27 +19,38 @@ Float = NDArray[np.float64]
 FILLED = 0.96
 """Share of its price that the pods of a node are worth at least, or they are covered again."""
 POWERS = (0.3, 0.1, 0.0)
-"""How much large pods are favoured, cover by cover."""
-MOST_NODES = 2_000
-"""Depth-first nodes per knapsack."""
+"""How much large pods may be favoured, to good use by one or the other."""
 
 
-def share_covers(instance: Instance, greedy: Greedy, fluid: Fluid) -> Iterator[Columns]:
-    """A cover of the demand for each of `POWERS`, of one share after the other."""
+def share_cover(instance: Instance, greedy: Greedy, fluid: Fluid, power: float, max_nodes: int) -> Columns:
+    """A cover of the demand, of one share after the other.
+
+    Parameters
+    ----------
+    power
+        How much large pods are favoured.
+    max_nodes
+        Depth-first nodes per knapsack.
+    """
     dearest = float(greedy.price.max(initial=1.0))
-    for power in POWERS:
-        values = favouring_large(fluid.prices, dearest, power)
-        remainder = Remainder.whole(instance)
-        parts = []
-        for j, pods in zip(fluid.candidates, fluid.pods, strict=True):
-            parts.append(_filled(int(j), pods, values, fluid.prices, greedy, remainder))
-        parts.append(greedy.cover(values, remainder, MOST_NODES))
-        candidates, counts, patterns = zip(*parts, strict=True)
-        yield np.concatenate(candidates), np.concatenate(counts), np.concatenate(patterns)
+    values = favouring_large(fluid.prices, dearest, power)
+    remainder = Remainder.whole(instance)
+    parts = []
+    for j, pods in zip(fluid.candidates, fluid.pods, strict=True):
+        parts.append(_filled(int(j), pods, values, fluid.prices, greedy, remainder, max_nodes))
+    parts.append(greedy.cover(values, remainder, max_nodes))
+    candidates, counts, patterns = zip(*parts, strict=True)
+    return np.concatenate(candidates), np.concatenate(counts), np.concatenate(patterns)
 
 
 def _filled(
-    j: int, pods: NDArray[np.int64], values: Float, prices: Float, greedy: Greedy, remainder: Remainder
+    j: int,
+    pods: NDArray[np.int64],
+    values: Float,
+    prices: Float,
+    greedy: Greedy,
+    remainder: Remainder,
+    max_nodes: int,
 ) -> Columns:
     """Well filled nodes of candidate ``j`` for its share of pods; they are taken from the remainder."""
     only = remainder.copy()
@@ -49,7 +58,7 @@ def _filled(
     only.supply = np.zeros_like(remainder.supply)
     only.supply[j] = remainder.supply[j]
     only.missing = np.zeros_like(remainder.missing)  # the cover of the rest meets minimums
-    candidates, counts, patterns = greedy.cover(values, only, MOST_NODES)
+    candidates, counts, patterns = greedy.cover(values, only, max_nodes)
     is_filled = patterns @ prices >= FILLED * greedy.price[candidates]
     candidates, counts, patterns = candidates[is_filled], counts[is_filled], patterns[is_filled]
     nodes = int(counts.sum())

@@ -61,8 +61,8 @@ Columns = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]
 """Candidates (p,), counts (p,) and patterns (p, i)."""
 
 
-def fluid_prices(instance: Instance) -> Float:
-    """Dollars one pod of each class costs where it fills a node best: float64 array (i,).
+def cheapest_alone(instance: Instance) -> tuple[Float, NDArray[np.intp]]:
+    """Dollars one pod of each class costs where it fills a node best, and that candidate: (i,), (i,).
 
     The price of class ``i`` alone with fractional nodes: the least over its candidates of the
     node's price times the largest share of any resource that one pod takes. A candidate that is
@@ -72,12 +72,20 @@ def fluid_prices(instance: Instance) -> Float:
     positive = price[price > 0]
     price = np.where(price > 0, price, positive.min() if len(positive) else 1.0)
     cheapest = np.full(instance.n_classes, np.inf)
+    candidate = np.zeros(instance.n_classes, dtype=np.intp)
     for j in range(instance.n_candidates):
         rows = np.flatnonzero(instance.compatible[:, j])
         room = np.maximum(instance.allocatable[j], 1)
-        share = (instance.requests[rows] / room).max(axis=1)
-        cheapest[rows] = np.minimum(cheapest[rows], price[j] * share)
-    return cheapest
+        cost = price[j] * (instance.requests[rows] / room).max(axis=1)
+        is_cheaper = cost < cheapest[rows]
+        cheapest[rows[is_cheaper]] = cost[is_cheaper]
+        candidate[rows[is_cheaper]] = j
+    return cheapest, candidate
+
+
+def fluid_prices(instance: Instance) -> Float:
+    """Dollars one pod of each class costs where it fills a node best: float64 array (i,)."""
+    return cheapest_alone(instance)[0]
 
 
 def favouring_large(values: Float, unit: float, power: float) -> Float:

@@ -97,6 +97,10 @@ class Pricing:
         self._work = np.zeros(instance.n_candidates, dtype=np.int64)
         self._all = np.arange(instance.n_candidates, dtype=np.intp)
 
+    def twin(self, work: Work) -> Pricing:
+        """The same pricing for another thread, which counts its work by itself."""
+        return Pricing(self.instance, self.halt, work, self._most_pods)
+
     @cached_property
     def _most(self) -> NDArray[np.int64]:
         """Most pods of each class alone on each candidate: int64 array (j, i)."""

@@ -12,7 +12,7 @@ from binwright_optimizer.columns.domains import Component, Patterns
 from binwright_optimizer.columns.generate import Bound, Generation
 from binwright_optimizer.columns.known import Head, Known
 from binwright_optimizer.columns.tree import Part, Tree
-from binwright_optimizer.heuristics.greedy import fluid_prices
+from binwright_optimizer.heuristics.greedy import cheapest_alone
 from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.coarsen import grouped
@@ -56,8 +56,8 @@ class Search:
         default.
     head
         An answer and prices to begin with.
-    on_packing
-        Called with every packing that becomes the incumbent.
+    on_packing, on_bound
+        Called with every packing that becomes the incumbent, and with the bound after each round of columns.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class Search:
         most_pods: NDArray[np.int64] | None = None,
         head: Head | None = None,
         on_packing: Callable[[Packing], None] | None = None,
+        on_bound: Callable[[Bound], None] = lambda _: None,
     ) -> None:
         self.instance = instance
         self.params = params
         self._known = known
         self._head = head
         self._most_parts = most_parts
+        self._on_bound = on_bound
         self.work = work or Work()
         has_columns = known is not None and known.is_close
         self.state = State(
@@ -129,7 +131,8 @@ class Search:
     def _run(self, columns: Patterns | None) -> None:
         state = self.state
         is_by_parts = has_thousands_of_classes(self.instance)
-        prices = fluid_prices(self.instance)
+        prices, alone = cheapest_alone(self.instance)
+        ahead = None if is_by_parts or not self._is_fresh(columns) else state.begin_fluid(alone)
         first = first_answers(state, prices, self._known, self._head)
         if is_by_parts and not state.is_done:
             groups = grouped(self.instance, MOST_GROUPS)
@@ -137,14 +140,18 @@ class Search:
             if groups is not None and not state.is_done:
                 pack_groups(state, groups, self._pack_instance)
                 regroup_first(state)
-        elif not state.is_done and not first_columns(state, first, self._known, self._head, columns):
+        elif not state.is_done and not first_columns(state, first, ahead, self._known, self._head, columns):
             pack_domains(state, self._pack_domain)  # whose prices are better than those, and found sooner
         if is_by_parts:
             pack_parts(state, self._pack_part)
         else:
-            turns = Turns(state)
+            turns = Turns(state, self._on_bound)
             turns.run()
             self._tree = split(state, turns, self._most_parts)
+
+    def _is_fresh(self, columns: Patterns | None) -> bool:
+        """Whether there is nothing better to begin with than the fluid relaxation."""
+        return self._known is None and self._head is None and columns is None and not self.state.has_domains
 
     def _pack_domain(
         self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns

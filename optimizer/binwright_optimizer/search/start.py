@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.fluid import Fluid, solve_fluid
 from binwright_optimizer.columns.known import Head, Known
-from binwright_optimizer.columns.shares import share_covers
+from binwright_optimizer.columns.shares import POWERS, share_cover
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.whole_domains import least_on_whole_nodes
 from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.heuristics.parts import wary_prices
 from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.search.fluid_ahead import FluidAhead
 from binwright_optimizer.search.state import LEAST_VALUE, State
 from binwright_optimizer.stopping import Reserved
 from binwright_optimizer.work import UNITS_PER_SECOND
@@ -24,10 +25,8 @@ from binwright_optimizer.work import UNITS_PER_SECOND
 Float = NDArray[np.float64]
 FIRST_ALLOCATION_SHARE = 0.5
 """Share of the time that the first allocation of pods to domains may take: without it there is no answer."""
-FLUID_SHARE = 0.95
-"""Share of the time that the fluid relaxation may take: cut short, it tells nothing."""
 PARTS_FLUID_SHARE = 0.2
-"""The same of thousands of classes, where it may take seconds."""
+"""Share of the time that the fluid relaxation of thousands of classes may take, which may be seconds."""
 REGROUP_SHARE, REGROUP_GAIN = 0.2, 0.02
 """Share of the time so far that pods are grouped anew at a time, and share of the gap that is worth it."""
 MOST_POOR = 2
@@ -35,8 +34,9 @@ MOST_POOR = 2
 FIRST_REGROUP_SHARE = 0.2
 """Share of the time left that this may take: on thousands of nodes it goes on gaining, while columns that
 would gain more are not even begun with."""
-MOST_NODES = 200
-"""Depth-first nodes per knapsack of a cover."""
+MOST_NODES, MOST_SHARE_NODES = 200, 2_000
+"""Depth-first nodes per knapsack of a cover, and of one of the fluid relaxation's shares where less than half
+of the time is over: it takes twice as long, and packs small pods hardly better."""
 
 
 def first_answers(state: State, prices: Float, known: Known | None, head: Head | None) -> Columns:
@@ -78,7 +78,10 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
 
 def fluid_start(state: State, prices: Float, groups: Groups | None) -> None:
     """The bound of the fluid relaxation; without groups also a cover that minds who keeps whom away."""
-    _fluid(state, PARTS_FLUID_SHARE, groups)
+    packing = state.incumbent.packing
+    assert packing is not None
+    stop = Reserved.within(state.stop, PARTS_FLUID_SHARE * state.stop.remaining_s())
+    _note_fluid(state, solve_fluid(state.instance, state.pricing, stop, packing.candidates, groups))
     if groups is None:
         wary = wary_prices(state.instance, prices)
         state.offer(state.greedy.cover(wary, Remainder.whole(state.target), MOST_NODES), "greedy")
@@ -87,6 +90,7 @@ def fluid_start(state: State, prices: Float, groups: Groups | None) -> None:
 def first_columns(
     state: State,
     columns: Columns,
+    ahead: FluidAhead | None,
     known: Known | None,
     head: Head | None,
     given: tuple[NDArray[np.intp], NDArray[np.int32]] | None,
@@ -97,12 +101,13 @@ def first_columns(
     ----------
     columns
         Of the first answer.
+    ahead
+        The fluid relaxation, where nothing better is known to begin with.
     given
         Candidates (p,) and patterns (p, i) known beforehand.
     """
     generation = state.generation
-    is_fresh = known is None and head is None and given is None and not state.has_domains
-    fluid, covers = _fluid_answers(state) if is_fresh else (None, [])
+    fluid, covers = (None, []) if ahead is None else _fluid_answers(state, ahead)
     if state.is_done:
         return True
     single = single_class_columns(state.instance)
@@ -132,15 +137,21 @@ def first_columns(
     return True
 
 
-def _fluid_answers(state: State) -> tuple[Fluid, list[Columns]]:
+def _fluid_answers(state: State, ahead: FluidAhead) -> tuple[Fluid, list[Columns]]:
     """The fluid relaxation, and covers of its shares."""
-    fluid = _fluid(state, FLUID_SHARE)
+    assert state.incumbent.packing is not None
+    fluid = ahead.result(state.incumbent.packing.candidates)
+    _note_fluid(state, fluid)
     covers: list[Columns] = []
-    for cover in share_covers(state.target, state.greedy, fluid):
+    if state.is_done:
+        return fluid, covers
+    for power in POWERS:
+        is_half_over = state.stop.remaining_s() < state.elapsed_s
+        nodes = MOST_NODES if is_half_over else MOST_SHARE_NODES
+        covers.append(share_cover(state.target, state.greedy, fluid, power, nodes))
+        state.offer(covers[-1], "fluid")  # however late: it is far better than the first answer
         if state.is_done:
             break
-        state.offer(cover, "fluid")
-        covers.append(cover)
     regroup_first(state)
     return fluid, covers
 
@@ -154,17 +165,13 @@ def regroup_first(state: State) -> None:
         poor = 0 if gap - state.incumbent.gap >= REGROUP_GAIN * gap else poor + 1
 
 
-def _fluid(state: State, share: float, groups: Groups | None = None) -> Fluid:
-    """The fluid relaxation in a share of the time left, and the bound that it gives."""
-    generation, packing = state.generation, state.incumbent.packing
-    assert packing is not None
-    stop = Reserved.within(state.stop, share * state.stop.remaining_s())
-    fluid = solve_fluid(state.instance, state.pricing, stop, packing.candidates, groups)
+def _note_fluid(state: State, fluid: Fluid) -> None:
+    """Take the bound of the fluid relaxation, and its prices for a proof at a glance."""
+    generation = state.generation
     duals = replace(generation.rows.zero_duals(), pods=fluid.prices)
     generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
     state.incumbent.raise_bound(generation.bound.dollars, "fluid")
     state.simple = fluid.prices
-    return fluid
 
 
 def _sweep(state: State, prices: Float, phase: str) -> None:

@@ -17,6 +17,7 @@ from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
+from binwright_optimizer.search.fluid_ahead import FluidAhead
 from binwright_optimizer.search.found import price_step
 from binwright_optimizer.search.regrouping import Regrouping
 from binwright_optimizer.stopping import Halt, Stop
@@ -118,6 +119,7 @@ class State:
         )  # fmt: skip
         self.simple: Float | None = None
         self.fruitless = 0
+        self._ahead: FluidAhead | None = None
         self._began = stop.elapsed_s()
 
     @property
@@ -146,9 +148,18 @@ class State:
         """Whether domains can be looked at one by one."""
         return self.instance.linking is not None and self.instance.rules.has_parts
 
+    def begin_fluid(self, alone: NDArray[np.intp]) -> FluidAhead:
+        """Begin the fluid relaxation with the candidates that are cheapest for each class alone: (i,)."""
+        self._ahead = FluidAhead(self.instance, self.pricing, self.stop, alone)
+        self._ahead.begin()
+        return self._ahead
+
     def close(self) -> None:
         """End the threads of the search."""
+        self.halt.flag[0] = 1
         self.halt.close()
+        if self._ahead is not None:
+            self._ahead.close()
         self.regrouping.close()
 
     def offer(self, columns: Columns, phase: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -29,8 +30,14 @@ NEARLY = 0.01
 """Relative distance of bound and relaxation above which the relaxation always goes first."""
 DIVE_SHARE = 0.2
 """Share of the time before convergence that dives may take."""
+RELAXED_DIVE_SHARE = 0.1
+"""The same where the master begins with relaxed columns: without them it is solved anew for each dive, and is
+far off until it has patterns in their stead."""
 LAST_DIVE_SHARE = 1.0
 """Share of the time so far that the dive from a relaxation that is solved well enough may take."""
+SETTLED_SHARE, FALLEN_SHARE = 0.12, 0.5
+"""Shares of the incumbent's distance to the relaxation: by how much less a round may lower the relaxation for
+it to be settled, and how much lower it has to be than at the last dive for another one to be due then."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 SPLIT_SHARE = 0.5
@@ -55,11 +62,19 @@ REGROUP_SHARE = 1.0
 
 
 class Turns:
-    """The stages that work on all classes together, over the state of one search."""
+    """The stages that work on all classes together, over the state of one search.
 
-    def __init__(self, state: State) -> None:
+    Parameters
+    ----------
+    on_bound
+        Called with the best bound after each round of columns.
+    """
+
+    def __init__(self, state: State, on_bound: Callable[[Bound], None]) -> None:
         self.state = state
+        self._on_bound = on_bound
         self._dives = 0
+        self._dived_from = np.inf
         self._next_linked = 1
         self._linked_pause = 1
 
@@ -84,6 +99,7 @@ class Turns:
         solution = generation.whole_solution(state.stop)
         if solution is None:
             return
+        self._dived_from = solution.objective
         seconds = max(LEAST_DIVE_S, share * state.elapsed_s)
         stop = Reserved.within(state.stop, seconds)
         first: Solution | None = solution
@@ -163,18 +179,32 @@ class Turns:
         """Columns until the relaxation is solved well enough, with a dive now and then."""
         state, generation = self.state, self.state.generation
         dived = 0.0
+        dive_share = RELAXED_DIVE_SHARE if generation.relaxed.is_on else DIVE_SHARE
         while not (generation.is_converged or self._is_bound_better(share) or state.is_done):
+            before = generation.solution
             generation.round(state.stop)
             state.incumbent.raise_bound(generation.bound.dollars, "columns")
+            self._on_bound(generation.bound)
             state.regrouping.go_on(0.0)
             elapsed = state.elapsed_s
-            due = 0.03 + dived / DIVE_SHARE
-            if elapsed >= due:
-                before = state.stop.elapsed_s()
+            due = 0.03 + dived / dive_share
+            if elapsed >= due or self._is_settled(before):
+                began_s = state.stop.elapsed_s()
                 self.dive()
-                dived += max(state.stop.elapsed_s() - before, 0.2 * elapsed * DIVE_SHARE)
+                dived += max(state.stop.elapsed_s() - began_s, 0.2 * elapsed * DIVE_SHARE)
         if not state.is_done:
             self.dive(share=LAST_DIVE_SHARE)
+
+    def _is_settled(self, before: Solution | None) -> bool:
+        """Whether the relaxation has fallen far since the last dive, and hardly in the last round."""
+        solution, packing = self.state.generation.solution, self.state.incumbent.packing
+        if before is None or solution is None or packing is None or packing.is_partial(self.state.instance):
+            return False
+        if not (before.is_whole and solution.is_whole):
+            return False
+        _, above = self._distances(solution, packing)
+        has_fallen = self._dived_from - solution.objective >= FALLEN_SHARE * above
+        return has_fallen and before.objective - solution.objective <= SETTLED_SHARE * above
 
     def _is_bound_better(self, share: float) -> bool:
         """Whether the relaxation is solved so much better than the incumbent that it can wait.

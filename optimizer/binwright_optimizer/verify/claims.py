@@ -19,7 +19,6 @@ from binwright_optimizer.verify.gpu_devices import (
     any_asks_for_mig,
     counted_requests,
     device_findings,
-    room_of_type,
 )
 from binwright_optimizer.verify.held import offering_on_commitments
 from binwright_optimizer.verify.market import market
@@ -155,7 +154,7 @@ class Claims:
         if claim.devices or self._has_parts:
             shape = bought.shape
             if not isinstance(shape, str):
-                room = room_of_type(shape.kind, shape.pool, shape.overhead)
+                room = shape.devices
                 wrong += device_findings(self._problem, claim.pods, claim.devices, room)
                 counted = counted_requests(self._pods.requests(claim.pods), claim.devices, room)
                 workloads = self._problem.workloads
@@ -325,7 +324,6 @@ def _alternatives(
     placements: dict[int, int],
     content: DeviceContent | None,
 ) -> Iterator[str]:
-    own = room_of_type(shape.kind, shape.pool, shape.overhead) if content else None
     for name, other in others:
         if isinstance(other, str):
             yield f"alternative {name} {other}"
@@ -337,11 +335,7 @@ def _alternatives(
             yield f"alternative {name} may not hold these pods: {reason}"
         elif other.lacking(requests):
             yield f"alternative {name} does not hold these pods: too little {other.lacking(requests)[0]}"
-        elif (
-            own is not None
-            and content
-            and not content.fits(room_of_type(other.kind, shape.pool, other.overhead), own)
-        ):
+        elif content and not content.fits(other.devices, shape.devices):
             yield f"alternative {name} does not hold these pods on its devices"
 
 

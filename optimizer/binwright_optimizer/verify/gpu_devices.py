@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from binwright_optimizer.model import (
     DeviceUse,
@@ -41,6 +41,8 @@ from binwright_optimizer.verify.device_claims import (
 
 PodName = tuple[int, int]
 """Workload and number of the replica."""
+WHOLE = GpuShare()
+"""What a pod has of a device that it does not share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def asks_for_parts(template: PodTemplate, room: DeviceRoom) -> bool:
     """Whether counting devices does not say where such a pod stands on this node."""
     if template.device_claims:
         return True
-    is_whole = template.gpu_share in (None, GpuShare())
+    is_whole = template.gpu_share in (None, WHOLE)
     if not is_whole and room.sharing.strategy is SharingStrategy.FRACTION:
         return True
     return any(room.cut(name) for name, _ in template.requests)
@@ -212,30 +214,32 @@ def device_loads(
 ) -> dict[int, DeviceLoad]:
     """Loads by device. Pods of one claim have its devices together."""
     shared: set[tuple[int, str, str]] = set()
-    loads: dict[int, DeviceLoad] = {}
+    sums: dict[int, list[int]] = {}
+    cuts: dict[int, list[tuple[str, int]]] = {}
+    has_fractions = room.sharing.strategy is SharingStrategy.FRACTION
     for use in uses:
-        load = loads.get(use.device, DeviceLoad())
+        total = sums.setdefault(use.device, [0, 0, 0])
         workload = workloads[use.pods.workload]
         template, n = workload.template, use.pods.count
         if use.profile:
-            loads[use.device] = replace(load, cut=(*load.cut, *[(use.profile, use.start)] * n))
+            cuts.setdefault(use.device, []).extend([(use.profile, use.start)] * n)
             continue
-        name = _shared_name(template, use.claim)
+        name = _shared_name(template, use.claim) if use.claim else ""
         if name:
             if (use.device, workload.namespace, name) in shared:
                 continue
             shared.add((use.device, workload.namespace, name))
             n = 1
         share = template.gpu_share
-        if template.device_claims or share is None or room.sharing.strategy is not SharingStrategy.FRACTION:
-            share = GpuShare()
-        loads[use.device] = replace(
-            load,
-            milli=load.milli + n * share.milli,
-            memory_milli=load.memory_milli + (0 if share.memory_bytes else n * share.milli),
-            memory_bytes=load.memory_bytes + n * share.memory_bytes,
-        )
-    return loads
+        if share is None or template.device_claims or not has_fractions:
+            share = WHOLE
+        total[0] += n * share.milli
+        total[1] += 0 if share.memory_bytes else n * share.milli
+        total[2] += n * share.memory_bytes
+    return {
+        device: DeviceLoad(milli, memory_milli, memory_bytes, tuple(cuts.get(device, ())))
+        for device, (milli, memory_milli, memory_bytes) in sums.items()
+    }
 
 
 def _shared_name(template: PodTemplate, title: str) -> str:
@@ -354,6 +358,9 @@ def _wrong_devices(problem: Problem, workload: Workload, mine: Sequence[DeviceUs
     whole = [use.device for use in mine if not use.profile]
     if len(set(whole)) < len(whole):
         return "uses a device twice"
+    if room.mig is None and not template.device_claims and not any(use.profile or use.claim for use in mine):
+        n = template.requests[room.resource] if room.resource else 0
+        return f"uses {len(whole)} devices, asks for {n}" if len(whole) != n else ""
     wanted: Counter[str] = Counter()
     for name, amount in template.requests:
         profile = room.cut(name)

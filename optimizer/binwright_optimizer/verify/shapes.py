@@ -15,6 +15,7 @@ from binwright_optimizer.model import (
     Taint,
 )
 from binwright_optimizer.model.taints import untolerated
+from binwright_optimizer.verify.gpu_devices import DeviceRoom, room_of_type
 from binwright_optimizer.verify.nodes import (
     daemon_overhead,
     given_labels,
@@ -45,6 +46,14 @@ class NodeShape:
     _room: dict[str, int] | None = None
     _allocatable: Resources | None = None
     _holds_daemons: bool = False
+    _devices: DeviceRoom | None = None
+
+    @property
+    def devices(self) -> DeviceRoom:
+        """Its devices for pods."""
+        if self._devices is None:
+            self._devices = room_of_type(self.kind, self.pool, self.overhead)
+        return self._devices
 
     def refusal(self, placement: int, template: PodTemplate) -> str:
         """Why labels or taints keep such a pod away; empty if they do not."""
