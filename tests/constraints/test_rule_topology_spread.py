@@ -74,6 +74,21 @@ def test_by_node_only_the_empty_node_is_left() -> None:
     conforms(incoming(BY_NODE, existing=cluster(*FOUR)), 0, lambda a: a.on("mypod") == {"node4": 1})
 
 
+def test_zones_get_whole_pods_in_the_bound_too() -> None:
+    """Four pods over three zones: the dear one must have one at $4, and one more goes to the cheapest.
+
+    In fractions of pods it could have two thirds of one.
+    """
+    conforms(sold(ruled("foo", 4, cpu=4, topology_spread=(BY_ZONE,)), prices=(1, 2, 4)), 1 + 1 + 2 + 4)
+
+
+def test_two_running_pods_in_one_zone_leave_the_next_to_the_others() -> None:
+    """Two run in a: with a skew of 1, of three new pods b and c get one each before a may have a third."""
+    here = node("here", running(FOO, 2), zone="a", cpu=2)
+    question = sold(ruled("foo", 3, cpu=4, topology_spread=(BY_ZONE,)))
+    conforms(dataclasses.replace(question, existing_nodes=(here,)), 2 + 4 + 2)
+
+
 def test_schedule_anyway_always_schedules() -> None:
     """Only zone A has room: [3, 1] is allowed."""
     nodes = [n for n in cluster(*FOUR) if dict(n.labels)[ZONE] == "A"]

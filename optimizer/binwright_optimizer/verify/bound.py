@@ -294,25 +294,32 @@ def _is_covered(shop: Market, group: Group) -> bool:
     own = shop.classes.class_of[group.workloads[0]]
     local = shop.classes.class_of[list(group.local)] if group.local else np.zeros(0, dtype=np.intp)
     outside = shop.is_admitted[:, own] & ~shop.is_admitted[:, local].any(axis=1)
-    request = shop.requests[own]
-    bought = outside[shop.row_of] & (shop.room >= request).all(axis=1)
-    running = outside[shop.existing_row] & (shop.existing_room >= request).all(axis=1)
-    return not (bought.any() or running.any())
+    return not (outside & _rows_with_room(shop, own)).any()
 
 
 def _reachable(shop: Market, group: Group) -> Group:
     """The group without the domains in which no node can hold one of its pods."""
-    held = [v for v in group.local if _is_held(shop, int(shop.classes.class_of[v]))]
-    scopes = tuple(scope for v, scope in zip(group.local, group.scopes, strict=True) if v in held)
-    return replace(group, local=tuple(held), scopes=scopes)
+    rows: dict[bytes, NDArray[np.bool_]] = {}  # by request: mostly they differ in their domain only
+    held = []
+    for v, scope in zip(group.local, group.scopes, strict=True):
+        i = int(shop.classes.class_of[v])
+        key = shop.requests[i].tobytes()
+        if key not in rows:
+            rows[key] = _rows_with_room(shop, i)
+        if (shop.is_admitted[:, i] & rows[key]).any():
+            held.append((v, scope))
+    return replace(group, local=tuple(v for v, _ in held), scopes=tuple(scope for _, scope in held))
 
 
-def _is_held(shop: Market, i: int) -> bool:
-    """Whether some node can hold a pod of a class."""
-    admitted, request = shop.is_admitted[:, i], shop.requests[i]
-    bought = admitted[shop.row_of] & (shop.room >= request).all(axis=1)
-    running = admitted[shop.existing_row] & (shop.existing_room >= request).all(axis=1)
-    return bool(bought.any() or running.any())
+def _rows_with_room(shop: Market, i: int) -> NDArray[np.bool_]:
+    """Whether some node of each row of the table of who is admitted has room for a pod of a class: (row,)."""
+    result = np.zeros(len(shop.is_admitted), dtype=bool)
+    for room, row_of in ((shop.room, shop.row_of), (shop.existing_room, shop.existing_row)):
+        fits = np.ones(len(room), dtype=bool)
+        for r, amount in enumerate(shop.requests[i].tolist()):
+            fits &= room[:, r] >= amount
+        result[row_of[fits]] = True
+    return result
 
 
 def _scaled_bound(

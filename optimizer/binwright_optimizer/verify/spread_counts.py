@@ -5,13 +5,16 @@ With r_d running and y_d new pods of domain d, and n new ones in all, a decision
     r_a + y_a <= r_b + y_b + maxSkew     if y_a > 0, for domains a and those b that count in any case:
 
 the eligible ones of running nodes, and those within reach (`reach`); others that are opened by further nodes
-only lower the smallest count.
+only lower the smallest count. As the numbers are whole and add up to n, it follows that
+
+    y_a <= the most t with   t + sum_b max(0, r_a + t - maxSkew - r_b) <= n
+    y_b >= the least t with  t + sum_a max(0, r_b + t + maxSkew - r_a) >= n.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from binwright_optimizer.model import (
@@ -56,16 +59,36 @@ class SpreadCounts:
 
     def rows(self) -> Iterator[tuple[dict[int, int], int]]:
         """Linear rows ``sum of coefficient * y <= most`` over local workloads."""
-        for a, mine in sorted(self.local.items()):
-            if self.is_short:
+        if self.is_short:
+            for a, mine in sorted(self.local.items()):
                 yield dict.fromkeys(mine, 1), max(0, self.max_skew - self.running[a])
-                continue
+            return
+        most = {a: self._most(a) for a in self.local}
+        least = {b: self._least(b) if b in self.local else 0 for b in self.names}
+        for a, mine in sorted(self.local.items()):
+            if most[a] < self.pods:
+                yield dict.fromkeys(mine, 1), most[a]
+            if least.get(a):
+                yield dict.fromkeys(mine, -1), -least[a]
             for b in sorted(self.names - {a}):
                 ahead = self.running[a] - self.running[b] - self.max_skew
-                if ahead <= 0:
-                    yield {**dict.fromkeys(mine, 1), **dict.fromkeys(self.local.get(b, ()), -1)}, -ahead
-                elif self.pods < ahead + 2:  # b cannot get so many that a may have one
-                    yield dict.fromkeys(mine, 1), 0
+                if ahead <= 0 and most[a] + ahead > least[b]:
+                    theirs = dict.fromkeys(self.local.get(b, ()), -1)
+                    yield {**dict.fromkeys(mine, 1), **theirs}, -ahead
+
+    def _most(self, a: str) -> int:
+        """Most new pods of a domain for which the others can have what they then need."""
+        others = sorted(self.running[b] for b in self.names - {a})
+        ahead = self.running[a] - self.max_skew
+        return _last(self.pods, lambda t: t + sum(max(0, ahead + t - r) for r in others) <= self.pods)
+
+    def _least(self, b: str) -> int:
+        """Fewest new pods of a domain for which the others may have all that are left."""
+        others = sorted(self.running[a] for a in self.local.keys() - {b})
+        ahead = self.running[b] + self.max_skew
+        return 1 + _last(
+            self.pods, lambda t: t + sum(max(0, ahead + t - r) for r in others) < self.pods, first=-1
+        )
 
     def windows(self) -> Iterator[dict[str, tuple[int, int]]]:
         """The least and the most new pods of each domain, for one smallest count after the other."""
@@ -82,6 +105,24 @@ class SpreadCounts:
             if sum(low for low, _ in found.values()) > self.pods:
                 return
             yield found
+
+
+def _last(most: int, holds: Callable[[int], bool], first: int = 0) -> int:
+    """The largest number up to ``most`` for which something holds that holds up to some number.
+
+    Parameters
+    ----------
+    first
+        Taken for a number for which it holds.
+    """
+    low, high = first, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def spread_counts(problem: Problem, groups: Sequence[Group]) -> list[SpreadCounts]:

@@ -72,7 +72,7 @@ def linking_of(
     )  # fmt: skip
     left_out = {k: builder.left_out(q) for k, q in position.items()}
     add_affinity(counting)  # first, since it closes domains that need no row then
-    add_spread(counting)
+    add_spread(counting, left_out)
     add_gangs(counting, left_out)
     add_spot(counting)
     add_exclusive_claims(counting, claims)
