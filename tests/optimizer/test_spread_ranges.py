@@ -17,7 +17,7 @@ NAMES = "abcd"
 
 @st.composite
 def spreads(draw: st.DrawFn) -> SpreadCounts:
-    """Up to eight pods over up to four domains: some count in any case, and some of these have running pods."""
+    """Up to eight pods over up to four domains: some count in any case, some of these have pods."""
     received = NAMES[: draw(st.integers(1, 4))]
     settled = frozenset(draw(st.sets(st.sampled_from(received), min_size=1)))
     running = Counter({name: draw(st.integers(0, 4)) for name in settled})

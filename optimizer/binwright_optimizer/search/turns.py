@@ -20,6 +20,7 @@ from binwright_optimizer.heuristics.greedy import Remainder
 from binwright_optimizer.heuristics.repack import Repack
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.pricing import MICRO
+from binwright_optimizer.search.dives_due import DIVE_SHARE, DivesDue
 from binwright_optimizer.search.state import TURN_SHARE, State
 from binwright_optimizer.stopping import Reserved, Stop
 
@@ -28,16 +29,8 @@ BOUND_SHARE = 0.2
 the incumbent is worked on; each time around it is this much smaller."""
 NEARLY = 0.01
 """Relative distance of bound and relaxation above which the relaxation always goes first."""
-DIVE_SHARE = 0.2
-"""Share of the time before convergence that dives may take."""
-RELAXED_DIVE_SHARE = 0.1
-"""The same where the master begins with relaxed columns: without them it is solved anew for each dive, and is
-far off until it has patterns in their stead."""
 LAST_DIVE_SHARE = 1.0
 """Share of the time so far that the dive from a relaxation that is solved well enough may take."""
-SETTLED_SHARE, FALLEN_SHARE = 0.12, 0.5
-"""Shares of the incumbent's distance to the relaxation: by how much less a round may lower the relaxation for
-it to be settled, and how much lower it has to be than at the last dive for another one to be due then."""
 LEAST_DIVE_S = 0.05
 """Seconds every dive may take."""
 SPLIT_SHARE = 0.5
@@ -74,7 +67,6 @@ class Turns:
         self.state = state
         self._on_bound = on_bound
         self._dives = 0
-        self._dived_from = np.inf
         self._next_linked = 1
         self._linked_pause = 1
 
@@ -93,13 +85,15 @@ class Turns:
         if not state.is_done:
             self._choose()
 
-    def dive(self, phase: str = "dive", share: float = DIVE_SHARE) -> None:
-        """Round the relaxation's solution to whole nodes, in this share of the time so far at most."""
+    def dive(self, phase: str = "dive", share: float = DIVE_SHARE) -> float:
+        """Round the relaxation's solution to whole nodes, in this share of the time so far at most.
+
+        Returns what it begins with costs, in dollars.
+        """
         state, generation = self.state, self.state.generation
         solution = generation.whole_solution(state.stop)
         if solution is None:
-            return
-        self._dived_from = solution.objective
+            return np.inf
         seconds = max(LEAST_DIVE_S, share * state.elapsed_s)
         stop = Reserved.within(state.stop, seconds)
         first: Solution | None = solution
@@ -118,6 +112,7 @@ class Turns:
                 LEAST_LINKED_S, LINKED_SHARE * state.elapsed_s, LEFT_SHARE * state.stop.remaining_s()
             )
             self._dive_linked(generation.allocator, solution, Reserved.within(state.stop, seconds), phase)
+        return solution.objective
 
     def _is_linked_due(self, allocator: Allocator, solution: Solution) -> bool:
         """Whether to dive with pods allocated last, too: more seldom, the more often it was no better.
@@ -178,33 +173,31 @@ class Turns:
     def _generate(self, share: float) -> None:
         """Columns until the relaxation is solved well enough, with a dive now and then."""
         state, generation = self.state, self.state.generation
-        dived = 0.0
-        dive_share = RELAXED_DIVE_SHARE if generation.relaxed.is_on else DIVE_SHARE
+        dives = DivesDue(is_relaxed=generation.relaxed.is_on)
         while not (generation.is_converged or self._is_bound_better(share) or state.is_done):
-            before = generation.solution
+            before, began_s = generation.solution, state.elapsed_s
             generation.round(state.stop)
             state.incumbent.raise_bound(generation.bound.dollars, "columns")
             self._on_bound(generation.bound)
             state.regrouping.go_on(0.0)
-            elapsed = state.elapsed_s
-            due = 0.03 + dived / dive_share
-            if elapsed >= due or self._is_settled(before):
-                began_s = state.stop.elapsed_s()
-                self.dive()
-                dived += max(state.stop.elapsed_s() - began_s, 0.2 * elapsed * DIVE_SHARE)
+            round_s = state.elapsed_s - began_s
+            if dives.is_due(
+                before, generation.solution, self._incumbent_dollars, elapsed_s=state.elapsed_s,
+                remaining_s=state.stop.remaining_s(), round_s=round_s,
+            ):  # fmt: skip
+                began_s = state.elapsed_s
+                dived_from = self.dive()
+                dives.note(dived_from, state.elapsed_s - began_s, began_s)
         if not state.is_done:
             self.dive(share=LAST_DIVE_SHARE)
 
-    def _is_settled(self, before: Solution | None) -> bool:
-        """Whether the relaxation has fallen far since the last dive, and hardly in the last round."""
-        solution, packing = self.state.generation.solution, self.state.incumbent.packing
-        if before is None or solution is None or packing is None or packing.is_partial(self.state.instance):
-            return False
-        if not (before.is_whole and solution.is_whole):
-            return False
-        _, above = self._distances(solution, packing)
-        has_fallen = self._dived_from - solution.objective >= FALLEN_SHARE * above
-        return has_fallen and before.objective - solution.objective <= SETTLED_SHARE * above
+    @property
+    def _incumbent_dollars(self) -> float:
+        """What the best answer costs, dollars per hour; infinite if it leaves pods out."""
+        packing = self.state.incumbent.packing
+        if packing is None or packing.is_partial(self.state.instance):
+            return np.inf
+        return packing.cost * MICRO
 
     def _is_bound_better(self, share: float) -> bool:
         """Whether the relaxation is solved so much better than the incumbent that it can wait.

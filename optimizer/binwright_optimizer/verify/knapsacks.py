@@ -20,6 +20,11 @@ _STEP = 2_000_000
 _FAIR = 6_000_000
 """Search nodes that every knapsack left open gets before those of the largest excess get all."""
 _UNLIMITED = 1 << 60
+_FINE_BITS = 30
+"""Knapsacks left open after the first round need not be told from 1 + 2**-30 times their threshold. Prices
+from floating point are worth that much more than a node costs; to find out by how much exactly takes as long
+as a search without any threshold: half a second for 10,000 pods of a GPU trace, a hundredth of one with this.
+"""
 _LONG_S = 3_600.0
 """Seconds in which every round ends."""
 NODE_S = 1.5e-8
@@ -115,6 +120,8 @@ class Knapsacks:
                 )
                 bounds[chunk] = np.minimum(bounds[chunk], written[chunk])
             open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
+            if not number:
+                thresholds = thresholds + (np.maximum(0, thresholds) >> _FINE_BITS)
         if self._most_nodes >= _SEARCH_ROUNDS[-1][0]:
             searches = {
                 int(node): LongSearch(
