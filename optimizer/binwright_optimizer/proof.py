@@ -32,7 +32,7 @@ VERIFIED_SHARE = 0.5
 """Share of the time for naming and verifying a decision that comes after the proof."""
 NODES_OF_PODS = 0.3
 """Nodes for each pod that are reckoned with before there is any packing."""
-OFFERING_S = 2e-6
+OFFERING_S = 1e-6
 """Seconds that the proof takes for each offering, whatever the prices."""
 MOST_SHARE = 0.5
 """Share of the time that is kept for what comes after the search, at most."""

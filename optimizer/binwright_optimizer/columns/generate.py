@@ -178,15 +178,22 @@ class Generation:
         """Let rounds begin near these prices of pods, dollars: float64 array (i,)."""
         self._average = replace(self.rows.zero_duals(), pods=pods)
 
-    def round(self, stop: Stop) -> None:
-        """One master solve with its sweeps."""
+    def solve(self, stop: Stop) -> Solution | None:
+        """Solve the master; where it cannot be, the generation ends."""
         solution = self.master.solve(stop.remaining_s())
         if solution is None:
             was_halted = stop.remaining_s() <= 0 or self.pricing.halt.flag[0]
             self.has_failed |= not was_halted and not self.master.is_infeasible
             self.is_converged = True
+        else:
+            self.solution = solution
+        return solution
+
+    def round(self, stop: Stop) -> None:
+        """One master solve with its sweeps."""
+        solution = self.solve(stop)
+        if solution is None:
             return
-        self.solution = solution
         self.rounds += 1
         if stop.remaining_s() <= 0:
             return

@@ -29,6 +29,8 @@ BOUND_SHARE = 0.2
 the incumbent is worked on; each time around it is this much smaller."""
 NEARLY = 0.01
 """Relative distance of bound and relaxation above which the relaxation always goes first."""
+SHORT_TIMES = 1.5
+"""Times what the first columns took that a round and a dive take: where less is left, the dive goes first."""
 LAST_DIVE_SHARE = 1.0
 """Share of the time so far that the dive from a relaxation that is solved well enough may take."""
 LEAST_DIVE_S = 0.05
@@ -174,6 +176,9 @@ class Turns:
         """Columns until the relaxation is solved well enough, with a dive now and then."""
         state, generation = self.state, self.state.generation
         dives = DivesDue(is_relaxed=generation.relaxed.is_on)
+        is_short = state.stop.remaining_s() < SHORT_TIMES * state.elapsed_s
+        if is_short and not generation.rounds and generation.solve(state.stop) and not state.is_done:
+            self._dive_as_due(dives)  # from the columns that there are: far better than any cover
         while not (generation.is_converged or self._is_bound_better(share) or state.is_done):
             before, began_s = generation.solution, state.elapsed_s
             generation.round(state.stop)
@@ -185,11 +190,14 @@ class Turns:
                 before, generation.solution, self._incumbent_dollars, elapsed_s=state.elapsed_s,
                 remaining_s=state.stop.remaining_s(), round_s=round_s,
             ):  # fmt: skip
-                began_s = state.elapsed_s
-                dived_from = self.dive()
-                dives.note(dived_from, state.elapsed_s - began_s, began_s)
+                self._dive_as_due(dives)
         if not state.is_done:
             self.dive(share=LAST_DIVE_SHARE)
+
+    def _dive_as_due(self, dives: DivesDue) -> None:
+        began_s = self.state.elapsed_s
+        dived_from = self.dive()
+        dives.note(dived_from, self.state.elapsed_s - began_s, began_s)
 
     @property
     def _incumbent_dollars(self) -> float:
