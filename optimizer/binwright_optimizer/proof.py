@@ -89,7 +89,8 @@ class Prover:
 
     def note_bound(self, bound: Bound) -> None:
         """Prove this bound by way of trial if that is due: the search may go on where less time will do."""
-        is_late = self._stop.remaining_s() <= (1.0 - TRIAL_AT) * self._total_s
+        left_s = self._stop.remaining_s()
+        is_late = TRIAL_SHARE * self._proof_s + self.reserve_s() < left_s <= (1.0 - TRIAL_AT) * self._total_s
         is_long = self._proof_s >= LEAST_TRIED_S and not self._local_s  # those are no guess
         if self._is_tried or not is_late or not is_long or self._work_limit is not None:
             return

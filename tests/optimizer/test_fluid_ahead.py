@@ -9,7 +9,7 @@ import pytest
 from binwright_optimizer.heuristics.greedy import cheapest_alone
 from binwright_optimizer.instance import build_instance
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.search import fluid_ahead
+from binwright_optimizer.search import Search, fluid_ahead
 from binwright_optimizer.search.fluid_ahead import WORTH_A_THREAD, FluidAhead
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
@@ -93,3 +93,37 @@ def test_no_thread_outlives_its_search() -> None:
     """A cover whose time is over at once leaves the relaxation unsolved, not running."""
     solve(many_classes(), SolveParams(deadline_s=0.001))
     assert not [t for t in threading.enumerate() if t.name == "binwright-fluid"]
+
+
+def test_a_process_without_another_thread_solves_it_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "binwright-fluid":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    ahead = ahead_of(build_instance(many_classes()))
+    ahead.begin()
+    assert ahead.result(NOBODY).prices.all()
+    ahead.close()
+
+
+def test_where_time_ends_with_the_first_answer_the_relaxation_that_is_there_gives_the_bound() -> None:
+    """The greedy answer is late; the second thread has long been done."""
+    instance = build_instance(many_classes())
+    search = Search(instance, SolveParams(deadline_s=60.0), Deadline(60.0))
+    greedy = search.state.greedy.cover
+
+    def slow(*arguments):
+        found = greedy(*arguments)
+        assert search.state._ahead is not None
+        search.state._ahead.close()
+        search.state.halt.flag[0] = 1
+        return found
+
+    search.state.greedy.cover = slow  # type: ignore[method-assign]
+    found = search.run()
+    assert found.simple is not None
+    assert found.proof.bound.dollars == pytest.approx(float(instance.demand @ found.simple))

@@ -192,3 +192,17 @@ def test_what_a_trial_proved_stands_where_the_last_proof_fails(monkeypatch: pyte
     found = Found(packing_of(prover._instance, (0, 1, [1])), Part(bound_of(1.0), {}, {}), True, ())
     assert prover.prove(found, [1])[1] == 1_000_000
     assert prover.prove(found, [0])[1] == 0, "it was of all pods"
+
+
+def test_a_search_that_is_over_tries_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bound is about to be proven anyway, in the time that a trial would take."""
+
+    def refuse(*_: object, **__: object) -> int:
+        raise AssertionError("a proof was tried")
+
+    now = [0.0]
+    prover = one_pod_prover(now)
+    monkeypatch.setattr(proof, "prove_bound", refuse)
+    now[0] = 9.5
+    prover.note_bound(bound_of(1.0))
+    assert prover.reserve_s() == pytest.approx(0.8, abs=0.01)

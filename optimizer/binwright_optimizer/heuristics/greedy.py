@@ -62,7 +62,7 @@ Columns = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]
 
 
 def cheapest_alone(instance: Instance) -> tuple[Float, NDArray[np.intp]]:
-    """Dollars one pod of each class costs where it fills a node best, and that candidate: (i,), (i,).
+    """Dollars one pod of each class costs where it fills a node best, and that candidate (or -1): (i,), (i,).
 
     The price of class ``i`` alone with fractional nodes: the least over its candidates of the
     node's price times the largest share of any resource that one pod takes. A candidate that is
@@ -72,7 +72,7 @@ def cheapest_alone(instance: Instance) -> tuple[Float, NDArray[np.intp]]:
     positive = price[price > 0]
     price = np.where(price > 0, price, positive.min() if len(positive) else 1.0)
     cheapest = np.full(instance.n_classes, np.inf)
-    candidate = np.zeros(instance.n_classes, dtype=np.intp)
+    candidate = np.full(instance.n_classes, -1, dtype=np.intp)
     for j in range(instance.n_candidates):
         rows = np.flatnonzero(instance.compatible[:, j])
         room = np.maximum(instance.allocatable[j], 1)

@@ -38,7 +38,7 @@ class FluidAhead:
         self._instance = instance
         self._pricing = pricing
         self._stop = stop
-        self._alone = np.unique(alone)
+        self._alone = np.unique(alone[alone >= 0])
         self._work = Work()
         self._fluid: Fluid | None = None
         self._failure: BaseException | None = None
@@ -54,10 +54,17 @@ class FluidAhead:
         is_finite = bool((instance.supply < UNLIMITED).any())
         if not (is_small or is_finite or self._pricing.work.is_clock or (os.cpu_count() or 1) < 2):
             pricing = self._pricing.twin(self._work)
-            self._thread = threading.Thread(
-                target=self._run, args=(pricing,), name="binwright-fluid", daemon=True
-            )
-            self._thread.start()
+            thread = threading.Thread(target=self._run, args=(pricing,), name="binwright-fluid", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the process may have no more threads: it is solved when asked for
+                return
+            self._thread = thread
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the thread has solved it."""
+        return self._fluid is not None
 
     def result(self, used: NDArray[np.intp]) -> Fluid:
         """The relaxation, as far as there was time for it.

@@ -27,12 +27,19 @@ from binwright_optimizer.search.parts import (
     pack_parts,
 )
 from binwright_optimizer.search.splits import split
-from binwright_optimizer.search.start import first_answers, first_columns, fluid_start, regroup_first
+from binwright_optimizer.search.start import (
+    first_answers,
+    first_columns,
+    fluid_start,
+    regroup_first,
+    take_fluid,
+)
 from binwright_optimizer.search.state import State
 from binwright_optimizer.search.turns import Turns
 from binwright_optimizer.stopping import Stop
 from binwright_optimizer.work import Work
 
+Float = NDArray[np.float64]
 LP_FAILED = "a linear programme failed to solve: the answer and the bound are the best found before it"
 WATCHED_SIZE = 100
 """Classes times candidates from which a thread watches the clock for kernels: smaller sweeps take less time
@@ -134,20 +141,28 @@ class Search:
         prices, alone = cheapest_alone(self.instance)
         ahead = None if is_by_parts or not self._is_fresh(columns) else state.begin_fluid(alone)
         first = first_answers(state, prices, self._known, self._head)
-        if is_by_parts and not state.is_done:
+        if is_by_parts:
+            self._by_parts(prices)
+            return
+        if not state.is_done:
+            if not first_columns(state, first, ahead, self._known, self._head, columns):
+                pack_domains(state, self._pack_domain)  # whose prices are better than those, and found sooner
+        elif ahead is not None and ahead.is_known:
+            take_fluid(state, ahead)  # there is no time for more
+        turns = Turns(state, self._on_bound)
+        turns.run()
+        self._tree = split(state, turns, self._most_parts)
+
+    def _by_parts(self, prices: Float) -> None:
+        """Pack thousands of classes: groups of them first, and then parts of the packing."""
+        state = self.state
+        if not state.is_done:
             groups = grouped(self.instance, MOST_GROUPS)
             fluid_start(state, prices, groups)
             if groups is not None and not state.is_done:
                 pack_groups(state, groups, self._pack_instance)
                 regroup_first(state)
-        elif not state.is_done and not first_columns(state, first, ahead, self._known, self._head, columns):
-            pack_domains(state, self._pack_domain)  # whose prices are better than those, and found sooner
-        if is_by_parts:
-            pack_parts(state, self._pack_part)
-        else:
-            turns = Turns(state, self._on_bound)
-            turns.run()
-            self._tree = split(state, turns, self._most_parts)
+        pack_parts(state, self._pack_part)
 
     def _is_fresh(self, columns: Patterns | None) -> bool:
         """Whether there is nothing better to begin with than the fluid relaxation."""

@@ -137,11 +137,17 @@ def first_columns(
     return True
 
 
-def _fluid_answers(state: State, ahead: FluidAhead) -> tuple[Fluid, list[Columns]]:
-    """The fluid relaxation, and covers of its shares."""
+def take_fluid(state: State, ahead: FluidAhead) -> Fluid:
+    """The fluid relaxation, and the bound that it gives."""
     assert state.incumbent.packing is not None
     fluid = ahead.result(state.incumbent.packing.candidates)
     _note_fluid(state, fluid)
+    return fluid
+
+
+def _fluid_answers(state: State, ahead: FluidAhead) -> tuple[Fluid, list[Columns]]:
+    """The fluid relaxation, and covers of its shares."""
+    fluid = take_fluid(state, ahead)
     covers: list[Columns] = []
     if state.is_done:
         return fluid, covers

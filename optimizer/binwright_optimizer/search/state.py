@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,10 +158,11 @@ class State:
     def close(self) -> None:
         """End the threads of the search."""
         self.halt.flag[0] = 1
-        self.halt.close()
-        if self._ahead is not None:
-            self._ahead.close()
-        self.regrouping.close()
+        with ExitStack() as closed:
+            closed.callback(self.regrouping.close)
+            if self._ahead is not None:
+                closed.callback(self._ahead.close)
+            closed.callback(self.halt.close)
 
     def offer(self, columns: Columns, phase: str) -> bool:
         """Offer these nodes to the incumbent, each as cheap as its pods allow; whether they are better."""

@@ -24,6 +24,7 @@ _FINE_BITS = 30
 """Knapsacks left open after the first round need not be told from 1 + 2**-30 times their threshold. Prices
 from floating point are worth that much more than a node costs; to find out by how much exactly takes as long
 as a search without any threshold: half a second for 10,000 pods of a GPU trace, a hundredth of one with this.
+Of a cost of more than a billion steps of prices, the last step may stay unproven for it.
 """
 _LONG_S = 3_600.0
 """Seconds in which every round ends."""

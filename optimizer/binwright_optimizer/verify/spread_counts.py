@@ -78,17 +78,15 @@ class SpreadCounts:
 
     def _most(self, a: str) -> int:
         """Most new pods of a domain for which the others can have what they then need."""
-        others = sorted(self.running[b] for b in self.names - {a})
+        others = [self.running[b] for b in self.names - {a}]
         ahead = self.running[a] - self.max_skew
-        return _last(self.pods, lambda t: t + sum(max(0, ahead + t - r) for r in others) <= self.pods)
+        return _last(0, self.pods, lambda t: t + sum(max(0, ahead + t - r) for r in others) <= self.pods)
 
     def _least(self, b: str) -> int:
         """Fewest new pods of a domain for which the others may have all that are left."""
-        others = sorted(self.running[a] for a in self.local.keys() - {b})
+        others = [self.running[a] for a in self.local.keys() - {b}]
         ahead = self.running[b] + self.max_skew
-        return 1 + _last(
-            self.pods, lambda t: t + sum(max(0, ahead + t - r) for r in others) < self.pods, first=-1
-        )
+        return 1 + _last(-1, self.pods, lambda t: t + sum(max(0, ahead + t - r) for r in others) < self.pods)
 
     def windows(self) -> Iterator[dict[str, tuple[int, int]]]:
         """The least and the most new pods of each domain, for one smallest count after the other."""
@@ -107,14 +105,8 @@ class SpreadCounts:
             yield found
 
 
-def _last(most: int, holds: Callable[[int], bool], first: int = 0) -> int:
-    """The largest number up to ``most`` for which something holds that holds up to some number.
-
-    Parameters
-    ----------
-    first
-        Taken for a number for which it holds.
-    """
+def _last(first: int, most: int, holds: Callable[[int], bool]) -> int:
+    """The largest number from ``first``, for which it is taken to hold, up to which something holds."""
     low, high = first, most
     while low < high:
         middle = (low + high + 1) // 2

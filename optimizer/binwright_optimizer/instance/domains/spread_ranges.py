@@ -61,15 +61,15 @@ def add_ranges(
 
 def _most(pods: int, ahead: int, others: list[int]) -> int:
     """Most pods of a domain for which the others can have what they then need."""
-    return _last(pods, lambda t: t + sum(max(0, ahead + t - other) for other in others) <= pods, 0)
+    return _last(0, pods, lambda t: t + sum(max(0, ahead + t - other) for other in others) <= pods)
 
 
 def _least(pods: int, ahead: int, others: list[int]) -> int:
     """Fewest pods of a domain for which the others may have all that are left."""
-    return 1 + _last(pods, lambda t: t + sum(max(0, ahead + t - other) for other in others) < pods, -1)
+    return 1 + _last(-1, pods, lambda t: t + sum(max(0, ahead + t - other) for other in others) < pods)
 
 
-def _last(most: int, holds: Callable[[int], bool], first: int) -> int:
+def _last(first: int, most: int, holds: Callable[[int], bool]) -> int:
     """The largest number from ``first``, for which it is taken to hold, up to which something holds."""
     low, high = first, most
     while low < high:
