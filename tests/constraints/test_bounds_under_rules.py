@@ -164,11 +164,11 @@ def _by_zone(**dollars: float) -> Certificate:
 
 
 def test_prices_of_one_zone_prove_nothing_of_pods_that_may_go_to_another() -> None:
-    """A dollar in b holds them; only pods in a are priced."""
+    """A dollar in b holds four; only pods in a are priced."""
     kind = instance_type("box", cpu=4, offerings=[offering(5, zone="a"), offering(1, zone="b")])
-    question = problem([ruled("web", 2)], [kind])
-    assert prove_bound(question, _by_zone(a=5), [2]) == 0
-    assert prove_bound(question, _by_zone(a=5, b=0.5), [2]) == 1_000_000
+    question = problem([ruled("web", 200)], [kind])
+    assert prove_bound(question, _by_zone(a=5), [200]) == 0
+    assert prove_bound(question, _by_zone(a=5, b=0.25), [200]) == 50_000_000
 
 
 def test_zones_of_running_nodes_count_towards_min_domains() -> None:

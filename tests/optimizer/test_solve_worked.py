@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -286,10 +287,11 @@ def with_a_gap() -> Problem:
     """Three pods of 5 cpu; two share a node of 10 cpu for $1, one alone fits 5 cpu for $0.61.
 
     The optimum is 1 + 0.61 = 1.61; one and a half nodes of 10 cpu are a relaxation for 1.5, and
-    prices of 0.5 per pod prove no more: a gap of 6.8 %.
+    prices of 0.5 per pod prove no more: a gap of 6.8 %. As a node runs already, though it is full, whole
+    nodes are not looked at by themselves.
     """
     kinds = [instance_type("ten", cpu=10, price=1), instance_type("five", cpu=5, price=0.61)]
-    return problem([pod(cpu=5, replicas=3)], kinds)
+    return problem([pod(cpu=5, replicas=3)], kinds, existing=[existing_node("full")])
 
 
 def test_counting_the_dear_nodes_closes_a_gap_of_the_relaxation() -> None:
@@ -314,7 +316,14 @@ def with_two_gaps() -> Problem:
         for size, cpu, price in (("ten", 10, 1), ("five", 5, 0.61))
     ]
     pods = [pod(f"pod-{group}", cpu=5, replicas=3, selector={"group": group}) for group in ("a", "b")]
-    return problem(pods, kinds)
+    return problem(pods, kinds, existing=[existing_node("full")])
+
+
+def test_few_pods_are_proven_on_whole_nodes() -> None:
+    """Without the full node, each three pods are seen to need a ten and a five."""
+    decision = solved(replace(with_two_gaps(), existing_nodes=()))
+    assert dollars(decision) == (3.22, 3.22)
+    assert decision.stop_reason is StopReason.OPTIMAL
 
 
 def test_a_search_out_of_ideas_says_so() -> None:

@@ -73,9 +73,9 @@ def test_division_is_class_by_class():
 
 
 def test_prices_that_are_too_low_prove_less():
-    """0.03 a pod: 6 x 0.03 = 0.18, a multiple of 0.02."""
-    question = problem([pod(cpu=2, replicas=6)], [SMALL, LARGE])
-    assert bound_usd(question, certificate(0.03)) == 0.18
+    """0.03 a pod: 600 x 0.03 = 18, a multiple of 0.02; so many are not looked at on whole nodes."""
+    question = problem([pod(cpu=2, replicas=600)], [SMALL, LARGE])
+    assert bound_usd(question, certificate(0.03)) == 18.0
 
 
 def test_two_t4_pods_cost_two_nodes():

@@ -66,6 +66,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.model import Certificate, Problem, labels
 from binwright_optimizer.verify import device_weights
+from binwright_optimizer.verify.apart import least_apart
 from binwright_optimizer.verify.copies import Copies
 from binwright_optimizer.verify.exchange import is_exchangeable, without_replaceable
 from binwright_optimizer.verify.knapsacks import Knapsacks, competitive
@@ -96,6 +97,7 @@ def prove_bound(
     time_limit_s: float = 2.0,
     most_nodes: int | None = None,
     poll: Callable[[], object] = lambda: None,
+    on_whole_nodes: bool = True,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -112,11 +114,13 @@ def prove_bound(
         bound then does not depend on the machine.
     poll
         Called now and then; ends the proof if it raises.
+    on_whole_nodes
+        Whether few pods, and those that rules keep apart, are looked at on whole nodes as well (`apart`).
     """
     deadline = time.monotonic() + time_limit_s
     may_exchange = certificate.split is not None and is_exchangeable(problem)
     problem, certificate, placed = put_together(problem, certificate, placed)
-    stated = problem
+    stated, stated_pods = problem, placed
     groups: list[Group] = []
     if has_local_prices(certificate):
         split = split_by_domain(problem, certificate, placed)
@@ -148,7 +152,8 @@ def prove_bound(
         until = now + max(0.0, deadline - now) / (len(parts) - number)
         value = _scaled_bound(shop, prices, demand, total, until, most_nodes, poll)
         scaled.append(-(-value >> prices.bits))
-    bound = max(_cost_of_minimums(shop), least_of_domains, min(scaled, default=0))
+    whole = max(least_of_domains, least_apart(stated, stated_pods) if on_whole_nodes else 0)
+    bound = max(_cost_of_minimums(shop), whole, min(scaled, default=0))
     unit = shop.price_unit
     return -(-bound // unit) * unit if unit else 0
 

@@ -80,6 +80,32 @@ def least_costs_of_all(problems: Sequence[Problem], most: Sequence[int]) -> Int6
     return costs.reshape(shape)
 
 
+def least_of(
+    shop: Market,
+    options: NDArray[np.intp],
+    workloads: Sequence[int],
+    most: Sequence[int],
+    is_allowed: NDArray[np.bool_],
+) -> int:
+    """Micro-dollars an hour that ``most`` pods of some workloads cost at least on nodes of some options.
+
+    Parameters
+    ----------
+    is_allowed
+        bool array (pods of the first + 1, of the second + 1, ...): combinations that one node may hold; with
+        each of them, those of fewer pods.
+    """
+    shape = tuple(count + 1 for count in most)
+    costs = np.full(math.prod(shape), NEVER, dtype=np.int64)
+    cheapest = np.full(shape, NEVER, dtype=np.int64)
+    _cheapen(cheapest, shop, most, options, workloads)
+    cheapest[~is_allowed] = NEVER
+    patterns = _maximal(cheapest)
+    if len(patterns):
+        _fill(costs, np.array(shape, dtype=np.int64), patterns, cheapest[tuple(patterns.T)])
+    return int(costs[-1])
+
+
 def _sold(shop: Market) -> NDArray[np.intp]:
     """Options of which there is no end."""
     is_held = np.zeros(len(shop.price), dtype=bool)
@@ -96,9 +122,21 @@ def _held(shop: Market) -> Iterator[tuple[NDArray[np.intp], int]]:
             yield np.flatnonzero(use > 0), shop.pools[number].room[HELD]
 
 
-def _cheapen(found: Int64Array, shop: Market, most: Sequence[int], options: NDArray[np.intp]) -> None:
-    """Lower the price of the node for each combination to the cheapest of some options that holds it."""
-    class_of = shop.classes.class_of
+def _cheapen(
+    found: Int64Array,
+    shop: Market,
+    most: Sequence[int],
+    options: NDArray[np.intp],
+    workloads: Sequence[int] | None = None,
+) -> None:
+    """Lower the price of the node for each combination to the cheapest of some options that holds it.
+
+    Parameters
+    ----------
+    most
+        Pods of each of ``workloads``; of all by default.
+    """
+    class_of = shop.classes.class_of if workloads is None else shop.classes.class_of[list(workloads)]
     requests = shop.requests[class_of]
     own = shop.most[class_of]
     for option in options[np.argsort(shop.price[options], kind="stable")]:
