@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.explain_devices import claim_masks, device_masks, without_repetition
 from binwright_optimizer.explain_gangs import GangReasons
 from binwright_optimizer.explain_running import ClosedByRunning
-from binwright_optimizer.explain_words import shortage, wanted_words
+from binwright_optimizer.explain_words import shortage, terms_words, wanted_words
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
@@ -209,7 +209,7 @@ def _tally(instance: Instance, workload: Workload, closed: Masks) -> _Tally:
         devices = {}
         if part.devices:
             models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
-            devices = device_masks(zip(part.devices, models, strict=True), lowered)
+            devices = device_masks(zip(part.devices, models, strict=True), lowered, pool.name)
         rows = instance.shelf.type_of[part.rows].tolist() if template.device_claims else []
         claims = claim_masks(claimed, [claimed.view_of_type(t, pool) for t in rows], workload)
         if has_choices(problem) and wants_choice(pool):
@@ -269,6 +269,6 @@ def _selector_masks(
         source = "without a NodePool, the default" if is_assumed else "node selector"
         masks[f"{source} {requirement}"] = columns.mask_all((requirement,), fixed)[rows]
     if template.node_affinity:
-        terms = " or ".join(" and ".join(map(str, term)) for term in template.node_affinity)
-        masks[f"node affinity {terms}"] = columns.mask_any(template.node_affinity, fixed)[rows]
+        text = terms_words(template.node_affinity)
+        masks[f"node affinity {text}"] = columns.mask_any(template.node_affinity, fixed)[rows]
     return masks

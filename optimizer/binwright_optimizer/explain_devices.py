@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance.device_claims import ClaimedDevices, NodeView
 from binwright_optimizer.instance.device_sums import is_sum
 from binwright_optimizer.instance.node_devices import NodeDevices
-from binwright_optimizer.model import PodTemplate, Workload
+from binwright_optimizer.model import GpuSharing, PodTemplate, Workload
 from binwright_optimizer.model.mig import mig_models_with, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
 
 
 def device_masks(
-    nodes: Iterable[tuple[NodeDevices, str]], template: PodTemplate
+    nodes: Iterable[tuple[NodeDevices, str]], template: PodTemplate, pool: str = ""
 ) -> dict[str, NDArray[np.bool_]]:
     """Rows whose GPUs suit a pod, by the reason why others do not.
 
@@ -24,11 +24,13 @@ def device_masks(
     ----------
     nodes
         GPUs of each row, and their model.
+    pool
+        Name of the NodePool that buys them; empty for running nodes.
     """
     rows = list(nodes)
     masks: dict[str, NDArray[np.bool_]] = {}
     for position, (node, model) in enumerate(rows):
-        for reason in _reasons(node, model, template):
+        for reason in _reasons(node, model, template, pool):
             if reason not in masks:
                 masks[reason] = np.ones(len(rows), dtype=bool)
             masks[reason][position] = False
@@ -57,7 +59,7 @@ def claim_masks(
     return masks
 
 
-def _reasons(node: NodeDevices, model: str, template: PodTemplate) -> Iterable[str]:
+def _reasons(node: NodeDevices, model: str, template: PodTemplate, pool: str) -> Iterable[str]:
     if not node.count:
         return  # lacks GPUs altogether, which is told as such
     refusal = node.refusal(template)
@@ -70,7 +72,15 @@ def _reasons(node: NodeDevices, model: str, template: PodTemplate) -> Iterable[s
         if model not in mig_models_with(profile):
             yield f"{model or 'unnamed'} GPUs offer no MIG profile {profile}"
         elif node.mig is None:
-            yield f"GPUs of this NodePool are not cut into MIG profile {profile}"
+            yield _uncut(node.sharing, profile, pool)
+
+
+def _uncut(sharing: GpuSharing, profile: str, pool: str) -> str:
+    """Why GPUs that have a profile are not cut into it: a setting of the NodePool, or that they run."""
+    if not pool:
+        return f"GPUs of running nodes are not cut anew, into MIG profile {profile}"
+    setting = f"GPU sharing {sharing.strategy}" if sharing.is_replicated else "mig false"
+    return f"GPUs of NodePool {pool} are not cut into MIG profile {profile} ({setting})"
 
 
 def without_repetition(lacking: NDArray[np.bool_], resources: tuple[str, ...]) -> NDArray[np.bool_]:

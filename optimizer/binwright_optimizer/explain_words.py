@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from binwright_optimizer.instance.attachments import ATTACHED
 from binwright_optimizer.instance.device_sums import GPU_COMPUTE, GPU_MEMORY, GPU_MILLI
-from binwright_optimizer.model import GpuShare, PodTemplate
+from binwright_optimizer.model import GpuShare, NodeSelectorTerm, PodTemplate, Share, SpotPolicy, Volume
 from binwright_optimizer.model.mig import known_profiles, mig_models_with, mig_profile
 from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.resources import MEMORY, NVIDIA_GPU
@@ -81,6 +82,52 @@ def share_words(share: GpuShare) -> str:
     """
     memory = f", gpu-memory {format_quantity(share.memory_bytes, MEMORY)}" if share.memory_bytes else ""
     return f"gpu-milli {share.milli}{memory}"
+
+
+def terms_words(terms: Iterable[NodeSelectorTerm]) -> str:
+    """Terms of which a node meets one."""
+    return " or ".join(" and ".join(map(str, term)) for term in terms)
+
+
+def volume_words(volume: Volume) -> str:
+    """A volume, and what binds its pods: where it can be attached, and to how many nodes or pods.
+
+    Examples
+    --------
+    >>> volume_words(Volume("data", is_single_node=True)), volume_words(Volume())
+    ('volume data (ReadWriteOnce)', 'volume (its own)')
+    """
+    words = f"volume {volume.name or '(its own)'}"
+    bound = []
+    if volume.is_exclusive:
+        bound.append("ReadWriteOncePod")
+    elif volume.is_single_node:
+        bound.append("ReadWriteOnce")
+    if volume.topology:
+        bound.append(terms_words(volume.topology))
+    return f"{words} ({', '.join(bound)})" if bound else words
+
+
+def spot_words(policy: SpotPolicy) -> Iterator[tuple[str, str]]:
+    """Field and words of each rule of a policy, by the names of its annotations.
+
+    Examples
+    --------
+    >>> list(spot_words(SpotPolicy(min_on_demand=Share(ppm=500_000))))
+    [('min_on_demand', 'min-on-demand 50%')]
+    """
+    if policy.min_on_demand is not None:
+        yield "min_on_demand", f"min-on-demand {policy.min_on_demand}"
+    if policy.max_per_pool is not None:
+        yield "max_per_pool", f"max-per-spot-pool {policy.max_per_pool}"
+    if policy.loss is not None:
+        loss = policy.loss
+        probability = Share(ppm=loss.probability_ppm)
+        window = f"{loss.window_s // 3_600}h" if loss.window_s % 3_600 == 0 else f"{loss.window_s}s"
+        yield (
+            "loss",
+            f"max-loss {loss.share}, max-loss-probability {probability}, max-loss-window {window}",
+        )
 
 
 def _name(resource: str) -> str:

@@ -7,16 +7,22 @@ import dataclasses
 import pytest
 from binwright_optimizer.conflicts.minimal import minimal_conflict
 from binwright_optimizer.model import (
+    AttachLimit,
     Conflict,
     Gang,
     GangTopology,
     LabelSelector,
+    LossBound,
     PodAffinity,
     PodAffinityTerm,
+    Policies,
     Problem,
     Requirement,
     RunningPods,
+    Share,
+    SpotPolicy,
     TopologySpread,
+    Volume,
     Workload,
     labels,
 )
@@ -111,6 +117,100 @@ def test_a_taint_and_its_pool() -> None:
     pools = [node_pool("batch", taints=["team=x:NoSchedule"])]
     found = conflict(problem([ruled("web")], [BOX], pools))
     assert found.constraints == ("taint team=x:NoSchedule of NodePool batch",)
+
+
+def on_spot(*offerings: str) -> Problem:
+    """Four pods of 1 CPU; a box on spot in zone a, for a dollar, and one on demand for two if asked for."""
+    sold = [offering(n + 1, zone="a", capacity_type=name) for n, name in enumerate(offerings)]
+    return problem([ruled("web", 4)], [instance_type("box", cpu=4, offerings=sold)])
+
+
+def with_policy(question: Problem, spot: SpotPolicy, **rules: object) -> Problem:
+    workloads = [
+        dataclasses.replace(w, spot=spot, template=dataclasses.replace(w.template, **rules))  # type: ignore[arg-type]
+        for w in question.workloads
+    ]
+    return dataclasses.replace(question, workloads=tuple(workloads))
+
+
+def test_a_rule_of_a_spot_policy_is_named_with_its_value_and_dropped_by_itself() -> None:
+    """Half of four pods on demand, all on spot: without the first, a box on spot holds them for a dollar.
+
+    That all of them may be in one spot pool is another rule, which contradicts nothing.
+    """
+    policy = SpotPolicy(min_on_demand=Share(ppm=500_000), max_per_pool=Share(count=4))
+    spot = requires(labels.CAPACITY_TYPE, "In", "spot")
+    found = conflict(with_policy(on_spot("spot", "on-demand"), policy, node_selector=(spot,)))
+    half = "spot policy (min-on-demand 50%)"
+    assert found == Conflict((f"node selector {spot}", half), half, 1_000_000)
+
+
+def test_pods_beyond_those_of_one_spot_pool() -> None:
+    """Two of four may be in the one pool that is sold."""
+    most = "spot policy (max-per-spot-pool 2)"
+    found = conflict(with_policy(on_spot("spot"), SpotPolicy(max_per_pool=Share(count=2))))
+    assert found == Conflict((most,), most, 1_000_000)
+
+
+def test_a_bound_on_what_is_lost_is_told_with_its_probability_and_window() -> None:
+    """The pool's rate is not known, so that all four count as lost where one may be."""
+    bound = SpotPolicy(loss=LossBound(Share(count=1), 10_000, 7_200))
+    text = "spot policy (max-loss 1, max-loss-probability 1%, max-loss-window 2h)"
+    assert conflict(with_policy(on_spot("spot"), bound)).constraints == (text,)
+
+
+def test_a_workloads_rule_gives_no_way_to_the_policy_of_the_problem() -> None:
+    """The problem would have all on demand, and none is sold: without its own rule, web is bound by none."""
+    question = with_policy(on_spot("spot"), SpotPolicy(max_per_pool=Share(count=2)))
+    policies = Policies(spot=SpotPolicy(min_on_demand=Share(ppm=1_000_000)))
+    most = "spot policy (max-per-spot-pool 2)"
+    found = conflict(dataclasses.replace(question, policies=policies))
+    assert found == Conflict((most,), most, 1_000_000)
+
+
+def test_a_rule_of_the_problems_spot_policy() -> None:
+    policies = Policies(spot=SpotPolicy(min_on_demand=Share(count=1)))
+    found = conflict(dataclasses.replace(on_spot("spot"), policies=policies))
+    assert found.constraints == ("spot policy of the problem (min-on-demand 1)",)
+
+
+def test_a_volume_is_told_with_its_zone() -> None:
+    """The volume is in b, where a box costs 2; without it the selected zone has one for 1."""
+    volume = Volume("data", topology=((zone("b"),),), is_single_node=True)
+    found = conflict(problem([ruled("db", node_selector=(zone("a"),), volumes=(volume,))], [BOX]))
+    bound = "volume data (ReadWriteOnce, topology.kubernetes.io/zone In [b])"
+    assert found == Conflict((f"node selector {zone('a')}", bound), bound, 1_000_000)
+
+
+def test_min_values_are_a_statement_of_their_own() -> None:
+    """64 CPUs are on one type; that a launch is left two is in the way, and not which two they are.
+
+    Without the request both are sold in b only, where a box costs 2; without the minimum a huge one costs 9.
+    """
+    either = dataclasses.replace(requires(labels.INSTANCE_TYPE, "In", "box", "huge"), min_values=2)
+    found = conflict(problem([ruled("web", cpu=64)], [BOX, HUGE], [node_pool("p", either)]))
+    two = "minValues 2 of requirement node.kubernetes.io/instance-type of NodePool p"
+    assert found == Conflict(("request cpu 64", two), "request cpu 64", 2_000_000)
+
+
+def test_values_too_few_for_min_values() -> None:
+    """In b, one of the two types has 4 CPUs; beside them a huge one would do, or one CPU, or no choice."""
+    small = instance_type("small", cpu=1, offerings=[offering(1, zone="b")])
+    only = dataclasses.replace(requires(labels.INSTANCE_TYPE, "In", "box", "small"), min_values=2)
+    found = conflict(problem([ruled("web", cpu=4)], [BOX, HUGE, small], [node_pool("p", only)]))
+    assert found.constraints == (
+        "request cpu 4",
+        "minValues 2 of requirement node.kubernetes.io/instance-type of NodePool p",
+        "requirement node.kubernetes.io/instance-type In [box, small] of NodePool p",
+    )
+
+
+def test_attach_limits_are_told_by_driver() -> None:
+    """Two volumes of a pod's own, of which a node takes one."""
+    own = (Volume("a", driver="disk.csi"), Volume("b", driver="disk.csi"))
+    pool = dataclasses.replace(node_pool("p"), attach_limits=(AttachLimit("disk.csi", 1),))
+    found = conflict(problem([ruled("db", volumes=own)], [BOX], [pool]))
+    assert found.constraints == ("volume a", "volume b", "attach limits (disk.csi 1) of NodePool p")
 
 
 def ganged(name: str, replicas: int = 1, **others: object) -> Workload:

@@ -15,6 +15,7 @@ from binwright_optimizer.model import (
     InstanceType,
     NodePool,
     Problem,
+    SharingStrategy,
     SolutionStatus,
     Workload,
 )
@@ -130,8 +131,25 @@ def test_a_t4_cannot_be_cut_and_says_so() -> None:
 def test_pools_that_do_not_cut_gpus_say_so() -> None:
     question = problem([mig("1g.5gb")], [gpus("a100-40gb", 1, 1.0)], [pool(mig=False)])
     [refused] = solve(question, PARAMS).unschedulable
-    expected = "GPUs of this NodePool are not cut into MIG profile 1g.5gb"
+    expected = "GPUs of NodePool default are not cut into MIG profile 1g.5gb (mig false)"
     assert expected in {refusal.message for refusal in refused.refusals}
+    assert refused.conflict is not None
+    assert refused.conflict.constraints == (
+        "request nvidia.com/mig-1g.5gb 1",
+        "mig false of NodePool default",
+    )
+
+
+def test_replicas_that_keep_gpus_from_being_cut_are_told() -> None:
+    """A GPU with four replicas is not cut; the pod's CPU alone costs the same node, for a dollar."""
+    sharing = GpuSharing(SharingStrategy.TIME_SLICING, replicas=4)
+    shared = dataclasses.replace(pool(), gpu_sharing=sharing)
+    [refused] = solve(problem([mig("1g.5gb")], [gpus("a100-40gb", 1, 1.0)], [shared]), PARAMS).unschedulable
+    expected = "GPUs of NodePool default are not cut into MIG profile 1g.5gb (GPU sharing time-slicing)"
+    assert expected in {refusal.message for refusal in refused.refusals}
+    setting = "GPU sharing (time-slicing, replicas 4) of NodePool default"
+    assert refused.conflict is not None
+    assert refused.conflict.constraints == ("request nvidia.com/mig-1g.5gb 1", setting)
 
 
 def test_running_nodes_give_the_instances_that_they_advertise() -> None:

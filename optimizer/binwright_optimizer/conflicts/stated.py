@@ -6,23 +6,29 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 
 from binwright_optimizer.explain_gangs import gang_name
-from binwright_optimizer.explain_words import share_words
+from binwright_optimizer.explain_words import share_words, spot_words, terms_words, volume_words
 from binwright_optimizer.instance.kept_away import KeptAway, kept_away, meant_by
 from binwright_optimizer.instance.selections import Selections
 from binwright_optimizer.model import (
     Gang,
     GpuNodePolicy,
+    GpuSharing,
+    MinValuesPolicy,
     NodePool,
+    Operator,
     PodTemplate,
-    Policies,
     Problem,
+    Requirement,
     Resources,
     RunningPods,
+    Share,
     SpotPolicy,
     Workload,
     labels,
 )
+from binwright_optimizer.model.mig import mig_profile
 from binwright_optimizer.model.quantity import format_quantity
+from binwright_optimizer.model.resources import NVIDIA_GPU
 from binwright_optimizer.model.taints import untolerated
 
 
@@ -116,7 +122,7 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
     for requirement in dict.fromkeys(template.node_selector):
         yield Constraint(f"node selector {requirement}", one("node_selector", requirement))
     if template.node_affinity:
-        text = " or ".join(" and ".join(map(str, terms)) for terms in template.node_affinity)
+        text = terms_words(template.node_affinity)
         yield Constraint(f"node affinity {text}", dropping(lambda t: replace(t, node_affinity=())))
     for spread in template.topology_spread:
         if spread.is_required:
@@ -133,13 +139,20 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
     for cap in template.node_caps:
         yield Constraint(f"at most {cap.max_pods} pods on a node of {cap.selector}", one("node_caps", cap))
     for volume in template.volumes:
-        yield Constraint(f"volume {volume.name or '(its own)'}", one("volumes", volume))
-    if workload.spot:
-        yield Constraint("spot policy", lambda problem: _with_workload(problem, w, spot=SpotPolicy()))
+        yield Constraint(volume_words(volume), one("volumes", volume))
+    for field, text in spot_words(workload.spot):
+        yield Constraint(
+            f"spot policy ({text})",
+            lambda problem, field=field: _without_spot_rule(problem, w, field),  # type: ignore[misc]
+        )
 
 
-def _with_workload(problem: Problem, w: int, spot: SpotPolicy) -> Problem:
+def _without_spot_rule(problem: Problem, w: int, field: str) -> Problem:
+    """A workload left without any rule gets one that asks for nothing, lest the problem's policy bind it."""
     workloads = list(problem.workloads)
+    spot = replace(workloads[w].spot, **{field: None})
+    if not spot and problem.policies.spot:
+        spot = SpotPolicy(min_on_demand=Share())
     workloads[w] = replace(workloads[w], spot=spot)
     return replace(problem, workloads=tuple(workloads))
 
@@ -209,16 +222,23 @@ def _of_pool(pool: NodePool, problem: Problem) -> Iterator[Constraint]:
             )
     defined = {key for kind in problem.catalog.instance_types for key, _ in kind.labels}
     defined |= {labels.ZONE, labels.REGION, labels.CAPACITY_TYPE}
+    is_strict = problem.policies.min_values is MinValuesPolicy.STRICT
     for requirement in pool.requirements:
-        if requirement.key not in defined:
-            continue  # it gives the nodes a label
+        if is_strict and requirement.min_values:
+            text = f"minValues {requirement.min_values} of requirement {requirement.key}"
+            yield Constraint(
+                f"{text} of NodePool {pool.name}",
+                changed(lambda p, r=requirement: _without_min_values(p, r)),  # type: ignore[misc]
+            )
+        if requirement.key in defined:  # others give the nodes a label
+            yield Constraint(
+                f"requirement {requirement} of NodePool {pool.name}",
+                changed(lambda p, r=requirement: _without_requirement(p, r)),  # type: ignore[misc]
+            )
+    for text, without in _of_sharing(pool.gpu_sharing, problem):
         yield Constraint(
-            f"requirement {requirement} of NodePool {pool.name}",
-            changed(
-                lambda p, r=requirement: replace(  # type: ignore[misc]
-                    p, requirements=tuple(o for o in p.requirements if o != r)
-                )
-            ),
+            f"{text} of NodePool {pool.name}",
+            changed(lambda p, w=without: replace(p, gpu_sharing=w(p.gpu_sharing))),  # type: ignore[misc]
         )
     for name, amount in pool.limits:
         yield Constraint(
@@ -231,9 +251,49 @@ def _of_pool(pool: NodePool, problem: Problem) -> Iterator[Constraint]:
             changed(lambda p: replace(p, max_nodes=None)),
         )
     if pool.attach_limits:
+        text = ", ".join(f"{limit.driver} {limit.count}" for limit in pool.attach_limits)
         yield Constraint(
-            f"attach limits of NodePool {pool.name}", changed(lambda p: replace(p, attach_limits=()))
+            f"attach limits ({text}) of NodePool {pool.name}", changed(lambda p: replace(p, attach_limits=()))
         )
+
+
+def _is_same(one: Requirement, other: Requirement) -> bool:
+    """Whether two requirements name the same values, whatever ``minValues`` they have."""
+    return (one.key, one.operator, one.values) == (other.key, other.operator, other.values)
+
+
+def _without_min_values(pool: NodePool, requirement: Requirement) -> NodePool:
+    """Without the number of values that a launch must be left to choose from."""
+    kept = (replace(r, min_values=None) if r == requirement else r for r in pool.requirements)
+    return replace(pool, requirements=tuple(kept))
+
+
+def _without_requirement(pool: NodePool, requirement: Requirement) -> NodePool:
+    """Without the values; ``minValues`` is a statement of its own, and stays with any value."""
+    kept = []
+    for other in pool.requirements:
+        if not _is_same(other, requirement):
+            kept.append(other)
+        elif other.min_values is not None:
+            kept.append(replace(other, operator=Operator.EXISTS, values=()))
+    return replace(pool, requirements=tuple(kept))
+
+
+def _of_sharing(
+    sharing: GpuSharing, problem: Problem
+) -> Iterator[tuple[str, Callable[[GpuSharing], GpuSharing]]]:
+    """Settings of GPUs that keep them from being cut for pods of the problem, and GPUs without them.
+
+    Replicas are among them only if no pod requests ``nvidia.com/gpu``: of those there are fewer without.
+    """
+    requested = {name for workload in problem.workloads for name, _ in workload.template.requests}
+    if not any(mig_profile(name) is not None for name in requested):
+        return
+    if not sharing.mig:
+        yield "mig false", lambda s: replace(s, mig=True)
+    if sharing.is_replicated and NVIDIA_GPU not in requested:
+        name = f"GPU sharing ({sharing.strategy}, replicas {sharing.replicas})"
+        yield name, lambda s: GpuSharing(mig=s.mig)
 
 
 def _of_running(problem: Problem) -> Iterator[Constraint]:
@@ -267,10 +327,12 @@ def _of_rest(problem: Problem) -> Iterator[Constraint]:
         yield Constraint("what DaemonSets take of nodes", lambda p: replace(p, daemon_sets=()))
     if problem.policies.gpu_nodes is GpuNodePolicy.NEVER:
         yield Constraint("policy that keeps other pods off GPU nodes", _with_gpu_nodes)
-    if problem.policies.spot:
+    for field, text in spot_words(problem.policies.spot):
         yield Constraint(
-            "spot policy of the problem",
-            lambda p: replace(p, policies=replace(p.policies, spot=Policies().spot)),
+            f"spot policy of the problem ({text})",
+            lambda p, field=field: replace(  # type: ignore[misc]
+                p, policies=replace(p.policies, spot=replace(p.policies.spot, **{field: None}))
+            ),
         )
     kinds = problem.catalog.instance_types
     if any(offering.available is not None for kind in kinds for offering in kind.offerings):
