@@ -202,12 +202,17 @@ spec: {containers: [{name: c, image: i, resources: {limits: {nvidia.com/mig-9g.9
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: claims}
+spec: {containers: [{name: c, image: i}], resourceClaims: [{name: g, resourceClaimTemplateName: t}]}
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: web}
 spec: {containers: [{name: c, image: i, resources: {requests: {cpu: "3"}}}]}
 """
 
 
-def test_a_gang_that_is_short_and_a_pod_that_no_gpu_serves_leave_the_rest_to_be_solved(
+def test_a_gang_that_is_short_and_pods_that_nothing_serves_leave_the_rest_to_be_solved(
     tmp_path: Path,
 ) -> None:
     """One small node for the pod of 3 CPU; the others are told by name what they lack."""
@@ -217,3 +222,4 @@ def test_a_gang_that_is_short_and_a_pod_that_no_gpu_serves_leave_the_rest_to_be_
     told = {pod["pod"]: pod["reasons"][0]["message"] for pod in decision["unschedulable_pods"]}
     assert told["ring-0"] == told["ring-1"] == "gang ring needs at least 3 members and has only 2"
     assert "no GPU offers this MIG profile" in told["odd"]
+    assert told["claims"] == "claim g: ResourceClaimTemplate t is not among the inputs"

@@ -34,6 +34,8 @@ def takes(claim: DeviceClaim, kind: InstanceType | None, total: int, most: int) 
     total, most
         Devices of the node, and those that may be had.
     """
+    if claim.missing:
+        return None
     if not claim.requests:
         return 0
     if kind is None or not total:

@@ -140,6 +140,39 @@ def test_all_devices_of_a_node() -> None:
     assert bought(decided(question, 4)) == ["t4"] * 4
 
 
+NOPE = "DeviceClass nope.example.com is not among the inputs, and is none that Binwright knows"
+
+
+def test_a_claim_of_a_class_that_is_not_there_is_met_nowhere() -> None:
+    """Every node is refused, those without devices too, and the reason and the way out name the class."""
+    question = problem([claiming("p", claim(request(1), missing=NOPE))], KINDS)
+    assert f"claim gpus: {NOPE}" in reasons(question)
+    [entry] = solve(question, PARAMS).unschedulable
+    assert entry.conflict is not None
+    assert entry.conflict.constraints == (f"device claim gpus ({NOPE})",)
+
+
+def test_a_claim_whose_template_is_not_there_is_met_nowhere_and_others_are_placed() -> None:
+    """Nobody knows how many devices it has: p waits, though plain would hold it, and q has a t4 for 1 $."""
+    gone = claim(missing="ResourceClaimTemplate t is not among the inputs")
+    question = problem([claiming("p", gone), claiming("q", claim(request(1, NVIDIA)))], KINDS)
+    decision = solve(question, PARAMS)
+    assert not verify(question, decision)
+    assert bought(decision) == ["t4"]
+    assert [entry.pods.workload for entry in decision.unschedulable] == [0]
+    assert "claim gpus: ResourceClaimTemplate t is not among the inputs" in reasons(question)
+
+
+def test_a_shared_claim_that_is_not_there_is_met_only_where_running_pods_have_it() -> None:
+    """It has its devices on the node of the pods that run with it; without them, on none."""
+    gone = claim(name="team", missing="ResourceClaim team is not among the inputs")
+    newcomer = claiming("p", gone, replicas=2)
+    assert "claim team: ResourceClaim team is not among the inputs" in reasons(problem([newcomer], KINDS))
+    node = existing_node("o", cpu=4)
+    node = dataclasses.replace(node, pods=(RunningPods(claiming("r", gone).template, 1),))
+    decided(problem([newcomer], KINDS, existing=[node]), 0)
+
+
 def test_several_requests_of_a_claim_add_up() -> None:
     """One and two are three of four."""
     two = claim(request(1, NVIDIA, name="a"), request(2, NVIDIA, name="b"))

@@ -140,16 +140,48 @@ def test_requests_of_earlier_versions_are_understood(read: Read) -> None:
     assert claim["requests"][0]["first_available"][0]["count"] == 3
 
 
+UNKNOWN_CLASS = "DeviceClass gpu is not among the inputs, and is none that Binwright knows"
+OR_KNOWN = [{"name": "a", "deviceClassName": "gpu.nvidia.com"}, {"name": "b", "deviceClassName": "gpu"}]
+
+
+def first_available(*alternatives: dict[str, Any]) -> dict[str, Any]:
+    body = claim_body()
+    body["spec"]["spec"]["devices"]["requests"] = [{"name": "r", "firstAvailable": list(alternatives)}]
+    return body
+
+
 @pytest.mark.parametrize(
     ("bodies", "expected"),
     [
-        ([pod()], "ResourceClaimTemplate 'two' is not among the inputs: its devices are not known"),
-        ([pod(), claim_body()], "DeviceClass 'gpu' is not among the inputs: its selectors are not known"),
+        ([pod()], "ResourceClaimTemplate two is not among the inputs"),
+        ([pod("resourceClaimName")], "ResourceClaim two is not among the inputs"),
+        ([pod(), claim_body()], UNKNOWN_CLASS),
+        ([pod("resourceClaimName"), claim_body("ResourceClaim")], UNKNOWN_CLASS),
+        ([pod(), first_available(*OR_KNOWN)], UNKNOWN_CLASS),
     ],
 )
-def test_what_is_missing_or_not_read_is_said(read: Read, bodies: list[dict[str, Any]], expected: str) -> None:
-    [note] = read(yaml.safe_dump_all(bodies)).notes
-    assert note.endswith(expected)
+def test_what_a_claim_names_and_is_not_there_is_carried_as_its_reason(
+    read: Read, bodies: list[dict[str, Any]], expected: str
+) -> None:
+    [claim] = claims_of(read(yaml.safe_dump_all(bodies)))
+    assert claim["missing"] == expected
+
+
+def test_a_claim_made_from_a_template_that_is_gone_since_then_is_the_pods(read: Read) -> None:
+    body, made = pod(), claim_body("ResourceClaim", count=3)
+    made["metadata"] = {"name": "p-gpus-x7"}
+    body["status"] = {"resourceClaimStatuses": [{"name": "gpus", "resourceClaimName": "p-gpus-x7"}]}
+    [claim] = claims_of(read(yaml.safe_dump_all([body, made, GPU_CLASS])))
+    assert claim["name"] == "p-gpus-x7"
+    assert "missing" not in claim
+    assert claim["requests"][0]["first_available"][0]["count"] == 3
+
+
+def test_the_class_of_an_allocated_claim_is_not_looked_for(read: Read) -> None:
+    shared = claim_body("ResourceClaim")
+    shared["status"] = {"allocation": {"devices": {}}}
+    [claim] = claims_of(read(yaml.safe_dump_all([pod("resourceClaimName"), shared])))
+    assert "missing" not in claim
 
 
 def constrained(constraint: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Devices that pods claim: ResourceClaims, their templates and DeviceClasses (resource.k8s.io).
 
 What changes which devices a claim gets, and is not understood, is an error: a plan that leaves it out
-would promise what the cluster does not keep. Tolerations of device taints are left out, as devices of new
-nodes have none.
+would promise what the cluster does not keep. A claim, template or class that is named and not there is none:
+kube-scheduler leaves such pods pending until it is, and so they have no place here, with that reason.
+Tolerations of device taints are left out, as devices of new nodes have none.
 """
 
 from __future__ import annotations
@@ -65,13 +66,13 @@ class Claims:
                 pod.problem(at, title, "needs resourceClaimName or resourceClaimTemplateName")
                 continue
             kind = "ResourceClaim" if name else "ResourceClaimTemplate"
-            found = self._claims.get((kind, pod.namespace, name or template))
+            found = self._claims.get((kind, pod.namespace, name or template)) or self._generated(pod, title)
             if found is None:
-                pod.note(f"{kind} {name or template!r} is not among the inputs: its devices are not known")
-                message.device_claims.add(name=name or "", title=title)
+                missing = f"{kind} {name or template} is not among the inputs"
+                message.device_claims.add(name=name or "", title=title, missing=missing)
             else:
                 read = self._claim(found)
-                if read.requests:
+                if read.requests or read.missing:
                     claim = message.device_claims.add()
                     claim.CopyFrom(read)
                     claim.title = title
@@ -80,6 +81,13 @@ class Claims:
         for at, name in _used_by_containers(spec, path):
             if name not in titles:
                 pod.problem(at, name, "names no claim of spec.resourceClaims")
+
+    def _generated(self, pod: ManifestObject, title: str) -> ManifestObject | None:
+        """The claim that was made for a pod from a template, which may be gone since then."""
+        for made in (pod.body.get("status") or {}).get("resourceClaimStatuses") or []:
+            if pod.kind == "Pod" and made.get("name") == title:
+                return self._claims.get(("ResourceClaim", pod.namespace, made.get("resourceClaimName") or ""))
+        return None
 
     def _claim(self, claim: ManifestObject) -> devices_pb2.DeviceClaim:
         key = (claim.kind, claim.namespace, claim.name)
@@ -106,6 +114,8 @@ class Claims:
         self._take_mig(claim, at, bool(devices.get("constraints")), message)
         if is_shared:
             message.node = _allocated_on(claim)
+        if not (claim.body.get("status") or {}).get("allocation"):  # then its classes are looked at no more
+            message.missing = self._missing_class(bodies)
         empty = tuple((DeviceRequest("r", ""),) for _ in bodies)
         build(lambda: DeviceClaim(claim.name, empty), at, claim.problem)
         return message
@@ -215,10 +225,21 @@ class Claims:
             return self._classes[name]
         of_driver = _CLASSES_OF_DRIVERS.get(name)
         if of_driver is None:
-            claim.note(f"DeviceClass {name!r} is not among the inputs: its selectors are not known")
-            return ()
+            return ()  # no selector matters: the claim is missing its class
         claim.note(f"DeviceClass {name!r} is not among the inputs: taken as its driver defines it")
         return (of_driver,)
+
+    def _missing_class(self, requests: Iterable[Mapping[str, Any]]) -> str:
+        """What is said of the first class that nobody knows, alternatives included; empty if all are known.
+
+        kube-scheduler's plugin looks at the class of every alternative before it allocates any.
+        """
+        for body in requests:
+            for way in body.get("firstAvailable") or [body.get("exactly") or body]:
+                name = way.get("deviceClassName")
+                if name and name not in self._classes and name not in _CLASSES_OF_DRIVERS:
+                    return f"DeviceClass {name} is not among the inputs, and is none that Binwright knows"
+        return ""
 
 
 def _used_by_containers(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:

@@ -118,7 +118,8 @@ def _of_workload(w: int, workload: Workload) -> Iterator[Constraint]:
             " or ".join(f"{r.count or 'all'} of {r.device_class}" for r in alternatives)
             for alternatives in claim.requests
         )
-        yield Constraint(f"device claim {claim.label} ({asked})", one("device_claims", claim))
+        text = f"device claim {claim.label} ({claim.missing or asked})"
+        yield Constraint(text, one("device_claims", claim))
     for requirement in dict.fromkeys(template.node_selector):
         yield Constraint(f"node selector {requirement}", one("node_selector", requirement))
     if template.node_affinity:

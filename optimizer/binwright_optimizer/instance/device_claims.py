@@ -70,6 +70,8 @@ class NodeView:
 
     def refusal(self, claim: DeviceClaim) -> str:
         """Why the node does not meet a claim by itself; empty if it does."""
+        if claim.missing:
+            return f"claim {claim.label}: {claim.missing}"
         if not claim.requests:
             return ""
         if self.device is None:
@@ -86,6 +88,8 @@ class NodeView:
 
     def taken(self, claim: DeviceClaim) -> int | None:
         """Devices that a claim takes if nothing new is on the node; None if it is not met."""
+        if claim.missing:
+            return None
         if not claim.requests:
             return 0  # nothing is to be allocated
         if self._lacks(claim):

@@ -66,6 +66,9 @@ class DeviceClaim:
         What the pod calls it (``spec.resourceClaims[].name``); for messages.
     node
         Node where the claim is allocated already; empty if it is not.
+    missing
+        What it names and nobody knows, in words; empty if nothing. kube-scheduler leaves the pods of such a
+        claim pending, so that no node meets it unless it has its devices already.
     """
 
     name: str = ""
@@ -73,6 +76,7 @@ class DeviceClaim:
     match_attributes: tuple[str, ...] = ()
     title: str = ""
     node: str = ""
+    missing: str = ""
 
     def __post_init__(self) -> None:
         if len(self.requests) > MOST_REQUESTS:

@@ -95,6 +95,8 @@ def devices_taken(claim: DeviceClaim, node: Claimable) -> int | None:
 
     Of all choices among alternatives it is the first in order that fits.
     """
+    if claim.missing:
+        return None
     if not claim.requests:
         return 0  # nothing is to be allocated
     if node.device is None or any(name not in node.device.attributes for name in claim.match_attributes):

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62inwright/v1/devices.proto\x12\x0c\x62inwright.v1\"/\n\x08GpuShare\x12\r\n\x05milli\x18\x01 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\"J\n\nGpuSharing\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x10\n\x08replicas\x18\x02 \x01(\x05\x12\x10\n\x03mig\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x06\n\x04_mig\"\x81\x01\n\x0b\x44\x65viceClaim\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x08requests\x18\x02 \x03(\x0b\x32\x1b.binwright.v1.DeviceRequest\x12\x18\n\x10match_attributes\x18\x03 \x03(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\t\"H\n\rDeviceRequest\x12\x37\n\x0f\x66irst_available\x18\x01 \x03(\x0b\x32\x1e.binwright.v1.DeviceSubRequest\"}\n\x10\x44\x65viceSubRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x02 \x01(\t\x12\x11\n\tselectors\x18\x03 \x03(\t\x12\x12\n\x05\x63ount\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0c\x61\x64min_access\x18\x05 \x01(\x08\x42\x08\n\x06_countb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62inwright/v1/devices.proto\x12\x0c\x62inwright.v1\"/\n\x08GpuShare\x12\r\n\x05milli\x18\x01 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\"J\n\nGpuSharing\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x10\n\x08replicas\x18\x02 \x01(\x05\x12\x10\n\x03mig\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x06\n\x04_mig\"\x92\x01\n\x0b\x44\x65viceClaim\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x08requests\x18\x02 \x03(\x0b\x32\x1b.binwright.v1.DeviceRequest\x12\x18\n\x10match_attributes\x18\x03 \x03(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04node\x18\x05 \x01(\t\x12\x0f\n\x07missing\x18\x06 \x01(\t\"H\n\rDeviceRequest\x12\x37\n\x0f\x66irst_available\x18\x01 \x03(\x0b\x32\x1e.binwright.v1.DeviceSubRequest\"}\n\x10\x44\x65viceSubRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x02 \x01(\t\x12\x11\n\tselectors\x18\x03 \x03(\t\x12\x12\n\x05\x63ount\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0c\x61\x64min_access\x18\x05 \x01(\x08\x42\x08\n\x06_countb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GPUSHARING']._serialized_start=93
   _globals['_GPUSHARING']._serialized_end=167
   _globals['_DEVICECLAIM']._serialized_start=170
-  _globals['_DEVICECLAIM']._serialized_end=299
-  _globals['_DEVICEREQUEST']._serialized_start=301
-  _globals['_DEVICEREQUEST']._serialized_end=373
-  _globals['_DEVICESUBREQUEST']._serialized_start=375
-  _globals['_DEVICESUBREQUEST']._serialized_end=500
+  _globals['_DEVICECLAIM']._serialized_end=316
+  _globals['_DEVICEREQUEST']._serialized_start=318
+  _globals['_DEVICEREQUEST']._serialized_end=390
+  _globals['_DEVICESUBREQUEST']._serialized_start=392
+  _globals['_DEVICESUBREQUEST']._serialized_end=517
 # @@protoc_insertion_point(module_scope)

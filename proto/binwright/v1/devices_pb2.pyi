@@ -87,12 +87,17 @@ class DeviceClaim(_message.Message):
     MATCH_ATTRIBUTES_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Claim that pods of the namespace share; empty if each pod has its own."""
     title: _builtins.str
     """What the pod calls it (spec.resourceClaims[].name); for messages."""
     node: _builtins.str
     """Running node where a claim with a name is allocated already; empty if it is not."""
+    missing: _builtins.str
+    """What the claim names and nobody knows, in words ("DeviceClass x is not among the inputs"); empty if nothing. No node
+    meets such a claim unless it has its devices already: its pods have no place, with this reason.
+    """
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceRequest]:
         """Devices, all of which must be given."""
@@ -109,10 +114,11 @@ class DeviceClaim(_message.Message):
         match_attributes: _abc.Iterable[_builtins.str] | None = ...,
         title: _builtins.str = ...,
         node: _builtins.str = ...,
+        missing: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["match_attributes", b"match_attributes", "name", b"name", "node", b"node", "requests", b"requests", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match_attributes", b"match_attributes", "missing", b"missing", "name", b"name", "node", b"node", "requests", b"requests", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

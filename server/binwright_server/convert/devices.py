@@ -54,7 +54,8 @@ def _claim(message: devices_pb2.DeviceClaim, path: str, out: Violations) -> Devi
         return None
     attributes = tuple(message.match_attributes)
     return out.build(
-        path, lambda: DeviceClaim(message.name, requests, attributes, message.title, message.node)
+        path,
+        lambda: DeviceClaim(message.name, requests, attributes, message.title, message.node, message.missing),
     )
 
 

@@ -161,6 +161,7 @@ def _claim(claim: DeviceClaim) -> devices_pb2.DeviceClaim:
         match_attributes=claim.match_attributes,
         title=claim.title,
         node=claim.node,
+        missing=claim.missing,
     )
 
 

@@ -104,6 +104,7 @@ CLAIMS_RIGHT = [
 ]  # fmt: skip
 
 NOT_MET = "claim gpus of pod p is not met by the devices of "
+CLASSLESS = claim(asks(1, NVIDIA), missing="DeviceClass nope is not among the inputs")
 UNKNOWN = claim(asks(1), match_attributes=("x/pcieRoot",))
 
 CLAIMS_MUTANTS = [
@@ -114,6 +115,8 @@ CLAIMS_MUTANTS = [
     mutant(Rule.DEVICE_CLAIMS, "requests that do not fit together", shop(claiming("p", claim(asks(3), asks(2, name="s")))),
            [node("a100", p=1)], [node("t4", p=1)], NOT_MET),
     mutant(Rule.DEVICE_CLAIMS, "an attribute that nobody knows", shop(claiming("p", UNKNOWN)), [], [node("t4", p=1)], NOT_MET),
+    mutant(Rule.DEVICE_CLAIMS, "a class that is not there", shop(claiming("p", CLASSLESS)), [], [node("t4", p=1)], NOT_MET),
+    mutant(Rule.DEVICE_CLAIMS, "a template that is not there", shop(claiming("p", claim(missing="no t"))), [], [node("box", p=1)], NOT_MET),
     mutant(Rule.DEVICE_CLAIMS, "a watcher without devices", shop(claiming("p", claim(asks(0, admin=True)))),
            [node("t4", p=1)], [node("box", p=1)], NOT_MET),
     mutant(Rule.DEVICE_CLAIMS, "a shared claim on two nodes", shop(claiming("p", TEAM, replicas=2)),
