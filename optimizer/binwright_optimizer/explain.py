@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.explain_devices import claim_masks, device_masks, without_repetition
 from binwright_optimizer.explain_gangs import GangReasons
+from binwright_optimizer.explain_labels import NeededLabel, NeededLabels
 from binwright_optimizer.explain_running import ClosedByRunning
 from binwright_optimizer.explain_words import shortage, terms_words, wanted_words
 from binwright_optimizer.instance import UNLIMITED, Instance
@@ -18,6 +19,7 @@ from binwright_optimizer.instance.candidates import existing_labels, resource_ve
 from binwright_optimizer.instance.choices import has_choices, lacks_choice, wants_choice
 from binwright_optimizer.instance.device_claims import SORT
 from binwright_optimizer.instance.device_sums import GPU_BEYOND, GPU_COMPUTE, GPU_MILLI, with_sums
+from binwright_optimizer.instance.domains.table import DomainTable
 from binwright_optimizer.instance.labels import LabelColumns
 from binwright_optimizer.instance.node_devices import NodeDevices
 from binwright_optimizer.instance.on_nodes import RULE_COLUMN
@@ -38,11 +40,13 @@ def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unsched
     workloads, kinds = instance.problem.workloads, instance.origin.kinds.workload_kind.tolist()
     tallies: dict[int, _Tally] = {}
     has_running = any(node.pods for node in instance.problem.existing_nodes)
-    running = ClosedByRunning(instance) if left_out and has_running else None
+    table = DomainTable(instance.problem, instance.shelf, instance.origin.shelved)
+    running = ClosedByRunning(instance, table) if left_out and has_running else None
+    needed = NeededLabels(instance.problem, table)
     for w in dict.fromkeys(pods.workload for pods in left_out):
         if kinds[w] not in tallies:
             closed = running.masks(w) if running is not None else {}
-            tallies[kinds[w]] = _tally(instance, workloads[w], closed)
+            tallies[kinds[w]] = _tally(instance, workloads[w], closed, needed.of(workloads[w]))
     homeless = {pods.workload for pods in left_out if not tallies[kinds[pods.workload]].open_rows}
     gangs = GangReasons(instance.problem, left_out, homeless)
     refusals: dict[tuple[int, str], tuple[Refusal, ...]] = {}
@@ -88,9 +92,7 @@ class _Tally:
         taint: str,
         selectors: Masks,
         name: Callable[[int], str],
-        devices: Masks | None = None,
-        claims: Masks | None = None,
-        running: Masks | None = None,
+        others: Mapping[str, Masks],
     ) -> NDArray[np.bool_]:
         """Count one group of rows; returns those that would hold the pod: bool array (row,).
 
@@ -104,12 +106,8 @@ class _Tally:
             Rows that each part of the pod's node selection admits, by its text.
         name
             Name of a row by position.
-        devices
-            Rows whose GPUs suit the pod, by the reason why others do not.
-        claims
-            Rows that meet each claim of the pod, by the reason why others do not.
-        running
-            Rows that no rule about running pods closes, by the reason why others are closed.
+        others
+            Rows that each further constraint admits, by its name and the reason why it refuses others.
         """
         n = len(room)
         if not n:
@@ -121,8 +119,8 @@ class _Tally:
         for text, mask in selectors.items():
             self.refuse("node-affinity", f"{text} does not match", int(n - mask.sum()))
             admitted &= mask
-        for constraint, masks in (("gpu", devices), ("device-claim", claims), ("pod-anti-affinity", running)):
-            for reason, mask in (masks or {}).items():
+        for constraint, masks in others.items():
+            for reason, mask in masks.items():
                 self.refuse(constraint, reason, int(n - mask.sum()))
                 admitted &= mask
         lacking = without_repetition(room < self.request, self.resources)
@@ -173,13 +171,15 @@ class _Tally:
         return tuple(sorted(found, key=lambda f: (-f.refused, f.constraint, f.message)))
 
 
-def _tally(instance: Instance, workload: Workload, closed: Masks) -> _Tally:
+def _tally(instance: Instance, workload: Workload, closed: Masks, needed: Sequence[NeededLabel]) -> _Tally:
     """Refusals of a workload's pods.
 
     Parameters
     ----------
     closed
         Candidates that no rule about running pods closes, by the reason why others are closed.
+    needed
+        Labels that the pod's node must have.
     """
     template = workload.template
     problem, origin = instance.problem, instance.origin
@@ -217,11 +217,10 @@ def _tally(instance: Instance, workload: Workload, closed: Masks) -> _Tally:
             text = ", ".join(f"{r.min_values} values of {r.key}" for r in pool.requirements if r.min_values)
             few_types = int(lacks.sum())
             tally.refuse("min-values", f"NodePool {pool.name} wants {text} to choose from", few_types)
-        running = {text: mask[first : first + len(part.rows)] for text, mask in closed.items()}
+        here = slice(first, first + len(part.rows))
         first += len(part.rows)
-        is_open = tally.add(
-            part.allocatable[:, kept], str(taint or ""), masks, name, devices, claims, running
-        )
+        others = {"gpu": devices, "device-claim": claims, **_domains(closed, needed, here)}
+        is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, others)
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))
         tally.refuse("availability", "few nodes of the offering are available", few)
@@ -241,10 +240,19 @@ def _tally(instance: Instance, workload: Workload, closed: Masks) -> _Tally:
                 model = dict(node.labels).get(GPU_MODEL, "")
                 devices = device_masks([(NodeDevices.of_node(n, problem, claimed), model)], lowered)
             claims = claim_masks(claimed, [claimed.view_of_node(n)], workload, n)
-            running = {text: mask[first + n : first + n + 1] for text, mask in closed.items()}
+            here = slice(first + n, first + n + 1)
+            others = {"gpu": devices, "device-claim": claims, **_domains(closed, needed, here)}
             room = origin.existing_free[n : n + 1, kept]
-            tally.add(room, str(taint or ""), own, node_name, devices, claims, running)
+            tally.add(room, str(taint or ""), own, node_name, others)
     return tally
+
+
+def _domains(closed: Masks, needed: Sequence[NeededLabel], here: slice) -> dict[str, Masks]:
+    """What rules about domains say of some of the candidates, by constraint."""
+    return {
+        "pod-anti-affinity": {text: mask[here] for text, mask in closed.items()},
+        "topology": {label.reason: label.has[here] for label in needed},
+    }
 
 
 def _limit_refusal(instance: Instance, pool: int, rows: int) -> tuple[str, str, int]:

@@ -17,10 +17,10 @@ Masks = dict[str, NDArray[np.bool_]]
 class ClosedByRunning:
     """What of one instance is closed to whom."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, table: DomainTable) -> None:
         self._problem = instance.problem
         self._selections = Selections(instance.problem)
-        self._table = DomainTable(instance.problem, instance.shelf, instance.origin.shelved)
+        self._table = table
         self._kept_away = kept_away(instance.problem, self._selections)
 
     def masks(self, w: int) -> Masks:

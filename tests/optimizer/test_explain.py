@@ -11,6 +11,7 @@ from binwright_optimizer.model import (
     AttachLimit,
     ExistingNode,
     Gang,
+    GangTopology,
     GpuShare,
     LabelSelector,
     PodAffinity,
@@ -21,8 +22,10 @@ from binwright_optimizer.model import (
     RunningPods,
     SolutionStatus,
     StopReason,
+    TopologySpread,
     Unschedulable,
     Volume,
+    WhenUnsatisfiable,
     Workload,
 )
 from binwright_optimizer.model import labels as known_labels
@@ -299,6 +302,52 @@ def test_anti_affinity_of_running_pods_by_host_closes_their_own_node_only() -> N
         web, types=(), existing=[running_in("zone-a", RunningPods(template)), running_in("zone-b")]
     )
     assert {(r.constraint, r.refused) for r in found.refusals} == {("pod-anti-affinity", 1), ("limit", 1)}
+
+
+RACK = "example.com/rack"
+IN_RACKS = TopologySpread(RACK, 1, selector=LabelSelector.of_labels({"app": "web"}))
+
+
+def spread_web(**others: float) -> Workload:
+    template = dataclasses.replace(pod(**others).template, labels=WEB.labels, topology_spread=(IN_RACKS,))
+    return dataclasses.replace(pod("web"), template=template)
+
+
+def test_a_topology_key_that_no_node_has_is_a_reason_of_its_own() -> None:
+    """Two types are sold and one node runs, none of them in a rack: all three are refused, by name."""
+    found = reasons(spread_web(), existing=[running_in("zone-b")])
+    message = f"no node has the label {RACK}, which its topology spread needs"
+    assert found.refusals == (Refusal("topology", 3, message),)
+
+
+def test_affinity_and_wishes_by_a_topology_key_that_no_node_has() -> None:
+    """Affinity refuses both types; neither a spread that is a wish nor anti-affinity needs the label."""
+    term = dataclasses.replace(TO_WEB, topology_key=RACK)
+    wish = dataclasses.replace(IN_RACKS, when_unsatisfiable=WhenUnsatisfiable.SCHEDULE_ANYWAY)
+    near = dataclasses.replace(WEB, pod_affinity=PodAffinity((term,)), topology_spread=(wish,))
+    found = reasons(dataclasses.replace(pod("web"), template=near))
+    message = f"no node has the label {RACK}, which its pod affinity to app In [web] needs"
+    assert found.refusals == (Refusal("topology", 2, message),)
+    away = dataclasses.replace(WEB, pod_anti_affinity=PodAffinity((term,)), topology_spread=(wish,))
+    found = reasons(dataclasses.replace(pod("web"), template=away))
+    assert found.refusals == (Refusal("limit", 2, TAKEN),)
+
+
+def test_a_topology_of_a_gang_that_no_node_has() -> None:
+    """The gang's members would fit both types; the pod of nobody's gang is not concerned."""
+    ring = Gang("ring", topology=(GangTopology(RACK),))
+    mine, other = ganged(problem([member("a", cpu=1), pod("b", cpu=1)], [SMALL, LARGE]), ring)
+    message = f"no node has the label {RACK}, which the topology of gang ring needs"
+    assert mine == (Refusal("topology", 2, message),)
+    assert other == (Refusal("limit", 2, TAKEN),)
+
+
+def test_only_those_that_lack_the_label_are_refused_where_others_have_it() -> None:
+    """The NodePool with racks r1 and r2 has one type twice; its twin without racks is refused."""
+    racks = [node_pool("racked", requires(RACK, "In", "r1", "r2")), node_pool("plain")]
+    found = reasons(spread_web(), types=(SMALL,), pools=racks)
+    message = f"these lack the label {RACK}, which its topology spread needs"
+    assert set(found.refusals) == {Refusal("topology", 1, message), Refusal("limit", 2, TAKEN)}
 
 
 def crowded() -> Problem:
