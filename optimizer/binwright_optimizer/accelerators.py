@@ -6,6 +6,7 @@ What the amounts mean is in `AcceleratorUse`.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from weakref import WeakKeyDictionary
@@ -14,6 +15,7 @@ from binwright_optimizer.model import (
     AcceleratorUse,
     CapacityType,
     Catalog,
+    GpuShare,
     InstanceType,
     NodeClaim,
     Problem,
@@ -128,23 +130,36 @@ def _askers(problem: Problem, name: str) -> list[_Asked]:
 
 
 def _used_milli(problem: Problem, claim: NodeClaim, kind: InstanceType, name: str) -> int:
-    """Thousandths of devices that the pods of a claim ask for; a device cut by MIG counts as a whole."""
-    total = asked = 0
-    cores = kind.allocatable[CORES[name]] if name in CORES else 0
-    for pods in claim.pods:
-        template = problem.workloads[pods.workload].template
-        share = template.gpu_share if name == NVIDIA_GPU else None
-        each = WHOLE_GPU_MILLI if share is None else share.milli
-        total += pods.count * template.requests[name] * each
-        if cores:
-            asked += pods.count * template.requests[CORES[name]]
-    if cores:
-        total += WHOLE_GPU_MILLI * asked * kind.allocatable[name] // cores
-    if name == counted_by(kind):
-        total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.claim})
-    if name == NVIDIA_GPU:
-        total += WHOLE_GPU_MILLI * len({use.device for use in claim.devices if use.profile})
+    """Thousandths of devices that the pods of a claim have; where it says on which, at most all of each."""
+    if claim.devices and name == counted_by(kind):
+        on_device: Counter[int] = Counter()
+        for use in claim.devices:
+            share = problem.workloads[use.pods.workload].template.gpu_share
+            is_whole = bool(use.profile or use.claim)
+            on_device[use.device] += use.pods.count * _each(None if is_whole else share, kind)
+        total = sum(min(WHOLE_GPU_MILLI, milli) for milli in on_device.values())
+    else:
+        total = 0
+        for pods in claim.pods:
+            template = problem.workloads[pods.workload].template
+            share = template.gpu_share if name == NVIDIA_GPU else None
+            total += pods.count * template.requests[name] * _each(share, kind)
+    if name in CORES and kind.allocatable[CORES[name]]:
+        resource = CORES[name]
+        asked = sum(
+            pods.count * problem.workloads[pods.workload].template.requests[resource] for pods in claim.pods
+        )
+        total += WHOLE_GPU_MILLI * asked * kind.allocatable[name] // kind.allocatable[resource]
     return total
+
+
+def _each(share: GpuShare | None, kind: InstanceType) -> int:
+    """Thousandths of a device that a pod with this share keeps others from: of its compute or its memory."""
+    if share is None:
+        return WHOLE_GPU_MILLI
+    size = kind.gpu_memory_bytes
+    of_memory = -(-WHOLE_GPU_MILLI * share.memory_bytes // size) if size else 0
+    return min(WHOLE_GPU_MILLI, max(share.milli, of_memory))
 
 
 def _has_room(claim: NodeClaim, askers: Iterable[_Asked]) -> bool:

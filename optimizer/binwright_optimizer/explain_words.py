@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from binwright_optimizer.instance.attachments import ATTACHED
 from binwright_optimizer.instance.device_sums import GPU_COMPUTE, GPU_MEMORY, GPU_MILLI
 from binwright_optimizer.model import GpuShare, NodeSelectorTerm, PodTemplate, Share, SpotPolicy, Volume
+from binwright_optimizer.model.gpu_sharing import LEAST_MILLI
 from binwright_optimizer.model.mig import known_profiles, mig_models_with, mig_profile
 from binwright_optimizer.model.quantity import format_quantity
 from binwright_optimizer.model.resources import MEMORY, NVIDIA_GPU
@@ -79,9 +80,12 @@ def share_words(share: GpuShare) -> str:
     --------
     >>> share_words(GpuShare(250, 2**30))
     'gpu-milli 250, gpu-memory 1Gi'
+    >>> share_words(GpuShare(LEAST_MILLI, 2**30))  # by memory alone
+    'gpu-memory 1Gi'
     """
-    memory = f", gpu-memory {format_quantity(share.memory_bytes, MEMORY)}" if share.memory_bytes else ""
-    return f"gpu-milli {share.milli}{memory}"
+    memory = [f"gpu-memory {format_quantity(share.memory_bytes, MEMORY)}"] if share.memory_bytes else []
+    milli = [] if memory and share.milli == LEAST_MILLI else [f"gpu-milli {share.milli}"]
+    return ", ".join([*milli, *memory])
 
 
 def terms_words(terms: Iterable[NodeSelectorTerm]) -> str:

@@ -119,6 +119,9 @@ class CommitmentUse:
 class AcceleratorUse:
     """Accelerators of one resource on all nodes bought; amounts in devices, thousandths and micro-dollars.
 
+    A pod with a share of a GPU uses its thousandths or its part of the device's memory (rounded up),
+    whichever is more: either keeps others off the device. All pods of a device use at most all of it.
+
     A device is stranded if nobody uses it although it is bought, and nothing of the problem that asks for
     one fits beside the pods of its node any more: CPU, memory or pod slots are full. Its cost is its share
     of what the node costs beyond the cheapest node without accelerators that has as much CPU and memory, in

@@ -14,6 +14,8 @@ from binwright_optimizer.model.resources import NVIDIA_GPU, Resources
 
 WHOLE_GPU_MILLI = 1_000
 """Thousandths of one device."""
+LEAST_MILLI = 1
+"""Thousandths of a device for pods that share by memory alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class GpuShare:
     memory_bytes: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.milli <= WHOLE_GPU_MILLI:
+        if not LEAST_MILLI <= self.milli <= WHOLE_GPU_MILLI:
             raise WrongFieldError("milli", self.milli, f"must be in 1..{WHOLE_GPU_MILLI}")
         if not 0 <= self.memory_bytes <= 2**53:
             raise WrongFieldError("memory_bytes", self.memory_bytes, f"must be in 0..{2**53}")

@@ -15,6 +15,7 @@ from binwright_optimizer.model import (
     AcceleratorUse,
     Decision,
     DeviceUse,
+    GpuShare,
     InstanceType,
     NodeClaim,
     PodRange,
@@ -142,25 +143,36 @@ def _plain_price(problem: Problem, kind: InstanceType, claim: NodeClaim) -> int:
 def _used_milli(problem: Problem, kind: InstanceType, claim: NodeClaim, name: str) -> int:
     """Thousandths of a node's devices that its pods have."""
     is_listed = name == counted_by(kind) and bool(claim.devices)
-    used = _on_devices(problem, claim.devices) if is_listed else 0
+    used = _on_devices(problem, kind, claim.devices) if is_listed else 0
     parts, asked = kind.allocatable[PARTS_OF[name]], 0
     for pods, template in _placed(problem, claim.pods):
         if not is_listed:
             share = template.gpu_share if name == NVIDIA_GPU else None
-            used += pods.count * template.requests[name] * (share.milli if share else WHOLE_GPU_MILLI)
+            used += pods.count * template.requests[name] * _kept(share, kind)
         if parts:
             asked += pods.count * template.requests[PARTS_OF[name]]
     return used + (WHOLE_GPU_MILLI * kind.allocatable[name] * asked // parts if parts else 0)
 
 
-def _on_devices(problem: Problem, uses: Iterable[DeviceUse]) -> int:
+def _on_devices(problem: Problem, kind: InstanceType, uses: Iterable[DeviceUse]) -> int:
     """The same where it is said who is on which device; one that is cut or claimed is used as a whole."""
     on_device: Counter[int] = Counter()
     for use in uses:
         for pods, template in _placed(problem, [use.pods]):
             share = None if use.profile or use.claim else template.gpu_share
-            on_device[use.device] += pods.count * (share.milli if share else WHOLE_GPU_MILLI)
+            on_device[use.device] += pods.count * _kept(share, kind)
     return sum(min(WHOLE_GPU_MILLI, milli) for milli in on_device.values())
+
+
+def _kept(share: GpuShare | None, kind: InstanceType) -> int:
+    """Thousandths of a device that one pod takes from others: by compute, or by memory where that is more."""
+    if share is None:
+        return WHOLE_GPU_MILLI
+    milli, device = share.milli, kind.gpu_memory_bytes
+    if device > 0:
+        whole, rest = divmod(share.memory_bytes * WHOLE_GPU_MILLI, device)
+        milli = max(milli, whole + (rest > 0))
+    return min(milli, WHOLE_GPU_MILLI)
 
 
 def _placed(problem: Problem, ranges: Iterable[PodRange]) -> Iterator[tuple[PodRange, PodTemplate]]:

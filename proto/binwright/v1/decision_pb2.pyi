@@ -324,7 +324,9 @@ class AcceleratorUse(_message.Message):
     bought: _builtins.int
     """Devices bought."""
     used_milli: _builtins.int
-    """Thousandths of devices that pods ask for."""
+    """Thousandths of devices that pods use: of a share of a GPU the compute, or the part of the device's memory where that
+    is more.
+    """
     stranded_milli: _builtins.int
     """Thousandths that are stranded: unused, on nodes whose CPU, memory or pod slots are too full for any
     pod of the problem that asks for such a device.

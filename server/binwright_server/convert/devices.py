@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from binwright.v1 import devices_pb2
 from binwright_optimizer.model.cel import DeviceSelector
 from binwright_optimizer.model.claims import DeviceClaim, DeviceRequest
-from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI, GpuShare, GpuSharing, SharingStrategy
+from binwright_optimizer.model.gpu_sharing import (
+    LEAST_MILLI,
+    WHOLE_GPU_MILLI,
+    GpuShare,
+    GpuSharing,
+    SharingStrategy,
+)
 
 from binwright_server.convert.violations import Violations
-
-LEAST_MILLI = 1
-"""Thousandths of a device for pods that share by memory alone."""
 
 _STRATEGIES = {strategy.value: strategy for strategy in SharingStrategy}
 
