@@ -82,6 +82,17 @@ def test_a_reservation_for_any_zone_is_shared_by_its_zones() -> None:
     assert sum(claim.covers == (Cover("ri"),) for claim in decision.node_claims) == 2
 
 
+def test_a_catalogue_without_regions_has_reservations_without_one() -> None:
+    """Sixteen cores in zone b: the large node kept there holds them for nothing, not one of $4.50."""
+    offerings = tuple(replace(o, region="") for o in LARGE.offerings)
+    held = Reservation("block", "large", "", 1, zone="b")
+    wanted = asked([pod(cpu=1, replicas=16)], [replace(LARGE, offerings=offerings)], [held])
+    decision = answer(wanted)
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == 0
+    assert decision.commitments == (CommitmentUse("block", True, 1, 0, 1),)
+    assert not check_placement(wanted, decision)
+
+
 def test_reserved_capacity_of_a_zone_carries_its_capacity_type() -> None:
     """One large node is kept in zone b: twelve pods of one core go there for nothing."""
     held = Reservation("block", "large", REGION, 1, zone="b")

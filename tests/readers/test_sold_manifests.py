@@ -146,7 +146,7 @@ S = {"commitment": "1", "discount": "10%"}
         (pool(attach_limits="ebs=x"), "must look like ebs.csi.aws.com=25"),
         (pool(attach_limits="a=1,a=2"), "names a twice"),
         (own("Reservation", **(R | {"count": -1})), "(Reservation x): spec.count: must be from 0"),
-        (own("Reservation", **(R | {"region": ""})), "spec.region: must be given"),
+        (own("Reservation", **(R | {"instanceType": ""})), "spec.instanceType: must be given"),
         (
             own("Reservation", **R, capacityType="spot"),
             "spec.capacityType: must be one of reserved, on-demand",

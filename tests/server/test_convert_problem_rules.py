@@ -102,6 +102,11 @@ WRONG_PROBLEMS: list[tuple[str, str, dict[str, object]]] = [
     ),
     ("reservations[0].zone", "is not sold there", {"reservations": [SMALL | {"name": "r", "zone": "r1-z"}]}),
     (
+        "reservations[0].region",
+        "is not sold there",
+        {"reservations": [SMALL | {"name": "r", "region": "r2"}]},
+    ),
+    (
         "reservations[0].capacity_type",
         "must be empty or one of reserved, on-demand",
         {"reservations": [SMALL | {"name": "r", "capacity_type": "spot"}]},
@@ -218,6 +223,38 @@ def test_wrong_rule_of_a_problem_is_refused_with_its_path(
     [(path, text)] = violations(request)
     assert path == field
     assert description in text
+
+
+def reserving(region: str, *regions: str) -> Request:
+    """A reservation in a region, and a catalogue of these."""
+    request = solve_request()
+    small = request.problem.catalog.inline.instance_types[0]
+    sold = small.offerings.pop()
+    for name in regions:
+        small.offerings.add().CopyFrom(sold)
+        small.offerings[-1].region = name
+    request.problem.reservations.add(name="r", instance_type="small", region=region, zone="r1-a", count=1)
+    return request
+
+
+@pytest.mark.parametrize("only", ["", "r7"])
+def test_a_reservation_without_a_region_is_in_the_only_one_of_the_catalogue(only: str) -> None:
+    problem, _ = request_to_problem(reserving("", only))
+    assert [reservation.region for reservation in problem.reservations] == [only]
+
+
+@pytest.mark.parametrize(
+    ("asked", "description"),
+    [
+        (reserving("", "r1", "r2"), "must be given, as catalogue inline has several: r1, r2"),
+        (reserving("local", ""), "catalogue inline names no regions: leave it out"),
+    ],
+)
+def test_a_region_that_does_not_go_with_the_catalogue_is_refused_with_what_does(
+    asked: Request, description: str
+) -> None:
+    asked.problem.catalog.inline.name = "inline"
+    assert violations(asked) == [("reservations[0].region", description)]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def add_reservation(thing: ManifestObject) -> None:
     message = thing.assembly.add_reservation(thing.origin)
     message.name = thing.name
     message.instance_type = _required(thing, "instanceType")
-    message.region = _required(thing, "region")
+    message.region = spec.get("region") or ""  # that of the catalogue, where it has one only
     message.zone = spec.get("zone") or ""
     count = spec.get("count")
     if count is None or not 0 <= count <= 10**9:

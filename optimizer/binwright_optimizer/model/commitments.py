@@ -28,7 +28,7 @@ class Reservation:
     ----------
     instance_type, region, zone
         What is reserved; an empty ``zone`` means any zone of the region, the count shared among them
-        (regional reserved instances).
+        (regional reserved instances), an empty ``region`` offerings of a catalogue that names none.
     capacity_type
         ``reserved``: capacity kept for us (on-demand capacity reservations, capacity blocks), whose nodes
         carry that label. ``on-demand``: a discount on ordinary nodes (reserved instances).
@@ -45,7 +45,7 @@ class Reservation:
     price_microusd_per_hour: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("name", "instance_type", "region"):
+        for field in ("name", "instance_type"):
             if not getattr(self, field):
                 raise WrongFieldError(field, "", "must not be empty")
         if not 0 <= self.count <= 10**9:

@@ -779,7 +779,8 @@ class Refusal(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     constraint: _builtins.str
-    """Short stable word: cpu, memory, taint, node-affinity, pod-anti-affinity, gang, limit, conflict, ...;
+    """Short stable word: cpu, memory, taint, node-affinity, pod-anti-affinity, topology, gang, limit,
+    conflict, ...;
     undecided where the time ended before it was known.
     """
     refused: _builtins.int

@@ -1245,7 +1245,7 @@ class Reservation(_message.Message):
     instance_type: _builtins.str
     """What is reserved."""
     region: _builtins.str
-    """Region."""
+    """Region; empty means that of the catalogue, where it has only one, or offerings without a region."""
     zone: _builtins.str
     """Zone; empty means any of the region, the count shared among them."""
     count: _builtins.int

@@ -17,6 +17,8 @@ from binwright_server.convert.amounts import amounts_from_map
 from binwright_server.convert.selection import refuse_contradiction, requirement_from_message
 from binwright_server.convert.violations import Violations
 
+_MOST_NAMED = 10
+"""Regions that are named where one is to be chosen."""
 _CAPACITY_TYPES = {kind.value: kind for kind in (CapacityType.RESERVED, CapacityType.ON_DEMAND)}
 
 
@@ -74,15 +76,21 @@ def reservations_from_messages(
     catalog: Catalog, messages: Sequence[problem_pb2.Reservation], out: Violations
 ) -> tuple[Reservation, ...]:
     """The reservations; wrong ones, such as of types that nobody sells there, are recorded and left out."""
+    if not messages:
+        return ()
     out.refuse_repeated("reservations", "name", (message.name for message in messages))
     types = {kind.name: kind for kind in catalog.instance_types}
+    regions = sorted({offering.region for kind in catalog.instance_types for offering in kind.offerings})
     found: list[Reservation] = []
     for k, message in enumerate(messages):
         path = f"reservations[{k}]"
         kind = out.choose(
             f"{path}.capacity_type", message.capacity_type, _CAPACITY_TYPES, CapacityType.RESERVED
         )
-        reservation = None if kind is None else _reservation(message, kind, path, out)
+        region = _region(message, regions, catalog.name, path, out)
+        reservation = (
+            None if kind is None or region is None else _reservation(message, kind, region, path, out)
+        )
         if reservation is None:
             continue
         if reservation.instance_type not in types:
@@ -90,6 +98,9 @@ def reservations_from_messages(
             out.add(f"{path}.instance_type", reservation.instance_type, missing)
             continue
         offerings = types[reservation.instance_type].offerings
+        if not any(o.region == reservation.region for o in offerings):
+            out.add(f"{path}.region", reservation.region, f"{reservation.instance_type} is not sold there")
+            continue
         if not any(reservation.zone in ("", o.zone) and o.region == reservation.region for o in offerings):
             where = f"{reservation.region} {reservation.zone}".strip()
             out.add(f"{path}.zone", where, f"{reservation.instance_type} is not sold there")
@@ -98,15 +109,37 @@ def reservations_from_messages(
     return tuple(found)
 
 
+def _region(
+    message: problem_pb2.Reservation, regions: Sequence[str], catalog: str, path: str, out: Violations
+) -> str | None:
+    """Region that is meant: that of the catalogue where none is named; None if it is wrong.
+
+    Parameters
+    ----------
+    regions
+        Those of the catalogue; an empty one stands for offerings without any.
+    """
+    if message.region and regions == [""]:
+        out.add(f"{path}.region", message.region, f"catalogue {catalog} names no regions: leave it out")
+        return None
+    if message.region or "" in regions or not regions:
+        return message.region
+    if len(regions) > 1:
+        known = ", ".join(regions[:_MOST_NAMED]) + (", ..." if len(regions) > _MOST_NAMED else "")
+        out.add(f"{path}.region", "", f"must be given, as catalogue {catalog} has several: {known}")
+        return None
+    return regions[0]
+
+
 def _reservation(
-    message: problem_pb2.Reservation, kind: CapacityType, path: str, out: Violations
+    message: problem_pb2.Reservation, kind: CapacityType, region: str, path: str, out: Violations
 ) -> Reservation | None:
     return out.build(
         path,
         lambda: Reservation(
             name=message.name,
             instance_type=message.instance_type,
-            region=message.region,
+            region=region,
             count=message.count,
             zone=message.zone,
             capacity_type=kind,
