@@ -8,11 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.explain_devices import claim_masks, device_masks, without_repetition
+from binwright_optimizer.explain_devices import (
+    asks_for_mig,
+    claim_masks,
+    device_masks,
+    gpus_bought,
+    without_repetition,
+)
 from binwright_optimizer.explain_gangs import GangReasons
 from binwright_optimizer.explain_labels import NeededLabel, NeededLabels
+from binwright_optimizer.explain_nearest import DeviceMiss, NearestMiss, device_misses
 from binwright_optimizer.explain_running import ClosedByRunning
-from binwright_optimizer.explain_words import shortage, terms_words, wanted_words
+from binwright_optimizer.explain_words import terms_words, wanted_words
 from binwright_optimizer.instance import UNLIMITED, Instance
 from binwright_optimizer.instance.attachments import attachments, limited_drivers
 from binwright_optimizer.instance.candidates import existing_labels, resource_vector
@@ -31,6 +38,9 @@ from binwright_optimizer.model.taints import untolerated
 
 TAKEN = "offerings and nodes that would hold it are taken by other pods"
 """What is said of places that refuse a pod for no reason of its own."""
+
+GPU, TOPOLOGY = "gpu", "topology"
+"""Constraints about what a place has: how far it is from that is told of the nearest miss."""
 
 Masks = dict[str, NDArray[np.bool_]]
 
@@ -56,7 +66,7 @@ def explain(instance: Instance, left_out: tuple[PodRange, ...]) -> tuple[Unsched
         key = kinds[pods.workload], gangs.of(workloads[pods.workload], has_place=has_place)
         if key not in refusals:
             refusals[key] = tallies[key[0]].refusals(key[1])
-        explained.append(Unschedulable(pods, refusals[key], tallies[key[0]].nearest_miss))
+        explained.append(Unschedulable(pods, refusals[key], tallies[key[0]].nearest_miss()))
     return tuple(explained)
 
 
@@ -65,21 +75,17 @@ class _Tally:
     """Refusals counted over groups of offerings and existing nodes.
 
     Limits and scarcity refuse only what would hold the pod otherwise.
-
-    ``shortest`` is the least shortage seen on a row that selectors and taints admit, as a share
-    of the request.
     """
 
     template: PodTemplate
     resources: tuple[str, ...]
     request: NDArray[np.int64]
+    nearest: NearestMiss
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     most: dict[int, int] = field(default_factory=dict)
     short: dict[int, int] = field(default_factory=dict)
     rows: int = 0
     open_rows: int = 0
-    shortest: float = np.inf
-    nearest_miss: str = ""
 
     def refuse(self, constraint: str, message: str, count: int) -> None:
         """Count refusals under one message."""
@@ -93,6 +99,8 @@ class _Tally:
         selectors: Masks,
         name: Callable[[int], str],
         others: Mapping[str, Masks],
+        labels: Masks,
+        devices: Sequence[DeviceMiss],
     ) -> NDArray[np.bool_]:
         """Count one group of rows; returns those that would hold the pod: bool array (row,).
 
@@ -108,6 +116,10 @@ class _Tally:
             Name of a row by position.
         others
             Rows that each further constraint admits, by its name and the reason why it refuses others.
+        labels
+            Rows that have each label that the pod's node must have, by its key.
+        devices
+            How far the GPUs of each row are from what the pod asks of them; empty where amounts tell.
         """
         n = len(room)
         if not n:
@@ -119,10 +131,13 @@ class _Tally:
         for text, mask in selectors.items():
             self.refuse("node-affinity", f"{text} does not match", int(n - mask.sum()))
             admitted &= mask
+        is_near = admitted.copy()
         for constraint, masks in others.items():
             for reason, mask in masks.items():
                 self.refuse(constraint, reason, int(n - mask.sum()))
                 admitted &= mask
+                if constraint not in (GPU, TOPOLOGY):
+                    is_near &= mask
         lacking = without_repetition(room < self.request, self.resources)
         for r in range(len(self.resources)):
             if lacking[:, r].any():
@@ -130,22 +145,13 @@ class _Tally:
             self.most[r] = max(self.most.get(r, 0), int(room[:, r].max()))
         is_open: NDArray[np.bool_] = admitted & ~lacking.any(axis=1)
         self.open_rows += int(is_open.sum())
-        candidates = np.flatnonzero(admitted & lacking.any(axis=1))
-        if len(candidates):
-            shortage = np.maximum(self.request - room[candidates], 0) / np.maximum(self.request, 1)
-            position = int(np.argmin(shortage.max(axis=1)))
-            if float(shortage[position].max()) < self.shortest:
-                self.shortest = float(shortage[position].max())
-                row = int(candidates[position])
-                self.nearest_miss = self._miss(name(row), room[row], lacking[row])
+        near = np.flatnonzero(is_near & ~is_open)
+        self.nearest.consider(near, room, lacking, labels, devices, name)
         return is_open
 
-    def _miss(self, name: str, room: NDArray[np.int64], lacking: NDArray[np.bool_]) -> str:
-        lacks = [
-            shortage(self.resources[r], int(room[r]), int(self.request[r]))
-            for r in np.flatnonzero(lacking).tolist()
-        ]
-        return f"{name} has {', '.join(lacks)}"
+    def nearest_miss(self) -> str:
+        """The place that comes closest and what it lacks; empty where some would hold the pod."""
+        return "" if self.open_rows else self.nearest.words
 
     def refusals(self, of_gang: str) -> tuple[Refusal, ...]:
         """One per constraint and message, those that refuse most first.
@@ -192,7 +198,8 @@ def _tally(instance: Instance, workload: Workload, closed: Masks, needed: Sequen
         with_sums(lowered, cuts=GPU_COMPUTE in resources) if GPU_MILLI in resources else lowered.requests
     )
     amounts = amounts + attachments(template, limited_drivers(problem))
-    tally = _Tally(template, resources, resource_vector(amounts, resources, pod_slots=1))
+    request = resource_vector(amounts, resources, pod_slots=1)
+    tally = _Tally(template, resources, request, NearestMiss(resources, request))
     types = problem.catalog.instance_types
     first = 0
     for part in origin.shelved:
@@ -206,10 +213,8 @@ def _tally(instance: Instance, workload: Workload, closed: Masks, needed: Sequen
 
         taint = untolerated(pool.taints, template.tolerations)
         masks = _selector_masks(template, instance.shelf.labels, dict(part.variant.fixed), part.rows)
-        devices = {}
-        if part.devices:
-            models = [types[t].gpu_model for t in instance.shelf.type_of[part.rows].tolist()]
-            devices = device_masks(zip(part.devices, models, strict=True), lowered, pool.name)
+        kinds = [types[t] for t in instance.shelf.type_of[part.rows].tolist()]
+        gpus = gpus_bought(part, kinds, pool.gpu_sharing, lowered)
         rows = instance.shelf.type_of[part.rows].tolist() if template.device_claims else []
         claims = claim_masks(claimed, [claimed.view_of_type(t, pool) for t in rows], workload)
         if has_choices(problem) and wants_choice(pool):
@@ -219,8 +224,17 @@ def _tally(instance: Instance, workload: Workload, closed: Masks, needed: Sequen
             tally.refuse("min-values", f"NodePool {pool.name} wants {text} to choose from", few_types)
         here = slice(first, first + len(part.rows))
         first += len(part.rows)
-        others = {"gpu": devices, "device-claim": claims, **_domains(closed, needed, here)}
-        is_open = tally.add(part.allocatable[:, kept], str(taint or ""), masks, name, others)
+        others = {GPU: device_masks(gpus, lowered, pool.name), "device-claim": claims}
+        others |= _domains(closed, needed, here)
+        is_open = tally.add(
+            part.allocatable[:, kept],
+            str(taint or ""),
+            masks,
+            name,
+            others,
+            {label.key: label.has[here] for label in needed},
+            device_misses(gpus, lowered, pool.name),
+        )
         scarce = instance.shelf.available[part.rows] < UNLIMITED
         few = int(np.count_nonzero(is_open & scarce))
         tally.refuse("availability", "few nodes of the offering are available", few)
@@ -235,15 +249,23 @@ def _tally(instance: Instance, workload: Workload, closed: Masks, needed: Sequen
 
             taint = untolerated(node.taints, template.tolerations)
             own = {text: mask[n : n + 1] for text, mask in masks.items()}
-            devices = {}
-            if GPU_MILLI in resources:
+            gpus = []
+            if GPU_MILLI in resources or asks_for_mig(lowered):
                 model = dict(node.labels).get(GPU_MODEL, "")
-                devices = device_masks([(NodeDevices.of_node(n, problem, claimed), model)], lowered)
+                gpus = [(NodeDevices.of_node(n, problem, claimed), model)]
             claims = claim_masks(claimed, [claimed.view_of_node(n)], workload, n)
             here = slice(first + n, first + n + 1)
-            others = {"gpu": devices, "device-claim": claims, **_domains(closed, needed, here)}
-            room = origin.existing_free[n : n + 1, kept]
-            tally.add(room, str(taint or ""), own, node_name, others)
+            others = {GPU: device_masks(gpus, lowered), "device-claim": claims}
+            others |= _domains(closed, needed, here)
+            tally.add(
+                origin.existing_free[n : n + 1, kept],
+                str(taint or ""),
+                own,
+                node_name,
+                others,
+                {label.key: label.has[here] for label in needed},
+                device_misses(gpus, lowered),
+            )
     return tally
 
 
@@ -251,7 +273,7 @@ def _domains(closed: Masks, needed: Sequence[NeededLabel], here: slice) -> dict[
     """What rules about domains say of some of the candidates, by constraint."""
     return {
         "pod-anti-affinity": {text: mask[here] for text, mask in closed.items()},
-        "topology": {label.reason: label.has[here] for label in needed},
+        TOPOLOGY: {label.reason: label.has[here] for label in needed},
     }
 
 

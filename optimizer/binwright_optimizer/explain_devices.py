@@ -7,12 +7,37 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.instance.candidates import Shelved
 from binwright_optimizer.instance.device_claims import ClaimedDevices, NodeView
 from binwright_optimizer.instance.device_sums import is_sum
 from binwright_optimizer.instance.node_devices import NodeDevices
-from binwright_optimizer.model import GpuSharing, PodTemplate, Workload
+from binwright_optimizer.model import GpuSharing, InstanceType, PodTemplate, Workload
 from binwright_optimizer.model.mig import mig_models_with, mig_profile
 from binwright_optimizer.model.resources import NVIDIA_GPU
+
+
+def asks_for_mig(template: PodTemplate) -> bool:
+    """Whether a pod asks for MIG devices, be it of a profile that no GPU has."""
+    return any(mig_profile(name) is not None for name, _ in template.requests)
+
+
+def gpus_bought(
+    part: Shelved, kinds: Sequence[InstanceType], sharing: GpuSharing, template: PodTemplate
+) -> list[tuple[NodeDevices, str]]:
+    """GPUs of what one variant may buy, and their model; empty where amounts tell all that is asked of them.
+
+    Parameters
+    ----------
+    kinds
+        Instance type of each row.
+    """
+    models = [kind.gpu_model for kind in kinds]
+    if part.devices:
+        return list(zip(part.devices, models, strict=True))
+    if not asks_for_mig(template):
+        return []
+    of_kind = {id(kind): NodeDevices.of_type(kind, sharing) for kind in kinds}
+    return [(of_kind[id(kind)], model) for kind, model in zip(kinds, models, strict=True)]
 
 
 def device_masks(
@@ -72,15 +97,16 @@ def _reasons(node: NodeDevices, model: str, template: PodTemplate, pool: str) ->
         if model not in mig_models_with(profile):
             yield f"{model or 'unnamed'} GPUs offer no MIG profile {profile}"
         elif node.mig is None:
-            yield _uncut(node.sharing, profile, pool)
+            whose = f"NodePool {pool}" if pool else "running nodes"
+            yield f"GPUs of {whose} are {uncut(node.sharing, profile, pool)}"
 
 
-def _uncut(sharing: GpuSharing, profile: str, pool: str) -> str:
-    """Why GPUs that have a profile are not cut into it: a setting of the NodePool, or that they run."""
+def uncut(sharing: GpuSharing, profile: str, pool: str) -> str:
+    """What GPUs are that have a profile, by a setting of the NodePool that buys them or since they run."""
     if not pool:
-        return f"GPUs of running nodes are not cut anew, into MIG profile {profile}"
+        return f"not cut anew into MIG profile {profile}"
     setting = f"GPU sharing {sharing.strategy}" if sharing.is_replicated else "mig false"
-    return f"GPUs of NodePool {pool} are not cut into MIG profile {profile} ({setting})"
+    return f"not cut into MIG profile {profile} ({setting})"
 
 
 def without_repetition(lacking: NDArray[np.bool_], resources: tuple[str, ...]) -> NDArray[np.bool_]:

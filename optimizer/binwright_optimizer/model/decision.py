@@ -229,7 +229,8 @@ class Unschedulable:
     Parameters
     ----------
     nearest_miss
-        The offering that comes closest and what it lacks; empty if no offering exists at all.
+        The offering that comes closest and what it lacks, devices first; empty if some hold such a pod,
+        but for what it asks beside room and devices, or if none comes into question.
     conflict
         What contradicts each other; None if there is a place but for other pods.
     """

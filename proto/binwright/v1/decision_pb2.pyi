@@ -709,7 +709,7 @@ class UnschedulablePod(_message.Message):
     workload: _builtins.str
     """Kind and name of its workload, such as "Deployment default/web"."""
     nearest_miss: _builtins.str
-    """The offering that comes closest and what it lacks."""
+    """The offering that comes closest and what it lacks, devices first; empty if some would hold such a pod."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
         """Which constraint refused how many offerings."""
