@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -119,9 +119,9 @@ def _is_device(resource: str) -> bool:
 
 
 def device_misses(
-    nodes: Iterable[tuple[NodeDevices, str]], template: PodTemplate, pool: str = ""
+    nodes: Sequence[tuple[NodeDevices, str]], template: PodTemplate, pool: str = ""
 ) -> list[DeviceMiss]:
-    """How far the GPUs of each row are from what a pod asks of each GPU.
+    """How far the GPUs of each row are from what a pod asks of each GPU; empty if it asks nothing of them.
 
     Parameters
     ----------
@@ -133,11 +133,17 @@ def device_misses(
     profiles = [
         (name, profile) for name, _ in template.requests if (profile := mig_profile(name)) is not None
     ]
+    if template.gpu_share is None and not profiles:
+        return []
+    known: dict[tuple[int, str], DeviceMiss] = {}  # rows of one instance type share their GPUs
     found = []
     for node, model in nodes:
-        misses = [_of_share(node, template)]
-        misses += [_of_profile(node, model, p, pool) for name, p in profiles if not node.advertised[name]]
-        found.append(max(misses, key=lambda miss: miss.distance))
+        key = id(node), model
+        if key not in known:
+            misses = [_of_share(node, template)]
+            misses += [_of_profile(node, model, p, pool) for name, p in profiles if not node.advertised[name]]
+            known[key] = max(misses, key=lambda miss: miss.distance)
+        found.append(known[key])
     return found
 
 
