@@ -24,7 +24,7 @@ class NodePool:
     startup_taints
         Taints removed before pods land; they repel no pod.
     weight
-        Larger is preferred between plans of equal cost.
+        Larger is preferred between nodes of the same room and price; Karpenter fills heavier pools first.
     limits
         Largest total node *capacity* of the pool by resource, existing nodes included, as
         pairs (name, amount); unlike in `Resources`, an amount of zero is kept.
