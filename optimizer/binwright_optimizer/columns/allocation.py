@@ -59,6 +59,8 @@ def add_linked(
     """Add the system's variables to a programme that has its rows from ``first_row`` on.
 
     A pod of a local kind uses up what patterns place of its class: row ``class_of[v]`` of the programme.
+    Pods that are left out anyway (``left_least``) cost no penalty: no decision saves it, and a bound that
+    held it would exceed what the other pods cost.
     """
     n = linking.n_variables
     rows = np.repeat(np.arange(len(linking.lower)), np.diff(linking.starts)) + first_row
@@ -80,6 +82,7 @@ def add_linked(
         rows[order].astype(np.int32),
         values[order],
     )
+    solver.changeObjectiveOffset(-float(penalty @ linking.left_least))
 
 
 class Allocator:

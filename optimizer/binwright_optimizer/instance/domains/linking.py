@@ -96,9 +96,12 @@ class Linking:
         return result
 
     def placing(self, allocation: NDArray[np.int64]) -> Linking:
-        """The same rules for decisions that place as many pods of each kind."""
+        """The same rules for decisions that place as many pods of each kind, and may not leave out more.
+
+        Programmes that may (at a penalty) have a solution for any prices and any number of nodes.
+        """
         left = self.demand - self.placed(allocation)
-        return replace(self, left_least=left, left_most=left)
+        return replace(self, left_least=left)
 
 
 @dataclass(slots=True)
