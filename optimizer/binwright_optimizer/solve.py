@@ -38,6 +38,7 @@ from binwright_optimizer.settle import Settled, settle
 from binwright_optimizer.stopping import Deadline, Keeping, Reserved, Stop
 from binwright_optimizer.unbound_terms import unbound_terms
 from binwright_optimizer.unenforced import unenforced
+from binwright_optimizer.unknown_rates import unknown_rates
 from binwright_optimizer.verify import check_placement, check_statement, prepare
 from binwright_optimizer.work import Work, WorkLimit
 
@@ -153,6 +154,7 @@ def solve(
                     *_about_none(placed, is_left_for_good=is_left_for_good),
                     *found.warnings,
                     *warnings,
+                    *unknown_rates(instance),
                     *unbound_terms(problem, placed.node_claims, placed.existing),
                     *_about_charges(instance, placed),
                 ),

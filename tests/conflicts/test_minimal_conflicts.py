@@ -153,9 +153,10 @@ def test_pods_beyond_those_of_one_spot_pool() -> None:
 
 
 def test_a_bound_on_what_is_lost_is_told_with_its_probability_and_window() -> None:
-    """The pool's rate is not known, so that all four count as lost where one may be."""
-    bound = SpotPolicy(loss=LossBound(Share(count=1), 10_000, 7_200))
-    text = "spot policy (max-loss 1, max-loss-probability 1%, max-loss-window 2h)"
+    """The pool's rate is not known: with one interruption a month of 730 hours, all four are lost within two
+    with 1 - e^(-2/730) = 0.27 %, where more than one may be with 0.2 %."""
+    bound = SpotPolicy(loss=LossBound(Share(count=1), 2_000, 7_200))
+    text = "spot policy (max-loss 1, max-loss-probability 0.2%, max-loss-window 2h)"
     assert conflict(with_policy(on_spot("spot"), bound)).constraints == (text,)
 
 

@@ -192,18 +192,59 @@ def test_a_bound_on_loss_spreads_over_pools() -> None:
     assert answered(question).bound_microusd_per_hour == microusd(3)
 
 
-def test_a_pool_of_unknown_rate_counts_as_lost() -> None:
-    """One of four may be lost, and every pool is. One on spot (1) leaves three for two nodes on
-    demand (6), which hold all four."""
-    policy = SpotPolicy(loss=LossBound(Share(count=1), 20_000))
-    decision = answered(problem([ruled("web", 4, spot=policy)], [MIXED]))
-    assert decision.cost_microusd_per_hour == microusd(6)
+def test_an_unknown_rate_counts_as_one_interruption_a_month() -> None:
+    """A pool passes a month without one with probability 1/e = 0.368, so that all pods in one pool are lost
+    with 0.632. Where that may be, all four are on the cheapest spot (2). Where it may not, at most one is in
+    each pool, and one in each (1 + 2) with two on demand (3) cost what four on demand do."""
+    month = 730 * 3_600
+    for allowed, dollars in ((0.633, 2), (0.632, 6)):
+        bound = LossBound(Share(count=1), round(allowed * 1_000_000), month)
+        conforms(problem([ruled("web", 4, spot=SpotPolicy(loss=bound))], [MIXED]), dollars)
 
 
-def test_running_spot_nodes_without_a_type_are_pools_that_count_as_lost() -> None:
-    """Of three pods one may be lost. A free node on spot in zone a, of no known type, is lost for sure: with
-    a pod on it the other two need on demand (5 + 7). One in spot a (1), one in spot b (3), hardly ever lost
-    together, and one on demand (5) are cheaper: 9."""
+def test_within_an_hour_a_pool_of_unknown_rate_is_hardly_ever_lost() -> None:
+    """An hour is 1/730 of a month, and 1 - e^(-1/730) = 0.001369."""
+    for allowed, dollars in ((0.00137, 2), (0.001368, 6)):
+        bound = LossBound(Share(count=1), round(allowed * 1_000_000), 3_600)
+        conforms(problem([ruled("web", 4, spot=SpotPolicy(loss=bound))], [MIXED]), dollars)
+
+
+def surely_lost() -> list[InstanceType]:
+    """Spot capacity alone, in three zones: nodes for two pods at 1 $, and for eight at 2 $."""
+    return [
+        instance_type(
+            name,
+            cpu=cpu,
+            offerings=[
+                dataclasses.replace(
+                    offering(price, zone=zone, capacity_type="spot"), interruption_ppm_per_month=1_000_000
+                )
+                for zone in "abc"
+            ],
+        )
+        for name, cpu, price in (("small", 2, 1), ("large", 8, 2))
+    ]
+
+
+def test_the_few_pods_that_a_bound_on_loss_lets_in_are_on_the_node_that_is_cheapest_for_them() -> None:
+    """All six pools are surely lost, and two of ten pods may be: two on a small node (1). A large one has
+    the lower price for a pod if it is full, which it cannot be. No other constraint keeps the eight off."""
+    policy = SpotPolicy(loss=LossBound(Share(ppm=200_000), 10_000))
+    decision = answered(problem([ruled("web", 10, spot=policy)], surely_lost()))
+    assert [sum(pods.count for pods in claim.pods) for claim in decision.node_claims] == [2]
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == microusd(1)
+    [left_out] = decision.unschedulable
+    assert left_out.conflict is not None
+    [constraint] = left_out.conflict.constraints
+    assert constraint.startswith("spot policy")
+    assert left_out.conflict.relaxed_cost_microusd_per_hour == microusd(3)
+
+
+def test_running_spot_nodes_without_a_type_are_pools_of_unknown_rate() -> None:
+    """Of three pods one may be lost, within a month and but for 5 %. A free node on spot in zone a, of no
+    known type, is lost with 0.632, and together with a pool of 0.2 with 0.126: with a pod on it the other two
+    need on demand (5 + 7). One in spot a (1), one in spot b (3), together lost with 0.04, and one on demand
+    (5) are cheaper: 9."""
     calm = [
         dataclasses.replace(
             offering(price, zone=zone, capacity_type="spot"), interruption_ppm_per_month=200_000
@@ -212,7 +253,7 @@ def test_running_spot_nodes_without_a_type_are_pools_that_count_as_lost() -> Non
     ]
     scarce = [offering(price, zone=zone, available=1) for price, zone in ((5, "a"), (7, "b"))]
     old = node("old", cpu=2, zone="a", node_labels={labels.CAPACITY_TYPE: "spot"})
-    policy = SpotPolicy(loss=LossBound(Share(count=1), 1, 3_600))
+    policy = SpotPolicy(loss=LossBound(Share(count=1), 50_000, 730 * 3_600))
     small = instance_type("small", cpu=1, offerings=[*scarce, *calm])
     question = problem([ruled("web", 3, spot=policy)], [small], existing=[old])
     assert answered(question).cost_microusd_per_hour == microusd(9)

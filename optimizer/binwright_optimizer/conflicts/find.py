@@ -132,8 +132,9 @@ def _parts(
     """Ever larger parts of a problem with some pods of the workload, and its index there."""
     workload = problem.workloads[w]
     needs_others = bool(workload.template.pod_affinity.required or workload.gang)
+    has_shares = bool(workload.spot or problem.policies.spot)  # of one pod they would be others
     gang = unplaced.get((workload.namespace, workload.gang))
-    if not needs_others and workload.replicas > 1:
+    if not needs_others and not has_shares and workload.replicas > 1:
         yield _part(problem, (w,), 1), 0
     elif gang is not None and linked == (w,):
         yield _part(problem, (w,), _needed(problem, gang)), 0

@@ -94,7 +94,8 @@ class LossBound:
 
     Spot pools (instance type x zone) are reclaimed independently of each other, each as a whole, at the
     interruption rate of its offering: a rate of r a month means that a pool is reclaimed within t months
-    with probability 1 - (1 - r)^t. A pool whose rate is not known counts as lost.
+    with probability 1 - (1 - r)^t. A rate that is not known counts as one interruption a month on average:
+    1 - e^-t, as of a known rate of 63.2 %.
     """
 
     share: Share

@@ -6,13 +6,14 @@ distribution is the convolution of theirs, taken up to what may be lost and with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from binwright_optimizer.model import HOURS_PER_MONTH, CapacityType, Catalog
 from binwright_optimizer.model.rules import Rule
-from binwright_optimizer.model.spot import PPM
+from binwright_optimizer.model.spot import PPM, UNKNOWN_RATE_PPM
 from binwright_optimizer.verify.final_state import FinalState, Finding
 from binwright_optimizer.verify.spot import Pool, pods_by_pool
 
@@ -87,7 +88,11 @@ def _rates(catalog: Catalog) -> Mapping[Pool, int | None]:
 
 
 def _reclaimed(rate: int | None, months: float) -> float:
-    """Probability that a pool is reclaimed within so many months; 1 if its rate is not known."""
-    if rate is None or rate >= PPM:
-        return 1.0
-    return float(-np.expm1(months * np.log1p(-rate / PPM)))
+    """Probability that a pool is reclaimed within so many months.
+
+    With a share of its nodes taken back each month, (1 - share)^months are left. Interruptions of a rate that
+    is not known come one by one, so many a month on average (a Poisson process): none with e^-(rate months).
+    """
+    if rate is None:
+        return -math.expm1(-months * UNKNOWN_RATE_PPM / PPM)
+    return 1.0 if rate >= PPM else float(-np.expm1(months * np.log1p(-rate / PPM)))

@@ -53,7 +53,8 @@ def losses_hold(
                 if (kind.name, o.zone, o.capacity_type.value) == (*pool, "spot")
             ] or [None]
             months = bound.window_s / (730 * 3600)
-            chance[pool] = 1.0 if rate is None else 1 - (1 - rate / 1_000_000) ** months
+            left = math.exp(-months) if rate is None else (1 - rate / 1_000_000) ** months
+            chance[pool] = 1 - left
         too_much = 0.0
         for reclaimed in itertools.product((False, True), repeat=len(chance)):
             taken = dict(zip(chance, reclaimed, strict=True))

@@ -51,8 +51,12 @@ RISKY = instance_type(
         ),
     ],
 )
-SAFE = dataclasses.replace(
-    RISKY, offerings=tuple(dataclasses.replace(o, interruption_ppm_per_month=0) for o in RISKY.offerings)
+SAFE, SURE = (
+    dataclasses.replace(
+        RISKY,
+        offerings=tuple(dataclasses.replace(o, interruption_ppm_per_month=ppm) for o in RISKY.offerings),
+    )
+    for ppm in (0, 1_000_000)
 )
 MONTH = 730 * 3_600
 
@@ -70,6 +74,7 @@ LOSS_RIGHT = [
     case("nothing on spot", losing(0, 1), box(A, web=4)),
     case("others without a bound", world(ruled("web", 1, spot=SpotPolicy(loss=LossBound(Share(), 1))), ruled("batch", 1, spot=SpotPolicy(max_per_pool=TWO))),
          box(A, web=1), box(A, "spot", batch=1)),
+    case("an unknown rate is one a month: e^-1 of all months pass without", losing(0, 632_200, kind=BOX), box(A, "spot", web=4)),
     case("never reclaimed", losing(0, 1, kind=SAFE), box(A, "spot", web=4)),
 ]  # fmt: skip
 
@@ -101,7 +106,9 @@ LOSS_MUTANTS = [
            "more than 1 of its pods within 2628000 s with probability 0.19"),
     mutant(Rule.SPOT_LOSS, "both pools", losing(2, 9_999), HALF_ON_SPOT, TWO_POOLS, "with probability 0.01, at most 0.01 is allowed"),
     mutant(Rule.SPOT_LOSS, "two months", losing(3, 100_000, 2 * MONTH), ONE_SAFE, [box(A, "spot", web=4)], "with probability 0.19"),
-    mutant(Rule.SPOT_LOSS, "an unknown rate", losing(0, 999_999, kind=BOX), [box(A, web=4)], [box(A, "spot", web=1), box(A, web=3)],
+    mutant(Rule.SPOT_LOSS, "an unknown rate", losing(0, 632_000, kind=BOX), [box(A, web=4)], [box(A, "spot", web=1), box(A, web=3)],
+           "with probability 0.632,"),
+    mutant(Rule.SPOT_LOSS, "a pool that is surely lost", losing(0, 999_999, 1, kind=SURE), [box(A, web=4)], [box(A, "spot", web=1), box(A, web=3)],
            "with probability 1,"),
     mutant(Rule.SPOT_LOSS, "the problem's bound", world(ruled("web", 4), kinds=[RISKY], policies=NOBODY_LOST),
            [box(A, web=4)], [box(A, "spot", web=4)], "web loses more than 0 of its pods within 3600 s"),

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from binwright_optimizer.instance.classes import Kinds
 from binwright_optimizer.instance.domains.counting import Counting
 from binwright_optimizer.instance.domains.localize import Localized
-from binwright_optimizer.instance.domains.spot_loss import Pool, largest_boxes, plans, reclaim_rates
+from binwright_optimizer.instance.domains.spot_loss import (
+    Pool,
+    largest_boxes,
+    plans,
+    reclaim_chance,
+    reclaim_rates,
+)
 from binwright_optimizer.model import CapacityType, Problem, labels
 from binwright_optimizer.model.spot import LossBound
 
@@ -75,9 +81,11 @@ def _add_loss(
     """Rows of the chance bound on what is lost."""
     builder = counting.builder
     known = reclaim_rates(counting.problem.catalog, bound.window_s)
-    worst = max((known.get(pool, 1.0) for pool in (*known, *_running_pools(counting.problem))), default=1.0)
+    unknown = reclaim_chance(None, bound.window_s)
+    running = (known.get(pool, unknown) for pool in _running_pools(counting.problem))
+    worst = max((*known.values(), *running), default=unknown)
     named = sorted((pool for pool in pools if pool != UNNAMED), key=str)
-    rates = [known.get(pool, 1.0) for pool in named]
+    rates = [known.get(pool, unknown) for pool in named]
     boxes = None if UNNAMED in pools else largest_boxes(bound, replicas, rates)
     if boxes is not None:
         chosen = [builder.variable(0.0, 1.0, is_integer=True) for _ in boxes]

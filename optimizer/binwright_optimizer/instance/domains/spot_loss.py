@@ -10,14 +10,14 @@ them: at most ``c`` pods in a pool, and at most ``K`` pools of a rate up to ``r`
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binwright_optimizer.model import HOURS_PER_MONTH, CapacityType, Catalog
-from binwright_optimizer.model.spot import PPM, LossBound
+from binwright_optimizer.model.spot import PPM, UNKNOWN_RATE_PPM, LossBound
 
 MOST_VECTORS = 2_000
 """Numbers of pods by pool that are listed to find the largest boxes."""
@@ -38,17 +38,35 @@ class Plan:
 
 
 def reclaim_rates(catalog: Catalog, window_s: int) -> dict[Pool, float]:
-    """Probability that each spot pool is reclaimed within a window; 1 where its rate is not known."""
+    """Probability that each spot pool is reclaimed within a window."""
+    return {
+        (kind.name, offering.zone): reclaim_chance(offering.interruption_ppm_per_month, window_s)
+        for kind in catalog.instance_types
+        for offering in kind.offerings
+        if offering.capacity_type is CapacityType.SPOT
+    }
+
+
+def reclaim_chance(ppm_per_month: int | None, window_s: int) -> float:
+    """Probability that a pool of this interruption rate is reclaimed within a window.
+
+    A rate that is known is the share of its nodes that is taken back within a month; one that is not counts
+    as an interruption a month on average, at any time of it.
+
+    Examples
+    --------
+    A tenth a month leaves 0.81 after two; an unknown rate leaves 1 / e after one.
+
+    >>> month = HOURS_PER_MONTH * 3_600
+    >>> round(reclaim_chance(100_000, 2 * month), 6), round(reclaim_chance(None, month), 6)
+    (0.19, 0.632121)
+    """
     months = window_s / (HOURS_PER_MONTH * 3_600)
-    found: dict[Pool, float] = {}
-    for kind in catalog.instance_types:
-        for offering in kind.offerings:
-            if offering.capacity_type is CapacityType.SPOT:
-                ppm = offering.interruption_ppm_per_month
-                is_sure = ppm is None or ppm >= PPM
-                chance = 1.0 if is_sure else -float(np.expm1(months * np.log1p(-(ppm or 0) / PPM)))
-                found[kind.name, offering.zone] = chance
-    return found
+    if ppm_per_month is None:
+        return -float(np.expm1(-months * UNKNOWN_RATE_PPM / PPM))
+    if ppm_per_month >= PPM:
+        return 1.0
+    return -float(np.expm1(months * np.log1p(-ppm_per_month / PPM)))
 
 
 def plans(bound: LossBound, replicas: int, rates: Sequence[float]) -> list[Plan]:
@@ -96,8 +114,7 @@ def largest_boxes(bound: LossBound, replicas: int, rates: Sequence[float]) -> li
         return None
     most = bound.share.at_most(replicas)
     allowed = bound.probability_ppm / PPM * CAUTION
-    vectors = itertools.product(range(replicas + 1), repeat=len(rates))
-    kept = {v for v in vectors if _excess(v, rates, most) <= allowed}
+    kept = set(_allowed(rates, replicas, most, allowed))
 
     def is_largest(vector: tuple[int, ...]) -> bool:
         return not any((*vector[:p], n + 1, *vector[p + 1 :]) in kept for p, n in enumerate(vector))
@@ -105,11 +122,26 @@ def largest_boxes(bound: LossBound, replicas: int, rates: Sequence[float]) -> li
     return sorted(filter(is_largest, kept))
 
 
-def _excess(counts: Sequence[int], rates: Sequence[float], most: int) -> float:
-    """Probability that more than ``most`` pods are lost: every set of reclaimed pools, as they are few."""
-    total = 0.0
-    for reclaimed in itertools.product((False, True), repeat=len(counts)):
-        if sum(n for n, is_lost in zip(counts, reclaimed, strict=True) if is_lost) > most:
-            chances = [q if is_lost else 1.0 - q for q, is_lost in zip(rates, reclaimed, strict=True)]
-            total += float(np.prod(chances))
-    return total
+def _allowed(rates: Sequence[float], replicas: int, most: int, allowed: float) -> Iterator[tuple[int, ...]]:
+    """All numbers of pods by pool that lose more than ``most`` with probability ``allowed`` at most.
+
+    Pool by pool, with the distribution of the pods lost up to ``most`` and the probability of more.
+    """
+    nothing = np.zeros(most + 1)
+    nothing[0] = 1.0
+    begun: list[tuple[tuple[int, ...], NDArray[np.float64], float]] = [((), nothing, 0.0)]
+    while begun:
+        counts, lost, beyond = begun.pop()
+        if len(counts) == len(rates):
+            yield counts
+            continue
+        rate = rates[len(counts)]
+        for count in range(replicas + 1):
+            stays = max(0, most + 1 - count)  # numbers lost to which so many more may be added
+            more = beyond + rate * float(lost[stays:].sum())
+            if more > allowed:
+                break  # and so is any larger count
+            after = (1.0 - rate) * lost
+            if stays:
+                after[count:] += rate * lost[:stays]
+            begun.append(((*counts, count), after, more))
