@@ -2,8 +2,8 @@
 
 What they mean is said in `model.affinity` and `model.topology`. Unlike wishes about nodes
 (`instance.charges`) they depend on where all pods are, so that no place has a charge of its own: the search
-leaves them out, `settle` moves pods and nodes for them afterwards, and as they are never negative, a bound
-without them stays a bound on the total.
+leaves them out, `settle` moves pods and nodes for them afterwards or starts anew with them as rules, and as
+they are never negative, a bound without them stays a bound on the total.
 
 Pods are told apart by *sorts*: those of one sort state the same wishes and are counted by the same.
 """

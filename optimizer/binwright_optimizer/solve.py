@@ -28,13 +28,16 @@ from binwright_optimizer.model import (
     Unschedulable,
     relative_gap,
 )
+from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.penalties import cut_off, interruption_cost, penalties_of
 from binwright_optimizer.pod_wishes import PodWishes, has_pod_wishes
 from binwright_optimizer.priorities import highest_first
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
-from binwright_optimizer.settle import Settled, settle
+from binwright_optimizer.settle import settle
+from binwright_optimizer.settle.second_start import SecondStart
+from binwright_optimizer.settle.settled import Settled
 from binwright_optimizer.stopping import Deadline, Keeping, Reserved, Stop
 from binwright_optimizer.unbound_terms import unbound_terms
 from binwright_optimizer.unenforced import unenforced
@@ -104,8 +107,9 @@ def solve(
         wishes = PodWishes(instance) if has_pod_wishes(problem) else None
         kept_s = conflict_reserve_s(instance, stop)
         kept_s += SETTLE_SHARE * max(0.0, stop.remaining_s()) if wishes else 0.0
-        search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s)
-        found, is_left_for_good = _search(instance, params, search_stop, prover, on_progress, memory)
+        second = SecondStart(instance, wishes, params, stop, timer.seconds_of("instance"))
+        search_stop = Keeping(stop, lambda: prover.reserve_s() + kept_s + second.reserve_s())
+        found, is_left_for_good = _search(instance, params, search_stop, prover, second, on_progress, memory)
         prover.note(found.packing)
     with ExitStack() as held:
         held.enter_context(without_collecting())
@@ -120,7 +124,7 @@ def solve(
             with timer.phase("settle"):
                 as_found = Settled(placed, cost)
                 settled = _settled(
-                    instance, found, as_found, wishes, params, stop, prover.reserve_s(), began_s
+                    instance, found, as_found, wishes, params, stop, prover.reserve_s(), began_s, second
                 )
                 placed, cost = settled.placed, settled.cost
         if unschedulable:
@@ -179,6 +183,7 @@ def _search(
     params: SolveParams,
     stop: Stop,
     prover: Prover,
+    second: SecondStart,
     on_progress: Callable[[Progress], None] | None,
     memory: Memory | None,
 ) -> tuple[Found, bool]:
@@ -192,10 +197,15 @@ def _search(
         stop = WorkLimit(work, params.work_limit)
     elif memory is not None:
         known = memory.recall(instance)
+
+    def note(packing: Packing) -> None:
+        prover.note(packing)
+        second.note(packing)
+
     head = head_start(instance, params, stop, work)
     search = Search(
         instance, params, stop, on_progress, prover.most_parts, work, known, head=head,
-        on_packing=prover.note, on_bound=prover.note_bound,
+        on_packing=note, on_bound=prover.note_bound,
     )  # fmt: skip
     found = search.run()
     if memory is not None:
@@ -222,22 +232,19 @@ def _settled(
     stop: Stop,
     reserve_s: float,
     began_s: float,
+    second: SecondStart,
 ) -> Settled:
     """The answer with wishes between pods weighed, or as it was found if that is no better."""
-    total = _total(instance.problem, as_found, wishes)
-    reserve_s += TIMES_TOLD * (stop.elapsed_s() - began_s)
+    problem = instance.problem
+    total = as_found.total(problem, wishes)
+    told_s = stop.elapsed_s() - began_s
+    reserve_s += TIMES_TOLD * told_s
     most_units = None if params.work_limit is None else SETTLE_SHARE * params.work_limit
-    better = settle(instance, found.packing, wishes, Reserved(stop, reserve_s), most_units)
+    settle_stop = Reserved(stop, reserve_s + second.reserve_s())
+    better = settle(instance, found.packing, wishes, settle_stop, most_units)
     better = replace(better, placed=highest_first(instance, better.placed))
-    return better if _total(instance.problem, better, wishes) < total else as_found
-
-
-def _total(problem: Problem, settled: Settled, wishes: PodWishes) -> int:
-    """What is minimised, of a placement."""
-    placed = settled.placed
-    penalties = penalties_of(problem, placed.node_claims, placed.existing, wishes)
-    interruptions = interruption_cost(problem, placed.node_claims, placed.existing)
-    return settled.cost + interruptions + sum(penalty.microusd_per_hour for penalty in penalties)
+    settled = better if better.total(problem, wishes) < total else as_found
+    return second.better(settled, wishes, Reserved(stop, reserve_s), told_s)
 
 
 def _as_decided(

@@ -3,33 +3,24 @@
 The packing stays one that the instance allows. A node to be bought may become another that no pod on it can
 tell from the first: of the same type in another zone, or with another value of a label that its NodePool
 leaves open. Pods go to nodes that hold them, change places with others, or open a node. Each step lowers
-dollars and penalties together, the first that does is taken, and where none does the answer stands.
+dollars and penalties together, the first that does is taken, and where none does the answer stands, unless
+another start (`second_start`) finds a better one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from binwright_optimizer.extract import Placed
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.pod_wishes import PodWishes
 from binwright_optimizer.settle.moves import Moves
 from binwright_optimizer.settle.nodes import Nodes
+from binwright_optimizer.settle.settled import Settled
 from binwright_optimizer.stopping import Stop
 
 MOST_STEPS = 200_000
 """Steps that are tried, whatever time is left: the answer does not depend on a clock where they are few."""
 STEP_UNITS = 40.0
 """Units of work of a step, measured on 10,000 pods of 300 workloads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Names for a packing whose pods and nodes have moved, and its nodes' cost, micro-dollars per hour."""
-
-    placed: Placed
-    cost: int
 
 
 def settle(
