@@ -69,7 +69,7 @@ WEB = even("web", replicas=6, cpu=0.5)
 
 
 def test_three_small_nodes_are_bought_for_pods_that_would_be_spread() -> None:
-    """Six pods of half a core fit a node for 0.19 $, where five pay 0.5 $; a small one in each zone: 0.3 $."""
+    """Six pods of half a core fit a node for 0.19 $, where five pay 0.5 $; one in each zone: 0.3 $."""
     conforms(
         asked(WEB), 0.3, lambda a: a.by(ZONE, "web") == {"a": 2, "b": 2, "c": 2}, unproven=Unproven.WISHES
     )

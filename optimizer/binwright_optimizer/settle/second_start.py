@@ -33,12 +33,12 @@ from binwright_optimizer.work import Work, WorkLimit
 
 LEAST_PAID_SHARE = 0.01
 """Share of the total that pods have to pay for wishes between them for another start to be worth its time."""
-START_SHARE = 0.3
+START_SHARE = 0.4
 """Share of the time, or of a work limit beside it, that all other starts may take."""
 STAKE_SHARE = 0.2
 """Share of the cost that pods would pay if no wish were met, from which that time is kept free."""
-TRY_SHARE = 0.5
-"""Share of what is left of that for one of them."""
+TRY_SHARE = 0.7
+"""Share of what is left of that for one of them: the first, with all wishes as rules, is worth most."""
 SETTLE_SHARE = 0.2
 """Share of that for moving pods for wishes that stay wishes."""
 TIMES_BUILT = 3.0
