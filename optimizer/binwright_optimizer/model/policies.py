@@ -12,7 +12,7 @@ from binwright_optimizer.model.spot import SpotPolicy
 DEFAULT_MICROUSD_PER_WEIGHT_HOUR = 10
 """What a weight point is worth to requests that do not say: 0.00001 $ an hour, so that a wish of weight 100
 may cost 0.001 $ an hour and pod. That is some 2 % of a vCPU on demand: wishes decide between places that cost
-nearly the same, and never buy a node for themselves."""
+nearly the same, and hardly ever buy a node for themselves."""
 
 MOST_MICROUSD_PER_WEIGHT_HOUR = 10**9
 """Largest worth of a weight point, 1,000 $ an hour: sums over all pods stay inside int64."""
