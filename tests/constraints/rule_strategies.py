@@ -142,6 +142,7 @@ def claims(draw: st.DrawFn) -> DeviceClaim:
         requests=tuple(draw(requests)),
         match_attributes=draw(attributes),
         title=draw(st.sampled_from(["a", "b"])),
+        missing=draw(st.sampled_from(["", "", "", "", "", "its class"])),
     )
 
 
