@@ -32,6 +32,7 @@ from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.penalties import cut_off, interruption_cost, penalties_of
 from binwright_optimizer.pod_wishes import PodWishes, has_pod_wishes
+from binwright_optimizer.preemptions import preemptions
 from binwright_optimizer.priorities import highest_first
 from binwright_optimizer.proof import Prover
 from binwright_optimizer.search import Found, Search, with_demand_of
@@ -160,6 +161,7 @@ def solve(
                     *warnings,
                     *unknown_rates(instance),
                     *unbound_terms(problem, placed.node_claims, placed.existing),
+                    *preemptions(instance, placed),
                     *_about_charges(instance, placed),
                 ),
                 commitments=commitment_uses(problem, placed.node_claims),

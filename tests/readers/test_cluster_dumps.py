@@ -61,6 +61,22 @@ def test_running_pods_that_keep_others_away_are_known_by_name(read: Read) -> Non
     assert [(pods.count, list(pods.names)) for pods in existing.pods] == [(2, ["db-0", "db-1"]), (1, [])]
 
 
+@pytest.mark.parametrize(
+    ("policy", "names"), [("PreemptLowerPriority", [["low-0", "low-1"], []]), ("Never", [[], []])]
+)
+def test_so_are_those_that_a_pending_pod_may_preempt(read: Read, policy: str, names: list[list[str]]) -> None:
+    """The classes give `low` 3, by default, and the others 1000."""
+    kind = "apiVersion: scheduling.k8s.io/v1, kind: PriorityClass"
+    default = f"{{{kind}, metadata: {{name: d}}, value: 3, globalDefault: true, preemptionPolicy: Never}}"
+    first = f"{{{kind}, metadata: {{name: hi}}, value: 1000, preemptionPolicy: {policy}}}"
+    bound = [pod(f"low-{n}", "nodeName: n1,") for n in range(2)]
+    bound.append(pod("equal", "nodeName: n1, priorityClassName: hi,"))
+    pending = pod("pending", "priorityClassName: hi,", phase="Pending")
+    [existing] = read(stream(default, first, node(), *bound, pending)).problem.existing_nodes
+    assert [pods.template.priority for pods in existing.pods] == [3, 1000]
+    assert [list(pods.names) for pods in existing.pods] == names
+
+
 def test_a_capacity_below_the_allocatable_amount_is_raised_to_it(read: Read) -> None:
     """As Karpenter's kwok provider reports it: the requests of the NodeClaim as capacity."""
     kwok = "{allocatable: {cpu: 7910m, memory: 29Gi, pods: 58}, capacity: {cpu: 7500m, pods: 5, x/y: 2}}"

@@ -25,7 +25,10 @@ class RunningOnNode:
 
     def __init__(self) -> None:
         self.used = Resources()
+        self.named_below: int | None = None
+        """Pods of a priority below are told by name, as others may preempt them; None for no such pods."""
         self._pods: dict[tuple[str, str, bytes], tuple[problem_pb2.RunningPods, Resources]] = {}
+        self._names: dict[tuple[str, str, bytes], list[str]] = {}
         self._attached: dict[str, set[object]] = {}
 
     def add(self, pod: ManifestObject, template: problem_pb2.PodTemplate, gang: str) -> None:
@@ -34,10 +37,10 @@ class RunningOnNode:
         if key not in self._pods:
             entry = problem_pb2.RunningPods(namespace=pod.namespace, template=template, gang=gang, count=0)
             self._pods[key] = (entry, with_slot(effective_requests(template)))
+            self._names[key] = []
         entry, requests = self._pods[key]
         entry.count += 1
-        if template.pod_anti_affinity.required:  # what keeps others away is told by name
-            entry.names.append(pod.name)
+        self._names[key].append(pod.name)
         self.used = self.used + requests
         for index, volume in enumerate(template.volumes):
             if volume.driver:
@@ -46,7 +49,13 @@ class RunningOnNode:
 
     def write(self, message: problem_pb2.ExistingNode, limits: Mapping[str, int]) -> None:
         """Put the pods, and what is left of the attach limits, on the node."""
-        message.pods.extend(entry for entry, _ in self._pods.values())
+        for key, (entry, _) in self._pods.items():
+            is_lower = self.named_below is not None and entry.template.priority < self.named_below
+            if (
+                is_lower or entry.template.pod_anti_affinity.required
+            ):  # it may go for others, or keeps them off
+                entry.names.extend(self._names[key])
+            message.pods.append(entry)
         for driver, limit in sorted(limits.items()):
             attached = len(self._attached.get(driver, ()))
             message.attach_limits.add(driver=driver, count=max(0, limit - attached))

@@ -205,6 +205,10 @@ class ManifestReader:
             else:
                 self._add_workload(workload, known, gangs, ownership)
         gangs.finish()
+        templates = [workload.template for workload in self._assembly.problem.workloads]
+        preempting = [t.priority for t in templates if t.preemption_policy != "Never"]
+        for running in nodes.values():
+            running.named_below = max(preempting, default=None)
         slices = DeviceSlices(self._of_kind("ResourceSlice"))
         for node in self._of_kind("Node"):
             if node.name in claims:

@@ -22,7 +22,8 @@ class RunningPods:
     gang
         Name of the gang, of the same namespace, that they belong to; empty if none.
     names
-        What they are called, for the reasons of pods that they keep away; as far as that is told.
+        What they are called, for the reasons of pods that they keep away or that would preempt them; as far
+        as that is told.
     """
 
     template: PodTemplate

@@ -994,7 +994,7 @@ class RunningPods(_message.Message):
 
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Their names, for the reasons of pods that they keep away; may be left out."""
+        """Their names, for the reasons of pods that they keep away, or that would preempt them; may be left out."""
 
     def __init__(
         self,
