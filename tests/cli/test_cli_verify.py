@@ -26,6 +26,7 @@ def a_request() -> provisioning_service_pb2.SolveRequest:
     small = request.problem.catalog.inline.instance_types.add(name="small")
     small.allocatable.update({"cpu": "4", "memory": "8Gi"})
     small.offerings.add(region="r", zone="z", capacity_type="on-demand", price_microusd_per_hour=PRICE)
+    request.problem.existing_nodes.add(name="full")  # beside which only prices prove anything of so few pods
     return request
 
 

@@ -62,8 +62,8 @@ def test_replaceable_option_no_longer_spoils_the_part_with_a_dear_node() -> None
     So it is where a limit on nodes might be what ``dear`` is bought for.
     """
     limited = replace(sold(), node_pools=(node_pool(max_nodes=99),))
-    assert prove_bound(limited, SPLIT, (16, 1)) < 1300
-    assert prove_bound(sold(), SPLIT, (16, 1)) == 1820
+    assert prove_bound(limited, SPLIT, (16, 1), on_whole_nodes=False) < 1300
+    assert prove_bound(sold(), SPLIT, (16, 1), on_whole_nodes=False) == 1820
 
 
 APP = LabelSelector.of_labels({"app": "a"})

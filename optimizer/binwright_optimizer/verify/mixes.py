@@ -22,7 +22,9 @@ what more nodes would gain is below a ten-thousandth of a percent of their cost.
 
 def proven_by(problem: Problem, certificate: Certificate, wanted: Sequence[int]) -> int:
     """Micro-dollars an hour that a certificate proves for so many pods of each workload, on any machine."""
-    return prove_bound(problem, certificate, wanted, time_limit_s=PROOF_S, most_nodes=MOST_NODES)
+    return prove_bound(
+        problem, certificate, wanted, time_limit_s=PROOF_S, most_nodes=MOST_NODES, on_whole_nodes=False
+    )
 
 
 class MixChecker:
