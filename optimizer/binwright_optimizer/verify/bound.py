@@ -126,7 +126,8 @@ def prove_bound(
         split = split_by_domain(problem, certificate, placed)
         problem, certificate, placed, groups = split.problem, split.certificate, split.placed, split.groups
     shop = market(problem)
-    covered = [group for group in groups if _is_covered(shop, group)]
+    rooms: dict[bytes, NDArray[np.bool_]] = {}
+    covered = [group for group in groups if _is_covered(shop, group, rooms)]
     spread = spread_counts(stated, covered) if covered else []
     least_of_groups = least_worth(stated, covered, spread) if groups else None
     least_of_domains = least_on_whole_nodes(shop, spread)
@@ -135,7 +136,7 @@ def prove_bound(
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
     if least_of_groups is not None:
-        least_of_groups.groups = [_reachable(shop, group) for group in covered]
+        least_of_groups.groups = [_reachable(shop, group, rooms) for group in covered]
     total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
     if not len(shop.price):
         copies = Copies.of(shop, np.flatnonzero(demand > 0))
@@ -294,37 +295,41 @@ def _first_scopes(shop: Market, placed: Sequence[int], groups: list[Group]) -> N
     return result
 
 
-def _is_covered(shop: Market, group: Group) -> bool:
+def _is_covered(shop: Market, group: Group, rooms: dict[bytes, NDArray[np.bool_]]) -> bool:
     """Whether every node that can hold the pods of a group is in one of the domains that are priced."""
     own = shop.classes.class_of[group.workloads[0]]
     local = shop.classes.class_of[list(group.local)] if group.local else np.zeros(0, dtype=np.intp)
     outside = shop.is_admitted[:, own] & ~shop.is_admitted[:, local].any(axis=1)
-    return not (outside & _rows_with_room(shop, own)).any()
+    return not (outside & _rows_with_room(shop, own, rooms)).any()
 
 
-def _reachable(shop: Market, group: Group) -> Group:
+def _reachable(shop: Market, group: Group, rooms: dict[bytes, NDArray[np.bool_]]) -> Group:
     """The group without the domains in which no node can hold one of its pods."""
-    rows: dict[bytes, NDArray[np.bool_]] = {}  # by request: mostly they differ in their domain only
     held = []
     for v, scope in zip(group.local, group.scopes, strict=True):
         i = int(shop.classes.class_of[v])
-        key = shop.requests[i].tobytes()
-        if key not in rows:
-            rows[key] = _rows_with_room(shop, i)
-        if (shop.is_admitted[:, i] & rows[key]).any():
+        if (shop.is_admitted[:, i] & _rows_with_room(shop, i, rooms)).any():
             held.append((v, scope))
     return replace(group, local=tuple(v for v, _ in held), scopes=tuple(scope for _, scope in held))
 
 
-def _rows_with_room(shop: Market, i: int) -> NDArray[np.bool_]:
-    """Whether some node of each row of the table of who is admitted has room for a pod of a class: (row,)."""
-    result = np.zeros(len(shop.is_admitted), dtype=bool)
-    for room, row_of in ((shop.room, shop.row_of), (shop.existing_room, shop.existing_row)):
-        fits = np.ones(len(room), dtype=bool)
-        for r, amount in enumerate(shop.requests[i].tolist()):
-            fits &= room[:, r] >= amount
-        result[row_of[fits]] = True
-    return result
+def _rows_with_room(shop: Market, i: int, rooms: dict[bytes, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Whether some node of each row of the table of who is admitted has room for a pod of a class: (row,).
+
+    Parameters
+    ----------
+    rooms
+        What was found so far, by request: mostly classes of a group differ in their domain only.
+    """
+    key = shop.requests[i].tobytes()
+    if key not in rooms:
+        result = rooms[key] = np.zeros(len(shop.is_admitted), dtype=bool)
+        for room, row_of in ((shop.room, shop.row_of), (shop.existing_room, shop.existing_row)):
+            fits = np.ones(len(room), dtype=bool)
+            for r, amount in enumerate(shop.requests[i].tolist()):
+                fits &= room[:, r] >= amount
+            result[row_of[fits]] = True
+    return rooms[key]
 
 
 def _scaled_bound(
