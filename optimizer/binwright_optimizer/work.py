@@ -8,6 +8,8 @@ answer, as long as no deadline comes first.
 
 from __future__ import annotations
 
+import os
+
 from binwright_optimizer.stopping import Stop
 
 UNITS_PER_SECOND = 1e6
@@ -32,6 +34,11 @@ class Work:
     def is_clock(self) -> bool:
         """Whether decisions depend on counted work rather than on time."""
         return self.deadline is not None
+
+    @property
+    def allows_threads(self) -> bool:
+        """Whether a second thread may help: with a processor for it, and no count that it would disturb."""
+        return not self.is_clock and (os.cpu_count() or 1) >= 2
 
     def add(self, units: float) -> None:
         """Count some work; by the thread of the search only."""

@@ -7,7 +7,6 @@ two threads count would come in any order, and where it is over in no time, it i
 
 from __future__ import annotations
 
-import os
 import threading
 
 import numpy as np
@@ -52,7 +51,7 @@ class FluidAhead:
         instance = self._instance
         is_small = instance.n_classes * instance.n_candidates < WORTH_A_THREAD
         is_finite = bool((instance.supply < UNLIMITED).any())
-        if not (is_small or is_finite or self._pricing.work.is_clock or (os.cpu_count() or 1) < 2):
+        if self._pricing.work.allows_threads and not (is_small or is_finite):
             pricing = self._pricing.twin(self._work)
             thread = threading.Thread(target=self._run, args=(pricing,), name="binwright-fluid", daemon=True)
             try:

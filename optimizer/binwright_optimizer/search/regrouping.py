@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from binwright_optimizer.columns.generate import Bound, Generation
@@ -45,7 +43,7 @@ class Regrouping:
         self._aside: Aside | None = None
         if not Regroup.is_possible(self._instance):
             return
-        if pricing.work.is_clock or not has_second_thread or (os.cpu_count() or 1) < 2:
+        if not (has_second_thread and pricing.work.allows_threads):
             self._in_turns = Regroup(pricing, downsize, rng, pricing.halt.flag, pricing.work)
         else:
             flag, drawn = bytearray(1), np.random.default_rng((seed, ASIDE_SEED))
