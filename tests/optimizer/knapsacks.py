@@ -65,7 +65,7 @@ class Knapsack:
 
 
 @st.composite
-def knapsacks(draw: st.DrawFn) -> Knapsack:
+def knapsacks(draw: st.DrawFn, *, may_have_rules: bool = True) -> Knapsack:
     """Up to four classes and three resources, small enough to try every pattern; node rules now and then."""
     n_classes, n_resources = draw(st.integers(1, 4)), draw(st.integers(1, 3))
 
@@ -78,5 +78,5 @@ def knapsacks(draw: st.DrawFn) -> Knapsack:
         requests=np.array([row(0, 7, n_resources) for _ in range(n_classes)], dtype=np.int64),
         room=np.array(row(0, 20, n_resources), dtype=np.int64),
         compatible=np.array([draw(st.integers(0, 4)) > 0 for _ in range(n_classes)]),
-        ruleset=draw(rulesets(n_classes, 1)),
+        ruleset=draw(rulesets(n_classes, 1)) if may_have_rules else Ruleset(n_classes, 1),
     )
