@@ -357,7 +357,10 @@ def _children(driver: int | None = None) -> list[psutil.Process]:
 
 
 def _kill_first(folder: Path) -> None:
-    """Kill the process that began a task first, as soon as one has."""
-    while not (files := sorted(folder.glob("*.pid"))):
+    """Kill the process that began a task first, as soon as one has said so in full.
+
+    A file is there a moment before its line is in it.
+    """
+    while not (told := [text for file in sorted(folder.glob("*.pid")) if (text := file.read_text()).endswith("\n")]):
         time.sleep(0.05)
-    os.kill(int(files[0].read_text().split()[0]), signal.SIGKILL)
+    os.kill(int(told[0].split()[0]), signal.SIGKILL)
