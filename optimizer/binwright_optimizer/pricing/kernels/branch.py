@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from binwright_optimizer.pricing.kernels.completion import VISITS_PER_US, complete, completion_work
 from binwright_optimizer.pricing.kernels.depth_first import pack
 from binwright_optimizer.pricing.kernels.halves import meet
 from binwright_optimizer.pricing.kernels.relaxation import relax
@@ -17,6 +18,12 @@ BRANCH_WORK = 40
 """Microseconds that a branch takes, in round numbers."""
 TABLE_SHARE = 4.0
 """Work of a table, which closes the search for sure, for that of the branches that there is time for."""
+COMPLETION_SHARE = 4.0
+"""The same of a search that knows from a table how it may end, and of its steps."""
+EASY_BRANCHES = 12
+"""Branches solved before such a search begins: most candidates need no more."""
+MOST_VISITS = 1_000_000
+"""Its steps at most: some 30 milliseconds."""
 MEETING_GAP = 0.0008
 """Relative gap of a branch below which its patterns may meet in the middle."""
 HANDS_PER_BRANCH = 400
@@ -129,6 +136,11 @@ def _branch(
     room = np.empty(n_resources, dtype=np.int64)
     lows = np.empty(n, dtype=np.int32)
     highs = np.empty(n, dtype=np.int32)
+    steps = np.empty(n_resources, dtype=np.int64)
+    levels = np.empty(n_resources, dtype=np.int64)
+    mu_root = np.empty(n_resources)
+    span_root = np.empty(n, dtype=np.int64)
+    is_table_tried = False
     solved = 0
     narrowest = np.inf  # gap below which meeting in the middle is tried again
     while solved < max_branches:
@@ -136,6 +148,21 @@ def _branch(
             break
         if opened == 0 or bound[heap[0]] <= best + slack:
             return best, best + slack, solved
+        if solved >= EASY_BRANCHES and not is_table_tried:
+            is_table_tried = True
+            most_work = COMPLETION_SHARE * BRANCH_WORK * max_branches
+            work = completion_work(n, items, span_root, requests, capacity, mu_root, steps, levels)
+            if work <= most_work:
+                if has_rules:
+                    begin_in_sets(rules, j, held, load, cap)
+                best, ceiling, visits = complete(
+                    n, items, span_root, shares, values, requests, capacity, mu_root, steps, levels, best,
+                    slack, np.int64(min(most_work * VISITS_PER_US, MOST_VISITS)), halt, chosen[:n],
+                    rules, held, load, cap,
+                )  # fmt: skip
+                solved += np.int64(work + visits // VISITS_PER_US) // BRANCH_WORK
+                if ceiling <= best + slack:
+                    return best, best + slack, solved
         solved += 1
         top = heap[0]
         opened -= 1
@@ -187,9 +214,9 @@ def _branch(
                     loss += mu[r] * shares[k, r]
                 if loss * span[k] > upper - best - slack:
                     span[k] = np.int64((upper - best - slack) / loss)
+        if solved == 1:
+            mu_root[:], span_root[:] = mu, span
         if solved == 1 and not has_rules:
-            steps = np.empty(n_resources, dtype=np.int64)
-            levels = np.empty(n_resources, dtype=np.int64)
             work = table_work(n, items, span, requests, capacity, mu, steps, levels)
             if work <= TABLE_SHARE * BRANCH_WORK * max_branches:
                 solved += np.int64(work) // BRANCH_WORK
