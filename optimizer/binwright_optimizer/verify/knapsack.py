@@ -41,10 +41,13 @@ from binwright_optimizer.verify.relaxation import (
     relaxed_value,
     solve_relaxation,
 )
+from binwright_optimizer.verify.rest_table import search_by_table
 
 VALUE_BITS = 59
 """Total value and thresholds must stay below 2**59 (see the module's note on overflow)."""
 
+_BEFORE_TABLE = 300_000
+"""Search nodes on branches before a table is filled: some milliseconds, and often enough."""
 _ROOM_BITS = 28
 """Rooms of more bits are counted in larger units, or rounded multipliers would lose too much: what fits
 together in exact amounts does so in amounts that are all rounded down."""
@@ -282,18 +285,35 @@ class LongSearch:
         self._price = price
         total = int(price @ at_most)
         self._branches: Branches = open_branches(at_most, len(self._room), threshold, total)
+        self._most = at_most
+        self._is_tabled = False
         self.nodes = 0
         self.bound = total
         self.is_over = total <= threshold or not len(self._room)
 
     def go_on(self, node_limit: int) -> None:
         """Search for so many more nodes: ``bound`` falls until it is the best value, or the threshold."""
+        if self.nodes and not self._is_tabled:
+            self.look_up(node_limit)
+            return
+        if not self._is_tabled:
+            node_limit = min(node_limit, _BEFORE_TABLE)
         upper, is_final, taken = branch(
             self._price, self._amounts, self._share, self._room, self._branches, node_limit
         )
-        self.bound = upper
+        self.bound = min(self.bound, upper)
         self.nodes += taken
         self.is_over = is_final or not taken  # or too many branches are open
+
+    def look_up(self, node_limit: int) -> None:
+        """The same by a table of what the rest of the items may add, which is tried once."""
+        best = self._branches.best
+        best[0], upper, self.is_over, taken = search_by_table(
+            self._price, self._most, self._amounts, self._share, self._room, int(best[0]), node_limit
+        )
+        self._is_tabled = True
+        self.bound = min(self.bound, upper)
+        self.nodes += taken
 
 
 @njit(cache=True, nogil=True)

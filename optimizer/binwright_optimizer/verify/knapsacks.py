@@ -170,7 +170,9 @@ def compile_kernels() -> None:
         one * 3, one * 3, np.ones((1, 2), dtype=np.int64), np.ones((1, 1), dtype=bool), np.inf
     )
     knapsacks.most_worth(one, np.full((1, 2), 2, dtype=np.int64), one - 1, one)
-    LongSearch(one, one * 3, np.ones((1, 2), dtype=np.int64), one > 0, one.repeat(2), 1).go_on(1)
+    search = LongSearch(one, one * 3, np.ones((1, 2), dtype=np.int64), one > 0, one.repeat(2), 1)
+    search.go_on(1)
+    search.look_up(1_000)
     undominated(
         np.ones((1, 2), dtype=np.int64),
         one,
