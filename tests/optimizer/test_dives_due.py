@@ -24,7 +24,7 @@ def is_due(dives: DivesDue, before: float, now: float, *, incumbent: float = 110
 def dives() -> DivesDue:
     """One dive so far: it took 0.5 s of the first second, from a relaxation of $108."""
     found = DivesDue(is_relaxed=False)
-    found.note(108.0, 0.5, 1.0)
+    found.note(at(108.0), 0.5, 1.0)
     return found
 
 

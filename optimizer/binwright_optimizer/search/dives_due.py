@@ -74,8 +74,8 @@ class DivesDue:
         is_last = remaining_s < LAST_TIMES * (self._last_s + round_s)
         return is_last and fallen >= LAST_FALLEN_SHARE * above
 
-    def note(self, objective: float, seconds: float, elapsed_s: float) -> None:
-        """Take in a dive: the objective that it began with, how long it took, and how long the search."""
-        self._from = objective
+    def note(self, solution: Solution | None, seconds: float, elapsed_s: float) -> None:
+        """Take in a dive: the master's solution then, how long it took, and how long the search."""
+        self._from = math.inf if solution is None else solution.objective
         self._last_s = seconds
         self._dived_s += max(seconds, LEAST_SHARE * DIVE_SHARE * elapsed_s)

@@ -195,9 +195,9 @@ class Turns:
             self.dive(share=LAST_DIVE_SHARE)
 
     def _dive_as_due(self, dives: DivesDue) -> None:
-        began_s = self.state.elapsed_s
-        dived_from = self.dive()
-        dives.note(dived_from, self.state.elapsed_s - began_s, began_s)
+        began_s, solution = self.state.elapsed_s, self.state.generation.solution
+        self.dive()
+        dives.note(solution, self.state.elapsed_s - began_s, began_s)
 
     @property
     def _incumbent_dollars(self) -> float:
