@@ -361,6 +361,8 @@ def _kill_first(folder: Path) -> None:
 
     A file is there a moment before its line is in it.
     """
-    while not (told := [text for file in sorted(folder.glob("*.pid")) if (text := file.read_text()).endswith("\n")]):
+    while not (
+        told := [text for file in sorted(folder.glob("*.pid")) if (text := file.read_text()).endswith("\n")]
+    ):
         time.sleep(0.05)
     os.kill(int(told[0].split()[0]), signal.SIGKILL)

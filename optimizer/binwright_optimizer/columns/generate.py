@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns import relaxed
 from binwright_optimizer.columns.allocation import Allocator, penalty_levels
+from binwright_optimizer.columns.centre import Centre
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
@@ -34,14 +35,7 @@ from binwright_optimizer.pricing import BRANCH_WORK, TOLERANCE, Pricing
 from binwright_optimizer.stopping import Stop
 from binwright_optimizer.work import UNITS_PER_SECOND
 
-CENTRE_SHARE = 0.5
-"""Share of the stabilisation centre in the duals that are priced."""
-CALM_SHARE = 0.8
-"""The same in every `CALM_EVERY`-th round: nearer to the centre, fewer columns are found and more proven."""
-CALM_EVERY = 3
-CENTRE_STEP = 0.3
-"""How far that average moves to the latest duals in one round."""
-EXCHANGE_GAP = 0.001
+EXCHANGE_GAP = 0.004
 """Relative distance of bound and master from which exchanges disturb more than they help."""
 STALL_SHARE = 0.1
 """Share of the distance between bound and master that a round closes at least, or searches cut short go on
@@ -57,6 +51,10 @@ COMPLEMENT_MARGIN = 0.05
 """Columns of a greedy cover are kept up to this reduced cost, as a share of their price."""
 TOLERANCE_SHARE = 0.2
 """Share of the open gap below which improvements are not looked for yet."""
+PROVING_GAP = 0.004
+"""Relative distance of bound and master from which some rounds go for the bound."""
+PROVING_SHARPNESS = 0.05
+"""The same, as a share of it, in sweeps that go for the bound: it can be no nearer than that."""
 FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
 FAIR_SHARE = 0.5
@@ -146,7 +144,7 @@ class Generation:
         self.has_failed = False
         self.rounds = 0
         self._lift_every = 1
-        self._average: Duals | None = None
+        self._centre = Centre()
         self._complement_every = 1
         self._branches = FIRST_BRANCHES
         self._most_branches = most_branches
@@ -176,7 +174,7 @@ class Generation:
 
     def centre_at(self, pods: Float) -> None:
         """Let rounds begin near these prices of pods, dollars: float64 array (i,)."""
-        self._average = replace(self.rows.zero_duals(), pods=pods)
+        self._centre.average = replace(self.rows.zero_duals(), pods=pods)
 
     def solve(self, stop: Stop) -> Solution | None:
         """Solve the master; where it cannot be, the generation ends."""
@@ -191,23 +189,29 @@ class Generation:
 
     def round(self, stop: Stop) -> None:
         """One master solve with its sweeps."""
+        before = self.solution
         solution = self.solve(stop)
         if solution is None:
             return
+        fallen = np.inf if before is None else before.objective - solution.objective
         self.rounds += 1
         if stop.remaining_s() <= 0:
             return
-        if self._average is None:
-            self._average = solution.duals
-        share = CALM_SHARE if self.rounds % CALM_EVERY == 0 else CENTRE_SHARE
-        between = solution.duals.blended(self._average, share)
-        self._average = self._average.blended(solution.duals, CENTRE_STEP)
+        distance = solution.objective - self.bound.dollars
+        is_near = distance <= PROVING_GAP * solution.objective
+        is_proving = is_near and self._centre.is_proving_due(fallen, distance)
+        between = self._centre.for_columns(solution.duals)
+        if is_proving:
+            between = self._centre.for_bound(solution.duals, self.bound.duals)
         began, proven = self.pricing.work.units, self.bound.dollars
         if self.rounds % self._complement_every == 0:
             self._add_complement(between)
         branches = stop.remaining_s() * UNITS_PER_SECOND / BRANCH_WORK  # that there is time for
         self._affordable = max(FIRST_BRANCHES, int(branches / (1 + self._n_truncated)))
-        added = self.sweep(between, lift=self.rounds % self._lift_every == 0)
+        sharpness = PROVING_SHARPNESS if is_proving else 1.0
+        added = self.sweep(between, self.rounds % self._lift_every == 0, sharpness)
+        if is_proving:
+            self._centre.note(is_better=self.bound.dollars > proven)
         if not added and not self.sweep(solution.duals):
             self._search_longer()
         elif self._is_cut_short and self._is_stalled(proven, solution.objective):
@@ -256,14 +260,14 @@ class Generation:
                 return
             before = self.solution
             solution = self.master.solve(stop.remaining_s())
-            if before is None or solution is None or self._average is None or stop.remaining_s() <= 0:
+            if before is None or solution is None or stop.remaining_s() <= 0:
                 return
             self.solution = solution
             gained = before.objective - solution.objective
             open_distance = solution.objective - self.bound.dollars
             if least_progress is not None and gained < least_progress * open_distance:
                 return
-            self._average = self._average.blended(solution.duals, CENTRE_STEP)
+            self._centre.follow(solution.duals)
             if not add(solution):
                 return
 
@@ -349,12 +353,12 @@ class Generation:
         gap = 1.0 - self.bound.dollars / self.solution.objective
         return min(max(TOLERANCE_SHARE * gap * self._sharpness, TOLERANCE), 0.01)
 
-    def sweep(self, duals: Duals, lift: bool = False) -> int:
+    def sweep(self, duals: Duals, lift: bool = False, sharpness: float = 1.0) -> int:
         """Price all candidates at these duals, tighten the bound, add columns; returns their number."""
         instance = self.instance
         bounds = np.empty(instance.n_candidates)
         costs = self.rows.costs(duals)
-        tolerance = self._tolerance()
+        tolerance = max(self._tolerance() * sharpness, TOLERANCE)
         branches = min(max(self._branches, self._fair), self._affordable)
         priced = self.relaxed.priced(duals.pods, costs, bounds, branches, tolerance)
         reached = np.maximum(costs, 0.0) * (1.0 + 1.01 * tolerance) + 1e-9
@@ -433,7 +437,7 @@ class Generation:
         self.solution = None
         self.is_converged = False
         self.rounds = 0
-        self._average = None
+        self._centre = Centre()
 
     def offer_bound(self, dollars: float, duals: Duals) -> None:
         """Keep a bound and the dual feasible prices that give it, if it is the best so far."""
