@@ -1,13 +1,9 @@
 """Column generation with stabilised duals.
 
-Each round solves the restricted master and prices between its duals and a stabilisation centre, the
-moving average of the master's duals (W. Ben-Ameur and J. Neto, Acceleration of cutting-plane and column
-generation algorithms, 2007, doi:10.1002/net.20137; A. Pessoa et al., Automation and combination of
-linear-programming based stabilization techniques in column generation, 2018,
-doi:10.1287/ijoc.2017.0784). What the sweep finds scales the duals to feasible ones, which are then lifted
-class by class: a better bound, and columns for every class. Between two sweeps the master improves by
-neighbours of its own patterns, which cost next to nothing: sweeps are there to prove, and to find what
-no neighbour is.
+Each round solves the restricted master and prices near its duals, for columns or for a better bound (see
+`columns.centre`). What the sweep finds scales the duals to feasible ones, which are then lifted class by
+class: a better bound, and columns for every class. Between two sweeps the master improves by neighbours of
+its own patterns, which cost next to nothing: sweeps are there to prove, and to find what no neighbour is.
 """
 
 from __future__ import annotations
