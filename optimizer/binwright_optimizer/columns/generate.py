@@ -210,6 +210,8 @@ class Generation:
             self._centre.note(is_better=self.bound.dollars > proven)
         if not added and not self.sweep(solution.duals):
             self._search_longer()
+            if self.solution is None:
+                return  # relaxed columns are gone: the next round goes on by patterns alone
         elif self._is_cut_short and self._is_stalled(proven, solution.objective):
             self._branches = min(2 * self._branches, self._most_branches)
         if not self.is_converged:
