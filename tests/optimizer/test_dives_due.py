@@ -9,9 +9,9 @@ import pytest
 from binwright_optimizer.search.dives_due import DIVE_SHARE, DivesDue
 
 
-def at(objective: float, relaxed: float = 0.0) -> SimpleNamespace:
+def at(objective: float, relaxed: float = 0.0, *, traded: float = 0.0) -> SimpleNamespace:
     """What a master's solution tells of itself."""
-    return SimpleNamespace(objective=objective, relaxed=relaxed)
+    return SimpleNamespace(objective=objective, relaxed=relaxed, is_whole=not relaxed and not traded)
 
 
 def is_due(dives: DivesDue, before: float, now: float, *, incumbent: float = 110.0, **other: object) -> bool:
@@ -57,3 +57,12 @@ def test_the_last_chance_for_a_dive_is_taken(dives: DivesDue) -> None:
 def test_parts_of_pods_and_answers_without_all_pods_are_no_measure(dives: DivesDue) -> None:
     assert not is_due(dives, 100.1, 100.0, relaxed=0.5)
     assert not is_due(dives, 100.1, 100.0, incumbent=math.inf)
+
+
+def test_a_relaxation_without_exchanges_calls_for_a_dive_though_it_is_dearer() -> None:
+    """The dive before began where pods could still be exchanged, at $99: patterns alone cost $100."""
+    dives = DivesDue(is_relaxed=False)
+    dives.note(at(99.0, traded=3.0), 0.5, 1.0)
+    assert is_due(dives, 100.1, 100.0)
+    dives.note(at(100.0), 0.5, 1.0)
+    assert not is_due(dives, 100.1, 100.0)

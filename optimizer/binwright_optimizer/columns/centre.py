@@ -7,7 +7,7 @@ stabilization techniques in column generation, 2018, doi:10.1287/ijoc.2017.0784)
 
 That average exceeds what some candidate allows until the end, and scaled down to what is allowed proves less
 than the first prices did. Now and then the way is gone from the other end: from the best bound's duals, which
-no candidate exceeds, a step towards the master's, as long as the steps are feasible or nearly so.
+are feasible, a step towards the master's, as long as the steps are feasible or nearly so.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ PROVING_SHARE, LEAST_SHARE, MOST_SHARE = 0.8, 0.5, 0.95
 """Share of the best bound's duals in those priced for a better one: to begin with, and limits of it."""
 LONGER_STEP, SHORTER_STEP = 0.1, 0.05
 """By how much that share falls with every step that proved more, and rises with every other."""
-PROVING_EVERY, MOST_EVERY = 3, 6
-"""Rounds from one such step to the next, and at most: the more of them failed, the more."""
-
+LEAST_EVERY, PROVING_EVERY, MOST_EVERY = 2, 3, 6
+"""Rounds from one such step to the next: at least, to begin with and at most; more with each that failed."""
 SETTLED_SHARE = 0.1
 """Share of its distance to the bound that the master falls by at most in a round, for one such step to follow
 another that proved more."""
@@ -71,7 +70,7 @@ class Centre:
         self._rounds, self._was_better = 0, is_better
         if is_better:
             self._share = max(LEAST_SHARE, self._share - LONGER_STEP)
-            self._every = max(PROVING_EVERY - 1, self._every - 1)
+            self._every = max(LEAST_EVERY, self._every - 1)
         else:
             self._share = min(MOST_SHARE, self._share + SHORTER_STEP)
             self._every = min(MOST_EVERY, self._every + 1)

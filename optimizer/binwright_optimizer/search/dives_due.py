@@ -42,6 +42,7 @@ class DivesDue:
         self._dived_s = 0.0
         self._last_s = 0.0
         self._from = math.inf
+        self._was_whole = True
 
     def is_due(
         self,
@@ -69,6 +70,8 @@ class DivesDue:
         if before is None or solution is None or before.relaxed or solution.relaxed or incumbent == math.inf:
             return False
         above, fallen = incumbent - solution.objective, self._from - solution.objective
+        if solution.is_whole and not self._was_whole:
+            fallen = math.inf  # dearer than one with exchanges, and far nearer to whole nodes
         if before.objective - solution.objective <= SETTLED_SHARE * above and fallen >= FALLEN_SHARE * above:
             return True
         is_last = remaining_s < LAST_TIMES * (self._last_s + round_s)
@@ -77,5 +80,6 @@ class DivesDue:
     def note(self, solution: Solution | None, seconds: float, elapsed_s: float) -> None:
         """Take in a dive: the master's solution then, how long it took, and how long the search."""
         self._from = math.inf if solution is None else solution.objective
+        self._was_whole = solution is not None and solution.is_whole
         self._last_s = seconds
         self._dived_s += max(seconds, LEAST_SHARE * DIVE_SHARE * elapsed_s)

@@ -87,15 +87,12 @@ class Turns:
         if not state.is_done:
             self._choose()
 
-    def dive(self, phase: str = "dive", share: float = DIVE_SHARE) -> float:
-        """Round the relaxation's solution to whole nodes, in this share of the time so far at most.
-
-        Returns what it begins with costs, in dollars.
-        """
+    def dive(self, phase: str = "dive", share: float = DIVE_SHARE) -> None:
+        """Round the relaxation's solution to whole nodes, in this share of the time so far at most."""
         state, generation = self.state, self.state.generation
         solution = generation.whole_solution(state.stop)
         if solution is None:
-            return np.inf
+            return
         seconds = max(LEAST_DIVE_S, share * state.elapsed_s)
         stop = Reserved.within(state.stop, seconds)
         first: Solution | None = solution
@@ -114,7 +111,6 @@ class Turns:
                 LEAST_LINKED_S, LINKED_SHARE * state.elapsed_s, LEFT_SHARE * state.stop.remaining_s()
             )
             self._dive_linked(generation.allocator, solution, Reserved.within(state.stop, seconds), phase)
-        return solution.objective
 
     def _is_linked_due(self, allocator: Allocator, solution: Solution) -> bool:
         """Whether to dive with pods allocated last, too: more seldom, the more often it was no better.

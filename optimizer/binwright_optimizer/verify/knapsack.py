@@ -313,6 +313,8 @@ class LongSearch:
         )
         self._is_tabled = True
         self.bound = min(self.bound, upper)
+        limit = self._branches.limit[: self._branches.n_open[0]]
+        np.minimum(limit, upper, out=limit)
         self.nodes += taken
 
 

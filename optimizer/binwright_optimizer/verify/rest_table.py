@@ -22,7 +22,7 @@ from binwright_optimizer.verify.relaxation import Float, Int64Array, relaxed_val
 _MOST_CELLS = 10_000
 """Combinations of levels."""
 _MOST_ENTRIES = 4_000_000
-"""The same for all items: 32 MB."""
+"""The same for all items in one table: 32 MB, and as much in each further one once it is filled."""
 _LONGEST = 3
 """A level may be so many times as large as need be, where amounts are nearer to multiples of it."""
 _SIZES_TRIED = 400
@@ -32,6 +32,8 @@ _TENTHS = (0, -1, 1)
 like most, others those that use less of what is priced, or more."""
 _LEAST_NODES = 10_000
 """Search nodes before another table is filled, though the tables are small."""
+_NODES_PER_STEP = 2
+"""Search nodes that take as long as a step of a search that looks things up."""
 _ENTRIES_PER_NODE = 20
 """Entries that are filled in the time of a search node."""
 
@@ -69,6 +71,8 @@ def search_by_table(
     total = 0
     for k in range(n_items):
         total += int(most[k] * price[k])
+    if total <= floor:
+        return floor, floor, True, 0
     shift = scale_bits(total, relaxed, n_resources)
     reduced = np.empty(n_items, dtype=np.int64)
     multiplier = np.empty(n_resources, dtype=np.int64)
@@ -133,9 +137,11 @@ def search_by_table(
             t + 1,
             shift,
             best,
-            limit,
+            limit // _NODES_PER_STEP,
         )
-        nodes += visited
+        nodes += _NODES_PER_STEP * visited
+        upper = max(best, upper)
+        is_complete |= best == upper
         if is_complete or nodes + nodes_of_table > node_limit:
             return best, best if is_complete else upper, is_complete, nodes
     return best, upper, False, nodes
@@ -151,6 +157,7 @@ def _sizes(amounts: Int64Array, room: Int64Array, multiplier: Int64Array, chosen
         for k in chosen:
             common[r] = np.gcd(common[r], amounts[k, r])
     tabled = 0
+    most_cells = min(_MOST_CELLS, _MOST_ENTRIES // (chosen.shape[0] + 1))
     cells = 1.0
     while True:
         fewest = -1
@@ -163,7 +170,7 @@ def _sizes(amounts: Int64Array, room: Int64Array, multiplier: Int64Array, chosen
         if n_left == 0 or (n_left == 1 and tabled > 0):
             return size
         n_more = max(1, n_left - 1)
-        levels = (_MOST_CELLS / cells) ** (1.0 / n_more)
+        levels = (most_cells / cells) ** (1.0 / n_more)
         if levels < 2.0:
             return size
         size[fewest] = _level(amounts, room[fewest], fewest, chosen, common[fewest], levels)

@@ -141,6 +141,7 @@ def _branch(
     mu_root = np.empty(n_resources)
     span_root = np.empty(n, dtype=np.int64)
     is_table_tried = False
+    ceiling = np.inf  # that the table has proven
     solved = 0
     narrowest = np.inf  # gap below which meeting in the middle is tried again
     while solved < max_branches:
@@ -313,7 +314,9 @@ def _branch(
             heap[opened] = row
             opened += 1
             _rise(heap, opened, bound)
-    return best, max(best + slack, bound[heap[0]]) if opened > 0 else best + slack, solved
+    if opened == 0:
+        return best, best + slack, solved
+    return best, max(best + slack, min(ceiling, bound[heap[0]])), solved
 
 
 @njit(cache=True, nogil=True)

@@ -23,7 +23,7 @@ from binwright_optimizer.pricing.kernels.table import CELLS_PER_US, MOST_AXES, l
 MOST_CELLS = 10_000
 """Cells for each item: the room for eight GPUs and 1,000 steps of CPU."""
 MOST_TABLE = 4_000_000
-"""Cells for all items: 32 MB."""
+"""Cells of one table for all items: 32 MB, and as much in each further one once it is filled."""
 COARSER = 3
 """A step may be so many times as long as need be, if requests are nearer to multiples of it."""
 FACTORS = (2, 3, 5)
@@ -69,10 +69,11 @@ def completion_work(n, items, spans, requests, room, mu, steps, levels):
     axes = min(max(priced - 1, 1), MOST_AXES)
     if priced == 0:
         return np.inf
+    most_cells = min(MOST_CELLS, MOST_TABLE // (n + 1))
     cells = 1.0
     for a, r in enumerate(np.argsort(fine)[:axes]):
         steps[r] = _coarse_step(
-            n, items, spans, requests, room, r, steps[r], (MOST_CELLS / cells) ** (1.0 / (axes - a))
+            n, items, spans, requests, room, r, steps[r], (most_cells / cells) ** (1.0 / (axes - a))
         )
         levels[r] = room[r] // steps[r]
         cells *= levels[r] + 1.0
@@ -80,7 +81,7 @@ def completion_work(n, items, spans, requests, room, mu, steps, levels):
     for k in range(n):
         moves += n_moves(spans[k])
         used += spans[k] > 0
-    if cells > 2 * MOST_CELLS or cells * (used + 1) > MOST_TABLE:
+    if cells > 2 * most_cells or cells * (used + 1) > MOST_TABLE:
         return np.inf
     return cells * (moves + used) / CELLS_PER_US
 
@@ -139,7 +140,8 @@ def complete(
     value
         Worth of the pattern, or ``floor`` if none is worth more.
     upper
-        No pattern is worth more than this: within ``slack`` of ``value`` unless given up.
+        No pattern is worth more than this: within ``slack`` of ``value`` unless given up, and infinite where
+        it was halted before it knew anything.
     visits
         Steps that the search took, and the time for further tables in steps.
     """
