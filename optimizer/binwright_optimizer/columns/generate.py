@@ -51,6 +51,9 @@ PROVING_GAP = 0.004
 """Relative distance of bound and master from which some rounds go for the bound."""
 PROVING_SHARPNESS = 0.05
 """The same, as a share of it, in sweeps that go for the bound: it can be no nearer than that."""
+LIFT_EVERY, MOST_LIFT_EVERY = 2, 16
+"""Rounds from one lift to the next while lifts find columns or raise prices, and else; rounds that go for the
+bound always lift: with 300 classes a lift takes half of a round."""
 FIRST_BRANCHES = 40
 """Branches per candidate and sweep to start with: at most a millisecond."""
 FAIR_SHARE = 0.5
@@ -139,7 +142,7 @@ class Generation:
         self.is_converged = False
         self.has_failed = False
         self.rounds = 0
-        self._lift_every = 1
+        self._lift_every = LIFT_EVERY
         self._centre = Centre()
         self._complement_every = 1
         self._branches = FIRST_BRANCHES
@@ -205,7 +208,8 @@ class Generation:
         branches = stop.remaining_s() * UNITS_PER_SECOND / BRANCH_WORK  # that there is time for
         self._affordable = max(FIRST_BRANCHES, int(branches / (1 + self._n_truncated)))
         sharpness = PROVING_SHARPNESS if is_proving else 1.0
-        added = self.sweep(between, self.rounds % self._lift_every == 0, sharpness)
+        may_lift = is_proving or self.rounds % self._lift_every == 0
+        added = self.sweep(between, may_lift, sharpness)
         if is_proving:
             self._centre.note(is_better=self.bound.dollars > proven)
         if not added and not self.sweep(solution.duals):
@@ -414,9 +418,9 @@ class Generation:
             added += self.add(priced.candidates, priced.patterns)
         gained = float(self.instance.demand @ pods) - before
         if added or gained > 1e-4 * before:
-            self._lift_every = max(1, self._lift_every // 2)
+            self._lift_every = max(LIFT_EVERY, self._lift_every // 2)
         else:
-            self._lift_every = min(2 * self._lift_every, 16)
+            self._lift_every = min(2 * self._lift_every, MOST_LIFT_EVERY)
         return added
 
     def add_level(self, level: int) -> None:
