@@ -30,8 +30,10 @@ _SIZES_TRIED = 400
 _TENTHS = (0, -1, 1)
 """By how many tenths the multipliers of each table depart from those of the relaxation: the first suits pods
 like most, others those that use less of what is priced, or more."""
+_TIMES = (1, 4, 32)
+"""Search nodes by one, two and all tables, for those that a table takes to fill."""
 _LEAST_NODES = 10_000
-"""Search nodes before another table is filled, though the tables are small."""
+"""What small tables count for in that."""
 _NODES_PER_STEP = 2
 """Search nodes that take as long as a step of a search that looks things up."""
 _ENTRIES_PER_NODE = 20
@@ -125,7 +127,7 @@ def search_by_table(
         if upper <= best:
             return best, best, True, nodes + nodes_of_table
         nodes += nodes_of_table
-        limit = min(node_limit - nodes, (2 * t + 1) * max(nodes_of_table, _LEAST_NODES))
+        limit = min(node_limit - nodes, _TIMES[t] * max(nodes_of_table, _LEAST_NODES))
         best, is_complete, visited = _search(
             price[chosen],
             at_most[chosen],
