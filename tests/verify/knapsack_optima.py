@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 
@@ -20,6 +21,19 @@ def best_value(
         if all(u <= w for u, w in zip(used, room, strict=True)):
             best = max(best, sum(c * p for c, p in zip(counts, prices, strict=True)))
     return best
+
+
+@st.composite
+def small_knapsacks(draw: st.DrawFn) -> tuple[list[int], list[int], list[list[int]], list[int]]:
+    """Prices, demand, requests and room, as `best_value` takes them: up to five items and three resources."""
+    n_items, n_resources = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    size = st.lists(st.integers(0, 9), min_size=n_resources, max_size=n_resources)
+    return (
+        draw(st.lists(st.integers(1, 30), min_size=n_items, max_size=n_items)),
+        draw(st.lists(st.integers(0, 3), min_size=n_items, max_size=n_items)),
+        draw(st.lists(size, min_size=n_items, max_size=n_items)),
+        draw(st.lists(st.integers(0, 20), min_size=n_resources, max_size=n_resources)),
+    )
 
 
 @dataclass(frozen=True)

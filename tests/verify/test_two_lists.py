@@ -8,7 +8,7 @@ from binwright_optimizer.verify.knapsack_search import reduce_values
 from binwright_optimizer.verify.two_lists import MOST_LISTED, search_two_lists
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from knapsack_optima import best_value, hard_knapsack
+from knapsack_optima import best_value, hard_knapsack, small_knapsacks
 
 
 def two_lists(prices, most, amounts, room, multipliers, floor, listed=MOST_LISTED) -> tuple[int, bool]:
@@ -57,15 +57,10 @@ def test_lists_that_get_too_long_prove_nothing():
 
 @st.composite
 def cases(draw):
-    n_items, n_resources = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    size = st.lists(st.integers(0, 9), min_size=n_resources, max_size=n_resources)
-    return (
-        draw(st.lists(st.integers(1, 30), min_size=n_items, max_size=n_items)),
-        draw(st.lists(st.integers(0, 3), min_size=n_items, max_size=n_items)),
-        draw(st.lists(size, min_size=n_items, max_size=n_items)),
-        draw(st.lists(st.integers(0, 20), min_size=n_resources, max_size=n_resources)),
-        draw(st.lists(st.floats(0.0, 6.0), min_size=n_resources, max_size=n_resources)),
-    )
+    """A knapsack with multipliers."""
+    case = draw(small_knapsacks())
+    n_resources = len(case[-1])
+    return *case, draw(st.lists(st.floats(0.0, 6.0), min_size=n_resources, max_size=n_resources))
 
 
 @settings(max_examples=600, deadline=None)

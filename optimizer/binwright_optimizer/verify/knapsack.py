@@ -308,10 +308,11 @@ class LongSearch:
     def look_up(self, node_limit: int) -> None:
         """The same by a table of what the rest of the items may add, which is tried once."""
         best = self._branches.best
-        best[0], upper, self.is_over, taken = search_by_table(
+        best[0], upper, taken = search_by_table(
             self._price, self._most, self._amounts, self._share, self._room, int(best[0]), node_limit
         )
         self._is_tabled = True
+        self.is_over = bool(upper == best[0])
         self.bound = min(self.bound, upper)
         limit = self._branches.limit[: self._branches.n_open[0]]
         np.minimum(limit, upper, out=limit)

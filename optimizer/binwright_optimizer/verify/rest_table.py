@@ -49,7 +49,7 @@ def search_by_table(
     room: Int64Array,
     floor: int,
     node_limit: int,
-) -> tuple[int, int, bool, int]:
+) -> tuple[int, int, int]:
     """Best pattern value above ``floor``, if there is one.
 
     Parameters
@@ -61,8 +61,8 @@ def search_by_table(
 
     Returns
     -------
-    best, upper, is_complete, nodes
-        The best value found, or the floor; an upper bound on any; whether both are the same; search nodes.
+    best, upper, nodes
+        The best value found, or the floor; an upper bound on any, the same once it is over; search nodes.
     """
     n_items, n_resources = amounts.shape
     value = price.astype(np.float64)
@@ -74,7 +74,7 @@ def search_by_table(
     for k in range(n_items):
         total += int(most[k] * price[k])
     if total <= floor:
-        return floor, floor, True, 0
+        return floor, floor, 0
     shift = scale_bits(total, relaxed, n_resources)
     reduced = np.empty(n_items, dtype=np.int64)
     multiplier = np.empty(n_resources, dtype=np.int64)
@@ -82,7 +82,7 @@ def search_by_table(
     upper = min(total, root >> shift)
     need = (floor + 1) << shift
     if root < need:
-        return floor, floor, True, 0
+        return floor, floor, 0
     at_most = most.copy()
     for k in range(n_items):
         if reduced[k] < 0:
@@ -103,15 +103,16 @@ def search_by_table(
             stride[r] = cells
             cells *= room[r] // size[r] + 1
     n = chosen.shape[0]
-    entries = cells * (n + int(np.log2(at_most[chosen].astype(np.float64) + 1.0).sum() + n))
+    price, at_most, amounts = price[chosen], at_most[chosen], amounts[chosen]
+    entries = cells * (n + int(np.log2(at_most.astype(np.float64) + 1.0).sum() + n))
     nodes_of_table = entries // _ENTRIES_PER_NODE
     if cells == 1 or cells * (n + 1) > _MOST_ENTRIES or nodes_of_table > node_limit:
-        return floor, upper, False, 0
+        return floor, upper, 0
     jump = np.zeros(n, dtype=np.int64)
     for p in range(n):
         for r in range(n_resources):
             if size[r] > 0:
-                jump[p] += stride[r] * (amounts[chosen[p], r] // size[r])
+                jump[p] += stride[r] * (amounts[p, r] // size[r])
     n_tables = len(_TENTHS)
     rest = np.empty((n_tables, n + 1, cells), dtype=np.int64)
     priced = np.zeros((n_tables, n_resources), dtype=np.int64)
@@ -120,33 +121,20 @@ def search_by_table(
         for r in range(n_resources):
             if size[r] == 0:
                 priced[t, r] = multiplier[r] + _TENTHS[t] * (multiplier[r] // 10)
-        ahead = _fill_rest(
-            rest[t], price[chosen] << shift, at_most[chosen], amounts[chosen], room, size, stride, priced[t]
-        )
-        upper = max(best, min(upper, ahead >> shift))
-        if upper <= best:
-            return best, best, True, nodes + nodes_of_table
+        ahead = _fill_rest(rest[t], price << shift, at_most, amounts, room, size, stride, priced[t])
         nodes += nodes_of_table
-        limit = min(node_limit - nodes, _TIMES[t] * max(nodes_of_table, _LEAST_NODES))
+        upper = max(best, min(upper, ahead >> shift))
+        if upper == best:
+            break
+        limit = min(node_limit - nodes, _TIMES[t] * max(nodes_of_table, _LEAST_NODES)) // _NODES_PER_STEP
         best, is_complete, visited = _search(
-            price[chosen],
-            at_most[chosen],
-            amounts[chosen],
-            room,
-            priced,
-            jump,
-            rest,
-            t + 1,
-            shift,
-            best,
-            limit // _NODES_PER_STEP,
+            price, at_most, amounts, room, priced, jump, rest, t + 1, shift, best, limit
         )
         nodes += _NODES_PER_STEP * visited
-        upper = max(best, upper)
-        is_complete |= best == upper
-        if is_complete or nodes + nodes_of_table > node_limit:
-            return best, best if is_complete else upper, is_complete, nodes
-    return best, upper, False, nodes
+        upper = best if is_complete else max(best, upper)
+        if upper == best or nodes + nodes_of_table > node_limit:
+            break
+    return best, upper, nodes
 
 
 @njit(cache=True, nogil=True)
@@ -262,7 +250,7 @@ def _offer(
                 fits &= level >= at[r]
         if not fits:
             continue
-        if jump >= width or jump > least:  # from another run: nothing is overwritten that is still to be read
+        if jump > least:  # from another run: nothing is overwritten that is still to be read
             to, source = row[begin + least : begin + width], row[begin + least - jump : begin + width - jump]
             for c in range(to.shape[0]):
                 to[c] = max(to[c], source[c] + gain)
