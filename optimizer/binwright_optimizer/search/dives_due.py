@@ -41,8 +41,7 @@ class DivesDue:
         self._share = RELAXED_DIVE_SHARE if is_relaxed else DIVE_SHARE
         self._dived_s = 0.0
         self._last_s = 0.0
-        self._from = math.inf
-        self._was_whole = True
+        self._dived: Solution | None = None
 
     def is_due(
         self,
@@ -69,9 +68,7 @@ class DivesDue:
             return True
         if before is None or solution is None or before.relaxed or solution.relaxed or incumbent == math.inf:
             return False
-        above, fallen = incumbent - solution.objective, self._from - solution.objective
-        if solution.is_whole and not self._was_whole:
-            fallen = math.inf  # dearer than one with exchanges, and far nearer to whole nodes
+        above, fallen = incumbent - solution.objective, self._fallen(solution)
         if before.objective - solution.objective <= SETTLED_SHARE * above and fallen >= FALLEN_SHARE * above:
             return True
         is_last = remaining_s < LAST_TIMES * (self._last_s + round_s)
@@ -79,7 +76,15 @@ class DivesDue:
 
     def note(self, solution: Solution | None, seconds: float, elapsed_s: float) -> None:
         """Take in a dive: the master's solution then, how long it took, and how long the search."""
-        self._from = math.inf if solution is None else solution.objective
-        self._was_whole = solution is not None and solution.is_whole
+        self._dived = solution
         self._last_s = seconds
         self._dived_s += max(seconds, LEAST_SHARE * DIVE_SHARE * elapsed_s)
+
+    def _fallen(self, solution: Solution) -> float:
+        """Dollars by which the master is cheaper than at the last dive; infinite where they do not compare.
+
+        Without exchanges a master is dearer than with them, and far nearer to whole nodes.
+        """
+        if self._dived is None or (solution.is_whole and not self._dived.is_whole):
+            return math.inf
+        return self._dived.objective - solution.objective
