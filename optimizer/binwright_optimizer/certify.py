@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.instance.domains.linking import Linking, Scope

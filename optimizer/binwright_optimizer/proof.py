@@ -6,7 +6,7 @@ import time
 
 from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.certify import certificate, tree_certificate
-from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.model import Certificate
 from binwright_optimizer.naming import FIXED_S, KIND_S, NODE_S, SLOWNESS, naming_s, reading_s

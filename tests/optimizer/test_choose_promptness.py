@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.choose import choose
-from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Remainder, fluid_prices
 from binwright_optimizer.instance import build_instance

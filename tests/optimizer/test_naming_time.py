@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from binwright_optimizer import proof
-from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import build_instance

@@ -11,7 +11,8 @@ from typing import cast
 import numpy as np
 import pytest
 from binwright_optimizer.certify import tree_certificate
-from binwright_optimizer.columns.generate import Bound, Generation
+from binwright_optimizer.columns.bound import Bound
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.master import Solution
 from binwright_optimizer.columns.tree import MOST_DEPTH, Part, Tree
 from binwright_optimizer.instance import Instance, build_instance

@@ -12,7 +12,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run_integer
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Columns

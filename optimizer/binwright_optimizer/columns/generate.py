@@ -9,7 +9,7 @@ its own patterns, which cost next to nothing: sweeps are there to prove, and to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns import relaxed
 from binwright_optimizer.columns.allocation import Allocator, penalty_levels
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.centre import Centre
 from binwright_optimizer.columns.exchange import exchanges
 from binwright_optimizer.columns.master import Master, Solution
@@ -47,10 +48,10 @@ COMPLEMENT_MARGIN = 0.05
 """Columns of a greedy cover are kept up to this reduced cost, as a share of their price."""
 TOLERANCE_SHARE = 0.2
 """Share of the open gap below which improvements are not looked for yet."""
+PROVING_SHARPNESS = 0.05
+"""The same in sweeps that go for the bound, as a share of it: the bound can be no nearer than that."""
 PROVING_GAP = 0.004
 """Relative distance of bound and master from which some rounds go for the bound."""
-PROVING_SHARPNESS = 0.05
-"""The same, as a share of it, in sweeps that go for the bound: it can be no nearer than that."""
 LIFT_EVERY, MOST_LIFT_EVERY = 2, 16
 """Rounds from one lift to the next while lifts find columns or raise prices, and else; rounds that go for the
 bound always lift: with 300 classes a lift takes half of a round."""
@@ -70,31 +71,6 @@ NEIGHBOUR_SHARE = 0.1
 """How much neighbours must gain, as a share of what patterns that a sweep looks for must."""
 MOST_BRANCHES = 200_000
 """Branches per candidate after which a search stays truncated: some seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A lower bound with the dual prices that give it.
-
-    Parameters
-    ----------
-    dollars
-        Bound on the cost of placing the whole demand, dollars per hour.
-    duals
-        Dual feasible up to floating point.
-    levels
-        Micro-dollars per hour of the price levels that the duals speak of.
-    """
-
-    dollars: float
-    duals: Duals
-    levels: tuple[int, ...] = ()
-
-    def with_pod_prices(self, pods: Float) -> Bound:
-        """Other prices of pods, and none of anything else; the dollars are unknown."""
-        d = self.duals
-        zeros = np.zeros_like
-        return Bound(0.0, Duals(pods, zeros(d.limits), zeros(d.minimums), zeros(d.supply)))
 
 
 class Generation:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from binwright_optimizer.columns.generate import Bound, Generation
+from binwright_optimizer.columns.bound import Bound
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.master import Solution
 from binwright_optimizer.columns.rows import Float
 from binwright_optimizer.stopping import Stop

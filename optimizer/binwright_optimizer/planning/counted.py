@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import volume_prices
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.choose import choose
 from binwright_optimizer.columns.enumerate import maximal_patterns
-from binwright_optimizer.columns.generate import Bound, Generation, penalties
+from binwright_optimizer.columns.generate import Generation, penalties
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.columns.start import single_class_columns

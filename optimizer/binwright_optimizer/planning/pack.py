@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from binwright_optimizer.certify import certificate, tree_certificate
-from binwright_optimizer.columns.generate import Bound, penalties
+from binwright_optimizer.columns.bound import Bound
+from binwright_optimizer.columns.generate import penalties
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.errors import PlanningError, VerificationError

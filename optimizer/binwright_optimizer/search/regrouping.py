@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from binwright_optimizer.columns.generate import Bound, Generation
+from binwright_optimizer.columns.bound import Bound
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.regroup import Regroup
 from binwright_optimizer.incumbent import Incumbent

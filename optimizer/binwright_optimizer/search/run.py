@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.domains import Component, Patterns
-from binwright_optimizer.columns.generate import Bound, Generation
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.known import Head, Known
 from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.greedy import cheapest_alone

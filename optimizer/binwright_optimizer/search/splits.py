@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from binwright_optimizer.columns.generate import Bound
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.tree import Tree
 from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search.state import LEAST_TURN_S, State

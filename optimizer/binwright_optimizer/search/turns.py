@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.columns.allocation import Allocator
+from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.choose import Choice, choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
-from binwright_optimizer.columns.generate import Bound
 from binwright_optimizer.columns.master import Solution
 from binwright_optimizer.columns.round import WHOLE
 from binwright_optimizer.columns.round_linked import LinkedDive
