@@ -59,14 +59,8 @@ REST = (
     Group("100k, 300 classes, 12,574 offerings", _micro("100k", (300,), ("all",))),
     Group("Vector bin packing", ("vbp-panigrahy", "vbp-new", "vbp-triplet")),
     Group(
-        "Variable bins, conflicts exact",
+        "Variable bins with conflicts",
         ("vsbppc-set1-3t", "vsbppc-set1-5t", "vsbppc-set2-7t-concave", "vsbppc-set2-7t-convex"),
-    ),
-    Group(
-        "Variable bins, conflicts left out",
-        tuple(
-            f"vsbppc-{name}-relaxed" for name in ("set1-3t", "set1-5t", "set2-7t-concave", "set2-7t-convex")
-        ),
     ),
 )
 """Everything else but the worked cases, which tests solve to the optimum."""

@@ -1,8 +1,9 @@
 """Bin packing instances with proven optima, put to ``binwright solve`` as anyone would.
 
-``python -m binwright_benchmarks.known_optima --data DIR`` writes every instance as a workload table and a
-one-type catalogue with ``resource:`` columns, runs the command on them, and compares with what is
-published: an answer must cost no more than the optimum, and the bound it proves must not exceed it.
+``python -m binwright_benchmarks.known_optima --data DIR`` writes every instance as a workload table (or, if
+items conflict, as manifests with anti-affinity) and a catalogue with ``resource:`` columns, runs the command
+on them, and compares with what is published: an answer must cost no more than the optimum, and the bound it
+proves must not exceed it.
 With ``--heuristics`` instances without a proven optimum and large ones run too, and are held against the
 best published answers (of 351 heuristics, or of metaheuristics where there are conflicts).
 
@@ -39,7 +40,7 @@ from binwright_benchmarks.vector_packing import (
     SETS,
     PackingQuestion,
     conflict_questions,
-    tables,
+    files,
     vector_questions,
 )
 
@@ -103,17 +104,19 @@ class FailedCommandError(Exception):
 
 
 def solve_by_command(question: PackingQuestion, deadline_s: float, folder: Path) -> Outcome:
-    """Run the command on the tables of an instance.
+    """Run the command on the files of an instance.
 
     Raises
     ------
     FailedCommandError
         If it fails or does not pack every item.
     """
-    workloads, catalog = folder / "workloads.csv", folder / "catalog.csv"
-    for path, text in zip((workloads, catalog), tables(question), strict=True):
-        path.write_text(text, encoding="utf-8")
-    arguments = ["solve", "-f", str(workloads), "--catalog", str(catalog), "--deadline", f"{deadline_s:g}s"]
+    written = []
+    for name, text in files(question).items():
+        written.append(str(folder / name))
+        (folder / name).write_text(text, encoding="utf-8")
+    items, bins = written
+    arguments = ["solve", "-f", items, "--catalog", bins, "--deadline", f"{deadline_s:g}s"]
     printed = io.StringIO()
     began = time.perf_counter()
     with contextlib.redirect_stdout(printed):
@@ -169,9 +172,7 @@ def rows(outcomes: Sequence[Outcome]) -> Sequence[tuple[str, ...]]:
     groups: dict[tuple[str, int, bool], list[Outcome]] = {}
     for outcome in outcomes:
         name = outcome.name.partition("/")[0]
-        # With conflicts each instance has as many sizes as cliques.
-        dimensions = outcome.dimensions if name in SETS else 0
-        key = (name, dimensions, outcome.items > MOST_ITEMS)
+        key = (name, outcome.dimensions, outcome.items > MOST_ITEMS)
         groups.setdefault(key, []).append(outcome)
     table = []
     for (name, dimensions, _), group in sorted(groups.items()):
@@ -181,7 +182,7 @@ def rows(outcomes: Sequence[Outcome]) -> Sequence[tuple[str, ...]]:
         table.append(
             (
                 name,
-                str(dimensions or "many"),
+                str(dimensions),
                 f"{items[0]}-{items[-1]}" if len(items) > 1 else str(items[0]),
                 str(len(group)),
                 str(len(known)),

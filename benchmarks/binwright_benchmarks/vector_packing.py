@@ -6,9 +6,7 @@ Two kinds, both read from the folder of further data sets (``vbp/``; its README 
   Panigrahy et al. (2011) and the later New and Triplet sets, with optima and best heuristics from
   Mommessin et al., Computers & Operations Research (2024). A bin costs one dollar per hour.
 - *Variable-sized bins with conflicts*: items with one size, bins of several sizes and costs, pairs of
-  items that must not meet. A conflict is exactly a resource of which a bin has one and both items want
-  one; items that all conflict with each other share one such resource. So each instance is expressed by a
-  cover of its conflicts with cliques.
+  items that must not meet: required anti-affinity of one of the two to the other, by host name.
 """
 
 from __future__ import annotations
@@ -16,8 +14,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,14 +23,20 @@ from binwright_optimizer.model import (
     CapacityType,
     Catalog,
     InstanceType,
+    LabelSelector,
     NodePool,
     Offering,
+    Operator,
+    PodAffinity,
+    PodAffinityTerm,
     PodTemplate,
     PriceSource,
     Problem,
+    Requirement,
     Resources,
     Workload,
 )
+from binwright_optimizer.model.labels import HOSTNAME
 
 from binwright_benchmarks.registry import SharedData
 
@@ -43,8 +47,8 @@ SETS = ("panigrahy", "new", "triplet")
 CONFIGS = ("set1_3types_linear", "set1_5types_linear", "set2_7types_concave", "set2_7types_convex")
 """Sets of bin types; ``set2_7types_linear`` asks the same with costs like ``set1``."""
 
-MOST_CLIQUES = 64
-"""Conflicts that need more resources than this wait for anti-affinity in the model itself."""
+ITEM = "item"
+"""Label of an item that conflicts are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class PackingQuestion:
         Least cost if it is proven, else None.
     best_known
         Cost of the best published answer; None if there is none.
+    conflicts
+        Pairs of items, by their places in ``items``, that must not meet; the smaller number first.
     """
 
     name: str
@@ -68,6 +74,7 @@ class PackingQuestion:
     bins: tuple[tuple[tuple[int, ...], float], ...]
     optimum: float | None
     best_known: float | None
+    conflicts: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def n_items(self) -> int:
@@ -83,44 +90,6 @@ class PackingQuestion:
     def is_expressible(self) -> bool:
         """Whether no size is negative: a few items of the Triplet set have one, which no pod can ask for."""
         return all(size >= 0 for sizes, _ in self.items for size in sizes)
-
-
-@dataclass(frozen=True, slots=True)
-class ConflictInstance:
-    """Bins of several sizes, items that must not meet.
-
-    Parameters
-    ----------
-    bins
-        Pairs (capacity, cost).
-    conflicts
-        Pairs of items, the smaller number first.
-    best_known
-        Cost of the best packing found by the published metaheuristics; None if there was no run.
-    is_optimal
-        Whether ``best_known`` equals the volume bound.
-    """
-
-    name: str
-    bins: tuple[tuple[int, float], ...]
-    sizes: tuple[int, ...]
-    conflicts: frozenset[tuple[int, int]]
-    best_known: float | None
-    is_optimal: bool
-
-    def question(self, cliques: Sequence[frozenset[int]]) -> PackingQuestion:
-        """Each clique as a resource of which a bin has one; without any the relaxation without conflicts."""
-        is_exact = bool(cliques) or not self.conflicts
-        return PackingQuestion(
-            name=self.name,
-            items=tuple(
-                ((size, *(int(item in clique) for clique in cliques)), 1)
-                for item, size in enumerate(self.sizes)
-            ),
-            bins=tuple(((capacity, *(1 for _ in cliques)), cost) for capacity, cost in self.bins),
-            optimum=self.best_known if self.is_optimal and is_exact else None,
-            best_known=self.best_known if is_exact else None,
-        )
 
 
 def vector_questions(name: str, data: SharedData) -> tuple[PackingQuestion, ...]:
@@ -143,11 +112,12 @@ def vector_questions(name: str, data: SharedData) -> tuple[PackingQuestion, ...]
     return tuple(found)
 
 
-def conflict_instances(config: str, data: SharedData) -> tuple[ConflictInstance, ...]:
+@lru_cache(maxsize=len(CONFIGS))
+def conflict_questions(config: str, data: SharedData) -> tuple[PackingQuestion, ...]:
     """Instances for one set of bin types, such as ``set1_3types_linear``; raises MissingDataError."""
     with data.file("vbp/vsbppc_bin_types.csv").open(encoding="utf-8", newline="") as file:
         bins = tuple(
-            (int(row["capacity"]), float(row["cost"]))
+            ((int(row["capacity"]),), float(row["cost"]))
             for row in csv.DictReader(file)
             if row["config"] == config
         )
@@ -158,27 +128,18 @@ def conflict_instances(config: str, data: SharedData) -> tuple[ConflictInstance,
         if str(entry["set"]).replace("_", "") != config.partition("_")[0]:
             continue
         row = known.get(str(entry["name"]))
+        best_known = float(row["best_found_cost"]) if row else None
         found.append(
-            ConflictInstance(
+            PackingQuestion(
                 name=f"{config}/{entry['name']}",
+                items=tuple(((size,), 1) for size in entry["sizes"]),
                 bins=bins,
-                sizes=tuple(entry["sizes"]),
+                optimum=best_known if row and row["proven_optimal"] == "1" else None,
+                best_known=best_known,
                 conflicts=frozenset((min(a, b) - 1, max(a, b) - 1) for a, b in entry["conflicts"]),
-                best_known=float(row["best_found_cost"]) if row else None,
-                is_optimal=row is not None and row["proven_optimal"] == "1",
             )
         )
     return tuple(found)
-
-
-@lru_cache(maxsize=len(CONFIGS))
-def conflict_questions(config: str, data: SharedData) -> tuple[PackingQuestion, ...]:
-    """Instances whose conflicts `MOST_CLIQUES` cliques cover: they are few, or many and dense."""
-    covered = (
-        (instance, clique_cover(len(instance.sizes), instance.conflicts))
-        for instance in conflict_instances(config, data)
-    )
-    return tuple(instance.question(cliques) for instance, cliques in covered if len(cliques) <= MOST_CLIQUES)
 
 
 def packing_problem(question: PackingQuestion) -> Problem:
@@ -189,66 +150,74 @@ def packing_problem(question: PackingQuestion) -> Problem:
         offering = Offering("none", "none", CapacityType.ON_DEMAND, round(cost * 1e6), source)
         room = _amounts(capacity)
         types.append(InstanceType(_bin_name(number), "none", "amd64", room, room, (), (offering,)))
-    workloads = tuple(
-        Workload(_item_name(k), PodTemplate(_amounts(sizes)), count)
-        for k, (sizes, count) in enumerate(question.items)
-    )
-    return Problem(workloads, (NodePool("bins"),), Catalog("bins", tuple(types)))
-
-
-def tables(question: PackingQuestion) -> tuple[str, str]:
-    """The question as ``binwright solve`` reads it: CSV of the workloads, CSV of the catalogue."""
-    columns = [f"resource:{_resource_name(r)}" for r in range(question.dimensions)]
-    workloads = [["name", "replicas", *columns]]
+    workloads = []
     for k, (sizes, count) in enumerate(question.items):
-        workloads.append([_item_name(k), str(count), *map(str, sizes)])
+        template = PodTemplate(_amounts(sizes))
+        if question.conflicts:
+            template = replace(
+                template, labels=((ITEM, _item_name(k)),), pod_anti_affinity=_apart(_others(question, k))
+            )
+        workloads.append(Workload(_item_name(k), template, count))
+    return Problem(tuple(workloads), (NodePool("bins"),), Catalog("bins", tuple(types)))
+
+
+def files(question: PackingQuestion) -> dict[str, str]:
+    """The question as ``binwright solve`` reads it: file names and texts, of the items and of the bins.
+
+    Without conflicts the items are a workload table, with them a list of manifests.
+    """
+    columns = [f"resource:{_resource_name(r)}" for r in range(question.dimensions)]
     catalog = [["instance_type", "price_usd_h", *columns]]
     for number, (capacity, cost) in enumerate(question.bins):
         catalog.append([_bin_name(number), f"{cost:g}", *map(str, capacity)])
-    return _csv(workloads), _csv(catalog)
+    bins = {"bins.csv": _csv(catalog)}
+    if question.conflicts:
+        deployments = [_deployment(question, k) for k in range(len(question.items))]
+        return {"items.json": json.dumps({"kind": "List", "apiVersion": "v1", "items": deployments})} | bins
+    workloads = [["name", "replicas", *columns]]
+    for k, (sizes, count) in enumerate(question.items):
+        workloads.append([_item_name(k), str(count), *map(str, sizes)])
+    return {"items.csv": _csv(workloads)} | bins
 
 
-def clique_cover(n_items: int, conflicts: Iterable[tuple[int, int]]) -> tuple[frozenset[int], ...]:
-    """Cliques that contain every conflict and nothing that is none; greedy, so not the fewest.
-
-    >>> sorted(map(sorted, clique_cover(4, [(0, 1), (0, 2), (1, 2), (2, 3)])))
-    [[0, 1, 2], [2, 3]]
-    """
-    # Sets of items as the bits of an integer; `left[v]` are the conflicts of v not covered yet.
-    neighbours = [0] * n_items
-    for a, b in conflicts:
-        neighbours[a] |= 1 << b
-        neighbours[b] |= 1 << a
-    left = list(neighbours)
-    cliques = []
-    for a in range(n_items):
-        while left[a]:
-            clique, members = [a], 1 << a
-            candidates = neighbours[a]
-            while candidates:
-                # The one that covers most conflicts still open, ties by room to grow and by number.
-                best = max(
-                    _bits(candidates),
-                    key=lambda v: (
-                        (left[v] & members).bit_count(),
-                        (neighbours[v] & candidates).bit_count(),
-                        -v,
-                    ),
-                )
-                clique.append(best)
-                members |= 1 << best
-                candidates &= neighbours[best]
-            for v in clique:
-                left[v] &= ~members
-            cliques.append(frozenset(clique))
-    return tuple(cliques)
+def _deployment(question: PackingQuestion, k: int) -> dict[str, Any]:
+    """An item as a manifest."""
+    sizes, count = question.items[k]
+    labels = {ITEM: _item_name(k)}
+    pod: dict[str, Any] = {
+        "containers": [
+            {
+                "name": "item",
+                "resources": {"requests": {_resource_name(r): str(size) for r, size in enumerate(sizes)}},
+            }
+        ]
+    }
+    if others := _others(question, k):
+        selector = {"matchExpressions": [{"key": ITEM, "operator": "In", "values": list(others)}]}
+        term = {"topologyKey": HOSTNAME, "labelSelector": selector}
+        pod["affinity"] = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": _item_name(k)},
+        "spec": {
+            "replicas": count,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
 
 
-def _bits(number: int) -> Iterator[int]:
-    while number:
-        lowest = number & -number
-        yield lowest.bit_length() - 1
-        number ^= lowest
+def _others(question: PackingQuestion, k: int) -> tuple[str, ...]:
+    """Items of larger number that this one must not meet: anti-affinity of one keeps both apart."""
+    return tuple(_item_name(other) for one, other in sorted(question.conflicts) if one == k)
+
+
+def _apart(others: tuple[str, ...]) -> PodAffinity:
+    if not others:
+        return PodAffinity()
+    selector = LabelSelector((Requirement(ITEM, Operator.IN, others),))
+    return PodAffinity((PodAffinityTerm(HOSTNAME, selector),))
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

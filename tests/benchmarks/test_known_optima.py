@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,13 @@ from binwright_benchmarks import known_optima
 from binwright_benchmarks.known_optima import Outcome, chosen, rows, share_optimal, solve_by_command
 from binwright_benchmarks.registry import SharedData
 from binwright_benchmarks.vector_packing import (
-    ConflictInstance,
-    clique_cover,
+    PackingQuestion,
+    files,
     packing_problem,
-    tables,
     vector_questions,
 )
 from binwright_optimizer.model import StopReason
 from binwright_optimizer.solve import solve
-from hypothesis import given
-from hypothesis import strategies as st
 
 SAMPLE = SharedData(Path(__file__).parents[1] / "data")
 """Six of the published instances; see the README beside them."""
@@ -44,7 +40,7 @@ def test_a_negative_size_cannot_be_asked_for_and_is_left_out() -> None:
 
 def test_tables_have_a_column_for_each_size() -> None:
     first, *_ = vector_questions("new", SAMPLE)
-    workloads, catalog = tables(first)
+    workloads, catalog = files(first).values()
     assert workloads.splitlines()[0] == "name,replicas," + ",".join(
         f"resource:bench.example/size-00{r}" for r in range(3)
     )
@@ -103,37 +99,22 @@ def test_rows_count_what_lost_to_the_heuristics() -> None:
 
 # --- conflicts ------------------------------------------------------------------------------------
 
-edges = st.sets(st.sampled_from(list(combinations(range(9), 2))))
+TRIANGLE = PackingQuestion(
+    "case", (((3,), 1),) * 4, (((6,), 6.0), ((12,), 10.0)), 18.0, 18.0, frozenset({(0, 1), (0, 2), (1, 2)})
+)
+"""Four items of 3; bins of 6 for 6 dollars and of 12 for 10. 0, 1 and 2 must not meet.
+
+Without conflicts one large bin holds all, for 10. With them three bins are needed, of which one takes
+item 3 too: 18.
+"""
 
 
-@given(edges)
-def test_cliques_cover_every_conflict_and_nothing_else(conflicts: set[tuple[int, int]]) -> None:
-    cliques = clique_cover(9, conflicts)
-    covered = {pair for clique in cliques for pair in combinations(sorted(clique), 2)}
-    assert covered == conflicts
-    assert len(cliques) <= len(conflicts)
+def test_conflicts_keep_items_apart() -> None:
+    apart, free = (solve(packing_problem(q)) for q in (TRIANGLE, replace(TRIANGLE, conflicts=frozenset())))
+    assert [d.cost_microusd_per_hour for d in (apart, free)] == [18_000_000, 10_000_000]
+    assert apart.stop_reason is free.stop_reason is StopReason.OPTIMAL
 
 
-def test_conflicts_keep_items_apart_and_the_relaxation_forgets_them() -> None:
-    """Four items of 3; bins of 6 for 6 dollars and of 12 for 10. 0, 1 and 2 must not meet.
-
-    Without conflicts one large bin holds all, for 10. With them three bins are needed, of which one takes
-    item 3 too: 18.
-    """
-    triangle = frozenset({(0, 1), (0, 2), (1, 2)})
-    case = ConflictInstance("case", ((6, 6.0), (12, 10.0)), (3, 3, 3, 3), triangle, None, False)
-    cliques = clique_cover(4, case.conflicts)
-    assert cliques == (frozenset({0, 1, 2}),)
-    apart, relaxed = (solve(packing_problem(case.question(cover))) for cover in (cliques, ()))
-    assert (case.question(cliques).dimensions, case.question(()).dimensions) == (2, 1)
-    assert [d.cost_microusd_per_hour for d in (apart, relaxed)] == [18_000_000, 10_000_000]
-    assert apart.stop_reason is relaxed.stop_reason is StopReason.OPTIMAL
-
-
-def test_the_relaxation_claims_no_published_optimum() -> None:
-    """What is known of the instance with its conflicts says nothing about it without them."""
-    known = ConflictInstance("case", ((6, 6.0),), (3, 3), frozenset({(0, 1)}), 12.0, True)
-    assert known.question([frozenset({0, 1})]).optimum == 12.0
-    assert (known.question(()).optimum, known.question(()).best_known) == (None, None)
-    free = replace(known, conflicts=frozenset())
-    assert free.question(()).optimum == 12.0
+def test_the_command_reads_conflicts_as_manifests(tmp_path: Path) -> None:
+    outcome = solve_by_command(TRIANGLE, 5.0, tmp_path)
+    assert (outcome.cost, outcome.bound) == (18.0, 18.0)

@@ -33,7 +33,6 @@ class Unproven(Enum):
     """Why no certificate proves the cost of some cases. Each makes the bound lower, never wrong."""
 
     WISHES = "wishes between pods are weighed after the search, and nobody prices them"
-    PAIRS = "caps count pods that state them; a rule of one pod about others has no price"
     ONE = "prices add up over domains: that one of them has to hold all pods is not known to them"
     MIXED = "counts of a spread are of pods that all state it; what others add to a domain is not known"
     FOLLOW = "where a pod starts a domain is free, even if others that it selects are pinned to one"

@@ -10,7 +10,6 @@ from binwright_benchmarks.registry import SharedData, register
 from binwright_benchmarks.vector_packing import (
     CONFIGS,
     SETS,
-    conflict_instances,
     conflict_questions,
     packing_problem,
     vector_questions,
@@ -27,11 +26,6 @@ def _conflicts(config: str, seed: int, data: SharedData) -> Problem:
     return packing_problem(found[seed % len(found)])
 
 
-def _relaxed(config: str, seed: int, data: SharedData) -> Problem:
-    found = conflict_instances(config, data)
-    return packing_problem(found[seed % len(found)].question(()))
-
-
 for _name in SETS:
     register(
         f"vbp-{_name}",
@@ -43,11 +37,6 @@ for _config in CONFIGS:
     _short = _config.removesuffix("_linear").replace("types", "t").replace("_", "-")
     register(
         f"vsbppc-{_short}",
-        f"bins of several sizes with conflicts, exactly ({_config})",
+        f"bins of several sizes, items that must not meet ({_config})",
         is_seeded=True,
     )(partial(_conflicts, _config))
-    register(
-        f"vsbppc-{_short}-relaxed",
-        f"all of {_config} with their conflicts left out: a relaxation",
-        is_seeded=True,
-    )(partial(_relaxed, _config))

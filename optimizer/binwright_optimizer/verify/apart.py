@@ -22,11 +22,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import Problem, labels
-from binwright_optimizer.verify.host_ports import clash
+from binwright_optimizer.model import Problem
 from binwright_optimizer.verify.knapsacks import competitive
 from binwright_optimizer.verify.market import Market, market
-from binwright_optimizer.verify.rulebook import Rulebook, rulebook
+from binwright_optimizer.verify.node_conflicts import Divisions, share_no_node
+from binwright_optimizer.verify.rulebook import rulebook
 from binwright_optimizer.verify.whole_nodes import NEVER, least_of
 
 MOST_WORKLOADS = 50
@@ -34,8 +34,6 @@ MOST_WORKLOADS = 50
 MOST_PODS, MOST_POINTS, MOST_TOGETHER = 100, 2_000, 8
 """Pods of all workloads, and combinations and workloads of one group, up to which whole nodes are looked at:
 some milliseconds, as long as it takes to find out which options matter."""
-ALWAYS_THERE = frozenset({labels.HOSTNAME, labels.ZONE, labels.REGION})
-"""Labels that every node has: pods kept from each other in such a domain share no node."""
 
 
 def least_apart(problem: Problem, placed: Sequence[int]) -> int:
@@ -44,9 +42,9 @@ def least_apart(problem: Problem, placed: Sequence[int]) -> int:
     is_known = not (problem.existing_nodes or problem.savings_plans)
     if not is_known or not some or len(some) > MOST_WORKLOADS:
         return 0
-    book = rulebook(problem)
-    groups = _groups(book, some)
-    apart = {w for w in some if _are_apart(book, w, w)}
+    rules = _Apart(problem)
+    groups = _groups(rules, some)
+    apart = {w for w in some if rules.keeps(w, w)}
     is_few = sum(placed[w] for w in some) <= MOST_PODS
     if not is_few and len(groups) == 1 and not apart:
         return 0  # one node at least, which prices know as well
@@ -57,7 +55,7 @@ def least_apart(problem: Problem, placed: Sequence[int]) -> int:
         least = max(_cheapest(shop, relevant, w) * (placed[w] if w in apart else 1) for w in group)
         most = [int(placed[w]) for w in group]
         if is_few and len(group) <= MOST_TOGETHER and math.prod(n + 1 for n in most) <= MOST_POINTS:
-            least = max(least, least_of(shop, relevant, group, most, _allowed(book, group, most)))
+            least = max(least, least_of(shop, relevant, group, most, _allowed(rules, group, most)))
         if least >= NEVER:
             return 0  # no node holds it: a finding of its own
         total += least
@@ -71,14 +69,14 @@ def _cheapest(shop: Market, relevant: NDArray[np.intp], w: int) -> int:
     return int(shop.price[relevant[holds]].min(initial=NEVER))
 
 
-def _groups(book: Rulebook, some: Sequence[int]) -> list[list[int]]:
+def _groups(rules: _Apart, some: Sequence[int]) -> list[list[int]]:
     """Workloads that may share nodes, directly or by way of others."""
     left, found = list(some), []
     while left:
         group, behind = [left.pop(0)], 0
         while behind < len(group):
             w = group[behind]
-            joining = [v for v in left if not _are_apart(book, w, v)]
+            joining = [v for v in left if not rules.keeps(w, v)]
             left = [v for v in left if v not in joining]
             group += joining
             behind += 1
@@ -86,14 +84,15 @@ def _groups(book: Rulebook, some: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def _allowed(book: Rulebook, group: Sequence[int], most: Sequence[int]) -> NDArray[np.bool_]:
+def _allowed(rules: _Apart, group: Sequence[int], most: Sequence[int]) -> NDArray[np.bool_]:
     """Which combinations of pods rules about single nodes allow: bool (pods of the first + 1, ...)."""
     counts = np.indices([n + 1 for n in most])
     allowed = np.ones(counts.shape[1:], dtype=bool)
     for a, v in enumerate(group):
         for b, w in enumerate(group[a:], start=a):
-            if _are_apart(book, v, w):
+            if rules.keeps(v, w):
                 allowed &= counts[a] <= 1 if a == b else (counts[a] == 0) | (counts[b] == 0)
+        book = rules.book
         kind = book.kinds[book.kind_of[v]]
         for cap in kind.template.node_caps:
             selected = set(book.selected(cap.selector, frozenset((kind.namespace,))))
@@ -102,21 +101,14 @@ def _allowed(book: Rulebook, group: Sequence[int], most: Sequence[int]) -> NDArr
     return allowed
 
 
-def _are_apart(book: Rulebook, v: int, w: int) -> bool:
-    """Whether no node may hold a pod of each."""
-    a, b = int(book.kind_of[v]), int(book.kind_of[w])
-    ports = book.kinds[a].template.host_ports
-    return (
-        _keeps_away(book, a, b)
-        or _keeps_away(book, b, a)
-        or clash(ports, book.kinds[b].template.host_ports) is not None
-    )
+class _Apart:
+    """Which workloads share no node."""
 
+    def __init__(self, problem: Problem) -> None:
+        self.book = rulebook(problem)
+        self._divisions = Divisions(problem)
 
-def _keeps_away(book: Rulebook, a: int, b: int) -> bool:
-    """Whether pods of one kind keep those of another from their nodes."""
-    kind = book.kinds[a]
-    return any(
-        term.topology_key in ALWAYS_THERE and b in book.meant(kind, term)
-        for term in kind.template.pod_anti_affinity.required
-    )
+    def keeps(self, v: int, w: int) -> bool:
+        """Whether no node may hold a pod of each."""
+        a, b = int(self.book.kind_of[v]), int(self.book.kind_of[w])
+        return share_no_node(self.book, self._divisions, a, b)

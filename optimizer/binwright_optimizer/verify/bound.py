@@ -2,7 +2,8 @@
 
 Sets: pod classes ``i`` with demand ``d_i``; options ``o`` (an offering bought for a NodePool
 ``q(o)``) at price ``c_o`` with supply ``k_o``, maybe unlimited; patterns ``x`` on an option (counts
-``x_i <= d_i`` of pods that it admits and that fit together, within what `own_caps` allows on one node);
+``x_i <= d_i`` of pods that it admits and that fit together, within what `own_caps` and `node_conflicts`
+allow on one node);
 existing nodes ``e``, free of charge.
 
 ::
@@ -351,7 +352,14 @@ def _scaled_bound(
     shop = device_weights.with_device_weights(shop, options, demand, prices.pod, prices.node)
     requests = np.ascontiguousarray(shop.requests[active])
     knapsacks = Knapsacks(
-        demand[active], shop.most[active], requests, copies.is_admitted, deadline, most_nodes, poll
+        demand[active],
+        shop.most[active],
+        requests,
+        copies.is_admitted,
+        deadline,
+        most_nodes,
+        poll,
+        None if shop.apart is None else np.ascontiguousarray(shop.apart[active][:, active]),
     )
     is_limited = shop.available[options] >= 0
     unlimited, limited = options[~is_limited], options[is_limited]

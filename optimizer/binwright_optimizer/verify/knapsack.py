@@ -26,6 +26,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from binwright_optimizer.verify.conflict_search import best_apart
 from binwright_optimizer.verify.knapsack_branches import Branches, branch, open_branches
 from binwright_optimizer.verify.knapsack_search import (
     BRIEF_SEARCH,
@@ -255,6 +256,39 @@ def bound_pattern_values(
             most,
             start,
         )
+
+
+@njit(cache=True, nogil=True)
+def bound_apart(
+    prices: Int64Array,
+    demand: Int64Array,
+    requests: Int64Array,
+    admitted: NDArray[np.bool_],
+    room: Int64Array,
+    apart: NDArray[np.bool_],
+    threshold: int,
+    node_limit: int,
+) -> tuple[int, bool, int]:
+    """The same bound for one node where pairs of classes are in conflict; see `conflict_search`.
+
+    Parameters
+    ----------
+    prices, demand, requests, admitted, room, threshold
+        As of `bound_pattern_values`, of one node.
+    apart
+        (i, i): pairs of classes of which no node holds pods of both; False on the diagonal.
+    node_limit
+        Classes looked at, after which the search ends.
+
+    Returns
+    -------
+    The bound, whether it is final, and how many classes were looked at.
+    """
+    n = prices.shape[0]
+    item, most = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    price, at_most, amounts, share, room, _ = _items(prices, demand, requests, admitted, room, item, most)
+    chosen = item[: price.shape[0]]
+    return best_apart(price, at_most, amounts, share, room, apart[chosen][:, chosen], threshold, node_limit)
 
 
 class LongSearch:

@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.verify import device_weights
-from binwright_optimizer.verify.knapsack import LongSearch, bound_pattern_values, undominated
+from binwright_optimizer.verify.knapsack import (
+    LongSearch,
+    bound_apart,
+    bound_pattern_values,
+    undominated,
+)
 from binwright_optimizer.verify.market import Int64Array, Market
 
 _SEARCH_ROUNDS = ((1_000, 32), (100_000, 8))
@@ -19,6 +24,8 @@ _STEP = 4_000_000
 """Search nodes of a step: some 60 ms."""
 _FAIR = 6_000_000
 """Search nodes that every knapsack left open gets before those of the largest excess get all."""
+_APART = 2_000_000
+"""Classes looked at in a search among classes in conflict: some 30 ms."""
 _UNLIMITED = 1 << 60
 _FINE_BITS = 30
 """Knapsacks left open after the first round need not be told from 1 + 2**-30 times their threshold. Prices
@@ -55,6 +62,8 @@ class Knapsacks:
         Search nodes after which a knapsack is only relaxed, if there is such a limit.
     poll
         Called between knapsacks.
+    apart
+        bool (class, class): pairs of which no node holds pods of both; None without any.
     """
 
     def __init__(
@@ -66,14 +75,17 @@ class Knapsacks:
         deadline: float,
         most_nodes: int | None = None,
         poll: Callable[[], object] = lambda: None,
+        apart: NDArray[np.bool_] | None = None,
     ) -> None:
         self.demand = demand
+        self._apart = apart
         self._on_one_node = np.minimum(demand, most)
         self.is_admitted = is_admitted
         self._requests = requests
         # Dividing by what divides every request changes no pattern, and leaves the multipliers
         # more bits: a byte is a fine unit for gibibytes.
         self._unit = np.maximum(1, np.gcd.reduce(requests, axis=0, initial=0))
+        self._scaled_requests = requests // self._unit
         self._deadline = deadline
         self._poll = poll
         self._most_nodes = _UNLIMITED if most_nodes is None else most_nodes
@@ -96,7 +108,6 @@ class Knapsacks:
         start = np.full(rooms.shape[1], 1.0 / max(1, rooms.shape[1]))
         open_nodes = np.arange(n_nodes)
         scaled_rooms = rooms // self._unit
-        scaled_requests = self._requests // self._unit
         for number, (node_limit, chunk_size) in enumerate(self._rounds):
             for first in range(0, len(open_nodes), chunk_size):
                 self._poll()
@@ -108,7 +119,7 @@ class Knapsacks:
                 bound_pattern_values(
                     pod,
                     self._on_one_node,
-                    scaled_requests,
+                    self._scaled_requests,
                     scaled_rooms,
                     self.is_admitted,
                     rows,
@@ -123,12 +134,14 @@ class Knapsacks:
             open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
             if not number:
                 thresholds = thresholds + (np.maximum(0, thresholds) >> _FINE_BITS)
+                self._keep_apart(pod, scaled_rooms, rows, thresholds, bounds, is_final)
+                open_nodes = open_nodes[~is_final[open_nodes]]
         if self._most_nodes >= _SEARCH_ROUNDS[-1][0]:
             searches = {
                 int(node): LongSearch(
                     pod,
                     self._on_one_node,
-                    scaled_requests,
+                    self._scaled_requests,
                     self.is_admitted[rows[node]],
                     scaled_rooms[node],
                     int(thresholds[node]),
@@ -137,6 +150,37 @@ class Knapsacks:
             }
             self._search_long(searches, bounds, thresholds)
         return bounds
+
+    def _keep_apart(
+        self,
+        pod: Int64Array,
+        rooms: Int64Array,
+        rows: Int64Array,
+        thresholds: Int64Array,
+        bounds: Int64Array,
+        is_final: NDArray[np.bool_],
+    ) -> None:
+        """Bounds of nodes above their thresholds where pods in conflict are kept apart."""
+        if self._apart is None:
+            return
+        nodes = np.flatnonzero(bounds > thresholds)
+        for number, node in enumerate(nodes.tolist()):
+            self._poll()
+            affordable = self._affordable() // (len(nodes) - number)
+            if affordable < _SEARCH_ROUNDS[0][0]:
+                return
+            bound, is_over, _ = bound_apart(
+                pod,
+                self._on_one_node,
+                self._scaled_requests,
+                self.is_admitted[rows[node]],
+                rooms[node],
+                self._apart,
+                int(thresholds[node]),
+                min(_APART, affordable, self._most_nodes),
+            )
+            bounds[node] = min(bounds[node], bound)
+            is_final[node] |= is_over
 
     def _search_long(
         self, searches: dict[int, LongSearch], bounds: Int64Array, thresholds: Int64Array
@@ -173,6 +217,16 @@ def compile_kernels() -> None:
     search = LongSearch(one, one * 3, np.ones((1, 2), dtype=np.int64), one > 0, one.repeat(2), 1)
     search.go_on(1)
     search.look_up(1_000)
+    bound_apart(
+        one,
+        one * 3,
+        np.ones((1, 2), dtype=np.int64),
+        one > 0,
+        one.repeat(2),
+        np.zeros((1, 1), bool),
+        1,
+        1_000,
+    )
     undominated(
         np.ones((1, 2), dtype=np.int64),
         one,

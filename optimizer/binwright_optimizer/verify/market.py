@@ -30,6 +30,7 @@ from binwright_optimizer.verify.gpu_columns import (
     amounts_needed,
 )
 from binwright_optimizer.verify.held import held_terms, sold_columns
+from binwright_optimizer.verify.node_conflicts import node_conflicts
 from binwright_optimizer.verify.options import Options, with_slot
 from binwright_optimizer.verify.own_caps import own_caps
 from binwright_optimizer.verify.purchase import NODES, PoolTerms, pool_terms
@@ -64,6 +65,8 @@ class Market:
         Of existing nodes, equal ones counted.
     most
         (i,): pods of a class that one node may hold by rules that count only pods of the class.
+    apart
+        (i, i): pairs of classes of which no node holds pods of both; None if there are none.
     charge
         (row, i): what a pod of the class is charged on such a node at least, micro-dollars per hour; None
         if nobody is ever charged anything.
@@ -85,18 +88,20 @@ class Market:
     existing_row: Int64Array
     existing_count: Int64Array
     most: Int64Array
+    apart: BoolArray | None = None
     charge: Int64Array | None = None
 
 
 def build_market(problem: Problem) -> Market:
     """Options, existing nodes and classes of a problem."""
     columns = sold_columns(problem)
-    caps = own_caps(problem)
+    caps, conflicts = own_caps(problem), node_conflicts(problem)
+    told_apart = caps.group_of * len(conflicts.are_apart) + conflicts.group_of
     charges = PlaceCharges(problem)
     admission = Admission(problem)
     further = FurtherColumns(problem)
     request_of = further.beside(amounts_needed(problem))
-    classes = pod_classes(problem.workloads, caps.group_of, request_of, admission.place_of, charges.key)
+    classes = pod_classes(problem.workloads, told_apart, request_of, admission.place_of, charges.key)
     names = (PODS, *sorted({name for requests in classes.requests for name, _ in requests} - {PODS}))
     templates = [*classes.placements, *(daemon.template for daemon in problem.daemon_sets)]
     mentioned = {r.key for t in templates for term in (t.node_selector, *t.node_affinity) for r in term}
@@ -130,6 +135,8 @@ def build_market(problem: Problem) -> Market:
     room = np.concatenate([np.zeros((0, len(names)), dtype=np.int64), *options.room])
     group = np.zeros(len(requests), dtype=np.intp)
     group[classes.class_of] = caps.group_of
+    among = np.zeros(len(requests), dtype=np.intp)
+    among[classes.class_of] = conflicts.group_of
     requests, room, existing_room = caps.as_columns(group, requests, room, existing_room)
     return Market(
         classes=classes,
@@ -148,6 +155,7 @@ def build_market(problem: Problem) -> Market:
         existing_row=existing_row,
         existing_count=existing_count,
         most=caps.most[group],
+        apart=None if conflicts.is_empty else conflicts.are_apart[among][:, among],
         charge=None if charges.is_empty else _matrix(options.charged, len(group)),
     )
 

@@ -3,8 +3,8 @@
 A pod whose own rule counts itself caps every node it is on: anti-affinity over any domains that all nodes are
 in, spread over hostnames, caps per node, host ports. So pods that state the same such rule, and are all
 counted by it, number at most its cap on any node: one cap for a class of pods, and a resource of which each
-takes one where several classes state the rule. Rules between pods that do not both state them are left out,
-which makes the bound lower, never wrong.
+takes one where several classes state the rule. Pods that share no node at all are in `node_conflicts`; other
+rules between pods that do not both state them are left out, which makes the bound lower, never wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import PodTemplate, Problem, labels
 from binwright_optimizer.model.ports import ANY_IP
 from binwright_optimizer.model.templates import templates_of
-from binwright_optimizer.verify.held import sold_columns
+from binwright_optimizer.verify.node_conflicts import Divisions
 from binwright_optimizer.verify.rulebook import Rulebook, rulebook
 
 _MOST_SHARED = 4
@@ -113,18 +113,17 @@ class _Reader:
     """Reads the rules of pods that count themselves."""
 
     def __init__(self, problem: Problem, book: Rulebook) -> None:
-        self._problem = problem
         self._book = book
+        self._divisions = Divisions(problem)
         ports = {port for template in templates_of(problem) for port in template.host_ports}
         self._ports = sorted(ports, key=lambda port: (port.port, port.protocol, port.host_ip))
-        self._is_everywhere = {labels.HOSTNAME: True}
 
     def own_rules(self, k: int) -> Iterator[_OwnRule]:
         """Rules of a kind of pod that count itself."""
         book, kind = self._book, self._book.kinds[k]
         template = kind.template
         for term in template.pod_anti_affinity.required:
-            counted = book.meant(kind, term) if self._divides(term.topology_key) else ()
+            counted = book.meant(kind, term) if self._divisions.has(term.topology_key) else ()
             if k in counted:
                 yield counted, 1
         for constraint in template.topology_spread:
@@ -142,13 +141,3 @@ class _Reader:
                 for other in self._ports:
                     if port.clashes_with(other):
                         yield other, 1
-
-    def _divides(self, key: str) -> bool:
-        """Whether every node, running or sold, carries a label: pods on one node are then in one domain."""
-        known = self._is_everywhere.get(key)
-        if known is None:
-            columns = sold_columns(self._problem)
-            known = key in columns.defined_keys and None not in columns.label(key).values
-            known = known and all(key in dict(node.labels) for node in self._problem.existing_nodes)
-            self._is_everywhere[key] = known
-        return known

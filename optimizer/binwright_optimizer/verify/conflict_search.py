@@ -1,0 +1,287 @@
+"""The knapsack of `knapsack` where some pairs of classes share no node, searched exactly in int64.
+
+Classes that are all in conflict with each other make a *clique*, of which a node holds pods of one class at
+most. So with multipliers ``lambda >= 0`` and the classes parted into cliques ``Q``, what may still join is
+worth at most
+
+    lambda.C + sum_Q max_{j in Q} u_j max(0, p_j - lambda.a_j),
+
+the relaxation of a knapsack and the weighted colouring bound of a stable set in one (E. Balas and J. Xue,
+Weighted and unweighted maximum clique algorithms with upper bounds from fractional coloring, 1996,
+doi:10.1007/BF01955041). The search adds one class after the other, in the order of the cliques, and bounds
+what follows by those that are in conflict with none chosen and that still fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from binwright_optimizer.verify.knapsack_search import reduce_values, scale_bits
+from binwright_optimizer.verify.relaxation import Float, Int64Array, solve_relaxation
+
+_STEPS = 40
+"""Subgradient steps from the multipliers of the knapsack without conflicts to better ones with them."""
+
+Bool = NDArray[np.bool_]
+
+
+@njit(cache=True, nogil=True)
+def best_apart(
+    price: Int64Array,
+    most: Int64Array,
+    amounts: Int64Array,
+    share: Float,
+    room: Int64Array,
+    apart: Bool,
+    threshold: int,
+    node_limit: int,
+) -> tuple[int, bool, int]:
+    """Upper bound on what the pods of one node are worth, at most ``threshold`` if they are not worth more.
+
+    Parameters
+    ----------
+    price, most, amounts, share, room
+        Items of a knapsack as `knapsack` makes them: (k,), (k,), (k, r), (k, r) and (r,).
+    apart
+        (k, k): pairs of which a node holds one at most; False on the diagonal.
+    threshold
+        Values up to this need not be told apart.
+    node_limit
+        Classes looked at, after which the search ends.
+
+    Returns
+    -------
+    The bound, whether more search could not improve it, and how many classes were looked at.
+    """
+    n_items, n_resources = amounts.shape
+    total = 0
+    for k in range(n_items):
+        total += int(most[k] * price[k])
+    value = price.astype(np.float64)
+    order = np.argsort(-value * most)
+    clique = _cliques(order, apart)
+    mu = np.zeros(n_resources)
+    if n_resources > 0:
+        solve_relaxation(value, most, share, np.ones(n_resources), mu, np.empty(n_items))
+        _descend(value, most, share, clique, float(threshold), mu)
+    relaxed = max(_relaxed(value, most, share, clique, mu, np.empty(n_resources)), mu.sum())
+    shift = scale_bits(total, relaxed, n_resources)
+    reduced = np.empty(n_items, dtype=np.int64)
+    multiplier = np.empty(n_resources, dtype=np.int64)
+    base = reduce_values(price, most, amounts, room, room, mu, shift, multiplier, reduced)
+    for k in range(n_items):
+        if reduced[k] > 0:
+            base -= int(most[k] * reduced[k])
+    order = _search_order(most, reduced, clique)
+    best, root, is_complete, seen = _search(
+        price[order],
+        most[order],
+        amounts[order],
+        reduced[order],
+        clique[order],
+        apart[order][:, order],
+        room,
+        base,
+        shift,
+        threshold,
+        node_limit,
+    )
+    return best if is_complete else min(total, root >> shift), is_complete, seen
+
+
+@njit(cache=True, nogil=True)
+def _cliques(order: Int64Array, apart: Bool) -> Int64Array:
+    """The clique of each item, each in the first that it is in conflict with as a whole."""
+    n = order.shape[0]
+    clique = np.full(n, -1, dtype=np.int64)
+    n_cliques = 0
+    for at in range(n):
+        k = order[at]
+        is_free = np.ones(n_cliques, dtype=np.bool_)
+        for before in range(at):
+            other = order[before]
+            if not apart[k, other]:
+                is_free[clique[other]] = False
+        for q in range(n_cliques):
+            if is_free[q]:
+                clique[k] = q
+                break
+        if clique[k] < 0:
+            clique[k] = n_cliques
+            n_cliques += 1
+    return clique
+
+
+@njit(cache=True, nogil=True)
+def _relaxed(
+    value: Float, most: Int64Array, share: Float, clique: Int64Array, mu: Float, slope: Float
+) -> float:
+    """The relaxation at ``mu``; writes a subgradient to ``slope``."""
+    n, n_resources = share.shape
+    best = np.zeros(n)
+    chosen = np.full(n, -1, dtype=np.int64)
+    for k in range(n):
+        reduced = value[k]
+        for r in range(n_resources):
+            reduced -= share[k, r] * mu[r]
+        if most[k] * reduced > best[clique[k]]:
+            best[clique[k]] = most[k] * reduced
+            chosen[clique[k]] = k
+    total = 0.0
+    for r in range(n_resources):
+        total += mu[r]
+        slope[r] = 1.0
+    for q in range(n):
+        if chosen[q] >= 0:
+            total += best[q]
+            for r in range(n_resources):
+                slope[r] -= most[chosen[q]] * share[chosen[q], r]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _descend(
+    value: Float, most: Int64Array, share: Float, clique: Int64Array, target: float, mu: Float
+) -> None:
+    """Polyak's subgradient steps from ``mu``, which is left at the best multipliers met."""
+    n_resources = mu.shape[0]
+    slope = np.empty(n_resources)
+    best = np.inf
+    at = mu.copy()
+    for _ in range(_STEPS):
+        now = _relaxed(value, most, share, clique, at, slope)
+        if now < best:
+            best = now
+            mu[:] = at
+        norm = 0.0
+        for r in range(n_resources):
+            if at[r] <= 0.0 and slope[r] > 0.0:
+                slope[r] = 0.0  # the step would leave the orthant
+            norm += slope[r] * slope[r]
+        if now <= target or norm <= 0.0:
+            return
+        step = 0.5 * (now - target) / norm
+        for r in range(n_resources):
+            at[r] = max(0.0, at[r] - step * slope[r])
+
+
+@njit(cache=True, nogil=True)
+def _search_order(most: Int64Array, reduced: Int64Array, clique: Int64Array) -> Int64Array:
+    """Items by cliques, those of the best item first, and in each from the best item on."""
+    n = most.shape[0]
+    own = np.empty(n)
+    best = np.full(n, -np.inf)
+    for k in range(n):
+        own[k] = float(reduced[k]) * most[k]
+        best[clique[k]] = max(best[clique[k]], own[k])
+    order = np.argsort(-own)
+    order = order[np.argsort(clique[order], kind="mergesort")]
+    return order[np.argsort(-best[clique[order]], kind="mergesort")]
+
+
+@njit(cache=True, nogil=True)
+def _fit(k: int, most: Int64Array, amounts: Int64Array, left: Int64Array) -> int:
+    """Pods of an item that still fit."""
+    fit = most[k]
+    for r in range(left.shape[0]):
+        if amounts[k, r] > 0:
+            fit = min(fit, left[r] // amounts[k, r])
+    return int(fit)
+
+
+@njit(cache=True, nogil=True)
+def _search(
+    price: Int64Array,
+    most: Int64Array,
+    amounts: Int64Array,
+    reduced: Int64Array,
+    clique: Int64Array,
+    apart: Bool,
+    room: Int64Array,
+    base: int,
+    shift: int,
+    floor: int,
+    node_limit: int,
+) -> tuple[int, int, bool, int]:
+    """Best value above ``floor`` (or ``floor``), the relaxation, whether the search ended, and its length.
+
+    Arrays are in search order. ``base`` (what the room is worth at the multipliers), ``reduced`` and the
+    relaxation are scaled by 2**shift.
+    """
+    n, n_resources = amounts.shape
+    joining = np.empty((n + 1, n), dtype=np.int32)  # items that may still join, in order
+    n_joining = np.zeros(n + 1, dtype=np.int64)
+    after = np.empty((n + 1, n + 1), dtype=np.int64)  # what those from here on are worth at most
+    at = np.zeros(n + 1, dtype=np.int64)
+    count = np.zeros(n + 1, dtype=np.int64)
+    left = np.empty((n + 1, n_resources), dtype=np.int64)
+    worth = np.zeros(n + 1, dtype=np.int64)
+    bound = np.empty(n + 1, dtype=np.int64)
+    left[0] = room
+    bound[0] = base
+    for k in range(n):
+        joining[0, k] = k
+    n_joining[0] = n
+    best = floor
+    need = (best + 1) << shift
+    root = base
+    seen = 0
+    depth = 0
+    is_entering = True
+    while depth >= 0:
+        if is_entering:
+            seen += 1 + n_joining[depth]
+            if seen > node_limit and depth > 0:
+                return best, root, False, seen
+            if worth[depth] > best:
+                best = worth[depth]
+                need = (best + 1) << shift
+            later, top, current = 0, 0, -1
+            after[depth, n_joining[depth]] = 0
+            for position in range(n_joining[depth] - 1, -1, -1):
+                k = joining[depth, position]
+                if clique[k] != current:
+                    later += top
+                    top = 0
+                    current = clique[k]
+                top = max(top, max(0, reduced[k]) * _fit(k, most, amounts, left[depth]))
+                after[depth, position] = later + top
+            if depth == 0:
+                root = base + after[0, 0]
+            at[depth] = 0
+            count[depth] = 0
+            is_entering = False
+        here = at[depth]
+        if here >= n_joining[depth] or bound[depth] + after[depth, here] < need:
+            depth -= 1  # whatever joins from here on is not enough
+            continue
+        k = joining[depth, here]
+        if count[depth] == 0:
+            count[depth] = _fit(k, most, amounts, left[depth])
+        else:
+            count[depth] -= 1
+        if count[depth] == 0:
+            at[depth] += 1
+            continue
+        child = bound[depth] + count[depth] * reduced[k]
+        if child + after[depth, here + 1] < need:
+            if reduced[k] >= 0:  # fewer of them are worth less
+                count[depth] = 0
+                at[depth] += 1
+            continue
+        for r in range(n_resources):
+            left[depth + 1, r] = left[depth, r] - count[depth] * amounts[k, r]
+        worth[depth + 1] = worth[depth] + count[depth] * price[k]
+        bound[depth + 1] = child
+        n_next = 0
+        for position in range(here + 1, n_joining[depth]):
+            other = joining[depth, position]
+            if not apart[k, other] and _fit(other, most, amounts, left[depth + 1]) > 0:
+                joining[depth + 1, n_next] = other
+                n_next += 1
+        n_joining[depth + 1] = n_next
+        depth += 1
+        is_entering = True
+    return best, root, True, seen

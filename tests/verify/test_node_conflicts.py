@@ -1,0 +1,170 @@
+"""The bound keeps pods apart that share no node; `test_bounds_under_rules` draws whole problems."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from binwright_optimizer.model import HostPort, NodeCap, PodAffinity, Problem
+from binwright_optimizer.model.labels import HOSTNAME, ZONE
+from binwright_optimizer.solve import solve
+from binwright_optimizer.verify import node_conflicts as module
+from binwright_optimizer.verify.knapsack import bound_apart
+from binwright_optimizer.verify.node_conflicts import node_conflicts
+from builders import instance_type, problem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rules import apps, away, ruled, term
+
+DOLLAR = 1_000_000
+BOX = instance_type("box", cpu=4, price=1)
+
+
+def pairs(question: Problem) -> set[tuple[str, str]]:
+    """Workloads in conflict, by name."""
+    found = node_conflicts(question)
+    names = [workload.name for workload in question.workloads]
+    return {
+        (names[v], names[w])
+        for v, w in combinations(range(len(names)), 2)
+        if found.are_apart[found.group_of[v], found.group_of[w]]
+    }
+
+
+def test_one_side_of_an_anti_affinity_is_enough() -> None:
+    question = problem(
+        [ruled("web"), ruled("guard", pod_anti_affinity=away(HOSTNAME, "web")), ruled("third", app="third")],
+        [BOX],
+    )
+    assert pairs(question) == {("web", "guard")}
+
+
+def test_ports_and_caps_of_none_keep_pods_apart_too() -> None:
+    """A cap of one leaves room for one; an address clashes with every address."""
+    question = problem(
+        [
+            ruled("web", host_ports=(HostPort(80),)),
+            ruled("shop", host_ports=(HostPort(80, host_ip="10.0.0.1"),)),
+            ruled("db", node_caps=(NodeCap(apps("batch"), 0), NodeCap(apps("web"), 1))),
+            ruled("batch"),
+        ],
+        [BOX],
+    )
+    assert pairs(question) == {("web", "shop"), ("db", "batch")}
+
+
+@pytest.mark.parametrize(("key", "are_apart"), [(HOSTNAME, True), (ZONE, True), ("rack", False)])
+def test_a_domain_that_some_nodes_are_in_none_of_keeps_nobody_apart(key: str, are_apart: bool) -> None:
+    guard = ruled("guard", pod_anti_affinity=PodAffinity((term(key, apps("web")),)))
+    assert (pairs(problem([ruled("web"), guard], [BOX])) == {("web", "guard")}) is are_apart
+
+
+def test_workloads_in_conflict_with_the_same_others_are_one_group() -> None:
+    question = problem(
+        [
+            ruled("web", app="x"),
+            ruled("api", app="x", more_labels={"tier": "1"}),
+            ruled("guard", pod_anti_affinity=away(HOSTNAME, "x")),
+        ],
+        [BOX],
+    )
+    assert node_conflicts(question).group_of.tolist() == [1, 1, 2]
+
+
+def test_too_many_kinds_in_conflict_are_not_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_KINDS", 1)
+    question = problem([ruled("web"), ruled("guard", pod_anti_affinity=away(HOSTNAME, "web"))], [BOX])
+    assert pairs(question) == set()
+
+
+def test_small_pods_beside_large_ones_that_they_avoid() -> None:
+    """Boxes of 4 CPUs. Thirty pods of 3 take thirty; thirty of 1 that avoid them eight more."""
+    pods = [ruled("large", 30, cpu=3), ruled("small", 30, pod_anti_affinity=away(HOSTNAME, "large"))]
+    decision = solve(problem(pods, [BOX]))
+    assert decision.cost_microusd_per_hour == 38 * DOLLAR
+    assert decision.bound_microusd_per_hour == 38 * DOLLAR
+
+
+# --- the knapsack of one node ---------------------------------------------------------------------
+
+
+def bound(prices, demand, requests, room, conflicts, threshold=0, node_limit=10**6) -> tuple[int, bool]:
+    apart = np.zeros((len(prices), len(prices)), dtype=bool)
+    for a, b in conflicts:
+        apart[a, b] = apart[b, a] = True
+    value, is_final, _ = bound_apart(
+        np.array(prices, dtype=np.int64),
+        np.array(demand, dtype=np.int64),
+        np.array(requests, dtype=np.int64).reshape(len(prices), len(room)),
+        np.ones(len(prices), dtype=bool),
+        np.array(room, dtype=np.int64),
+        apart,
+        threshold,
+        node_limit,
+    )
+    return value, is_final
+
+
+def test_the_better_of_two_in_conflict_is_taken() -> None:
+    """Room 10 for 4 (worth 5) or 3 (worth 4): two of the first are 10, three of the second 12; not 13."""
+    assert bound([5, 4], [9, 9], [[4], [3]], [10], [(0, 1)]) == (12, True)
+    assert bound([5, 4], [9, 9], [[4], [3]], [10], []) == (13, True)
+
+
+def test_where_everything_fits_conflicts_alone_decide() -> None:
+    """A path a - b - c - d worth 3, 4, 3, 3: a and c, or a and d, or b and d, which is 7."""
+    assert bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (1, 2), (2, 3)]) == (7, True)
+
+
+def test_a_search_that_may_not_begin_tells_the_relaxation() -> None:
+    """Two cliques, of which the best are worth 4 and 3."""
+    value, is_final = bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (2, 3)], node_limit=0)
+    assert (value, is_final) == (7, False)
+
+
+@st.composite
+def knapsacks(draw):
+    n, n_resources = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    conflicts = draw(st.sets(st.sampled_from(list(combinations(range(n), 2)) or [(0, 0)])))
+    return (
+        draw(st.lists(st.integers(0, 30), min_size=n, max_size=n)),
+        draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)),
+        draw(st.lists(st.integers(0, 9), min_size=n * n_resources, max_size=n * n_resources)),
+        draw(st.lists(st.integers(0, 20), min_size=n_resources, max_size=n_resources)),
+        {(a, b) for a, b in conflicts if a != b},
+    )
+
+
+def best_value(prices, demand, requests, room, conflicts) -> int:
+    sizes = np.array(requests).reshape(len(prices), len(room))
+    best = 0
+    for counts in product(*(range(d + 1) for d in demand)):
+        fits = (np.array(counts) @ sizes <= room).all()
+        if fits and not any(counts[a] and counts[b] for a, b in conflicts):
+            best = max(best, int(np.dot(counts, prices)))
+    return best
+
+
+@settings(max_examples=600, deadline=None)
+@given(knapsacks(), st.integers(0, 60), st.sampled_from([0, 5, 30, 10**6]), st.integers(0, 40))
+def test_the_bound_is_never_below_the_best_pattern_and_exact_when_final(case, threshold, node_limit, bits):
+    prices, demand, requests, room, conflicts = case
+    scale = 1 << bits
+    expected = best_value(*case) * scale
+    value, is_final = bound(
+        [p * scale for p in prices], demand, requests, room, conflicts, threshold * scale, node_limit
+    )
+    if expected > threshold * scale:
+        assert value >= expected
+        assert value == expected or not is_final
+    elif is_final:
+        assert value <= threshold * scale
+    else:
+        assert value >= expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(knapsacks())
+def test_a_search_of_enough_steps_ends(case) -> None:
+    assert bound(*case) == (best_value(*case), True)
