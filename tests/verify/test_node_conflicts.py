@@ -10,6 +10,8 @@ from binwright_optimizer.model import HostPort, NodeCap, PodAffinity, Problem
 from binwright_optimizer.model.labels import HOSTNAME, ZONE
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import node_conflicts as module
+from binwright_optimizer.verify.conflict_branches import branch_apart
+from binwright_optimizer.verify.conflict_search import best_apart
 from binwright_optimizer.verify.knapsack import bound_apart
 from binwright_optimizer.verify.node_conflicts import node_conflicts
 from builders import instance_type, problem
@@ -101,6 +103,7 @@ def bound(prices, demand, requests, room, conflicts, threshold=0, node_limit=10*
         np.array(room, dtype=np.int64),
         apart,
         threshold,
+        int(np.dot(prices, demand)),
         node_limit,
     )
     return value, is_final
@@ -117,10 +120,11 @@ def test_where_everything_fits_conflicts_alone_decide() -> None:
     assert bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (1, 2), (2, 3)]) == (7, True)
 
 
-def test_a_search_that_may_not_begin_tells_the_relaxation() -> None:
-    """Two cliques, of which the best are worth 4 and 3."""
+def test_a_search_that_may_not_begin_tells_a_bound() -> None:
+    """Two pairs in conflict, of which the best are worth 4 and 3; all four are worth 13."""
     value, is_final = bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (2, 3)], node_limit=0)
-    assert (value, is_final) == (7, False)
+    assert not is_final
+    assert 7 <= value <= 13
 
 
 @st.composite
@@ -168,3 +172,35 @@ def test_the_bound_is_never_below_the_best_pattern_and_exact_when_final(case, th
 @given(knapsacks())
 def test_a_search_of_enough_steps_ends(case) -> None:
     assert bound(*case) == (best_value(*case), True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    knapsacks(), st.integers(0, 60), st.sampled_from([0, 40, 10**6]), st.sampled_from(["search", "branches"])
+)
+def test_either_way_by_itself_bounds_the_best_pattern(case, threshold, node_limit, way) -> None:
+    """Items as `knapsack` makes them: each fits, alone and as often as it may be there."""
+    prices, demand, requests, room, conflicts = case
+    sizes = np.array(requests, dtype=np.int64).reshape(len(prices), len(room)) + 1
+    space = np.array(room, dtype=np.int64) + 1
+    most = np.minimum(np.array(demand, dtype=np.int64), (space // sizes).min(axis=1))
+    some = np.flatnonzero((most > 0) & (np.array(prices) > 0))
+    apart = np.zeros((len(prices), len(prices)), dtype=bool)
+    for a, b in conflicts:
+        apart[a, b] = apart[b, a] = True
+    expected = best_value(prices, most, sizes, space, conflicts)
+    items = (
+        np.array(prices, dtype=np.int64)[some],
+        most[some],
+        sizes[some],
+        sizes[some] / space,
+        space,
+        np.ascontiguousarray(apart[some][:, some]),
+        threshold,
+    )
+    if way == "search":
+        value, is_final, _ = best_apart(*items, node_limit)
+    else:
+        value, is_final, _ = branch_apart(*items, int(most @ prices), node_limit)
+    assert value >= expected or (is_final and expected <= threshold)
+    assert value == max(expected, threshold) or not is_final

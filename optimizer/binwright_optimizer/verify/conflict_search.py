@@ -1,8 +1,9 @@
 """The knapsack of `knapsack` where some pairs of classes share no node, searched exactly in int64.
 
-Classes that are all in conflict with each other make a *clique*, of which a node holds pods of one class at
-most. So with multipliers ``lambda >= 0`` and the classes parted into cliques ``Q``, what may still join is
-worth at most
+The largest pod of a node comes first: for each class and count of it, the rest is a knapsack of smaller pods,
+none in conflict with it, with multipliers of its own. Classes that are all in conflict with each other make a
+*clique*, of which a node holds pods of one class. So with multipliers ``lambda >= 0`` and the classes of the
+rest parted into cliques ``Q``, what may still join is worth at most
 
     lambda.C + sum_Q max_{j in Q} u_j max(0, p_j - lambda.a_j),
 
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from binwright_optimizer.verify.knapsack_search import reduce_values, scale_bits
 from binwright_optimizer.verify.relaxation import Float, Int64Array, solve_relaxation
 
-_STEPS = 40
-"""Subgradient steps from the multipliers of the knapsack without conflicts to better ones with them."""
+_VISIT, _RELAXED = 2, 10
+"""Search nodes that take as long as looking at a class once, and as relaxing a knapsack, for each class."""
 
 Bool = NDArray[np.bool_]
 
@@ -49,31 +50,92 @@ def best_apart(
     threshold
         Values up to this need not be told apart.
     node_limit
-        Classes looked at, after which the search ends.
+        Search nodes after which the search ends, or little more.
 
     Returns
     -------
-    The bound, whether more search could not improve it, and how many classes were looked at.
+    The bound, whether more search could not improve it, and the search nodes that it took.
     """
+    n_items, n_resources = amounts.shape
+    size = np.zeros(n_items)
+    for k in range(n_items):
+        for r in range(n_resources):
+            size[k] = max(size[k], share[k, r])
+    order = np.argsort(-size)
+    best, upper, nodes = threshold, threshold, 0
+    is_complete = True
+    smaller = np.empty(n_items, dtype=np.int64)
+    fit = np.empty(n_items, dtype=np.int64)
+    for at in range(n_items):
+        k = order[at]
+        for count in range(_fit(k, most, amounts, room), 0, -1):
+            left = room - count * amounts[k]
+            n_smaller = 0
+            for other in order[at + 1 :]:
+                fit[n_smaller] = _fit(other, most, amounts, left)
+                if not apart[k, other] and fit[n_smaller] > 0:
+                    smaller[n_smaller] = other
+                    n_smaller += 1
+            rest = smaller[:n_smaller]
+            worth = int(count * price[k])
+            found, limit, is_over, taken = _best_of_rest(
+                price[rest],
+                fit[:n_smaller].copy(),
+                amounts[rest],
+                share[rest],
+                left,
+                room,
+                apart[rest][:, rest],
+                best - worth,
+                node_limit - nodes,
+            )
+            nodes += taken
+            best = max(best, worth + found)
+            if not is_over:
+                is_complete = False
+                upper = max(upper, worth + limit)
+    return max(best, upper), is_complete, nodes
+
+
+@njit(cache=True, nogil=True)
+def _best_of_rest(
+    price: Int64Array,
+    most: Int64Array,
+    amounts: Int64Array,
+    share: Float,
+    left: Int64Array,
+    room: Int64Array,
+    apart: Bool,
+    floor: int,
+    node_limit: int,
+) -> tuple[int, int, bool, int]:
+    """Best value in what is left above ``floor`` (or that); a bound; whether the search ended; its length."""
     n_items, n_resources = amounts.shape
     total = 0
     for k in range(n_items):
         total += int(most[k] * price[k])
-    value = price.astype(np.float64)
-    order = np.argsort(-value * most)
-    clique = _cliques(order, apart)
+    if total <= floor:
+        return floor, floor, True, n_items
+    free = np.zeros(n_resources)
+    for r in range(n_resources):
+        if room[r] > 0:
+            free[r] = left[r] / room[r]
     mu = np.zeros(n_resources)
-    if n_resources > 0:
-        solve_relaxation(value, most, share, np.ones(n_resources), mu, np.empty(n_items))
-        _descend(value, most, share, clique, float(threshold), mu)
-    relaxed = max(_relaxed(value, most, share, clique, mu, np.empty(n_resources)), mu.sum())
-    shift = scale_bits(total, relaxed, n_resources)
+    value = price.astype(np.float64)
+    solve_relaxation(value, most, share, free, mu, np.empty(n_items))
+    shift = scale_bits(total, max(float(total), mu.sum()), n_resources)
     reduced = np.empty(n_items, dtype=np.int64)
     multiplier = np.empty(n_resources, dtype=np.int64)
-    base = reduce_values(price, most, amounts, room, room, mu, shift, multiplier, reduced)
+    root = reduce_values(price, most, amounts, left, room, mu, shift, multiplier, reduced)
+    if root < (floor + 1) << shift:
+        return floor, floor, True, _RELAXED * n_items
+    if node_limit <= 0:
+        return floor, root >> shift, False, _RELAXED * n_items
+    base = root
     for k in range(n_items):
         if reduced[k] > 0:
             base -= int(most[k] * reduced[k])
+    clique = _cliques(np.argsort(-value * most), apart)
     order = _search_order(most, reduced, clique)
     best, root, is_complete, seen = _search(
         price[order],
@@ -82,13 +144,13 @@ def best_apart(
         reduced[order],
         clique[order],
         apart[order][:, order],
-        room,
+        left,
         base,
         shift,
-        threshold,
-        node_limit,
+        floor,
+        node_limit // _VISIT,
     )
-    return best if is_complete else min(total, root >> shift), is_complete, seen
+    return best, root >> shift, is_complete, _RELAXED * n_items + _VISIT * seen
 
 
 @njit(cache=True, nogil=True)
@@ -112,59 +174,6 @@ def _cliques(order: Int64Array, apart: Bool) -> Int64Array:
             clique[k] = n_cliques
             n_cliques += 1
     return clique
-
-
-@njit(cache=True, nogil=True)
-def _relaxed(
-    value: Float, most: Int64Array, share: Float, clique: Int64Array, mu: Float, slope: Float
-) -> float:
-    """The relaxation at ``mu``; writes a subgradient to ``slope``."""
-    n, n_resources = share.shape
-    best = np.zeros(n)
-    chosen = np.full(n, -1, dtype=np.int64)
-    for k in range(n):
-        reduced = value[k]
-        for r in range(n_resources):
-            reduced -= share[k, r] * mu[r]
-        if most[k] * reduced > best[clique[k]]:
-            best[clique[k]] = most[k] * reduced
-            chosen[clique[k]] = k
-    total = 0.0
-    for r in range(n_resources):
-        total += mu[r]
-        slope[r] = 1.0
-    for q in range(n):
-        if chosen[q] >= 0:
-            total += best[q]
-            for r in range(n_resources):
-                slope[r] -= most[chosen[q]] * share[chosen[q], r]
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _descend(
-    value: Float, most: Int64Array, share: Float, clique: Int64Array, target: float, mu: Float
-) -> None:
-    """Polyak's subgradient steps from ``mu``, which is left at the best multipliers met."""
-    n_resources = mu.shape[0]
-    slope = np.empty(n_resources)
-    best = np.inf
-    at = mu.copy()
-    for _ in range(_STEPS):
-        now = _relaxed(value, most, share, clique, at, slope)
-        if now < best:
-            best = now
-            mu[:] = at
-        norm = 0.0
-        for r in range(n_resources):
-            if at[r] <= 0.0 and slope[r] > 0.0:
-                slope[r] = 0.0  # the step would leave the orthant
-            norm += slope[r] * slope[r]
-        if now <= target or norm <= 0.0:
-            return
-        step = 0.5 * (now - target) / norm
-        for r in range(n_resources):
-            at[r] = max(0.0, at[r] - step * slope[r])
 
 
 @njit(cache=True, nogil=True)

@@ -26,6 +26,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from binwright_optimizer.verify.conflict_branches import branch_apart
 from binwright_optimizer.verify.conflict_search import best_apart
 from binwright_optimizer.verify.knapsack_branches import Branches, branch, open_branches
 from binwright_optimizer.verify.knapsack_search import (
@@ -267,9 +268,13 @@ def bound_apart(
     room: Int64Array,
     apart: NDArray[np.bool_],
     threshold: int,
+    known: int,
     node_limit: int,
 ) -> tuple[int, bool, int]:
-    """The same bound for one node where pairs of classes are in conflict; see `conflict_search`.
+    """The same bound for one node where pairs of classes are in conflict.
+
+    By the largest pod first (`conflict_search`), which suits small nodes, then by branching
+    (`conflict_branches`).
 
     Parameters
     ----------
@@ -277,18 +282,29 @@ def bound_apart(
         As of `bound_pattern_values`, of one node.
     apart
         (i, i): pairs of classes of which no node holds pods of both; False on the diagonal.
+    known
+        A bound without conflicts.
     node_limit
-        Classes looked at, after which the search ends.
+        Search nodes after which the search ends, or little more: half of them each way.
 
     Returns
     -------
-    The bound, whether it is final, and how many classes were looked at.
+    The bound, whether it is final, and the search nodes that it took.
     """
     n = prices.shape[0]
     item, most = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     price, at_most, amounts, share, room, _ = _items(prices, demand, requests, admitted, room, item, most)
     chosen = item[: price.shape[0]]
-    return best_apart(price, at_most, amounts, share, room, apart[chosen][:, chosen], threshold, node_limit)
+    among = np.ascontiguousarray(apart[chosen][:, chosen])
+    bound, is_final, nodes = best_apart(
+        price, at_most, amounts, share, room, among, threshold, node_limit // 2
+    )
+    if is_final:
+        return bound, True, nodes
+    bound, is_final, more = branch_apart(
+        price, at_most, amounts, share, room, among, threshold, min(bound, known), node_limit // 2
+    )
+    return bound, is_final, nodes + more
 
 
 class LongSearch:

@@ -24,8 +24,9 @@ _STEP = 4_000_000
 """Search nodes of a step: some 60 ms."""
 _FAIR = 6_000_000
 """Search nodes that every knapsack left open gets before those of the largest excess get all."""
-_APART = 2_000_000
-"""Classes looked at in a search among classes in conflict: some 30 ms."""
+_APART_ROUNDS = 400_000, 2_000_000, 8_000_000, 32_000_000
+"""Search nodes per knapsack where classes are in conflict, in rounds: either of two ways may be far
+shorter."""
 _UNLIMITED = 1 << 60
 _FINE_BITS = 30
 """Knapsacks left open after the first round need not be told from 1 + 2**-30 times their threshold. Prices
@@ -134,8 +135,8 @@ class Knapsacks:
             open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
             if not number:
                 thresholds = thresholds + (np.maximum(0, thresholds) >> _FINE_BITS)
-                self._keep_apart(pod, scaled_rooms, rows, thresholds, bounds, is_final)
-                open_nodes = open_nodes[~is_final[open_nodes]]
+        self._keep_apart(pod, scaled_rooms, rows, thresholds, bounds, is_final)
+        open_nodes = open_nodes[~is_final[open_nodes]]
         if self._most_nodes >= _SEARCH_ROUNDS[-1][0]:
             searches = {
                 int(node): LongSearch(
@@ -163,24 +164,27 @@ class Knapsacks:
         """Bounds of nodes above their thresholds where pods in conflict are kept apart."""
         if self._apart is None:
             return
-        nodes = np.flatnonzero(bounds > thresholds)
-        for number, node in enumerate(nodes.tolist()):
-            self._poll()
-            affordable = self._affordable() // (len(nodes) - number)
-            if affordable < _SEARCH_ROUNDS[0][0]:
-                return
-            bound, is_over, _ = bound_apart(
-                pod,
-                self._on_one_node,
-                self._scaled_requests,
-                self.is_admitted[rows[node]],
-                rooms[node],
-                self._apart,
-                int(thresholds[node]),
-                min(_APART, affordable, self._most_nodes),
-            )
-            bounds[node] = min(bounds[node], bound)
-            is_final[node] |= is_over
+        open_nodes = np.flatnonzero(bounds > thresholds)
+        for limit in _APART_ROUNDS:
+            for number, node in enumerate(open_nodes.tolist()):
+                self._poll()
+                affordable = self._affordable() // (len(open_nodes) - number)
+                if affordable < _SEARCH_ROUNDS[0][0]:
+                    return
+                bound, is_over, _ = bound_apart(
+                    pod,
+                    self._on_one_node,
+                    self._scaled_requests,
+                    self.is_admitted[rows[node]],
+                    rooms[node],
+                    self._apart,
+                    int(thresholds[node]),
+                    int(bounds[node]),
+                    min(limit, affordable, self._most_nodes),
+                )
+                bounds[node] = bound
+                is_final[node] |= is_over
+            open_nodes = open_nodes[~is_final[open_nodes] & (bounds[open_nodes] > thresholds[open_nodes])]
 
     def _search_long(
         self, searches: dict[int, LongSearch], bounds: Int64Array, thresholds: Int64Array
@@ -217,16 +221,8 @@ def compile_kernels() -> None:
     search = LongSearch(one, one * 3, np.ones((1, 2), dtype=np.int64), one > 0, one.repeat(2), 1)
     search.go_on(1)
     search.look_up(1_000)
-    bound_apart(
-        one,
-        one * 3,
-        np.ones((1, 2), dtype=np.int64),
-        one > 0,
-        one.repeat(2),
-        np.zeros((1, 1), bool),
-        1,
-        1_000,
-    )
+    requests, nobody = np.ones((1, 2), dtype=np.int64), np.zeros((1, 1), dtype=bool)
+    bound_apart(one, one * 3, requests, one > 0, one.repeat(2), nobody, 0, 3, 1_000)
     undominated(
         np.ones((1, 2), dtype=np.int64),
         one,
