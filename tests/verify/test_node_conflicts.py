@@ -120,6 +120,11 @@ def test_where_everything_fits_conflicts_alone_decide() -> None:
     assert bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (1, 2), (2, 3)]) == (7, True)
 
 
+def test_a_pod_worth_far_more_than_its_node_does_not_overflow() -> None:
+    """What remains to be found beside it is negative; shifted by 24 bits it would be positive."""
+    assert bound([2**41], [1], [[1]], [1], [], threshold=2**40 + 1000) == (2**41, True)
+
+
 def test_a_search_that_may_not_begin_tells_a_bound() -> None:
     """Two pairs in conflict, of which the best are worth 4 and 3; all four are worth 13."""
     value, is_final = bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (2, 3)], node_limit=0)
@@ -151,7 +156,7 @@ def best_value(prices, demand, requests, room, conflicts) -> int:
 
 
 @settings(max_examples=600, deadline=None)
-@given(knapsacks(), st.integers(0, 60), st.sampled_from([0, 5, 30, 10**6]), st.integers(0, 40))
+@given(knapsacks(), st.integers(0, 60), st.sampled_from([0, 5, 30, 10**6]), st.sampled_from([0, 20, 45]))
 def test_the_bound_is_never_below_the_best_pattern_and_exact_when_final(case, threshold, node_limit, bits):
     prices, demand, requests, room, conflicts = case
     scale = 1 << bits

@@ -86,7 +86,7 @@ def best_apart(
                 left,
                 room,
                 apart[rest][:, rest],
-                best - worth,
+                max(best - worth, -1),  # the rest is worth nothing at least, and sums stay small
                 node_limit - nodes,
             )
             nodes += taken

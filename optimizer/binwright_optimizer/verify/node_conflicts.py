@@ -83,8 +83,8 @@ def node_conflicts(problem: Problem) -> NodeConflicts:
     for a, mine in sorted(others.items()):
         group_of_kind[a] = groups.setdefault(frozenset(mine), len(groups))
     are_apart = np.zeros((len(groups), len(groups)), dtype=bool)
-    for mine, group in groups.items():
-        are_apart[group, group_of_kind[sorted(mine)]] = True
+    for kinds, group in groups.items():
+        are_apart[group, group_of_kind[sorted(kinds)]] = True
     return NodeConflicts(group_of_kind[book.kind_of], are_apart)
 
 
