@@ -210,7 +210,16 @@ def _deployment(question: PackingQuestion, k: int) -> dict[str, Any]:
 
 def _others(question: PackingQuestion, k: int) -> tuple[str, ...]:
     """Items of larger number that this one must not meet: anti-affinity of one keeps both apart."""
-    return tuple(_item_name(other) for one, other in sorted(question.conflicts) if one == k)
+    return _avoided(question).get(k, ())
+
+
+@lru_cache(maxsize=4)
+def _avoided(question: PackingQuestion) -> dict[int, tuple[str, ...]]:
+    """By item, those of larger number in conflict with it."""
+    found: dict[int, tuple[str, ...]] = {}
+    for one, other in sorted(question.conflicts):
+        found[one] = (*found.get(one, ()), _item_name(other))
+    return found
 
 
 def _apart(others: tuple[str, ...]) -> PodAffinity:

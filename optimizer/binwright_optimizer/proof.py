@@ -135,7 +135,12 @@ class Prover:
         self._is_tried = True
         self._proof_s = max(self._proof_s, self._proof_reserve_s())  # which the proof of the parts will take
         share_s = PARTS_SHARE * self._proof_reserve_s()
-        seconds = self._try(bound, max(LEAST_PROOF_S, share_s))
+        most_s = max(LEAST_PROOF_S, share_s)
+        seconds = self._try(bound, most_s)
+        if (
+            seconds < most_s and share_s < MOST_PARTS * seconds
+        ):  # the first proof makes what all of them share
+            seconds = min(seconds, self._try(bound, most_s))
         # A proof cut short takes all of the share, which leaves one part.
         return min(MOST_PARTS, int(share_s / seconds))
 

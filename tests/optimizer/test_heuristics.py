@@ -34,6 +34,18 @@ def test_fluid_price_is_the_largest_share_of_the_cheapest_node() -> None:
     assert fluid_prices(build_instance(problem(pods, kinds))).tolist() == pytest.approx([0.5, 0.75])
 
 
+def test_a_cover_that_may_be_halted_ends_where_it_is_and_another_does_not() -> None:
+    instance = build_instance(problem([pod(cpu=2, replicas=8)], [instance_type("large", cpu=8, price=1)]))
+    greedy = greedy_of(instance)
+    greedy.pricing.halt.flag[0] = 1
+    left = Remainder.whole(instance)
+    candidates, _, _ = greedy.cover(fluid_prices(instance), left, 2_000, may_be_halted=True)
+    assert not len(candidates)
+    assert left.demand.tolist() == [8]
+    greedy.cover(fluid_prices(instance), left, 2_000)
+    assert left.demand.tolist() == [0]
+
+
 def test_greedy_buys_the_pattern_worth_most_per_dollar() -> None:
     """Eight pods of 2 cpu: two nodes of 8 cpu for $1 each beat four of 4 cpu for $0.6."""
     kinds = [instance_type("small", cpu=4, price=0.6), instance_type("large", cpu=8, price=1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from binwright_optimizer.model import (
     labels,
 )
 from binwright_optimizer.params import SolveParams
-from binwright_optimizer.search import Search
+from binwright_optimizer.search import Search, fluid_ahead
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
@@ -228,6 +229,25 @@ def test_a_search_begins_as_closely_as_the_one_before_ended_within_reason(
     memory.keep(question, search.known())
     again = Search(question, SolveParams(), Deadline(1e6), known=memory.recall(question))
     assert again.generation.branches == begins_with
+
+
+@pytest.mark.parametrize("is_close", [False, True])
+def test_the_fluid_relaxation_is_left_out_only_after_a_search_that_ended_near_its_bound(
+    is_close: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve lumpy classes cut short at once are not: the next search would be stuck at their bound."""
+    question = asked(8, 0, [NODE]) if is_close else lumpy()
+    memory, relaxed = Memory(), []
+    solve(question, SolveParams(deadline_s=3_600.0, work_limit=1), memory=memory)
+    inner = fluid_ahead.solve_fluid
+
+    def noted(*arguments: Any) -> Any:
+        relaxed.append(arguments)
+        return inner(*arguments)
+
+    monkeypatch.setattr(fluid_ahead, "solve_fluid", noted)
+    solved(question, memory)
+    assert bool(relaxed) is not is_close
 
 
 def test_whether_a_search_ended_near_its_bound_is_remembered() -> None:

@@ -10,13 +10,16 @@ from typing import cast
 
 import numpy as np
 import pytest
+from binwright_optimizer.catalog import embedded_catalog
 from binwright_optimizer.certify import tree_certificate
 from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.master import Solution
 from binwright_optimizer.columns.tree import MOST_DEPTH, Part, Tree
 from binwright_optimizer.instance import Instance, build_instance
-from binwright_optimizer.model import Problem
+from binwright_optimizer.model import Problem, StopReason
+from binwright_optimizer.params import SolveParams
+from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import prove_bound
 from builders import instance_type, microusd, pod, problem
@@ -129,6 +132,31 @@ def test_a_part_is_solved_nearly_before_a_split_and_wholly_without_one(is_last: 
     tree = Tree(cast(Generation, Halving(root)), root)
     tree.solve(tree.root, 12.0, Deadline(60.0), is_last=is_last)
     assert tree.root.bound.dollars == pytest.approx(dollars, abs=CLOSE)
+
+
+def test_a_bound_part_way_to_a_better_one_has_prices_between_theirs() -> None:
+    """From 1 at a price of 1 to 101 at one of 201, a hundredth of the way proves 2 at 3."""
+    root = tree_of(build_instance(tens_and_fives())).root.bound
+    low, high = (
+        replace(root, dollars=dollars, duals=replace(root.duals, pods=np.array([price])))
+        for dollars, price in ((1.0, 1.0), (101.0, 201.0))
+    )
+    assert low.part_way(high, 2.0).dollars == 2.0
+    assert low.part_way(high, 2.0).duals.pods == pytest.approx([3.0])
+    assert low.part_way(high, 200.0) is high
+
+
+def test_a_part_without_solutions_is_closed_by_small_prices() -> None:
+    """A pod of 8 cpu needs a ten. Without tens nothing holds it: its price would be a penalty."""
+    kinds = [instance_type("ten", cpu=10, price=1.00), instance_type("five", cpu=5, price=0.61)]
+    tree = tree_of(build_instance(problem([pod(cpu=8), pod("small", cpu=5)], kinds)))
+    cutoff = tree.dollars + 0.5
+    tree.generation.add_level(microusd(1.0))
+    part = Part(tree.root.bound, {}, {microusd(1.0): 0})
+    tree.enter(part)
+    tree.solve(part, cutoff, Deadline(60.0))
+    assert cutoff <= part.bound.dollars <= cutoff + 0.05 + CLOSE
+    assert part.bound.duals.pods.max() < 10.0
 
 
 def test_branching_proves_the_optimum_that_the_relaxation_misses() -> None:
@@ -268,3 +296,17 @@ def test_every_purchase_is_in_exactly_one_part(data: st.DataObject) -> None:
         homes = [leaf for leaf in tree.root.leaves() if admits(leaf, counted(prices, list(bought)))]
         assert len(homes) == 1
         assert homes[0].bound.dollars < math.inf
+
+
+def test_what_branching_proves_the_checker_proves_too() -> None:
+    """Six workloads of 93 pods on real prices: some twenty parts, of which one holds nothing.
+
+    Branching had closed that one by prices of a thousand dollars, by which the checker proved nothing at all.
+    """
+    asked = (("frontend", 24, 0.25, 0.5, 0), ("api", 40, 0.5, 1, 0), ("search", 8, 1.5, 14, 0),
+             ("inference", 12, 3, 12, 1), ("training", 3, 11.5, 48, 1), ("ingest", 6, 2, 8, 0))  # fmt: skip
+    pods = [pod(n, cpu=cpu, memory_gib=m, gpu=gpu, replicas=r) for n, r, cpu, m, gpu in asked]
+    catalog = embedded_catalog("aws", ("us-east-1",), ("m5.*", "g4dn.*"))
+    question = replace(problem(pods, []), catalog=catalog)
+    decision = solve(question, SolveParams(deadline_s=600.0, work_limit=4_000_000))
+    assert decision.stop_reason is StopReason.OPTIMAL

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
 import pytest
-from binwright_optimizer.model import HostPort, NodeCap, PodAffinity, Problem
+from binwright_optimizer.model import (
+    Gang,
+    GangTopology,
+    HostPort,
+    LabelSelector,
+    NodeCap,
+    Operator,
+    PodAffinity,
+    Problem,
+    Requirement,
+)
 from binwright_optimizer.model.labels import HOSTNAME, ZONE
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import node_conflicts as module
@@ -88,6 +99,41 @@ def test_small_pods_beside_large_ones_that_they_avoid() -> None:
     assert decision.bound_microusd_per_hour == 38 * DOLLAR
 
 
+@pytest.mark.parametrize("rule", ["anti-affinity", "cap of none"])
+@pytest.mark.parametrize("operator", [Operator.NOT_IN, Operator.DOES_NOT_EXIST])
+@pytest.mark.parametrize("tie", ["gang", "affinity"])
+def test_pods_tied_to_one_node_keep_their_labels(rule: str, operator: Operator, tie: str) -> None:
+    """Two pods of one node, and a guard that avoids all but such as these: one box holds the three."""
+    values = ("x", "guard") if operator is Operator.NOT_IN else ()
+    others = LabelSelector((Requirement("app", operator, values),))
+    states: dict[str, object] = {"node_caps": (NodeCap(others, 0),)}
+    if rule == "anti-affinity":
+        states = {"pod_anti_affinity": PodAffinity((term(HOSTNAME, others),))}
+    together = PodAffinity((term(HOSTNAME, apps("x")),)) if tie == "affinity" else PodAffinity()
+    pair = ruled("pair", 2, app="x", gang="ring" if tie == "gang" else "", pod_affinity=together)
+    question = problem([pair, ruled("guard", **states)], [BOX])
+    if tie == "gang":
+        question = replace(question, gangs=(Gang("ring", "default", topology=(GangTopology(HOSTNAME),)),))
+    decision = solve(question)
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == DOLLAR
+
+
+def test_whoever_keeps_off_one_of_them_keeps_off_both() -> None:
+    pair = ruled("pair", 2, pod_affinity=PodAffinity((term(HOSTNAME, apps("pair")),)))
+    decision = solve(problem([pair, ruled("guard", pod_anti_affinity=away(HOSTNAME, "pair"))], [BOX]))
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == 2 * DOLLAR
+
+
+def test_a_cap_that_several_state_holds_where_somebody_avoids_one_of_them() -> None:
+    """Eighty and eighty pods, two to a box: 80 boxes, whether or not a third workload avoids the second."""
+    cap = (NodeCap(apps("x"), 2),)
+    pods = [ruled(n, 80, cpu=0.1, app="x", more_labels={"n": n}, node_caps=cap) for n in ("a", "b")]
+    selector = LabelSelector.of_labels({"n": "b"})
+    third = ruled("third", cpu=0.1, pod_anti_affinity=PodAffinity((term(HOSTNAME, selector),)))
+    decision = solve(problem([*pods, third], [BOX]))
+    assert decision.cost_microusd_per_hour == decision.bound_microusd_per_hour == 80 * DOLLAR
+
+
 # --- the knapsack of one node ---------------------------------------------------------------------
 
 
@@ -130,6 +176,22 @@ def test_a_search_that_may_not_begin_tells_a_bound() -> None:
     value, is_final = bound([3, 4, 3, 3], [1] * 4, [[1]] * 4, [9], [(0, 1), (2, 3)], node_limit=0)
     assert not is_final
     assert 7 <= value <= 13
+
+
+@pytest.mark.parametrize("limit", [1_000, 100_000])
+def test_a_search_cut_short_takes_little_longer_than_it_may(limit: int) -> None:
+    """Two hundred classes of up to fifty pods each: 10,000 pairs of a class and a count to begin with."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(50, 100, (200, 2))
+    prices = (sizes.sum(axis=1) * 100 + rng.integers(0, 50, 200)).astype(np.int64)
+    apart = np.zeros((200, 200), dtype=bool)
+    apart[0, 1] = apart[1, 0] = True
+    items = prices, np.full(200, 50), sizes, sizes / 5_000.0, np.array([5_000, 5_000]), apart
+    best, is_final, nodes = best_apart(*items, 900_000, limit)
+    other, _, more = branch_apart(*items, 900_000, best, limit)
+    assert not is_final
+    assert best >= other >= 900_000
+    assert max(nodes, more) <= limit + 20_000
 
 
 @st.composite

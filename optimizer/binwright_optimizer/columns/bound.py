@@ -27,6 +27,17 @@ class Bound:
     duals: Duals
     levels: tuple[int, ...] = ()
 
+    def part_way(self, better: Bound, dollars: float) -> Bound:
+        """What proves so many dollars, or all that ``better`` does, by duals no farther than needed.
+
+        Of dual feasible prices those between them are feasible, and prove no less than lies between. Both
+        bounds are of the same part of the solutions.
+        """
+        if better.dollars <= dollars:
+            return better
+        share = (better.dollars - dollars) / (better.dollars - self.dollars)
+        return Bound(dollars, better.duals.blended(self.duals, share), better.levels)
+
     def with_pod_prices(self, pods: Float) -> Bound:
         """Other prices of pods, and none of anything else; the dollars are unknown."""
         d = self.duals

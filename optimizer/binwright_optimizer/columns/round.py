@@ -132,7 +132,9 @@ class Dive:
         most = float(worth.max(initial=1e-9))
         for power in COVER_POWERS:
             left = remainder.copy()
-            rest = self.greedy.cover(favouring_large(worth, most, power), left, COVER_NODES)
+            rest = self.greedy.cover(
+                favouring_large(worth, most, power), left, COVER_NODES, may_be_halted=True
+            )
             columns = _joined(fixed, rest, self.instance.n_classes)
             cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
             if best is None or cost < best.cost:

@@ -26,6 +26,9 @@ FRACTIONAL = 1e-4
 """Distance from a whole number from which a count of nodes is split."""
 CLOSE_ENOUGH = 0.1
 """Share of the distance to the cutoff down to which a part's relaxation is solved before it is split."""
+MARGIN = 0.1
+"""Share of its way to the cutoff by which a part that is closed proves more: of one without any solution the
+relaxation proves a hundred times the cutoff, by prices that no checker evaluates exactly."""
 MOST_DEPTH = 30
 """Splits above one part: certificates nest no deeper."""
 
@@ -115,11 +118,14 @@ class Tree:
         is_last
             Whether the part will not be split: then it is solved as far as there is time.
         """
-        generation = self.generation
+        generation, entered = self.generation, part.bound
         while not generation.is_converged and stop.remaining_s() > 0:
             generation.round(stop)
             part.bound = generation.bound
             solution = generation.solution
+            if part.bound.dollars >= cutoff:
+                enough = cutoff + MARGIN * (cutoff - entered.dollars)
+                part.bound = entered.part_way(part.bound, enough)
             if part.bound.dollars >= cutoff or solution is None:
                 break
             distance = solution.objective - part.bound.dollars

@@ -16,6 +16,9 @@ Float = NDArray[np.float64]
 COVER_UNITS, NODE_UNITS, LOOK_UNITS = 50.0, 2.0, 0.1
 """Units of work of a cover, beside those of each column and of each class that its knapsacks look at."""
 
+_NEVER = np.zeros(1, dtype=np.uint8)
+"""The flag of what may not end early."""
+
 
 @dataclass(slots=True)
 class Remainder:
@@ -119,19 +122,35 @@ class Greedy:
             self.members.append(members[np.argsort(instance.price[members], kind="stable")])
             self.discount[members] = self.price[members].min(initial=np.inf)
 
-    def cover(self, values: Float, remainder: Remainder, max_nodes: int) -> Columns:
-        """Columns that cover what remains as far as limits allow; ``remainder`` is reduced."""
+    def cover(
+        self, values: Float, remainder: Remainder, max_nodes: int, *, may_be_halted: bool = False
+    ) -> Columns:
+        """Columns that cover what remains as far as limits allow; ``remainder`` is reduced.
+
+        Parameters
+        ----------
+        values
+            float64 array (i,): what pods are worth to it.
+        max_nodes
+            Depth-first nodes per knapsack.
+        may_be_halted
+            Whether it may end early, with pods left over, where there is an answer already.
+        """
         instance = self.instance
         capacity = int(min(4 * instance.n_classes + 64 + remainder.demand.sum(), 200_000))
         candidates = np.empty(capacity, dtype=np.int64)
         counts = np.empty(capacity, dtype=np.int64)
         patterns = np.empty((capacity, instance.n_classes), dtype=np.int32)
         looks = np.zeros(1, dtype=np.int64)
+        flag = _NEVER
+        if may_be_halted:
+            self.pricing.halt.watch()
+            flag = self.pricing.flag
         used = cover(
             values, remainder.demand, self.price, self.discount, self.minimum_of, self.pricing.requests,
             self.pricing.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
             instance.limit_use, remainder.room, remainder.missing, max_nodes, candidates, counts, patterns,
-            instance.node_cap, instance.rules, looks,
+            instance.node_cap, instance.rules, flag, looks,
         )  # fmt: skip
         self.pricing.work.add(COVER_UNITS + NODE_UNITS * used + LOOK_UNITS * int(looks[0]))
         columns = candidates[:used].astype(np.intp), counts[:used], patterns[:used]

@@ -84,7 +84,7 @@ class Pricing:
         self.work = work or Work()
         self.halt = halt
         self._most_pods = instance.demand if most_pods is None else most_pods
-        self._flag = np.frombuffer(halt.flag, dtype=np.uint8)
+        self.flag = np.frombuffer(halt.flag, dtype=np.uint8)
         self.instance = instance
         # Copies that may be written, as arrays made inside kernels may: numba compiles each kernel once for
         # those and once more for read-only ones.
@@ -148,7 +148,7 @@ class Pricing:
             sweep(
                 chosen[positions], values, costs, limits, self.requests, self.allocatable,
                 self.compatible, self.multipliers, DEPTH_FIRST_NODES, branches, max(tolerance, TOLERANCE),
-                self._flag, bounds, found, self._work, self.instance.rules, NO_RULES,
+                self.flag, bounds, found, self._work, self.instance.rules, NO_RULES,
             )  # fmt: skip
             patterns[positions] = found
 
@@ -216,7 +216,7 @@ class Pricing:
         caps = np.minimum(self._most_pods, self.instance.node_cap)
         relaxed_patterns(
             candidates, values, caps, self.requests, self.allocatable, self.compatible, self.multipliers,
-            self._flag, self.instance.rules, patterns,
+            self.flag, self.instance.rules, patterns,
         )  # fmt: skip
         self.work.add(CALL_UNITS + CONTENTS_WORK * len(candidates))
         return patterns
@@ -270,7 +270,7 @@ class Pricing:
         looks = np.zeros(1, dtype=np.int64)
         used = lift(
             order, targets, values, costs, self._most, self.requests, self.allocatable,
-            self.multipliers, bounds, LIFT_NODES, self._flag, candidates, patterns, self.instance.rules,
+            self.multipliers, bounds, LIFT_NODES, self.flag, candidates, patterns, self.instance.rules,
             looks,
         )  # fmt: skip
         self.work.add(CALL_UNITS + LOOK_UNITS * int(looks[0]))

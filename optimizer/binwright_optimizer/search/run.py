@@ -120,7 +120,7 @@ class Search:
             self.state.halt.watch()
         try:
             self._run(columns)
-            is_exhausted = self.state.stop.remaining_s() > 0
+            is_exhausted = not self.state.has_run_out
         finally:
             self.state.close()
         packing = self.incumbent.packing
@@ -167,7 +167,8 @@ class Search:
 
     def _is_fresh(self, columns: Patterns | None) -> bool:
         """Whether there is nothing better to begin with than the fluid relaxation."""
-        return self._known is None and self._head is None and columns is None and not self.state.has_domains
+        knows_little = self._known is None or not self._known.is_close
+        return knows_little and self._head is None and columns is None and not self.state.has_domains
 
     def _pack_domain(
         self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns

@@ -122,12 +122,18 @@ class State:
         self.fruitless = 0
         self._ahead: FluidAhead | None = None
         self._began = stop.elapsed_s()
+        self._has_run_out = False
 
     @property
     def is_done(self) -> bool:
         """Whether time is up, or the gap small enough."""
-        is_over = self.stop.remaining_s() <= 0 or self.halt.flag[0] != 0
-        return is_over or self.incumbent.gap <= self.params.gap
+        return self.has_run_out or self.incumbent.gap <= self.params.gap
+
+    @property
+    def has_run_out(self) -> bool:
+        """Whether time is, or once was, up: what is kept for the proof may become less later."""
+        self._has_run_out |= self.stop.remaining_s() <= 0 or self.halt.flag[0] != 0
+        return self._has_run_out
 
     @property
     def elapsed_s(self) -> float:
@@ -190,6 +196,6 @@ class State:
     def _cover_at(self, values: Float) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
         """A greedy cover at dual prices: an incumbent, and columns for the master."""
         priced = np.maximum(values, LEAST_VALUE * self.penalty)
-        columns = self.greedy.cover(priced, Remainder.whole(self.target), 200)
+        columns = self.greedy.cover(priced, Remainder.whole(self.target), 200, may_be_halted=True)
         self.offer(columns, "cover")
         return columns[0], columns[2]

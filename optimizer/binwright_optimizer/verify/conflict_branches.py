@@ -20,6 +20,9 @@ from binwright_optimizer.verify.knapsack_search import (
 )
 from binwright_optimizer.verify.relaxation import Float, Int64Array, relaxed_value, solve_relaxation
 
+_RELAXED = 10
+"""Search nodes that take as long as each item of a knapsack that is relaxed."""
+
 Bool = NDArray[np.bool_]
 
 
@@ -58,7 +61,7 @@ def branch_apart(
         chosen = np.flatnonzero(there)
         counts, upper, taken = _relaxed_among(price, most, amounts, share, room, chosen, best)
         upper = min(upper, limit[n_open])
-        nodes += taken
+        nodes += taken + len(chosen) ** 2 // 8  # to find out who is in conflict
         if upper <= best:
             continue
         k, is_free = _most_in_conflict(price, most, counts, chosen, apart)
@@ -115,6 +118,7 @@ def _relaxed_among(
         total += int(at_most[k] * price[chosen[k]])
     if n_resources == 0 or total <= best:
         return counts, total, n
+    relaxing = max(BRIEF_SEARCH, _RELAXED * n)
     mu, free = np.zeros(n_resources), np.ones(n_resources)
     solve_relaxation(value, at_most, share[chosen], free, mu, counts)
     relaxed = relaxed_value(value, at_most, share[chosen], free, mu, np.empty(n_resources))
@@ -123,7 +127,7 @@ def _relaxed_among(
     multiplier = np.empty(n_resources, dtype=np.int64)
     root = reduce_values(price[chosen], at_most, amounts[chosen], room, room, mu, shift, multiplier, reduced)
     if root < (best + 1) << shift:
-        return counts, best, BRIEF_SEARCH
+        return counts, best, relaxing
     order = np.argsort(-reduced)
     found, is_complete, taken = search(
         price[chosen][order],
@@ -136,7 +140,7 @@ def _relaxed_among(
         best,
         BRIEF_SEARCH,
     )
-    return counts, found if is_complete else min(total, root >> shift), BRIEF_SEARCH + taken
+    return counts, found if is_complete else min(total, root >> shift), relaxing + taken
 
 
 @njit(cache=True, nogil=True)

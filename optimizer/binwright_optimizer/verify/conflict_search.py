@@ -50,7 +50,7 @@ def best_apart(
     threshold
         Values up to this need not be told apart.
     node_limit
-        Search nodes after which the search ends, or little more.
+        Search nodes after which the search ends: what is left is then bounded by one relaxation.
 
     Returns
     -------
@@ -69,6 +69,20 @@ def best_apart(
     for at in range(n_items):
         k = order[at]
         for count in range(_fit(k, most, amounts, room), 0, -1):
+            if nodes >= node_limit:
+                left_over = order[at:]
+                _, limit, is_over, taken = _best_of_rest(
+                    price[left_over],
+                    most[left_over],
+                    amounts[left_over],
+                    share[left_over],
+                    room,
+                    room,
+                    apart[left_over][:, left_over],
+                    best,
+                    0,
+                )
+                return max(best, upper, limit), is_complete and is_over, nodes + taken
             left = room - count * amounts[k]
             n_smaller = 0
             for other in order[at + 1 :]:
@@ -114,8 +128,8 @@ def _best_of_rest(
     total = 0
     for k in range(n_items):
         total += int(most[k] * price[k])
-    if total <= floor:
-        return floor, floor, True, n_items
+    if total <= floor or n_items == 0:
+        return max(total, floor), max(total, floor), True, n_items
     free = np.zeros(n_resources)
     for r in range(n_resources):
         if room[r] > 0:
@@ -123,7 +137,7 @@ def _best_of_rest(
     mu = np.zeros(n_resources)
     value = price.astype(np.float64)
     solve_relaxation(value, most, share, free, mu, np.empty(n_items))
-    shift = scale_bits(total, max(float(total), mu.sum()), n_resources)
+    shift = scale_bits(total, max(float(total), (mu * free).sum()), n_resources)
     reduced = np.empty(n_items, dtype=np.int64)
     multiplier = np.empty(n_resources, dtype=np.int64)
     root = reduce_values(price, most, amounts, left, room, mu, shift, multiplier, reduced)

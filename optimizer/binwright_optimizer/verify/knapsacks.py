@@ -36,8 +36,9 @@ Of a cost of more than a billion steps of prices, the last step may stay unprove
 """
 _LONG_S = 3_600.0
 """Seconds in which every round ends."""
-NODE_S = 1.5e-8
-"""Seconds that a search node takes: what there is no time for is not begun."""
+NODE_S, FEW_CLASSES = 1.5e-8, 400
+"""Seconds that a search node takes, of up to so many classes; of more as the square of them, since it stands
+for its part of a relaxation. What there is no time for is not begun."""
 
 
 def competitive(shop: Market, cost: Int64Array, is_admitted: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -165,7 +166,9 @@ class Knapsacks:
         if self._apart is None:
             return
         open_nodes = np.flatnonzero(bounds > thresholds)
-        for limit in _APART_ROUNDS:
+        for before, limit in zip((0, *_APART_ROUNDS), _APART_ROUNDS, strict=False):
+            if before >= self._most_nodes:
+                return
             for number, node in enumerate(open_nodes.tolist()):
                 self._poll()
                 affordable = self._affordable() // (len(open_nodes) - number)
@@ -207,7 +210,8 @@ class Knapsacks:
 
     def _affordable(self) -> int:
         """Search nodes that there is time for."""
-        return int(min(self._deadline - time.monotonic(), _LONG_S) / NODE_S)
+        node_s = NODE_S * max(1.0, len(self.demand) / FEW_CLASSES) ** 2
+        return int(min(self._deadline - time.monotonic(), _LONG_S) / node_s)
 
 
 def compile_kernels() -> None:

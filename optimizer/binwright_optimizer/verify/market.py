@@ -66,7 +66,8 @@ class Market:
     most
         (i,): pods of a class that one node may hold by rules that count only pods of the class.
     apart
-        (i, i): pairs of classes of which no node holds pods of both; None if there are none.
+        (i, i): pairs of classes of which no node holds pods of both, as far as bounds tell them apart; None
+        if there are none.
     charge
         (row, i): what a pod of the class is charged on such a node at least, micro-dollars per hour; None
         if nobody is ever charged anything.
@@ -95,7 +96,8 @@ class Market:
 def build_market(problem: Problem) -> Market:
     """Options, existing nodes and classes of a problem."""
     columns = sold_columns(problem)
-    caps, conflicts = own_caps(problem), node_conflicts(problem)
+    conflicts = node_conflicts(problem)
+    caps = own_caps(problem, conflicts.group_of)
     told_apart = caps.group_of * len(conflicts.are_apart) + conflicts.group_of
     charges = PlaceCharges(problem)
     admission = Admission(problem)

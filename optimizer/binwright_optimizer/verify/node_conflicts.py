@@ -6,7 +6,7 @@ no pod of the other, or both want one host port. What a workload states about it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,12 +71,13 @@ def node_conflicts(problem: Problem) -> NodeConflicts:
     book, divisions = rulebook(problem), Divisions(problem)
     placed = set(book.kind_of.tolist())
     others: dict[int, set[int]] = {}
-    for a in placed:
-        for b in _kept_away(book, divisions, a):
-            if b in placed and a != b:
-                others.setdefault(a, set()).add(b)
-                others.setdefault(b, set()).add(a)
-    if not others or len(others) > MOST_KINDS:
+    for a, b in _pairs(book, divisions, sorted(placed)):
+        if b in placed and a != b:
+            others.setdefault(a, set()).add(b)
+            others.setdefault(b, set()).add(a)
+            if len(others) > MOST_KINDS:
+                return none
+    if not others:
         return none
     groups: dict[frozenset[int], int] = {frozenset(): 0}
     group_of_kind = np.zeros(len(book.kinds), dtype=np.intp)
@@ -90,7 +91,9 @@ def node_conflicts(problem: Problem) -> NodeConflicts:
 
 def share_no_node(book: Rulebook, divisions: Divisions, a: int, b: int) -> bool:
     """Whether no node may hold a pod of each of two kinds, which may be the same."""
-    return b in _kept_away(book, divisions, a) or a in _kept_away(book, divisions, b)
+    if b in _kept_away(book, divisions, a) or a in _kept_away(book, divisions, b):
+        return True
+    return clash(book.kinds[a].template.host_ports, book.kinds[b].template.host_ports) is not None
 
 
 def _may_conflict(template: PodTemplate) -> bool:
@@ -101,8 +104,22 @@ def _may_conflict(template: PodTemplate) -> bool:
     )
 
 
+def _pairs(book: Rulebook, divisions: Divisions, kinds: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of kinds that share no node, of which the first is among these."""
+    holders: dict[int, list[int]] = {}
+    for a in kinds:
+        ports = book.kinds[a].template.host_ports
+        for b in _kept_away(book, divisions, a):
+            yield a, b
+        for number in {port.port for port in ports}:
+            for b in holders.setdefault(number, []):
+                if clash(ports, book.kinds[b].template.host_ports):
+                    yield a, b
+            holders[number].append(a)
+
+
 def _kept_away(book: Rulebook, divisions: Divisions, a: int) -> Iterator[int]:
-    """Kinds that pods of a kind keep off their nodes."""
+    """Kinds that pods of a kind state to keep off their nodes."""
     kind = book.kinds[a]
     template = kind.template
     for term in template.pod_anti_affinity.required:
@@ -111,7 +128,3 @@ def _kept_away(book: Rulebook, divisions: Divisions, a: int) -> Iterator[int]:
     for cap in template.node_caps:
         if cap.max_pods == 0:
             yield from book.selected(cap.selector, frozenset((kind.namespace,)))
-    if template.host_ports:
-        for b, other in enumerate(book.kinds):
-            if other.template.host_ports and clash(template.host_ports, other.template.host_ports):
-                yield b

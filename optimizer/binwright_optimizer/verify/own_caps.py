@@ -67,8 +67,14 @@ class OwnCaps:
         return requests, room, existing_room
 
 
-def own_caps(problem: Problem) -> OwnCaps:
-    """The groups of a problem; a single one where nobody states such a rule."""
+def own_caps(problem: Problem, apart_by: NDArray[np.intp] | None = None) -> OwnCaps:
+    """The groups of a problem; a single one where nobody states such a rule.
+
+    Parameters
+    ----------
+    apart_by
+        intp array (workload,): what else classes of pods are told apart by (`node_conflicts`).
+    """
     n = len(problem.workloads)
     unlimited = 1 << 40
     group_of = np.zeros(n, dtype=np.intp)
@@ -86,10 +92,11 @@ def own_caps(problem: Problem) -> OwnCaps:
             holders.setdefault(rule, []).append(group)
     pods = np.bincount(group_of, weights=[w.replicas for w in problem.workloads], minlength=len(groups))
     different: dict[int, set[Hashable]] = {}
-    for group, workload in zip(group_of.tolist(), problem.workloads, strict=True):
+    told = group_of * 0 if apart_by is None else apart_by
+    for group, apart, workload in zip(group_of.tolist(), told.tolist(), problem.workloads, strict=True):
         template = workload.template
         where = template.node_selector, template.node_affinity, template.tolerations
-        different.setdefault(group, set()).add((template.requests, where))
+        different.setdefault(group, set()).add((template.requests, where, apart))
     shared = [
         (tuple(mine), rule[1])
         for rule, mine in holders.items()

@@ -2,9 +2,9 @@
 
 Whatever decision places so many pods of workloads that are tied to one node, by a gang, by a volume for one
 node or as a group that selects itself by hostname, has all of them on one node. That node holds one pod
-with the requests of all of them, which some member's labels and taints admit; leaving their other rules out
-of the proof only weakens it; what they are charged for their place is charged together. A pod that is worth
-what its parts are is priced by the same certificate.
+with the requests of all of them, which some member's labels and taints admit. It has that member's labels, by
+which others select it, and states no rules itself, which only weakens the proof; what they are charged for
+their place is charged together. A pod that is worth what its parts are is priced by the same certificate.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def _one_pod(problem: Problem, group: tuple[int, ...], counts: Placed) -> Worklo
     selectors = tuple(requirement for member in members for requirement in member.template.node_selector)
     template = PodTemplate(
         requests=Resources.of(amounts),
+        labels=first.labels,  # whoever keeps off this member keeps off all of them
         node_selector=tuple(dict.fromkeys(selectors)),
         node_affinity=first.node_affinity,
         tolerations=first.tolerations,

@@ -18,7 +18,7 @@ FREE = 1e-9
 def cover(
     values, demand, price, discount, minimum_of, requests, allocatable, compatible,
     multipliers, supply, use, room, missing, max_nodes, out_candidate, out_count, out_pattern, node_cap,
-    rules, out_looks,
+    rules, flag, out_looks,
 ):  # fmt: skip
     """Cover the demand by patterns of best worth per dollar; returns the number of columns used.
 
@@ -37,6 +37,8 @@ def cover(
         int64 (p,), int64 (p,), int32 (p, i): receive the columns.
     node_cap, rules
         int64 array (i,): most pods of a class on one node; `NodeRules`, which every pattern obeys.
+    flag
+        uint8 array (1,): ends the cover, which then lacks something, when it is set.
     out_looks
         int64 array (1,): receives how many classes its knapsacks looked at.
 
@@ -64,7 +66,7 @@ def cover(
     step = 0
     used = 0
     out_looks[0] = 0
-    while used < out_candidate.shape[0]:
+    while used < out_candidate.shape[0] and flag[0] == 0:
         j = np.int64(-1)
         top = 0.0
         for c in range(n_candidates):
