@@ -27,8 +27,9 @@ FRACTIONAL = 1e-4
 CLOSE_ENOUGH = 0.1
 """Share of the distance to the cutoff down to which a part's relaxation is solved before it is split."""
 MARGIN = 0.1
-"""Share of its way to the cutoff by which a part that is closed proves more: of one without any solution the
-relaxation proves a hundred times the cutoff, by prices that no checker evaluates exactly."""
+"""Share of the cutoff by which a part that is closed proves more, so that rounding loses nothing: of one
+without any solution the relaxation proves a hundred times as much, by prices that no checker evaluates
+exactly."""
 MOST_DEPTH = 30
 """Splits above one part: certificates nest no deeper."""
 
@@ -124,8 +125,7 @@ class Tree:
             part.bound = generation.bound
             solution = generation.solution
             if part.bound.dollars >= cutoff:
-                enough = cutoff + MARGIN * (cutoff - entered.dollars)
-                part.bound = entered.part_way(part.bound, enough)
+                part.bound = entered.part_way(part.bound, (1.0 + MARGIN) * cutoff)
             if part.bound.dollars >= cutoff or solution is None:
                 break
             distance = solution.objective - part.bound.dollars
