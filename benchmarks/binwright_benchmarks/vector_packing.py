@@ -151,11 +151,12 @@ def packing_problem(question: PackingQuestion) -> Problem:
         room = _amounts(capacity)
         types.append(InstanceType(_bin_name(number), "none", "amd64", room, room, (), (offering,)))
     workloads = []
+    avoided = _avoided(question)
     for k, (sizes, count) in enumerate(question.items):
         template = PodTemplate(_amounts(sizes))
         if question.conflicts:
             template = replace(
-                template, labels=((ITEM, _item_name(k)),), pod_anti_affinity=_apart(_others(question, k))
+                template, labels=((ITEM, _item_name(k)),), pod_anti_affinity=_apart(avoided[k])
             )
         workloads.append(Workload(_item_name(k), template, count))
     return Problem(tuple(workloads), (NodePool("bins"),), Catalog("bins", tuple(types)))
@@ -172,7 +173,12 @@ def files(question: PackingQuestion) -> dict[str, str]:
         catalog.append([_bin_name(number), f"{cost:g}", *map(str, capacity)])
     bins = {"bins.csv": _csv(catalog)}
     if question.conflicts:
-        deployments = [_deployment(question, k) for k in range(len(question.items))]
+        deployments = [
+            _deployment(k, sizes, count, avoided)
+            for k, ((sizes, count), avoided) in enumerate(
+                zip(question.items, _avoided(question), strict=True)
+            )
+        ]
         return {"items.json": json.dumps({"kind": "List", "apiVersion": "v1", "items": deployments})} | bins
     workloads = [["name", "replicas", *columns]]
     for k, (sizes, count) in enumerate(question.items):
@@ -180,9 +186,8 @@ def files(question: PackingQuestion) -> dict[str, str]:
     return {"items.csv": _csv(workloads)} | bins
 
 
-def _deployment(question: PackingQuestion, k: int) -> dict[str, Any]:
+def _deployment(k: int, sizes: Sequence[int], count: int, avoided: Sequence[str]) -> dict[str, Any]:
     """An item as a manifest."""
-    sizes, count = question.items[k]
     labels = {ITEM: _item_name(k)}
     pod: dict[str, Any] = {
         "containers": [
@@ -192,8 +197,8 @@ def _deployment(question: PackingQuestion, k: int) -> dict[str, Any]:
             }
         ]
     }
-    if others := _others(question, k):
-        selector = {"matchExpressions": [{"key": ITEM, "operator": "In", "values": list(others)}]}
+    if avoided:
+        selector = {"matchExpressions": [{"key": ITEM, "operator": "In", "values": list(avoided)}]}
         term = {"topologyKey": HOSTNAME, "labelSelector": selector}
         pod["affinity"] = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     return {
@@ -208,24 +213,18 @@ def _deployment(question: PackingQuestion, k: int) -> dict[str, Any]:
     }
 
 
-def _others(question: PackingQuestion, k: int) -> tuple[str, ...]:
-    """Items of larger number that this one must not meet: anti-affinity of one keeps both apart."""
-    return _avoided(question).get(k, ())
-
-
-@lru_cache(maxsize=4)
-def _avoided(question: PackingQuestion) -> dict[int, tuple[str, ...]]:
-    """By item, those of larger number in conflict with it."""
-    found: dict[int, tuple[str, ...]] = {}
+def _avoided(question: PackingQuestion) -> list[list[str]]:
+    """By item, those of larger number that it must not meet: anti-affinity of one keeps both apart."""
+    found: list[list[str]] = [[] for _ in question.items]
     for one, other in sorted(question.conflicts):
-        found[one] = (*found.get(one, ()), _item_name(other))
+        found[one].append(_item_name(other))
     return found
 
 
-def _apart(others: tuple[str, ...]) -> PodAffinity:
-    if not others:
+def _apart(avoided: Sequence[str]) -> PodAffinity:
+    if not avoided:
         return PodAffinity()
-    selector = LabelSelector((Requirement(ITEM, Operator.IN, others),))
+    selector = LabelSelector((Requirement(ITEM, Operator.IN, tuple(avoided)),))
     return PodAffinity((PodAffinityTerm(HOSTNAME, selector),))
 
 

@@ -143,8 +143,14 @@ def test_the_way_home_takes_longer_where_every_node_is_spelt_out(
     request.problem.workloads[0].replicas = 5_000
     request.params.wants_node_shapes = are_shapes_wanted
     ticks = iter([9.0, 9.0, 9.0, 9.0])
-    clock = lambda: next(ticks, 11.0)  # noqa: E731
-    answer(request, solver, RequestLimits(), threading.Event(), ends_at=10.0, clock=clock)
+    answer(
+        request,
+        solver,
+        RequestLimits(),
+        threading.Event(),
+        ends_at=10.0,
+        clock=lambda: next(ticks, 11.0),
+    )
     pods = sum(workload.replicas for workload in request.problem.workloads)
     assert pods >= 5_000
     assert solver.deadlines_s[0] == pytest.approx(seconds, abs=0.01)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,31 @@ from numpy.typing import NDArray
 
 
 def best_value(
-    prices: Sequence[int], demand: Sequence[int], requests: Sequence[Sequence[int]], room: Sequence[int]
+    prices: Sequence[int],
+    demand: Sequence[int],
+    requests: Sequence[Sequence[int]],
+    room: Sequence[int],
+    conflicts: Collection[tuple[int, int]] = (),
 ) -> int:
-    """Worth of the best pattern, by trying them all."""
+    """Worth of the best pattern, by trying them all; of items in conflict one is there at most."""
     best = 0
     for counts in itertools.product(*(range(d + 1) for d in demand)):
         used = [sum(c * q[r] for c, q in zip(counts, requests, strict=True)) for r in range(len(room))]
-        if all(u <= w for u, w in zip(used, room, strict=True)):
+        meet = any(counts[a] and counts[b] for a, b in conflicts)
+        if not meet and all(u <= w for u, w in zip(used, room, strict=True)):
             best = max(best, sum(c * p for c, p in zip(counts, prices, strict=True)))
     return best
+
+
+def assert_bounds(value: int, best: int, threshold: int, *, is_final: bool) -> None:
+    """A bound is not below the best value; if final, it is that or shows it to be within the threshold."""
+    if best > threshold:
+        assert value >= best
+        assert value == best or not is_final
+    elif is_final:
+        assert value <= threshold
+    else:
+        assert value >= best
 
 
 @st.composite

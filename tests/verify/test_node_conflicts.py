@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from binwright_optimizer.verify.node_conflicts import node_conflicts
 from builders import instance_type, problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from knapsack_optima import assert_bounds, best_value
 from rules import apps, away, ruled, term
 
 DOLLAR = 1_000_000
@@ -197,24 +198,15 @@ def test_a_search_cut_short_takes_little_longer_than_it_may(limit: int) -> None:
 @st.composite
 def knapsacks(draw):
     n, n_resources = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    size = st.lists(st.integers(0, 9), min_size=n_resources, max_size=n_resources)
     conflicts = draw(st.sets(st.sampled_from(list(combinations(range(n), 2)) or [(0, 0)])))
     return (
         draw(st.lists(st.integers(0, 30), min_size=n, max_size=n)),
         draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)),
-        draw(st.lists(st.integers(0, 9), min_size=n * n_resources, max_size=n * n_resources)),
+        draw(st.lists(size, min_size=n, max_size=n)),
         draw(st.lists(st.integers(0, 20), min_size=n_resources, max_size=n_resources)),
         {(a, b) for a, b in conflicts if a != b},
     )
-
-
-def best_value(prices, demand, requests, room, conflicts) -> int:
-    sizes = np.array(requests).reshape(len(prices), len(room))
-    best = 0
-    for counts in product(*(range(d + 1) for d in demand)):
-        fits = (np.array(counts) @ sizes <= room).all()
-        if fits and not any(counts[a] and counts[b] for a, b in conflicts):
-            best = max(best, int(np.dot(counts, prices)))
-    return best
 
 
 @settings(max_examples=600, deadline=None)
@@ -226,13 +218,7 @@ def test_the_bound_is_never_below_the_best_pattern_and_exact_when_final(case, th
     value, is_final = bound(
         [p * scale for p in prices], demand, requests, room, conflicts, threshold * scale, node_limit
     )
-    if expected > threshold * scale:
-        assert value >= expected
-        assert value == expected or not is_final
-    elif is_final:
-        assert value <= threshold * scale
-    else:
-        assert value >= expected
+    assert_bounds(value, expected, threshold * scale, is_final=is_final)
 
 
 @settings(max_examples=60, deadline=None)
@@ -248,7 +234,7 @@ def test_a_search_of_enough_steps_ends(case) -> None:
 def test_either_way_by_itself_bounds_the_best_pattern(case, threshold, node_limit, way) -> None:
     """Items as `knapsack` makes them: each fits, alone and as often as it may be there."""
     prices, demand, requests, room, conflicts = case
-    sizes = np.array(requests, dtype=np.int64).reshape(len(prices), len(room)) + 1
+    sizes = np.array(requests, dtype=np.int64) + 1
     space = np.array(room, dtype=np.int64) + 1
     most = np.minimum(np.array(demand, dtype=np.int64), (space // sizes).min(axis=1))
     some = np.flatnonzero((most > 0) & (np.array(prices) > 0))

@@ -8,7 +8,7 @@ from binwright_optimizer.verify import warm_up
 from binwright_optimizer.verify.knapsack import bound_pattern_values, undominated
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from knapsack_optima import best_value, hard_knapsack
+from knapsack_optima import assert_bounds, best_value, hard_knapsack
 
 LIMITS = (0, 1, 1_000, 100_000)
 
@@ -96,13 +96,7 @@ def test_the_bound_is_never_below_the_best_pattern_and_exact_when_final(case, th
     value, is_final = bound(
         [p * scale for p in prices], demand, requests, room, threshold * scale, node_limit
     )
-    if expected > threshold * scale:
-        assert value >= expected
-        assert value == expected or not is_final
-    elif is_final:
-        assert value <= threshold * scale
-    else:
-        assert value >= expected
+    assert_bounds(value, expected, threshold * scale, is_final=is_final)
 
 
 @settings(max_examples=100, deadline=None)

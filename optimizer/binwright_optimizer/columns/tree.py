@@ -126,7 +126,8 @@ class Tree:
             solution = generation.solution
             if part.bound.dollars >= cutoff:
                 part.bound = entered.part_way(part.bound, (1.0 + MARGIN) * cutoff)
-            if part.bound.dollars >= cutoff or solution is None:
+                break
+            if solution is None:
                 break
             distance = solution.objective - part.bound.dollars
             is_near = distance <= CLOSE_ENOUGH * max(cutoff - solution.objective, 0.0)

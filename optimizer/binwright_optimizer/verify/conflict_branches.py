@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from binwright_optimizer.verify.conflict_search import RELAXED, Bool
 from binwright_optimizer.verify.knapsack_branches import branch, open_branches
 from binwright_optimizer.verify.knapsack_search import (
     BRIEF_SEARCH,
@@ -19,11 +19,6 @@ from binwright_optimizer.verify.knapsack_search import (
     search,
 )
 from binwright_optimizer.verify.relaxation import Float, Int64Array, relaxed_value, solve_relaxation
-
-_RELAXED = 10
-"""Search nodes that take as long as each item of a knapsack that is relaxed."""
-
-Bool = NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
@@ -118,7 +113,7 @@ def _relaxed_among(
         total += int(at_most[k] * price[chosen[k]])
     if n_resources == 0 or total <= best:
         return counts, total, n
-    relaxing = max(BRIEF_SEARCH, _RELAXED * n)
+    relaxing = max(BRIEF_SEARCH, RELAXED * n)
     mu, free = np.zeros(n_resources), np.ones(n_resources)
     solve_relaxation(value, at_most, share[chosen], free, mu, counts)
     relaxed = relaxed_value(value, at_most, share[chosen], free, mu, np.empty(n_resources))

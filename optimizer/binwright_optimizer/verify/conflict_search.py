@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.verify.knapsack_search import reduce_values, scale_bits
 from binwright_optimizer.verify.relaxation import Float, Int64Array, solve_relaxation
 
-_VISIT, _RELAXED = 2, 10
+_VISIT, RELAXED = 2, 10
 """Search nodes that take as long as looking at a class once, and as relaxing a knapsack, for each class."""
 
 Bool = NDArray[np.bool_]
@@ -142,9 +142,9 @@ def _best_of_rest(
     multiplier = np.empty(n_resources, dtype=np.int64)
     root = reduce_values(price, most, amounts, left, room, mu, shift, multiplier, reduced)
     if root < (floor + 1) << shift:
-        return floor, floor, True, _RELAXED * n_items
+        return floor, floor, True, RELAXED * n_items
     if node_limit <= 0:
-        return floor, root >> shift, False, _RELAXED * n_items
+        return floor, root >> shift, False, RELAXED * n_items
     base = root
     for k in range(n_items):
         if reduced[k] > 0:
@@ -164,7 +164,7 @@ def _best_of_rest(
         floor,
         node_limit // _VISIT,
     )
-    return best, root >> shift, is_complete, _RELAXED * n_items + _VISIT * seen
+    return best, root >> shift, is_complete, RELAXED * n_items + _VISIT * seen
 
 
 @njit(cache=True, nogil=True)
