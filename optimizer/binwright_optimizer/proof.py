@@ -156,7 +156,7 @@ class Prover:
         bound = self._proven(proof, placed, self.proof_s())
         others = [whole.with_pod_prices(volume_prices(instance))]
         if found.simple is not None:
-            others.insert(0, whole.with_pod_prices(found.simple))
+            others.insert(0, Bound(0.0, found.simple))
         if found.proof.fewer is not None:
             others.insert(0, whole)
         for other in others:

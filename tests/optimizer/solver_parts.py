@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from binwright_optimizer.columns.generate import Generation, penalties
+from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.instance import Instance
@@ -25,8 +26,8 @@ def converged_generation(instance: Instance) -> Generation:
     """Column generation run until nothing improves."""
     greedy = greedy_of(instance)
 
-    def complement(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-        cover = greedy.cover(values, Remainder.whole(instance), 200)
+    def complement(duals: Duals) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        cover = greedy.cover(duals.pods, Remainder.whole(instance), 200, limits=duals.limits)
         return cover[0], cover[2]
 
     generation = Generation(instance, pricing_of(instance), penalties(instance), complement)

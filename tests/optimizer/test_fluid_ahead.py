@@ -126,4 +126,4 @@ def test_where_time_ends_with_the_first_answer_the_relaxation_that_is_there_give
     search.state.greedy.cover = slow  # type: ignore[method-assign]
     found = search.run()
     assert found.simple is not None
-    assert found.proof.bound.dollars == pytest.approx(float(instance.demand @ found.simple))
+    assert found.proof.bound.dollars == pytest.approx(float(instance.demand @ found.simple.pods))

@@ -2,10 +2,13 @@
 
 ::
 
-    min  sum_j c_j y_j
-    s.t. sum_j x_ij >= d_i                                pi_i >= 0   every pod is placed
+    min  sum_j c_j y_j + sum_i penalty_i z_i
+    s.t. sum_j x_ij + z_i >= d_i                          pi_i >= 0      every pod is placed, or left out
          sum_i share_ijr x_ij <= y_j   for resources r    mu_jr >= 0
+         sum_j use_jk y_j <= room_k    for limits k       lambda_k >= 0
          y_j <= k_j                    where supply is finite
+
+Without limits no pod is left out, and ``z`` is missing.
 
 Its dual prices are weaker than those of the master problem, but they balance the resources against each
 other, and there is no column per pattern: hundreds of classes take ten milliseconds. Thousands would take
@@ -24,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
+from binwright_optimizer.columns.allocation import penalty_levels
 from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run
 from binwright_optimizer.columns.round import WHOLE
 from binwright_optimizer.columns.rows import Float
@@ -48,15 +52,19 @@ class Fluid:
     ----------
     prices
         float64 array (i,): dual feasible prices of pods, dollars.
+    limits
+        float64 array (k,): what a unit of each limit costs, dollars; nodes are worth no more than their
+        price and that of what they use.
     paid
-        Dollars per hour that finite supply takes back of what the demand is worth at these prices: the
-        bound is what is left.
+        Dollars per hour that limits and finite supply take back of what the demand is worth at these prices:
+        the bound is what is left.
     candidates, pods
         intp array (u,), int64 array (u, i): the candidates it buys, and how it shares the demand between
         them, in whole pods; none where it was not solved.
     """
 
     prices: Float
+    limits: Float
     paid: float
     candidates: NDArray[np.intp]
     pods: NDArray[np.int64]
@@ -86,6 +94,22 @@ class FluidProgramme:
         solver.addRows(n, demand, np.full(n, np.inf), 0, starts, empty, np.zeros(0))
         self._solver = solver
         self._price = instance.price * MICRO
+        rooms = np.array([row.room for row in instance.limits], dtype=np.float64)
+        self._unit = np.maximum(rooms, 1.0)
+        """Limits are stated in these, so that rows are about as large as those of resources."""
+        self._n_limits = k = len(rooms)
+        self._most = np.full(instance.n_classes, np.inf)
+        """What a pod may be worth: no more than it costs to leave it out."""
+        if k:
+            starts = np.zeros(max(n, k), dtype=np.int32)
+            solver.addRows(k, np.full(k, -np.inf), rooms / self._unit, 0, starts[:k], empty, np.zeros(0))
+            penalty = self._most = penalty_levels(instance, instance.priority)
+            if groups is not None:
+                penalty = np.array([penalty[mine].max() for mine in groups.members])
+            solver.addCols(
+                n, penalty, np.zeros(n), np.full(n, np.inf), n, np.arange(n, dtype=np.int32),
+                np.arange(n, dtype=np.int32), np.ones(n),
+            )  # fmt: skip
         self._first: dict[int, int] = {}
         """Number of the first variable of each candidate: of the first row that it may hold."""
         self._room_rows: dict[int, tuple[int, NDArray[np.intp]]] = {}
@@ -113,19 +137,23 @@ class FluidProgramme:
         )  # fmt: skip
         supply = float(instance.supply[j])
         most = supply if supply < UNLIMITED else np.inf
-        nodes = (first + np.arange(k)).astype(np.int32)
-        solver.addCol(float(self._price[j]), 0.0, most, k, nodes, np.full(k, -1.0))
+        limited = np.flatnonzero(instance.limit_use[j])
+        nodes = np.concatenate([first + np.arange(k), self._n_rows + limited]).astype(np.int32)
+        uses = np.concatenate([np.full(k, -1.0), instance.limit_use[j, limited] / self._unit[limited]])
+        solver.addCol(float(self._price[j]), 0.0, most, len(nodes), nodes, uses)
 
-    def prices(self, time_limit_s: float) -> Float | None:
-        """Dual prices of the pods, dollars: float64 array (i,); None if there was too little time."""
+    def prices(self, time_limit_s: float) -> tuple[Float, Float] | None:
+        """Dual prices of pods (i,) and of limits (k,), dollars; None if there was too little time."""
         solver = self._solver
         run(solver, time_limit_s, self._work)
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         duals = np.asarray(solver.getSolution().row_dual)
+        n = self._n_rows
+        limits = np.asarray(np.maximum(-duals[n : n + self._n_limits], 0.0) / self._unit)
         if self._groups is not None:
-            return self._cheapest_room(-duals)
-        return np.asarray(np.maximum(duals[: self._n_rows], 0.0), dtype=np.float64)
+            return self._cheapest_room(-duals), limits
+        return np.asarray(np.maximum(duals[:n], 0.0), dtype=np.float64), limits
 
     def _cheapest_room(self, multipliers: Float) -> Float:
         """What the room of a pod costs where it costs least at these multipliers of rows: (i,), dollars."""
@@ -135,7 +163,7 @@ class FluidProgramme:
             unit = np.maximum(multipliers[first : first + len(used)], 0.0) / instance.allocatable[j, used]
             cost = np.where(instance.compatible[:, j], instance.requests[:, used] @ unit, np.inf)
             cheapest = np.minimum(cheapest, cost)
-        return np.where(np.isfinite(cheapest), cheapest, 0.0)
+        return np.where(np.isfinite(cheapest), np.minimum(cheapest, self._most), 0.0)
 
     def shares(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The candidates bought, and their shares of the demand in whole pods: (u,), (u, i)."""
@@ -175,21 +203,24 @@ def solve_fluid(
     for j in sorted(chosen):
         programme.add(j)
     is_finite = instance.supply < UNLIMITED
-    best, best_paid, best_bound = np.zeros(instance.n_classes), 0.0, 0.0
+    room = np.array([row.room for row in instance.limits], dtype=np.float64)
+    best, best_limits, best_paid, best_bound = np.zeros(instance.n_classes), np.zeros(len(room)), 0.0, 0.0
     shares = np.zeros(0, dtype=np.intp), np.zeros((0, instance.n_classes), dtype=np.int64)
     for _ in range(MOST_ROUNDS):
-        pods = programme.prices(stop.remaining_s())
-        if pods is None:
+        duals = programme.prices(stop.remaining_s())
+        if duals is None:
             break
+        pods, limits = duals
         shares = programme.shares()
+        cost = price + instance.limit_use @ limits
         worth = np.empty(instance.n_candidates)
-        pricing.price(pods, price, worth, branches=0, tolerance=CLOSE)
-        feasible = feasible_prices(instance, pods, price * (1.0 + TOLERANCE), worth, is_finite)
-        paid = float(instance.supply[is_finite] @ np.maximum(0.0, worth - price)[is_finite])
+        pricing.price(pods, cost, worth, branches=0, tolerance=CLOSE)
+        feasible = feasible_prices(instance, pods, cost * (1.0 + TOLERANCE), worth, is_finite)
+        paid = float(instance.supply[is_finite] @ np.maximum(0.0, worth - cost)[is_finite] + room @ limits)
         bound = float(instance.demand @ feasible) - paid
         if bound > best_bound:
-            best, best_paid, best_bound = feasible, paid, bound
-        excess = np.where(price > 0, worth / np.maximum(price, MICRO) - 1.0, np.where(worth > 0, np.inf, 0.0))
+            best, best_limits, best_paid, best_bound = feasible, limits, paid, bound
+        excess = np.where(cost > 0, worth / np.maximum(cost, MICRO) - 1.0, np.where(worth > 0, np.inf, 0.0))
         excess[list(chosen)] = 0.0
         fresh = np.argsort(-excess, kind="stable")[:ADDED]
         fresh = fresh[excess[fresh] > CLOSE]
@@ -198,7 +229,7 @@ def solve_fluid(
         for j in fresh.tolist():
             programme.add(j)
             chosen.add(j)
-    return Fluid(best, best_paid, *shares)
+    return Fluid(best, best_limits, best_paid, *shares)
 
 
 def _whole(shares: Float, demand: NDArray[np.int64]) -> NDArray[np.int64]:

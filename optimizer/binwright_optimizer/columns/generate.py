@@ -93,7 +93,7 @@ class Generation:
         instance: Instance,
         pricing: Pricing,
         penalty: Float,
-        complement: Callable[[Float], tuple[NDArray[np.intp], NDArray[np.int32]]],
+        complement: Callable[[Duals], tuple[NDArray[np.intp], NDArray[np.int32]]],
         most_branches: int = MOST_BRANCHES,
         *,
         has_columns: bool = False,
@@ -147,9 +147,9 @@ class Generation:
         self.master.add(*fresh)
         return len(fresh[0])
 
-    def centre_at(self, pods: Float) -> None:
-        """Let rounds begin near these prices of pods, dollars: float64 array (i,)."""
-        self._centre.average = replace(self.rows.zero_duals(), pods=pods)
+    def centre_at(self, duals: Duals) -> None:
+        """Let rounds begin near these duals."""
+        self._centre.average = duals
 
     def solve(self, stop: Stop) -> Solution | None:
         """Solve the master; where it cannot be, the generation ends."""
@@ -288,7 +288,7 @@ class Generation:
 
     def _add_complement(self, duals: Duals) -> None:
         """Add the columns of a greedy cover at these duals; seldom once few of them improve."""
-        candidates, patterns = self._complement(duals.pods)
+        candidates, patterns = self._complement(duals)
         reduced = self.rows.costs(duals)[candidates] - patterns @ duals.pods
         useful = reduced <= COMPLEMENT_MARGIN * self.rows.price[candidates]
         added = self.add(candidates[useful], patterns[useful])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
-from binwright_optimizer.columns.rows import Rows
+from binwright_optimizer.columns.rows import Duals, Rows
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder, favouring_large
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.pricing import Pricing
@@ -89,7 +89,7 @@ class Dive:
             nodes = nodes[usable]
         pool.add(self.columns[0][usable], self.columns[1][usable])
         fixed: list[tuple[int, int, NDArray[np.int32]]] = []
-        values = first.duals.pods if first is not None else None
+        duals = first.duals if first is not None else None
         best: _Completed | None = None
         master: Master | None = None
         while remainder.demand.any() and stop.remaining_s() > 0:
@@ -104,22 +104,22 @@ class Dive:
                     break
                 solution = known
                 nodes = solution.nodes
-            values = solution.duals.pods
+            duals = solution.duals
             candidates, patterns = pool.arrays()
             taken = self.fix(candidates, patterns, nodes, remainder)
             if not taken:
                 break
             fixed.extend(taken)
-            best = self._completed(fixed, values, remainder, best)
+            best = self._completed(fixed, duals, remainder, best)
         if best is None:
-            best = self._completed(fixed, self.penalty if values is None else values, remainder, None)
+            best = self._completed(fixed, duals, remainder, None)
         remainder.become(best.remainder)
         return best.columns
 
     def _completed(
         self,
         fixed: list[tuple[int, int, NDArray[np.int32]]],
-        values: Float,
+        duals: Duals | None,
         remainder: Remainder,
         best: _Completed | None,
     ) -> _Completed:
@@ -128,13 +128,15 @@ class Dive:
         Where replicas are few the later steps of a dive find no good columns for what is left, and a
         greedy cover after an early one is better.
         """
-        worth = np.maximum(values if values.any() else self.penalty, 1e-9)
+        duals = duals or self.rows.zero_duals()
+        worth = np.maximum(duals.pods if duals.pods.any() else self.penalty, 1e-9)
         most = float(worth.max(initial=1e-9))
         for power in COVER_POWERS:
             left = remainder.copy()
             rest = self.greedy.cover(
-                favouring_large(worth, most, power), left, COVER_NODES, may_be_halted=True
-            )
+                favouring_large(worth, most, power), left, COVER_NODES,
+                limits=duals.limits, may_be_halted=True,
+            )  # fmt: skip
             columns = _joined(fixed, rest, self.instance.n_classes)
             cost = float(self.rows.price[columns[0]] @ columns[1] + self.penalty @ left.demand)
             if best is None or cost < best.cost:

@@ -38,7 +38,7 @@ def share_cover(instance: Instance, greedy: Greedy, fluid: Fluid, power: float, 
     parts = []
     for j, pods in zip(fluid.candidates, fluid.pods, strict=True):
         parts.append(_filled(int(j), pods, values, fluid.prices, greedy, remainder, max_nodes))
-    parts.append(greedy.cover(values, remainder, max_nodes))
+    parts.append(greedy.cover(values, remainder, max_nodes, limits=fluid.limits))
     candidates, counts, patterns = zip(*parts, strict=True)
     return np.concatenate(candidates), np.concatenate(counts), np.concatenate(patterns)
 

@@ -123,7 +123,13 @@ class Greedy:
             self.discount[members] = self.price[members].min(initial=np.inf)
 
     def cover(
-        self, values: Float, remainder: Remainder, max_nodes: int, *, may_be_halted: bool = False
+        self,
+        values: Float,
+        remainder: Remainder,
+        max_nodes: int,
+        *,
+        limits: Float | None = None,
+        may_be_halted: bool = False,
     ) -> Columns:
         """Columns that cover what remains as far as limits allow; ``remainder`` is reduced.
 
@@ -133,6 +139,8 @@ class Greedy:
             float64 array (i,): what pods are worth to it.
         max_nodes
             Depth-first nodes per knapsack.
+        limits
+            float64 array (k,): dollars that a unit of each limit is worth to it; nothing by default.
         may_be_halted
             Whether it may end early, with pods left over, where there is an answer already.
         """
@@ -142,12 +150,13 @@ class Greedy:
         counts = np.empty(capacity, dtype=np.int64)
         patterns = np.empty((capacity, instance.n_classes), dtype=np.int32)
         looks = np.zeros(1, dtype=np.int64)
+        price = self.price if limits is None else self.price + instance.limit_use @ limits
         flag = _NEVER
         if may_be_halted:
             self.pricing.halt.watch()
             flag = self.pricing.flag
         used = cover(
-            values, remainder.demand, self.price, self.discount, self.minimum_of, self.pricing.requests,
+            values, remainder.demand, price, self.discount, self.minimum_of, self.pricing.requests,
             self.pricing.allocatable, self.pricing.compatible, self.pricing.multipliers, remainder.supply,
             instance.limit_use, remainder.room, remainder.missing, max_nodes, candidates, counts, patterns,
             instance.node_cap, instance.rules, flag, looks,

@@ -18,7 +18,7 @@ from binwright_optimizer.columns.choose import choose
 from binwright_optimizer.columns.enumerate import maximal_patterns
 from binwright_optimizer.columns.generate import Generation, penalties
 from binwright_optimizer.columns.round import Dive
-from binwright_optimizer.columns.rows import Rows
+from binwright_optimizer.columns.rows import Duals, Rows
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.tree import Part, Tree
 from binwright_optimizer.heuristics.downsize import Downsize
@@ -192,7 +192,7 @@ class CountedSearch:
         generation, instance = self.generation, self.instance
         nothing = generation.rows.zero_duals()
         prices = fluid_prices(instance)
-        columns = self._cover_at(prices)
+        columns = self._cover_at(replace(nothing, pods=prices))
         volume = volume_prices(instance)
         generation.offer_bound(float(instance.demand @ volume), replace(nothing, pods=volume))
         if self._bound is not None:
@@ -211,9 +211,9 @@ class CountedSearch:
         self.packing = packing
         return True
 
-    def _cover_at(self, values: NDArray[np.float64]) -> Pool:
-        priced = np.maximum(values, LEAST_VALUE * self._penalty)
-        columns = self._greedy.cover(priced, Remainder.whole(self.instance), MOST_NODES)
+    def _cover_at(self, duals: Duals) -> Pool:
+        priced = np.maximum(duals.pods, LEAST_VALUE * self._penalty)
+        columns = self._greedy.cover(priced, Remainder.whole(self.instance), MOST_NODES, limits=duals.limits)
         self._offer(columns)
         return columns[0], columns[2]
 

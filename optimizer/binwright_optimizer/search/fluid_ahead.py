@@ -46,11 +46,11 @@ class FluidAhead:
     def begin(self) -> None:
         """Start the thread, if that is worth it.
 
-        Where supply is finite it is not: these candidates may not hold all pods, those of an answer do.
+        Where supply or limits are it is not: these candidates may not hold all pods, those of an answer do.
         """
         instance = self._instance
         is_small = instance.n_classes * instance.n_candidates < WORTH_A_THREAD
-        is_finite = bool((instance.supply < UNLIMITED).any())
+        is_finite = bool((instance.supply < UNLIMITED).any()) or len(instance.limits) > 0
         if self._pricing.work.allows_threads and not (is_small or is_finite):
             pricing = self._pricing.twin(self._work)
             thread = threading.Thread(target=self._run, args=(pricing,), name="binwright-fluid", daemon=True)

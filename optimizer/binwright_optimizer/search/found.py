@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.columns.tree import Part
 from binwright_optimizer.instance import Instance
 from binwright_optimizer.packing import Packing
@@ -24,15 +24,15 @@ class Found:
     Parameters
     ----------
     simple
-        float64 array (i,): dual feasible prices that are proven at a glance, from the fluid relaxation; None
-        where it was not solved.
+        Dual feasible prices that are proven at a glance, from the fluid relaxation; None where it was not
+        solved.
     """
 
     packing: Packing
     proof: Part
     is_exhausted: bool
     warnings: tuple[str, ...] = ()
-    simple: NDArray[np.float64] | None = None
+    simple: Duals | None = None
 
 
 def price_step(instance: Instance) -> int:

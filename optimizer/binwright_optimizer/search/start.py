@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.columns.fluid import Fluid, solve_fluid
 from binwright_optimizer.columns.known import Head, Known
+from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.columns.shares import POWERS, share_cover
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.whole_domains import least_on_whole_nodes
@@ -119,12 +120,12 @@ def first_columns(
         return True
     if known is not None:
         generation.add(known.candidates, known.patterns)
-        _sweep(state, known.prices, "warm start")
+        _sweep(state, _duals(state, known.prices), "warm start")
         if known.is_close:
             return True
     if head is not None:
         generation.add(head.candidates, head.patterns)
-        _sweep(state, head.prices, "without charges")
+        _sweep(state, _duals(state, head.prices), "without charges")
     elif given is not None:
         generation.add(*given)
     elif fluid is None:
@@ -132,8 +133,9 @@ def first_columns(
     else:
         for candidates, _, patterns in covers:
             generation.add(candidates, patterns)
-        generation.centre_at(fluid.prices)
-        _sweep(state, fluid.prices, "columns")
+        duals = _duals(state, fluid.prices, fluid.limits)
+        generation.centre_at(duals)
+        _sweep(state, duals, "columns")
     return True
 
 
@@ -174,14 +176,20 @@ def regroup_first(state: State) -> None:
 def _note_fluid(state: State, fluid: Fluid) -> None:
     """Take the bound of the fluid relaxation, and its prices for a proof at a glance."""
     generation = state.generation
-    duals = replace(generation.rows.zero_duals(), pods=fluid.prices)
+    duals = _duals(state, fluid.prices, fluid.limits)
     generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
     state.incumbent.raise_bound(generation.bound.dollars, "fluid")
-    state.simple = fluid.prices
+    state.simple = duals
 
 
-def _sweep(state: State, prices: Float, phase: str) -> None:
-    """What these prices prove, and the columns they find."""
+def _duals(state: State, pods: Float, limits: Float | None = None) -> Duals:
+    """Duals of pods, and of limits if they have any."""
+    duals = replace(state.generation.rows.zero_duals(), pods=pods)
+    return duals if limits is None else replace(duals, limits=limits)
+
+
+def _sweep(state: State, duals: Duals, phase: str) -> None:
+    """What these prove, and the columns they find."""
     generation = state.generation
-    generation.sweep(replace(generation.rows.zero_duals(), pods=prices), lift=True)
+    generation.sweep(duals, lift=True)
     state.incumbent.raise_bound(generation.bound.dollars, phase)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.generate import Generation, penalties
 from binwright_optimizer.columns.round import Dive
-from binwright_optimizer.columns.rows import Rows
+from binwright_optimizer.columns.rows import Duals, Rows
 from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.incumbent import Incumbent, Progress
@@ -80,7 +80,7 @@ class State:
     target
         What whole-number answers pack: the instance, linked pods allocated to domains.
     simple
-        float64 array (i,): dual feasible prices by the fluid relaxation, once it is solved.
+        Dual feasible prices by the fluid relaxation, once it is solved.
     fruitless
         Attempts since the incumbent was last improved by one.
     """
@@ -118,7 +118,7 @@ class State:
             self.pricing, self.downsize, self.incumbent, self.generation, self.rng, params.seed,
             has_second_thread=not is_by_parts,
         )  # fmt: skip
-        self.simple: Float | None = None
+        self.simple: Duals | None = None
         self.fruitless = 0
         self._ahead: FluidAhead | None = None
         self._began = stop.elapsed_s()
@@ -193,9 +193,11 @@ class State:
         smaller = self.instance.allocated(allocator.within(placed, self.allocation_s))
         return Packing.of(smaller, packing.candidates, packing.counts, packing.patterns)
 
-    def _cover_at(self, values: Float) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    def _cover_at(self, duals: Duals) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
         """A greedy cover at dual prices: an incumbent, and columns for the master."""
-        priced = np.maximum(values, LEAST_VALUE * self.penalty)
-        columns = self.greedy.cover(priced, Remainder.whole(self.target), 200, may_be_halted=True)
+        priced = np.maximum(duals.pods, LEAST_VALUE * self.penalty)
+        columns = self.greedy.cover(
+            priced, Remainder.whole(self.target), 200, limits=duals.limits, may_be_halted=True
+        )
         self.offer(columns, "cover")
         return columns[0], columns[2]
