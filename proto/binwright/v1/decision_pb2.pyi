@@ -1145,7 +1145,9 @@ class Progress(_message.Message):
     the first.
     """
     lower_bound_usd: _builtins.float
-    """Proven lower bound so far, US dollars per hour."""
+    """Lower bound that the search has found so far, US dollars per hour. That of the decision is proven once more
+    by the independent checker, and may differ a little.
+    """
     gap: _builtins.float
     """Gap between the two; unset before the first decision."""
     nodes: _builtins.int

@@ -112,7 +112,7 @@ def _refuse_too_many(workloads: tuple[Workload, ...], max_pods: int, out: Violat
     """Record more pods than allowed, or more demand than exact arithmetic holds."""
     total = sum(workload.replicas for workload in workloads)
     if total > max_pods:
-        out.add("workloads", total, f"too many pods: this server takes at most {max_pods}")
+        out.add("workloads", total, f"too many pods: at most {max_pods} are planned at once")
         return
     pods_of_template: Counter[int] = Counter()
     templates = {}
