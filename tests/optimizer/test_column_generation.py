@@ -22,6 +22,9 @@ from hypothesis import assume, given, settings
 from solver_parts import candidate, columns, converged_generation
 from tiny_problems import tiny_problems
 
+GO_ON = np.zeros(1, dtype=np.uint8)
+"""The flag of what may take its time."""
+
 
 def cutting_stock() -> Instance:
     """Stock of 10 cpu for $1; two pods of 6 cpu and four of 4 cpu.
@@ -230,20 +233,24 @@ def test_a_column_is_remembered_once_per_candidate() -> None:
 
 def test_every_maximal_pattern_is_enumerated() -> None:
     """On 10 cpu: (1,1) and (0,2); (1,0) and (0,1) leave room for a small pod."""
-    found = maximal_patterns(cutting_stock())
+    found = maximal_patterns(cutting_stock(), GO_ON)
     assert found is not None
     assert sorted(found[1].tolist()) == [[0, 2], [1, 1]]
+
+
+def test_enumeration_is_given_up_when_time_is_up() -> None:
+    assert maximal_patterns(cutting_stock(), np.ones(1, dtype=np.uint8)) is None
 
 
 def test_enumeration_gives_up_where_patterns_are_many() -> None:
     pods = [pod(f"p{n}", cpu=1 + n / 7, replicas=9) for n in range(8)]
     instance = build_instance(problem(pods, [instance_type("node", cpu=64, price=1)]))
-    assert maximal_patterns(instance) is None
+    assert maximal_patterns(instance, GO_ON) is None
 
 
 def test_the_best_whole_choice_among_columns_is_found() -> None:
     instance = cutting_stock()
-    every = maximal_patterns(instance)
+    every = maximal_patterns(instance, GO_ON)
     assert every is not None
     nothing = Bound(0.0, Rows(instance).zero_duals())
     halt = Halt(Deadline(60.0))
@@ -263,7 +270,7 @@ def test_the_fewest_pods_of_the_highest_priority_stay_out() -> None:
     pods = [pod("urgent", cpu=6, priority=5), pod("other", cpu=4, replicas=4)]
     pools = [node_pool("p", max_nodes=2)]
     instance = build_instance(problem(pods, [instance_type("node", cpu=10, price=1)], pools))
-    every = maximal_patterns(instance)
+    every = maximal_patterns(instance, GO_ON)
     assert every is not None
     halt = Halt(Deadline(60.0))
     try:

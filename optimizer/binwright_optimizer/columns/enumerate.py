@@ -19,8 +19,15 @@ MOST_STEPS = 20_000
 """Partial patterns beyond which enumeration is given up: some 50 ms."""
 
 
-def maximal_patterns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.int32]] | None:
+def maximal_patterns(
+    instance: Instance, flag: NDArray[np.uint8]
+) -> tuple[NDArray[np.intp], NDArray[np.int32]] | None:
     """Every maximal pattern of every candidate, or None if they are too many.
+
+    Parameters
+    ----------
+    flag
+        uint8 array (1,): enumeration is given up when it is set.
 
     Returns
     -------
@@ -32,7 +39,7 @@ def maximal_patterns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.i
     patterns: list[list[int]] = []
     budget = MOST_STEPS
     for j in range(instance.n_candidates):
-        found, budget = _patterns_of(instance, j, budget)
+        found, budget = _patterns_of(instance, j, budget, flag)
         if budget <= 0 or len(patterns) + len(found) > MOST_PATTERNS:
             return None
         candidates.extend([j] * len(found))
@@ -43,7 +50,9 @@ def maximal_patterns(instance: Instance) -> tuple[NDArray[np.intp], NDArray[np.i
     )
 
 
-def _patterns_of(instance: Instance, j: int, budget: int) -> tuple[list[list[int]], int]:
+def _patterns_of(
+    instance: Instance, j: int, budget: int, flag: NDArray[np.uint8]
+) -> tuple[list[list[int]], int]:
     """Maximal patterns of one candidate, and the steps left of ``budget``."""
     classes = np.flatnonzero(instance.compatible[:, j]).tolist()
     requests = [tuple(instance.requests[i].tolist()) for i in classes]
@@ -68,11 +77,13 @@ def _patterns_of(instance: Instance, j: int, budget: int) -> tuple[list[list[int
                 if need:
                     most = min(most, left // need)
             budget -= most + 1
-            if budget <= 0:
+            if budget <= 0 or flag[0]:
                 return [], 0
-            for count in range(most + 1):
-                if not is_allowed((*counts, count)):
-                    break
+            allowed = 0
+            while allowed < most and is_allowed((*counts, allowed + 1)):
+                allowed += 1
+            is_last = k == len(classes) - 1  # of which a maximal pattern holds all that fit
+            for count in range(allowed if is_last else 0, allowed + 1):
                 rest = tuple(r - count * q for r, q in zip(room, requests[k], strict=True))
                 stack.append(((*counts, count), rest))
         elif counts and not any(

@@ -233,7 +233,7 @@ class CountedSearch:
             return
         if self.instance.demand.sum() > MOST_PROGRAMME_PODS or self.steps.parts == 0:
             return
-        every = maximal_patterns(self.instance)
+        every = maximal_patterns(self.instance, self.pricing.flag)
         if every is None:
             return
         self.generation.add(*every)

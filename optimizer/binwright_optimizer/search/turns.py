@@ -54,6 +54,8 @@ ATTEMPT_UNITS = 300.0
 """Units of work of an attempt of neighbourhood search, beside what its dive takes."""
 REGROUP_SHARE = 1.0
 """Work of grouping pods of a few nodes anew, for that of a dive or such an attempt before it."""
+ENUMERATION_S = 0.1
+"""Seconds left from which maximal patterns are enumerated; that they are too many takes half of it to see."""
 
 
 class Turns:
@@ -245,13 +247,13 @@ class Turns:
     @cached_property
     def _every_pattern(self) -> tuple[NDArray[np.intp], NDArray[np.int32]] | None:
         """Every maximal pattern, where they are few."""
-        return maximal_patterns(self.state.instance)
+        return maximal_patterns(self.state.instance, self.state.pricing.flag)
 
     def _choose(self) -> None:
         """The best choice among the columns known, where that is a small programme."""
         state, generation = self.state, self.state.generation
         packing = state.incumbent.packing
-        every = self._every_pattern
+        every = self._every_pattern if state.stop.remaining_s() >= ENUMERATION_S else None
         limit = min(TURN_SHARE * state.stop.remaining_s(), state.turn_s)
         if every is not None:
             generation.add(*every)
