@@ -8,7 +8,7 @@ from binwright_optimizer.bounds import volume_prices
 from binwright_optimizer.certify import certificate, tree_certificate
 from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.model import Certificate
+from binwright_optimizer.model import Certificate, relative_gap
 from binwright_optimizer.naming import FIXED_S, KIND_S, NODE_S, SLOWNESS, naming_s, reading_s
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
@@ -51,6 +51,8 @@ TRIAL_TIMES = 3.0
 """How many times as long the proof at the end may take: prices nearer to the optimum are harder to prove."""
 LEAST_TRIED_S = 0.1
 """Seconds kept for the proof from which it is worth a trial whether fewer are enough."""
+LEAST_CHOICE_S = 0.05
+"""Seconds left from which the checker is asked for the cheapest choice of whole nodes."""
 COUNTED_NODES = 5_000_000
 """Nodes that a knapsack's search may take under a work limit, whatever the clock says: 50 ms. With 100,000
 the proof of a GPU trace fell 4 % short of the search's bound."""
@@ -64,6 +66,7 @@ class Prover:
     def __init__(self, instance: Instance, params: SolveParams, stop: Stop) -> None:
         self._instance = instance
         self._work_limit = params.work_limit
+        self._gap = params.gap
         self._stop = stop
         self._everything = [workload.replicas for workload in instance.problem.workloads]
         self._n_pods = sum(self._everything)
@@ -144,12 +147,19 @@ class Prover:
         # A proof cut short takes all of the share, which leaves one part.
         return min(MOST_PARTS, int(share_s / seconds))
 
-    def prove(self, found: Found, placed: list[int]) -> tuple[Certificate, int]:
+    def prove(self, found: Found, placed: list[int], cost: int) -> tuple[Certificate, int]:
         """The certificate, and the bound that the independent checker derives from it.
 
         Where the checker cannot follow the search's dual prices in the time left, prices of the whole
         instead of its parts, or prices that are proven at a glance, may give the better bound; so may those
-        of a trial.
+        of a trial. A gap that prices leave may be closed by the choice of whole nodes.
+
+        Parameters
+        ----------
+        placed
+            Pods placed of each workload.
+        cost
+            Micro-dollars per hour that their nodes cost.
         """
         instance, whole = self._instance, found.proof.bound
         proof = tree_certificate(instance, found.proof)
@@ -168,8 +178,16 @@ class Prover:
             if proven > bound:
                 proof, bound = simple, proven
         if self._fallback is not None and self._fallback[1] > bound and placed == self._everything:
-            return self._fallback
-        return proof, bound
+            proof, bound = self._fallback
+        return proof, max(bound, self._on_whole_nodes(proof, placed, bound, cost))
+
+    def _on_whole_nodes(self, proof: Certificate, placed: list[int], bound: int, cost: int) -> int:
+        """What the checker proves by the choice of whole nodes, where there is a gap and time left."""
+        seconds = self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s
+        is_open = relative_gap(cost, bound) > self._gap
+        if not is_open or seconds < LEAST_CHOICE_S:
+            return bound
+        return self._proven(proof, placed, seconds, cost)
 
     def proof_s(self) -> float:
         """Seconds that the proof of the search's own prices may take from now on."""
@@ -178,11 +196,12 @@ class Prover:
         in_time = left + max(LATE_S, LATE_SHARE * self._total_s) - 2 * second
         return max(left, min(self._least_s, max(second, in_time)))
 
-    def _proven(self, proof: Certificate, placed: list[int], seconds: float) -> int:
+    def _proven(self, proof: Certificate, placed: list[int], seconds: float, goal: int | None = None) -> int:
         if self._work_limit is None:
             return prove_bound(
-                self._instance.problem, proof, placed, time_limit_s=seconds, poll=self._stop.is_cancelled
-            )
+                self._instance.problem, proof, placed, time_limit_s=seconds, poll=self._stop.is_cancelled,
+                goal=goal,
+            )  # fmt: skip
         seconds = max(seconds, self._stop.remaining_s())
         return prove_bound(
             self._instance.problem,
@@ -191,6 +210,7 @@ class Prover:
             time_limit_s=seconds,
             most_nodes=COUNTED_NODES,
             poll=self._stop.is_cancelled,
+            goal=goal,
         )
 
     def _proof_reserve_s(self) -> float:

@@ -139,7 +139,7 @@ def solve(
                     for entry in unschedulable
                 )
         with timer.phase("prove"):
-            proof, bound = prover.prove(found, _placed_counts(problem, placed))
+            proof, bound = prover.prove(found, _placed_counts(problem, placed), cost)
         with timer.phase("verify"):
             penalties = penalties_of(problem, placed.node_claims, placed.existing, wishes)
             interruptions = interruption_cost(problem, placed.node_claims, placed.existing)

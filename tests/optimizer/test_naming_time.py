@@ -190,8 +190,8 @@ def test_what_a_trial_proved_stands_where_the_last_proof_fails(monkeypatch: pyte
     prover.note_bound(bound_of(1.0))
     monkeypatch.setattr(proof, "prove_bound", lambda *_, **__: 0)
     found = Found(packing_of(prover._instance, (0, 1, [1])), Part(bound_of(1.0), {}, {}), True, ())
-    assert prover.prove(found, [1])[1] == 1_000_000
-    assert prover.prove(found, [0])[1] == 0, "it was of all pods"
+    assert prover.prove(found, [1], 1_000_000)[1] == 1_000_000
+    assert prover.prove(found, [0], 0)[1] == 0, "it was of all pods"
 
 
 def test_a_search_that_is_over_tries_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:

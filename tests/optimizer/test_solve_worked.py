@@ -27,7 +27,7 @@ from binwright_optimizer.model import (
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline, Stop
-from binwright_optimizer.verify import placed_pods, verify
+from binwright_optimizer.verify import placed_pods, verify, whole_choice
 from builders import existing_node, instance_type, node_pool, pod, problem, requires
 
 
@@ -326,7 +326,16 @@ def test_few_pods_are_proven_on_whole_nodes() -> None:
     assert decision.stop_reason is StopReason.OPTIMAL
 
 
-def test_a_search_out_of_ideas_says_so() -> None:
+def test_few_pods_beside_a_running_node_are_proven_by_the_choice_of_whole_nodes() -> None:
+    """The full node changes nothing."""
+    decision = solved(with_two_gaps())
+    assert dollars(decision) == (3.22, 3.22)
+    assert decision.stop_reason is StopReason.OPTIMAL
+
+
+def test_a_search_out_of_ideas_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where pods count as too many to look at whole nodes."""
+    monkeypatch.setattr(whole_choice, "MOST_PODS", 1)
     decision = solved(with_two_gaps())
     assert dollars(decision) == (3.22, 3.0)
     assert decision.stop_reason is StopReason.EXHAUSTED

@@ -11,6 +11,7 @@ from binwright_optimizer.verify import bound as proof
 from binwright_optimizer.verify import prove_bound
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.scaled_prices import scaled_prices
+from binwright_optimizer.verify.whole_choice import least_choice
 from builders import existing_node, instance_type, microusd, node_pool, offering, pod, problem
 from exhaustive import cheapest_cost
 from hypothesis import HealthCheck, assume, given, settings
@@ -215,15 +216,18 @@ def test_out_of_time_every_part_is_still_bounded() -> None:
     assert 0 < prove_bound(TENS_AND_FIVES, certificate, [3], time_limit_s=0.0) <= microusd(1.61)
 
 
-def bound_of_part(question: Problem, part: Certificate, least: dict[int, int], most: dict[int, int]) -> int:
-    """What one part's prices prove for it alone, micro-dollars, rounded up."""
+def bound_of_part(
+    question: Problem, part: Certificate, least: dict[int, int], most: dict[int, int], goal: int
+) -> int:
+    """What one part's prices, and whole nodes up to the goal, prove for it alone: micro-dollars."""
     shop = market(question)
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     placed = np.array([w.replicas for w in question.workloads])
     np.add.at(demand, shop.classes.class_of, placed)
-    priced = scaled_prices(shop, part, demand, placed > 0, least, most)
+    prices_here = scaled_prices(shop, part, demand, placed > 0, least, most)
     total = proof._TotalWorth(shop, demand, placed.tolist(), [], None)
-    return -(-proof._scaled_bound(shop, priced, demand, total, np.inf) >> priced.bits)
+    priced = proof._priced(shop, prices_here, demand, total, np.inf)
+    return least_choice(shop, demand, priced, least, most, goal, np.inf)
 
 
 @SETTINGS
@@ -236,7 +240,8 @@ def test_no_prices_prove_more_of_a_part_than_its_own_optimum(data: st.DataObject
     least, most = data.draw(bounds), data.draw(bounds)
     optimum = cheapest_in_part(question, least, most)
     assume(optimum is not None)
-    assert bound_of_part(question, data.draw(prices(question)), least, most) <= optimum
+    goal = data.draw(st.integers(0, 2 * optimum + 1))
+    assert bound_of_part(question, data.draw(prices(question)), least, most, goal) <= optimum
 
 
 @settings(SETTINGS, max_examples=50)

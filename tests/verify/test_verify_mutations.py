@@ -258,7 +258,7 @@ MUTANTS: list[tuple[str, Mutator, str]] = [
     ("CPU limit exceeded", bought_again(2), "NodePool web: 28000 of cpu are bought, its limit leaves 24000"),
     ("node limit exceeded", bought_again(2, 1), "NodePool web: 4 of nodes are bought, its limit leaves 3"),
     ("cost understated", stating(cost_microusd_per_hour=microusd(0.27)), "the cost is stated as 270000, the nodes cost 280000"),
-    ("bound raised by one", stating(bound_microusd_per_hour=microusd(0.24) + 1), "proves a bound of 240000, 240001 is stated"),
+    ("bound above the optimum", stating(cost_microusd_per_hour=microusd(0.32), bound_microusd_per_hour=microusd(0.28) + 1), "proves a bound of 280000, 280001 is stated"),
     ("bound above the cost", stating(bound_microusd_per_hour=microusd(0.29)), "is not between 0 and the cost"),
     ("negative bound", stating(bound_microusd_per_hour=-1), "is not between 0 and the cost"),
     ("certificate emptied", stating(certificate=Certificate(20, (0, 0, 0))), "240000 is stated"),

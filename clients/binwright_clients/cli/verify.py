@@ -124,7 +124,7 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
     except InvalidProblemError as error:
         return Recheck(catalogue, tuple(str(violation) for violation in error.violations))
     placed = placed_pods(problem, held)
-    proven = prove_bound(problem, held.certificate, placed)
+    proven = prove_bound(problem, held.certificate, placed, goal=held.bound_microusd_per_hour)
     unproven: tuple[str, ...] = ()
     if proven < held.bound_microusd_per_hour:
         unproven = (

@@ -3,7 +3,8 @@
 It imports the domain model and shares no code with the solver, so that a mistake would have to
 be made twice to go unnoticed. Read `placement` for room, labels and limits, `constraints` for the
 rules between pods, `statement` for what a decision says about itself, and `bound` for the proof of the
-lower bound, with `market`, `options`, `purchase` and `knapsack` below it.
+lower bound, with `market`, `options`, `purchase` and `knapsack` below it, and `whole_choice` where prices
+are not enough.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def verify(problem: Problem, decision: Decision, waived: frozenset[Rule] = WAIVE
     findings = (*check_placement(problem, decision, waived), *check_statement(decision))
     if any(not 0 <= pods.workload < len(problem.workloads) for pods in _placed_ranges(decision)):
         return findings  # already among them; there is no demand to prove a bound for
-    proven = prove_bound(
-        problem, decision.certificate, placed_pods(problem, decision), time_limit_s=PROOF_TIME_S
-    )
     stated = decision.bound_microusd_per_hour
+    proven = prove_bound(
+        problem, decision.certificate, placed_pods(problem, decision), time_limit_s=PROOF_TIME_S, goal=stated
+    )
     if proven < stated:
         return (*findings, f"the certificate proves a bound of {proven}, {stated} is stated")
     return findings

@@ -46,6 +46,9 @@ may be exchanged for any other that holds as much (`exchange`), some cheapest de
 that another replaces for no more: the parts tell those decisions apart, and the options replaced are of no
 account.
 
+Where a goal is given, parts that prices leave below it are looked at on whole nodes, if they are small enough
+(`whole_choice`).
+
 What pods are charged for their places (`charges`) is part of what is minimised. The pods of a class that are
 charged the same make a copy of the class, with a price of its own: where charges are ``ch``, non-negative
 prices ``pi_ch`` that nodes are worth make ``min_ch (pi_ch + ch)`` a price of the class, wherever a pod goes.
@@ -61,6 +64,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +86,7 @@ from binwright_optimizer.verify.priced_groups import Group
 from binwright_optimizer.verify.scaled_prices import ScaledPrices, scaled_prices
 from binwright_optimizer.verify.spread_counts import spread_counts
 from binwright_optimizer.verify.together import put_together
+from binwright_optimizer.verify.whole_choice import Priced, least_choice
 from binwright_optimizer.verify.whole_domains import least_on_whole_nodes
 
 _RATIO_BITS = 64
@@ -99,6 +104,7 @@ def prove_bound(
     most_nodes: int | None = None,
     poll: Callable[[], object] = lambda: None,
     on_whole_nodes: bool = True,
+    goal: int | None = None,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -117,6 +123,9 @@ def prove_bound(
         Called now and then; ends the proof if it raises.
     on_whole_nodes
         Whether few pods, and those that rules keep apart, are looked at on whole nodes as well (`apart`).
+    goal
+        Micro-dollars per hour beyond which nothing is to be proven: parts that prices leave below it are
+        looked at on whole nodes (`whole_choice`), where they are small.
     """
     deadline = time.monotonic() + time_limit_s
     may_exchange = certificate.split is not None and is_exchangeable(problem)
@@ -144,7 +153,8 @@ def prove_bound(
         return total.of(copies, np.zeros(len(copies), dtype=np.int64), 0)
     if may_exchange:
         shop = without_replaceable(shop, demand)
-    scaled = []
+    scaled: list[int] = []
+    open_parts = []
     parts = list(_parts(certificate, {}, {}))
     for number, (prices_of_part, least, most) in enumerate(parts):
         if problem.savings_plans:
@@ -152,8 +162,17 @@ def prove_bound(
         prices = scaled_prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
-        value = _scaled_bound(shop, prices, demand, total, until, most_nodes, poll)
-        scaled.append(-(-value >> prices.bits))
+        priced = _priced(shop, prices, demand, total, until, most_nodes, poll)
+        proven = -(-priced.value >> priced.bits)
+        scaled.append(proven)
+        open_parts.append((proven, number, priced, least, most))
+    if goal is not None and not (groups or problem.savings_plans or shop.charge is not None):
+        for proven, number, priced, least, most in sorted(open_parts, key=itemgetter(0, 1)):
+            if proven >= goal:
+                break
+            poll()
+            scaled[number] = least_choice(shop, demand, priced, least, most, goal, deadline)
+            goal = min(goal, scaled[number])  # the bound is the least of all parts
     whole = max(least_of_domains, least_apart(stated, stated_pods) if on_whole_nodes else 0)
     bound = max(_cost_of_minimums(shop), whole, min(scaled, default=0))
     unit = shop.price_unit
@@ -333,7 +352,7 @@ def _rows_with_room(shop: Market, i: int, rooms: dict[bytes, NDArray[np.bool_]])
     return rooms[key]
 
 
-def _scaled_bound(
+def _priced(
     shop: Market,
     prices: ScaledPrices,
     demand: Int64Array,
@@ -341,8 +360,8 @@ def _scaled_bound(
     deadline: float,
     most_nodes: int | None = None,
     poll: Callable[[], object] = lambda: None,
-) -> int:
-    """The bound of the module's formula, times 2**bits."""
+) -> Priced:
+    """The bound of the module's formula, and the prices that prove it."""
     is_active = (demand > 0) & (prices.pod > 0)
     if shop.charge is not None:
         is_active |= (demand > 0) & (shop.charge > 0).any(axis=0)
@@ -376,6 +395,7 @@ def _scaled_bound(
     )
 
     paid = 0
+    node = prices.node.copy()
     worth = knapsacks.most_worth(
         pod, shop.room[limited], shop.row_of[limited], np.maximum(0, prices.node[limited])
     )
@@ -385,12 +405,14 @@ def _scaled_bound(
             supply_term = int(shop.available[o]) * int(value - cost)
             if cost < 0:  # even an empty one is worth buying
                 paid += supply_term
+                node[o] = value
                 continue
             held = knapsacks.can_hold(shop.room[o], shop.row_of[o])
             cheaper = _divided(pod, np.array([cost]), np.array([value]), held[np.newaxis])
             loss = total.of(copies, pod, prices.bits) - total.of(copies, cheaper, prices.bits)
             if supply_term <= loss:
                 paid += supply_term
+                node[o] = value
             else:
                 pod = cheaper
 
@@ -400,7 +422,8 @@ def _scaled_bound(
     for (p, resource), price in prices.limit.items():
         paid += price * shop.pools[p].room[resource]
     earned = sum(price * terms.missing for price, terms in zip(prices.minimum, shop.pools, strict=True))
-    return total.of(copies, pod, prices.bits) + earned + prices.levels - paid
+    value = total.of(copies, pod, prices.bits) + earned + prices.levels - paid
+    return Priced(prices.bits, value, active, pod, node, worth)
 
 
 def _total(counts: Int64Array, values: Int64Array) -> int:

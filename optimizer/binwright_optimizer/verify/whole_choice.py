@@ -1,0 +1,303 @@
+"""The cheapest whole nodes for few pods, by CP-SAT: for gaps that no prices close.
+
+By any prices, a decision costs what they prove and, beside that, what each of its nodes *wastes*: the
+distance of what the node costs by these prices to what its pods are worth. A decision below a goal has no
+node that wastes more than what lies between the goal and what is proven. Where few patterns waste as little,
+all of them are listed here, and CP-SAT tells the least that a choice of them costs that places all pods that
+have a price and keeps limits, minimums, supplies and the bounds of a part. Any other choice costs the goal.
+
+Everything is in integers, the search of CP-SAT too. Rules that it is not told, and pods without a price, make
+what it finds cheaper, never what is proven higher.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from binwright_optimizer.verify.market import Int64Array, Market
+
+MOST_PODS, MOST_CLASSES = 400, 40
+"""Pods and classes up to which there is a chance that patterns are few."""
+MOST_PATTERNS, MOST_STEPS = 5_000, 200_000
+"""Patterns, and partial patterns looked at for them, beyond which it is given up: some tenths of a second."""
+CLOCK_STEPS = 1_000
+"""Partial patterns between looks at the clock."""
+COUNTED_S = 4.0
+"""What the search may take in CP-SAT's own count of work, which stands for about as many seconds."""
+ROUNDING = 1.0 + 1e-9
+"""Bounds in floating point are taken to be so much higher."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What prices prove of a part of the decisions.
+
+    Parameters
+    ----------
+    bits, value
+        The bound, times 2**bits.
+    classes, pod
+        (k,) classes with a price, and the price of one of their pods.
+    node
+        (option,) what a node costs by these prices, and what it is worth more where its supply pays for that.
+    existing
+        (node,) what the pods of nodes already there may be worth.
+    """
+
+    bits: int
+    value: int
+    classes: Int64Array
+    pod: Int64Array
+    node: Int64Array
+    existing: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A node of an option, or one that is already there: pods of each class with a price."""
+
+    option: int
+    is_existing: bool
+    pods: tuple[int, ...]
+
+
+class _TooManyError(Exception):
+    """There are more patterns than it makes sense to list, or no time to."""
+
+
+def least_choice(
+    shop: Market,
+    demand: Int64Array,
+    priced: Priced,
+    least: dict[int, int],
+    most: dict[int, int],
+    goal: int,
+    until: float,
+) -> int:
+    """Micro-dollars per hour that decisions of a part cost at least: what the prices prove, or more.
+
+    Parameters
+    ----------
+    least, most
+        Bounds on nodes by price level.
+    goal
+        Beyond which nothing is to be proven, micro-dollars per hour.
+    until
+        Monotonic time at which it ends.
+    """
+    known = -(-priced.value >> priced.bits)
+    slack = (goal << priced.bits) - priced.value
+    has_price = priced.pod > 0
+    priced = replace(priced, classes=priced.classes[has_price], pod=priced.pod[has_price])
+    wanted = demand[priced.classes]
+    if slack <= 0 or int(wanted.sum()) > MOST_PODS or not 0 < len(wanted) <= MOST_CLASSES:
+        return known
+    try:
+        columns = list(_columns(shop, wanted, priced, slack, until, set(least) | set(most)))
+    except _TooManyError:
+        return known
+    return max(known, _cheapest(shop, columns, wanted, least, most, goal, until))
+
+
+def _columns(
+    shop: Market, wanted: Int64Array, priced: Priced, slack: int, until: float, levels: set[int]
+) -> Iterator[_Column]:
+    """Every node that wastes no more than ``slack``; of equal ones but for the price the cheapest."""
+    listing = _Listing(shop, wanted, priced, until)
+    cheapest: dict[tuple[object, ...], int] = {}
+    for o in np.lexsort((np.arange(len(shop.price)), shop.price)).tolist():
+        price = int(shop.price[o])
+        terms = shop.pools[shop.pool_of[o]]
+        counted = tuple(int(use[o]) for use in shop.use.values())
+        supply = o if shop.available[o] >= 0 else -1
+        pool = int(shop.pool_of[o]) if terms.missing else -1
+        above = sum(price >= level for level in levels)
+        key = shop.room[o].tobytes(), int(shop.row_of[o]), counted, supply, pool, above
+        cheapest.setdefault(key, o)
+    for o in cheapest.values():
+        for pods in listing.of(shop.room[o], int(shop.row_of[o]), int(priced.node[o]) - slack):
+            yield _Column(o, False, pods)
+    for e in range(len(shop.existing_count)):
+        for pods in listing.of(
+            shop.existing_room[e], int(shop.existing_row[e]), int(priced.existing[e]) - slack
+        ):
+            yield _Column(e, True, pods)
+
+
+class _Listing:
+    """Patterns of single nodes, depth first, the classes of most worth for their room first."""
+
+    def __init__(self, shop: Market, wanted: Int64Array, priced: Priced, until: float) -> None:
+        self._requests = shop.requests[priced.classes]
+        self._most = np.minimum(wanted, shop.most[priced.classes])
+        self._admitted = shop.is_admitted[:, priced.classes]
+        self._apart = None if shop.apart is None else shop.apart[np.ix_(priced.classes, priced.classes)]
+        self._pod = priced.pod
+        self._until = until
+        self._steps = 0
+        self._found = 0
+
+    def of(self, room: Int64Array, row: int, threshold: int) -> Iterator[tuple[int, ...]]:
+        """Maximal patterns worth at least so much.
+
+        Raises
+        ------
+        _TooManyError
+            If they are too many altogether.
+        """
+        held = np.flatnonzero(self._admitted[row] & (self._requests <= room).all(axis=1) & (self._most > 0))
+        weight = (self._requests[held] / np.maximum(room, 1)).sum(axis=1)
+        order = held[np.argsort(-self._pod[held] / weight, kind="stable")].tolist()
+        if not order:
+            if threshold <= 0:
+                yield (0,) * len(self._pod)  # it may be needed by a minimum, or for the bounds of a part
+            return
+        requests = [self._requests[i].tolist() for i in order]
+        pod = [int(self._pod[i]) for i in order]
+        most = [int(self._most[i]) for i in order]
+        suffix = _Suffix.of(self._requests[order], self._pod[order], room, most)
+        counts = [0] * len(order)
+        stack: list[tuple[int, int, int, list[int]]] = [(0, -1, 0, room.tolist())]
+        while stack:
+            k, count, value, free = stack.pop()
+            if k:
+                counts[k - 1 :] = [count] + [0] * (len(order) - k)
+            self._steps += 1
+            if self._steps > MOST_STEPS:
+                raise _TooManyError
+            if self._steps % CLOCK_STEPS == 0 and time.monotonic() > self._until:
+                raise _TooManyError
+            if value + math.ceil(suffix.most_worth(k, free)) < threshold:
+                continue
+            if k == len(order):
+                if self._has_room(order, counts, requests, most, free):
+                    continue
+                self._found += 1
+                if self._found > MOST_PATTERNS:
+                    raise _TooManyError
+                pattern = [0] * len(self._pod)
+                for i, n in zip(order, counts, strict=True):
+                    pattern[i] = n
+                yield tuple(pattern)
+                continue
+            fitting = most[k]
+            for need, left in zip(requests[k], free, strict=True):
+                if need:
+                    fitting = min(fitting, left // need)
+            if fitting and self._keeps_off(order, counts, k):
+                fitting = 0
+            lowest = fitting if k == len(order) - 1 else 0
+            for n in range(lowest, fitting + 1):
+                rest = [left - n * need for need, left in zip(requests[k], free, strict=True)]
+                stack.append((k + 1, n, value + n * pod[k], rest))
+
+    def _keeps_off(self, order: list[int], counts: list[int], k: int) -> bool:
+        """Whether a class may not be where others are."""
+        if self._apart is None:
+            return False
+        return any(n and c != k and self._apart[order[c], order[k]] for c, n in enumerate(counts))
+
+    def _has_room(
+        self, order: list[int], counts: list[int], requests: list[list[int]], most: list[int], free: list[int]
+    ) -> bool:
+        """Whether one more pod of some class may join."""
+        return any(
+            counts[c] < most[c]
+            and all(need <= left for need, left in zip(requests[c], free, strict=True))
+            and not self._keeps_off(order, counts, c)
+            for c in range(len(order))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Suffix:
+    """What classes from one on may still be worth: (k, r + 1) best worth by unit of room, and (k,) in all."""
+
+    best: list[list[float]]
+    room: list[float]
+    total: list[float]
+
+    @classmethod
+    def of(cls, requests: Int64Array, pod: Int64Array, room: Int64Array, most: list[int]) -> _Suffix:
+        whole = np.maximum(room, 1).astype(np.float64)
+        share = requests / whole
+        share = np.column_stack([share, share.sum(axis=1)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(share > 0, pod[:, None] / share, np.inf)
+        best = np.maximum.accumulate(ratio[::-1], axis=0)[::-1] * ROUNDING
+        total = np.cumsum((pod.astype(np.float64) * most)[::-1])[::-1] * ROUNDING
+        return cls(best.tolist(), whole.tolist(), total.tolist())
+
+    def most_worth(self, k: int, free: list[int]) -> float:
+        """Upper bound on the worth of pods of the classes from ``k`` on in what is free."""
+        if k == len(self.best):
+            return 0.0
+        most, sum_of_shares = self.total[k], 0.0
+        best = self.best[k]
+        for r, left in enumerate(free):
+            share = left / self.room[r]
+            sum_of_shares += share
+            if best[r] * share < most:
+                most = best[r] * share
+        return min(most, best[-1] * sum_of_shares)
+
+
+def _cheapest(
+    shop: Market,
+    columns: list[_Column],
+    wanted: Int64Array,
+    least: dict[int, int],
+    most: dict[int, int],
+    goal: int,
+    until: float,
+) -> int:
+    """Micro-dollars that a choice of these columns costs at least, up to the goal."""
+    # Imported here because it takes 0.3 s, and hardly any proof needs it.
+    from ortools.sat.python import cp_model
+
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        return 0
+    model = cp_model.CpModel()
+    enough = max([1, *least.values(), *(terms.missing for terms in shop.pools)])
+    nodes = []
+    for column in columns:
+        useful = max((-(-int(d) // n) for d, n in zip(wanted, column.pods, strict=True) if n), default=0)
+        nodes.append(model.new_int_var(0, max(useful, enough), ""))
+    for i, count in enumerate(wanted.tolist()):
+        model.add(sum(c.pods[i] * n for c, n in zip(columns, nodes, strict=True) if c.pods[i]) >= count)
+    bought = [(c.option, n) for c, n in zip(columns, nodes, strict=True) if not c.is_existing]
+    for p, terms in enumerate(shop.pools):
+        for resource, room in terms.room.items():
+            use = shop.use[p, resource]
+            model.add(sum(int(use[o]) * n for o, n in bought if use[o]) <= int(room))
+        if terms.missing:
+            model.add(sum(n for o, n in bought if shop.pool_of[o] == p) >= terms.missing)
+    for o in {o for o, _ in bought if shop.available[o] >= 0}:
+        model.add(sum(n for mine, n in bought if mine == o) <= int(shop.available[o]))
+    there = [(c.option, n) for c, n in zip(columns, nodes, strict=True) if c.is_existing]
+    for e in {e for e, _ in there}:
+        model.add(sum(n for mine, n in there if mine == e) <= int(shop.existing_count[e]))
+    for level, count in most.items():
+        model.add(sum(n for o, n in bought if shop.price[o] >= level) <= count)
+    for level, count in least.items():
+        model.add(sum(n for o, n in bought if shop.price[o] >= level) >= count)
+    cost = sum(int(shop.price[o]) * n for o, n in bought)
+    model.add(cost <= goal - 1)
+    model.minimize(cost)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.linearization_level = 2  # without, covers by hundreds of columns stay open
+    solver.parameters.max_deterministic_time = COUNTED_S
+    solver.parameters.max_time_in_seconds = seconds
+    status = solver.solve(model)
+    if status == cp_model.INFEASIBLE:
+        return goal
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.UNKNOWN):
+        return min(goal, int(np.ceil(solver.best_objective_bound - 1e-6)))
+    return 0

@@ -1,0 +1,135 @@
+"""What the choice of whole nodes proves where prices leave a gap, on paper and against brute force."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from binwright_optimizer.model import Certificate, Problem, Split
+from binwright_optimizer.model.labels import INSTANCE_TYPE
+from binwright_optimizer.verify import prove_bound, whole_choice
+from binwright_optimizer.verify.market import market
+from binwright_optimizer.verify.whole_choice import Priced, least_choice
+from builders import existing_node, instance_type, microusd, node_pool, pod, problem, requires
+from exhaustive import cheapest_cost
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rules import HOSTNAME, away, ruled
+from test_verify_bound import certificate, garbage, tiny_problems
+
+LARGE = instance_type("large", cpu=10, price=1.00)
+SMALL = instance_type("small", cpu=5, price=0.70)
+
+
+def proven(question: Problem, prices: Certificate, goal: float) -> float:
+    """Dollars that prices and the choice of whole nodes prove of all pods, up to the goal."""
+    demand = [w.replicas for w in question.workloads]
+    found = prove_bound(question, prices, demand, goal=microusd(goal), on_whole_nodes=False)
+    return found / 1e6
+
+
+def halves(replicas: int, **other: object) -> Problem:
+    """Pods that are half a large node each: 0.50 as prices see them."""
+    return problem([pod(cpu=5, replicas=replicas)], [LARGE, SMALL], **other)
+
+
+def test_half_a_node_that_prices_leave_over_is_not_for_sale() -> None:
+    """Three pods are worth 1.50. A large node and a small one cost 1.70, two large ones 2, three small 2.10.
+
+    Without a goal nothing is looked at.
+    """
+    assert proven(halves(3), certificate(0.50), 0.0) == 1.5
+    assert proven(halves(3), certificate(0.50), 9.0) == 1.7
+
+
+def test_nothing_is_proven_beyond_the_goal() -> None:
+    assert proven(halves(3), certificate(0.50), 1.60) == 1.6
+
+
+def test_bad_prices_waste_more_and_prove_the_same() -> None:
+    """At 0.30 a pod every node wastes 0.40 at least, and 0.90 is proven: still all nodes are looked at."""
+    assert proven(halves(3), certificate(0.30), 1.70) == 1.7
+
+
+def test_what_a_node_that_runs_holds_is_free() -> None:
+    """One of four pods has its place."""
+    there = [existing_node("old", cpu=5)]
+    assert proven(halves(4, existing=there), certificate(0.50), 2.0) == 1.7
+
+
+def test_limits_leave_out_what_may_not_be_bought() -> None:
+    """The small nodes' pool is full: two large ones."""
+    pools = [
+        node_pool("few", requires(INSTANCE_TYPE, "In", "small"), limits={"cpu": 4_000}),
+        node_pool("many", requires(INSTANCE_TYPE, "In", "large")),
+    ]
+    assert proven(halves(3, pools=pools), certificate(0.50), 9.0) == 2.0
+
+
+def test_minimums_are_bought() -> None:
+    """Two small nodes have to be: beside them a third for three pods, a large one for four."""
+    pools = [
+        node_pool("some", requires(INSTANCE_TYPE, "In", "small"), min_nodes=2),
+        node_pool("many", requires(INSTANCE_TYPE, "In", "large")),
+    ]
+    assert proven(halves(3, pools=pools), certificate(0.50), 9.0) == 2.1
+    assert proven(halves(4, pools=pools), certificate(0.50), 9.0) == 2.4
+
+
+def test_supply_ends() -> None:
+    """One small node is on sale: five pods need it and two large ones, six three large ones."""
+    few = instance_type("small", cpu=5, price=0.70, available=1)
+    for replicas, cost in ((5, 2.7), (6, 3.0), (7, 3.7)):
+        question = problem([pod(cpu=5, replicas=replicas)], [LARGE, few])
+        assert proven(question, certificate(0.50), 9.0) == cost
+
+
+def test_pods_that_keep_apart_share_no_node() -> None:
+    """Guard and web have a small node each; a large one would hold them for 1."""
+    pods = [ruled("web", cpu=5), ruled("guard", cpu=5, pod_anti_affinity=away(HOSTNAME, "web"))]
+    assert proven(problem(pods, [LARGE, SMALL]), certificate(0.50, 0.50), 9.0) == 1.4
+
+
+def test_pods_without_a_price_are_taken_to_be_free() -> None:
+    """Of two workloads only one has a price: its pods cost 1.70, whatever the others do."""
+    pods = [pod("a", cpu=5, replicas=3), pod("b", cpu=4, replicas=2)]
+    assert proven(problem(pods, [LARGE, SMALL]), certificate(0.50, 0.0), 9.0) == 1.7
+
+
+def test_every_part_is_looked_at_within_its_own_bounds() -> None:
+    """At most one node costs 0.70 or more: no choice, and the goal is proven. Two or more: 1.70."""
+    one = certificate(0.50)
+    parts = Certificate(20, (), split=Split(microusd(0.70), 1, one, one))
+    assert proven(halves(3), parts, 1.60) == 1.6
+    assert proven(halves(3), parts, 9.0) == 1.7
+
+
+@pytest.mark.parametrize("limit", ["MOST_STEPS", "MOST_PATTERNS", "MOST_PODS", "MOST_CLASSES"])
+def test_where_there_is_too_much_to_look_at_prices_alone_count(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_choice, limit, 0)
+    assert proven(halves(3), certificate(0.50), 9.0) == 1.5
+
+
+def test_when_time_is_up_prices_alone_count() -> None:
+    question = halves(3)
+    shop = market(question)
+    one = np.array([microusd(0.50)])
+    priced = Priced(0, microusd(1.50), np.zeros(1, dtype=np.int64), one, shop.price, np.zeros(0, np.int64))
+    asked = (shop, np.array([3]), priced, {}, {}, microusd(9))
+    assert least_choice(*asked, until=time.monotonic() - 1) == microusd(1.5)
+    assert least_choice(*asked, until=time.monotonic() + 60) == microusd(1.7)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_whatever_prices_and_goal_no_more_than_the_optimum_is_proven(data: st.DataObject) -> None:
+    question = data.draw(tiny_problems())
+    prices = data.draw(garbage(question))
+    demand = [w.replicas for w in question.workloads]
+    optimum = cheapest_cost(question, demand)
+    if optimum is not None:
+        goal = data.draw(st.integers(0, 2 * optimum + microusd(1)))
+        assert prove_bound(question, prices, demand, goal=goal, on_whole_nodes=False) <= optimum
