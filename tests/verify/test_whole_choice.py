@@ -47,6 +47,12 @@ def test_nothing_is_proven_beyond_the_goal() -> None:
     assert proven(halves(3), certificate(0.50), 1.60) == 1.6
 
 
+@pytest.mark.parametrize("goal", [2**62, 2**63, 2**200, -1])
+def test_absurd_goals_are_harmless(goal: int) -> None:
+    found = prove_bound(halves(3), certificate(0.50), [3], goal=goal, on_whole_nodes=False)
+    assert found == microusd(1.7 if goal > 0 else 1.5)
+
+
 def test_bad_prices_waste_more_and_prove_the_same() -> None:
     """At 0.30 a pod every node wastes 0.40 at least, and 0.90 is proven: still all nodes are looked at."""
     assert proven(halves(3), certificate(0.30), 1.70) == 1.7

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binwright_optimizer.verify.market import Int64Array, Market
 
@@ -25,6 +26,8 @@ MOST_PODS, MOST_CLASSES = 400, 40
 """Pods and classes up to which there is a chance that patterns are few."""
 MOST_PATTERNS, MOST_STEPS = 5_000, 200_000
 """Patterns, and partial patterns looked at for them, beyond which it is given up: some tenths of a second."""
+MOST_GOAL = 1 << 60
+"""Micro-dollars beyond which a goal is as good as none, and sums might overflow."""
 CLOCK_STEPS = 1_000
 """Partial patterns between looks at the clock."""
 COUNTED_S = 4.0
@@ -91,7 +94,8 @@ def least_choice(
         Monotonic time at which it ends.
     """
     known = -(-priced.value >> priced.bits)
-    slack = (goal << priced.bits) - priced.value
+    goal = min(goal, MOST_GOAL)
+    slack = min((goal << priced.bits) - priced.value, MOST_GOAL)
     has_price = priced.pod > 0
     priced = replace(priced, classes=priced.classes[has_price], pod=priced.pod[has_price])
     wanted = demand[priced.classes]
@@ -110,7 +114,8 @@ def _columns(
     """Every node that wastes no more than ``slack``; of equal ones but for the price the cheapest."""
     listing = _Listing(shop, wanted, priced, until)
     cheapest: dict[tuple[object, ...], int] = {}
-    for o in np.lexsort((np.arange(len(shop.price)), shop.price)).tolist():
+    some = np.flatnonzero(_most_worth(shop, wanted, priced) >= (priced.node - slack).astype(np.float64))
+    for o in some[np.argsort(shop.price[some], kind="stable")].tolist():
         price = int(shop.price[o])
         terms = shop.pools[shop.pool_of[o]]
         counted = tuple(int(use[o]) for use in shop.use.values())
@@ -127,6 +132,15 @@ def _columns(
             shop.existing_room[e], int(shop.existing_row[e]), int(priced.existing[e]) - slack
         ):
             yield _Column(e, True, pods)
+
+
+def _most_worth(shop: Market, wanted: Int64Array, priced: Priced) -> NDArray[np.float64]:
+    """What the pods of a node of each option may be worth by any one resource: (option,), upper bounds."""
+    most = np.full(len(shop.room), float(priced.pod.astype(np.float64) @ wanted))
+    for r, requests in enumerate(shop.requests[priced.classes].T):
+        if requests.all():
+            most = np.minimum(most, shop.room[:, r] * float((priced.pod / requests).max()))
+    return most * ROUNDING
 
 
 class _Listing:
