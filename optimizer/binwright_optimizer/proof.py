@@ -162,8 +162,8 @@ class Prover:
             Micro-dollars per hour that their nodes cost.
         """
         instance, whole = self._instance, found.proof.bound
-        proof = tree_certificate(instance, found.proof)
-        bound = self._proven(proof, placed, self.proof_s())
+        own = proof = tree_certificate(instance, found.proof)
+        bound = self._proven(proof, placed, self.proof_s(), self._goal(cost))
         others = [whole.with_pod_prices(volume_prices(instance))]
         if found.simple is not None:
             others.insert(0, Bound(0.0, found.simple))
@@ -179,19 +179,23 @@ class Prover:
                 proof, bound = simple, proven
         if self._fallback is not None and self._fallback[1] > bound and placed == self._everything:
             proof, bound = self._fallback
-        return proof, max(bound, self._on_whole_nodes(proof, placed, bound, cost))
+        goal = self._goal(cost)
+        if proof is not own and goal is not None and relative_gap(cost, bound) > self._gap:
+            bound = max(bound, self._proven(proof, placed, self._left_s, goal))
+        return proof, bound
 
-    def _on_whole_nodes(self, proof: Certificate, placed: list[int], bound: int, cost: int) -> int:
-        """What the checker proves by the choice of whole nodes, where there is a gap and time left."""
-        seconds = self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s
-        is_open = relative_gap(cost, bound) > self._gap
-        if not is_open or seconds < LEAST_CHOICE_S:
-            return bound
-        return self._proven(proof, placed, seconds, cost)
+    def _goal(self, cost: int) -> int | None:
+        """What the checker may look for the cheapest choice of whole nodes for, if there is time."""
+        return cost if self._left_s >= LEAST_CHOICE_S else None
+
+    @property
+    def _left_s(self) -> float:
+        """Seconds left, but for what comes after the proof."""
+        return self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s
 
     def proof_s(self) -> float:
         """Seconds that the proof of the search's own prices may take from now on."""
-        left = self._stop.remaining_s() - VERIFIED_SHARE * self._naming_s
+        left = self._left_s
         second = SECOND_PROOF_S + self._local_s
         in_time = left + max(LATE_S, LATE_SHARE * self._total_s) - 2 * second
         return max(left, min(self._least_s, max(second, in_time)))
@@ -200,7 +204,7 @@ class Prover:
         if self._work_limit is None:
             return prove_bound(
                 self._instance.problem, proof, placed, time_limit_s=seconds, poll=self._stop.is_cancelled,
-                goal=goal,
+                goal=goal, gap=self._gap,
             )  # fmt: skip
         seconds = max(seconds, self._stop.remaining_s())
         return prove_bound(
@@ -211,6 +215,7 @@ class Prover:
             most_nodes=COUNTED_NODES,
             poll=self._stop.is_cancelled,
             goal=goal,
+            gap=self._gap,
         )
 
     def _proof_reserve_s(self) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from binwright_optimizer.columns.generate import Generation, penalties
+from binwright_optimizer.columns.allocation import penalties
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.certify import certificate
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.choose import choose, place_most
 from binwright_optimizer.columns.enumerate import maximal_patterns
-from binwright_optimizer.columns.generate import penalties
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.pool import ColumnPool
 from binwright_optimizer.columns.rows import Rows

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from binwright_optimizer.columns.generate import penalties
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.round_linked import LinkedColumns, LinkedDive
 from binwright_optimizer.instance import Instance, build_instance

@@ -6,8 +6,8 @@ import highspy
 import numpy as np
 import pytest
 from binwright_optimizer.columns import master as master_module
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.exchange import exchanges
-from binwright_optimizer.columns.generate import penalties
 from binwright_optimizer.columns.highs import quiet_solver, run
 from binwright_optimizer.columns.master import INTERIOR_ROWS, Master
 from binwright_optimizer.columns.rows import Rows

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.exchange import Exchanges, exchanges
-from binwright_optimizer.columns.generate import penalties
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.instance import Instance, build_instance

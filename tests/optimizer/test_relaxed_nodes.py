@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from binwright_optimizer.columns.generate import Generation, penalties
+from binwright_optimizer.columns.allocation import penalties
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.master import Master
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.columns.start import single_class_columns

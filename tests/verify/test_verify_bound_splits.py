@@ -226,8 +226,8 @@ def bound_of_part(
     np.add.at(demand, shop.classes.class_of, placed)
     prices_here = scaled_prices(shop, part, demand, placed > 0, least, most)
     total = proof._TotalWorth(shop, demand, placed.tolist(), [], None)
-    priced = proof._priced(shop, prices_here, demand, total, np.inf)
-    return least_choice(shop, demand, priced, least, most, goal, np.inf)
+    priced = proof._priced(shop, prices_here, demand, total, least, most, np.inf)
+    return least_choice(shop, demand, priced, goal, np.inf)
 
 
 @SETTINGS

@@ -123,8 +123,10 @@ def test_when_time_is_up_prices_alone_count() -> None:
     question = halves(3)
     shop = market(question)
     one = np.array([microusd(0.50)])
-    priced = Priced(0, microusd(1.50), np.zeros(1, dtype=np.int64), one, shop.price, np.zeros(0, np.int64))
-    asked = (shop, np.array([3]), priced, {}, {}, microusd(9))
+    priced = Priced(
+        0, microusd(1.50), np.zeros(1, dtype=np.int64), one, shop.price, np.zeros(0, np.int64), {}, {}
+    )
+    asked = (shop, np.array([3]), priced, microusd(9))
     assert least_choice(*asked, until=time.monotonic() - 1) == microusd(1.5)
     assert least_choice(*asked, until=time.monotonic() + 60) == microusd(1.7)
 

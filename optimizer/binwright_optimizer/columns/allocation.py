@@ -48,6 +48,11 @@ def penalty_levels(instance: Instance, priority: Int) -> Float:
     return np.asarray(LEFT_OUT * max(dearest, MICRO) * 10.0**level)
 
 
+def penalties(instance: Instance) -> Float:
+    """Dollars for leaving out one pod of each class: above anything that placing it can cost; (i,)."""
+    return penalty_levels(instance, instance.priority)
+
+
 def penalty_of_kinds(instance: Instance, linking: Linking) -> Float:
     """Dollars for leaving out one pod of each split kind: float64 array (q,)."""
     return penalty_levels(instance, linking.priority)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
-from binwright_optimizer.columns.allocation import penalty_levels
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.highs import make_interruptible, quiet_solver, run
 from binwright_optimizer.columns.round import WHOLE
 from binwright_optimizer.columns.rows import Float
@@ -94,16 +94,16 @@ class FluidProgramme:
         solver.addRows(n, demand, np.full(n, np.inf), 0, starts, empty, np.zeros(0))
         self._solver = solver
         self._price = instance.price * MICRO
-        rooms = np.array([row.room for row in instance.limits], dtype=np.float64)
-        self._unit = np.maximum(rooms, 1.0)
+        self.room = np.array([row.room for row in instance.limits], dtype=np.float64)
+        self._unit = np.maximum(self.room, 1.0)
         """Limits are stated in these, so that rows are about as large as those of resources."""
-        self._n_limits = k = len(rooms)
+        self._n_limits = k = len(self.room)
         self._most = np.full(instance.n_classes, np.inf)
         """What a pod may be worth: no more than it costs to leave it out."""
         if k:
             starts = np.zeros(max(n, k), dtype=np.int32)
-            solver.addRows(k, np.full(k, -np.inf), rooms / self._unit, 0, starts[:k], empty, np.zeros(0))
-            penalty = self._most = penalty_levels(instance, instance.priority)
+            solver.addRows(k, np.full(k, -np.inf), self.room / self._unit, 0, starts[:k], empty, np.zeros(0))
+            penalty = self._most = penalties(instance)
             if groups is not None:
                 penalty = np.array([penalty[mine].max() for mine in groups.members])
             solver.addCols(
@@ -203,8 +203,8 @@ def solve_fluid(
     for j in sorted(chosen):
         programme.add(j)
     is_finite = instance.supply < UNLIMITED
-    room = np.array([row.room for row in instance.limits], dtype=np.float64)
-    best, best_limits, best_paid, best_bound = np.zeros(instance.n_classes), np.zeros(len(room)), 0.0, 0.0
+    best, best_limits = np.zeros(instance.n_classes), np.zeros(len(programme.room))
+    best_paid, best_bound = 0.0, 0.0
     shares = np.zeros(0, dtype=np.intp), np.zeros((0, instance.n_classes), dtype=np.int64)
     for _ in range(MOST_ROUNDS):
         duals = programme.prices(stop.remaining_s())
@@ -216,7 +216,8 @@ def solve_fluid(
         worth = np.empty(instance.n_candidates)
         pricing.price(pods, cost, worth, branches=0, tolerance=CLOSE)
         feasible = feasible_prices(instance, pods, cost * (1.0 + TOLERANCE), worth, is_finite)
-        paid = float(instance.supply[is_finite] @ np.maximum(0.0, worth - cost)[is_finite] + room @ limits)
+        paid = float(instance.supply[is_finite] @ np.maximum(0.0, worth - cost)[is_finite])
+        paid += float(programme.room @ limits)
         bound = float(instance.demand @ feasible) - paid
         if bound > best_bound:
             best, best_limits, best_paid, best_bound = feasible, limits, paid, bound

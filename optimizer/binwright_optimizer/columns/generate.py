@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import feasible_prices
 from binwright_optimizer.columns import relaxed
-from binwright_optimizer.columns.allocation import Allocator, penalty_levels
+from binwright_optimizer.columns.allocation import Allocator
 from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.centre import Centre
 from binwright_optimizer.columns.exchange import exchanges
@@ -421,8 +421,3 @@ class Generation:
         """Keep a bound and the dual feasible prices that give it, if it is the best so far."""
         if dollars > self.bound.dollars:
             self.bound = Bound(dollars, duals, tuple(self.rows.levels))
-
-
-def penalties(instance: Instance) -> Float:
-    """Dollars for leaving out one pod of each class: above anything that placing it can cost; (i,)."""
-    return penalty_levels(instance, instance.priority)

@@ -89,7 +89,7 @@ class Dive:
             nodes = nodes[usable]
         pool.add(self.columns[0][usable], self.columns[1][usable])
         fixed: list[tuple[int, int, NDArray[np.int32]]] = []
-        duals = first.duals if first is not None else None
+        duals = self.rows.zero_duals() if first is None else first.duals
         best: _Completed | None = None
         master: Master | None = None
         while remainder.demand.any() and stop.remaining_s() > 0:
@@ -119,7 +119,7 @@ class Dive:
     def _completed(
         self,
         fixed: list[tuple[int, int, NDArray[np.int32]]],
-        duals: Duals | None,
+        duals: Duals,
         remainder: Remainder,
         best: _Completed | None,
     ) -> _Completed:
@@ -128,7 +128,6 @@ class Dive:
         Where replicas are few the later steps of a dive find no good columns for what is left, and a
         greedy cover after an early one is better.
         """
-        duals = duals or self.rows.zero_duals()
         worth = np.maximum(duals.pods if duals.pods.any() else self.penalty, 1e-9)
         most = float(worth.max(initial=1e-9))
         for power in COVER_POWERS:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import highspy
 import numpy as np
@@ -106,6 +106,11 @@ class Rows:
             np.zeros(len(self.missing)),
             np.zeros(len(self.supply)),
         )
+
+    def priced(self, pods: Float, limits: Float | None = None) -> Duals:
+        """Duals of pods (i,), and of limits (k,) if they have any."""
+        duals = replace(self.zero_duals(), pods=pods)
+        return duals if limits is None else replace(duals, limits=limits)
 
     def cheapest_nodes(self) -> Float:
         """Price of the cheapest node of each pool with a minimum: (m,), dollars."""

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binwright_optimizer.bounds import volume_prices
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.bound import Bound
 from binwright_optimizer.columns.choose import choose
 from binwright_optimizer.columns.enumerate import maximal_patterns
-from binwright_optimizer.columns.generate import Generation, penalties
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.rows import Duals, Rows
 from binwright_optimizer.columns.start import single_class_columns
@@ -190,11 +191,10 @@ class CountedSearch:
 
     def _start(self) -> None:
         generation, instance = self.generation, self.instance
-        nothing = generation.rows.zero_duals()
-        prices = fluid_prices(instance)
-        columns = self._cover_at(replace(nothing, pods=prices))
+        alone = generation.rows.priced(fluid_prices(instance))
+        columns = self._cover_at(alone)
         volume = volume_prices(instance)
-        generation.offer_bound(float(instance.demand @ volume), replace(nothing, pods=volume))
+        generation.offer_bound(float(instance.demand @ volume), generation.rows.priced(volume))
         if self._bound is not None:
             generation.offer_bound(self._bound.dollars, self._bound.duals)
         generation.add(*single_class_columns(instance))
@@ -202,7 +202,7 @@ class CountedSearch:
         if self._known is not None:
             generation.add(*self._known)
         if self.gap > self.steps.gap:
-            generation.sweep(replace(nothing, pods=prices), lift=True)
+            generation.sweep(alone, lift=True)
 
     def _offer(self, columns: Columns) -> bool:
         packing = self._downsize.apply(Packing.of(self.instance, *columns))

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from binwright_optimizer.certify import certificate, tree_certificate
+from binwright_optimizer.columns.allocation import penalties
 from binwright_optimizer.columns.bound import Bound
-from binwright_optimizer.columns.generate import penalties
 from binwright_optimizer.columns.master import Master, Solution
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.errors import PlanningError, VerificationError
@@ -150,7 +150,7 @@ class FamilyPacker:
         assert self._steps is not None
         known = self._knowledge
         prices = known.prices_of(own.demand)
-        duals = replace(self._rows.zero_duals(), pods=prices)
+        duals = self._rows.priced(prices)
         bound = Bound(float(prices @ own.demand), duals)
         columns = known.candidates, known.patterns
         with CountedSearch(own, self._steps, self._seed, columns, bound, packing) as search:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +54,6 @@ def pack_domains(state: State, pack: PackDomain) -> None:
     together = [np.concatenate(arrays) for arrays in zip(*bought, strict=True)]
     state.offer((together[0], together[1], together[2]), "domains")
     state.generation.add(*joined(known[1:]))
-    duals = replace(state.generation.rows.zero_duals(), pods=twins.prices(pods, is_known))
+    duals = state.generation.rows.priced(twins.prices(pods, is_known))
     state.generation.sweep(duals, lift=True)
     state.incumbent.raise_bound(state.generation.bound.dollars, "domains")

@@ -65,13 +65,13 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
     if head is not None:
         state.allocate(head.allocation)
         state.offer((head.candidates, head.counts, head.patterns), "without charges")
-    rows, nothing = generation.rows, generation.rows.zero_duals()
+    rows = generation.rows
     if head is not None and rows.has_only_pods:  # then prices that hold without charges hold here
-        generation.offer_bound(generation.worth(head.prices), replace(nothing, pods=head.prices))
+        generation.offer_bound(generation.worth(head.prices), rows.priced(head.prices))
     volume = volume_prices(instance)
-    generation.offer_bound(generation.worth(volume), replace(nothing, pods=volume))
+    generation.offer_bound(generation.worth(volume), rows.priced(volume))
     floor = rows.cheapest_nodes()
-    generation.offer_bound(float(rows.missing @ floor), replace(nothing, minimums=floor))
+    generation.offer_bound(float(rows.missing @ floor), replace(rows.zero_duals(), minimums=floor))
     state.incumbent.raise_bound(generation.bound.dollars, "volume")
     state.incumbent.raise_bound(least_on_whole_nodes(instance) * MICRO, "whole nodes")
     return columns
@@ -120,12 +120,12 @@ def first_columns(
         return True
     if known is not None:
         generation.add(known.candidates, known.patterns)
-        _sweep(state, _duals(state, known.prices), "warm start")
+        _sweep(state, generation.rows.priced(known.prices), "warm start")
         if known.is_close:
             return True
     if head is not None:
         generation.add(head.candidates, head.patterns)
-        _sweep(state, _duals(state, head.prices), "without charges")
+        _sweep(state, generation.rows.priced(head.prices), "without charges")
     elif given is not None:
         generation.add(*given)
     elif fluid is None:
@@ -133,7 +133,7 @@ def first_columns(
     else:
         for candidates, _, patterns in covers:
             generation.add(candidates, patterns)
-        duals = _duals(state, fluid.prices, fluid.limits)
+        duals = generation.rows.priced(fluid.prices, fluid.limits)
         generation.centre_at(duals)
         _sweep(state, duals, "columns")
     return True
@@ -176,16 +176,10 @@ def regroup_first(state: State) -> None:
 def _note_fluid(state: State, fluid: Fluid) -> None:
     """Take the bound of the fluid relaxation, and its prices for a proof at a glance."""
     generation = state.generation
-    duals = _duals(state, fluid.prices, fluid.limits)
+    duals = generation.rows.priced(fluid.prices, fluid.limits)
     generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
     state.incumbent.raise_bound(generation.bound.dollars, "fluid")
     state.simple = duals
-
-
-def _duals(state: State, pods: Float, limits: Float | None = None) -> Duals:
-    """Duals of pods, and of limits if they have any."""
-    duals = replace(state.generation.rows.zero_duals(), pods=pods)
-    return duals if limits is None else replace(duals, limits=limits)
 
 
 def _sweep(state: State, duals: Duals, phase: str) -> None:

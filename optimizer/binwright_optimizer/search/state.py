@@ -8,7 +8,8 @@ from contextlib import ExitStack
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.columns.generate import Generation, penalties
+from binwright_optimizer.columns.allocation import penalties
+from binwright_optimizer.columns.generate import Generation
 from binwright_optimizer.columns.round import Dive
 from binwright_optimizer.columns.rows import Duals, Rows
 from binwright_optimizer.heuristics.downsize import Downsize

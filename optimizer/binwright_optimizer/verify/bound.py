@@ -64,15 +64,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binwright_optimizer.model import Certificate, Problem, labels
+from binwright_optimizer.model import Certificate, Problem, relative_gap
 from binwright_optimizer.verify import device_weights
 from binwright_optimizer.verify.apart import least_apart
 from binwright_optimizer.verify.copies import Copies
+from binwright_optimizer.verify.domain_scopes import first_scopes, is_covered, reachable
 from binwright_optimizer.verify.exchange import is_exchangeable, without_replaceable
 from binwright_optimizer.verify.knapsacks import Knapsacks, competitive
 from binwright_optimizer.verify.local_prices import (
@@ -86,13 +86,10 @@ from binwright_optimizer.verify.priced_groups import Group
 from binwright_optimizer.verify.scaled_prices import ScaledPrices, scaled_prices
 from binwright_optimizer.verify.spread_counts import spread_counts
 from binwright_optimizer.verify.together import put_together
-from binwright_optimizer.verify.whole_choice import Priced, least_choice
+from binwright_optimizer.verify.whole_choice import Priced, least_of_parts
 from binwright_optimizer.verify.whole_domains import least_on_whole_nodes
 
 _RATIO_BITS = 64
-
-OF_OFFERINGS = frozenset({labels.INSTANCE_TYPE, labels.ZONE, labels.REGION, labels.CAPACITY_TYPE})
-"""Labels that an offering decides, whatever its NodePool."""
 
 
 def prove_bound(
@@ -105,6 +102,7 @@ def prove_bound(
     poll: Callable[[], object] = lambda: None,
     on_whole_nodes: bool = True,
     goal: int | None = None,
+    gap: float = 0.0,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -126,6 +124,8 @@ def prove_bound(
     goal
         Micro-dollars per hour beyond which nothing is to be proven: parts that prices leave below it are
         looked at on whole nodes (`whole_choice`), where they are small.
+    gap
+        Relative distance to the goal from which that is done.
     """
     deadline = time.monotonic() + time_limit_s
     may_exchange = certificate.split is not None and is_exchangeable(problem)
@@ -137,24 +137,23 @@ def prove_bound(
         problem, certificate, placed, groups = split.problem, split.certificate, split.placed, split.groups
     shop = market(problem)
     rooms: dict[bytes, NDArray[np.bool_]] = {}
-    covered = [group for group in groups if _is_covered(shop, group, rooms)]
+    covered = [group for group in groups if is_covered(shop, group, rooms)]
     spread = spread_counts(stated, covered) if covered else []
     least_of_groups = least_worth(stated, covered, spread) if groups else None
     least_of_domains = least_on_whole_nodes(shop, spread)
     if groups:
-        shop = replace(shop, is_admitted=_first_scopes(shop, placed, groups))
+        shop = replace(shop, is_admitted=first_scopes(shop, placed, groups))
     demand = np.zeros(len(shop.classes.requests), dtype=np.int64)
     np.add.at(demand, shop.classes.class_of, np.maximum(0, np.asarray(placed, dtype=np.int64)))
     if least_of_groups is not None:
-        least_of_groups.groups = [_reachable(shop, group, rooms) for group in covered]
+        least_of_groups.groups = [reachable(shop, group, rooms) for group in covered]
     total = _TotalWorth(shop, demand, placed, groups, least_of_groups)
     if not len(shop.price):
         copies = Copies.of(shop, np.flatnonzero(demand > 0))
         return total.of(copies, np.zeros(len(copies), dtype=np.int64), 0)
     if may_exchange:
         shop = without_replaceable(shop, demand)
-    scaled: list[int] = []
-    open_parts = []
+    priced: list[Priced] = []
     parts = list(_parts(certificate, {}, {}))
     for number, (prices_of_part, least, most) in enumerate(parts):
         if problem.savings_plans:
@@ -162,20 +161,19 @@ def prove_bound(
         prices = scaled_prices(shop, prices_of_part, demand, np.asarray(placed) > 0, least, most)
         now = time.monotonic()
         until = now + max(0.0, deadline - now) / (len(parts) - number)
-        priced = _priced(shop, prices, demand, total, until, most_nodes, poll)
-        proven = -(-priced.value >> priced.bits)
-        scaled.append(proven)
-        open_parts.append((proven, number, priced, least, most))
-    if goal is not None and not (groups or problem.savings_plans or shop.charge is not None):
-        for proven, number, priced, least, most in sorted(open_parts, key=itemgetter(0, 1)):
-            if proven >= goal:
-                break
-            poll()
-            scaled[number] = least_choice(shop, demand, priced, least, most, goal, deadline)
-            goal = min(goal, scaled[number])  # the bound is the least of all parts
+        priced.append(_priced(shop, prices, demand, total, least, most, until, most_nodes, poll))
     whole = max(least_of_domains, least_apart(stated, stated_pods) if on_whole_nodes else 0)
-    bound = max(_cost_of_minimums(shop), whole, min(scaled, default=0))
-    unit = shop.price_unit
+    proven = max(_cost_of_minimums(shop), whole, min((part.known for part in priced), default=0))
+    bound = _rounded_up(proven, shop.price_unit)
+    may_choose = not (groups or problem.savings_plans or shop.charge is not None)
+    if goal is not None and may_choose and relative_gap(goal, bound) > gap:
+        chosen = least_of_parts(shop, demand, priced, goal, deadline, poll)
+        bound = max(bound, _rounded_up(chosen, shop.price_unit))
+    return bound
+
+
+def _rounded_up(bound: int, unit: int) -> int:
+    """The next multiple of what every price is a multiple of; 0 where all is free."""
     return -(-bound // unit) * unit if unit else 0
 
 
@@ -293,70 +291,13 @@ class _TotalWorth:
         return value + self._least.of({v: prices.get(int(self._class_of[v]), 0) for v in self._local})
 
 
-def _first_scopes(shop: Market, placed: Sequence[int], groups: list[Group]) -> NDArray[np.bool_]:
-    """Admitted classes without local workloads on nodes that an earlier scope of their group takes.
-
-    A node's pods have the price of the first scope that it is in. Only labels that offerings decide are
-    looked at; where a class stands for several workloads, it is admitted where any of them is.
-    """
-    class_of, admitted = shop.classes.class_of, shop.is_admitted
-    taken: dict[int, NDArray[np.bool_]] = {}
-    for group in groups:
-        before = np.zeros(len(admitted), dtype=bool)
-        for v, scope in zip(group.local, group.scopes, strict=True):
-            taken[v] = before
-            if {key for key, _ in scope} <= OF_OFFERINGS:
-                before = before | admitted[:, class_of[v]]
-    result = np.zeros_like(admitted)
-    for w, count in enumerate(placed):
-        if count > 0:
-            i = class_of[w]
-            result[:, i] |= admitted[:, i] & ~taken[w] if w in taken else admitted[:, i]
-    return result
-
-
-def _is_covered(shop: Market, group: Group, rooms: dict[bytes, NDArray[np.bool_]]) -> bool:
-    """Whether every node that can hold the pods of a group is in one of the domains that are priced."""
-    own = shop.classes.class_of[group.workloads[0]]
-    local = shop.classes.class_of[list(group.local)] if group.local else np.zeros(0, dtype=np.intp)
-    outside = shop.is_admitted[:, own] & ~shop.is_admitted[:, local].any(axis=1)
-    return not (outside & _rows_with_room(shop, own, rooms)).any()
-
-
-def _reachable(shop: Market, group: Group, rooms: dict[bytes, NDArray[np.bool_]]) -> Group:
-    """The group without the domains in which no node can hold one of its pods."""
-    held = []
-    for v, scope in zip(group.local, group.scopes, strict=True):
-        i = int(shop.classes.class_of[v])
-        if (shop.is_admitted[:, i] & _rows_with_room(shop, i, rooms)).any():
-            held.append((v, scope))
-    return replace(group, local=tuple(v for v, _ in held), scopes=tuple(scope for _, scope in held))
-
-
-def _rows_with_room(shop: Market, i: int, rooms: dict[bytes, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """Whether some node of each row of the table of who is admitted has room for a pod of a class: (row,).
-
-    Parameters
-    ----------
-    rooms
-        What was found so far, by request: mostly classes of a group differ in their domain only.
-    """
-    key = shop.requests[i].tobytes()
-    if key not in rooms:
-        result = rooms[key] = np.zeros(len(shop.is_admitted), dtype=bool)
-        for room, row_of in ((shop.room, shop.row_of), (shop.existing_room, shop.existing_row)):
-            fits = np.ones(len(room), dtype=bool)
-            for r, amount in enumerate(shop.requests[i].tolist()):
-                fits &= room[:, r] >= amount
-            result[row_of[fits]] = True
-    return rooms[key]
-
-
 def _priced(
     shop: Market,
     prices: ScaledPrices,
     demand: Int64Array,
     total: _TotalWorth,
+    least: dict[int, int],
+    most: dict[int, int],
     deadline: float,
     most_nodes: int | None = None,
     poll: Callable[[], object] = lambda: None,
@@ -417,13 +358,13 @@ def _priced(
                 pod = cheaper
 
     free = np.zeros(len(shop.existing_count), dtype=np.int64)
-    worth = knapsacks.most_worth(pod, shop.existing_room, shop.existing_row, free)
-    paid += _total(shop.existing_count, worth)
+    existing = knapsacks.most_worth(pod, shop.existing_room, shop.existing_row, free)
+    paid += _total(shop.existing_count, existing)
     for (p, resource), price in prices.limit.items():
         paid += price * shop.pools[p].room[resource]
     earned = sum(price * terms.missing for price, terms in zip(prices.minimum, shop.pools, strict=True))
     value = total.of(copies, pod, prices.bits) + earned + prices.levels - paid
-    return Priced(prices.bits, value, active, pod, node, worth)
+    return Priced(prices.bits, value, active, pod, node, existing, least, most)
 
 
 def _total(counts: Int64Array, values: Int64Array) -> int:

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binwright_optimizer.verify.knapsack import VALUE_BITS
 from binwright_optimizer.verify.market import Int64Array, Market
 
 MOST_PODS, MOST_CLASSES = 400, 40
@@ -28,6 +31,8 @@ MOST_PATTERNS, MOST_STEPS = 5_000, 200_000
 """Patterns, and partial patterns looked at for them, beyond which it is given up: some tenths of a second."""
 MOST_GOAL = 1 << 60
 """Micro-dollars beyond which a goal is as good as none, and sums might overflow."""
+MOST_WASTE = 1 << VALUE_BITS
+"""More than any node costs by any prices."""
 CLOCK_STEPS = 1_000
 """Partial patterns between looks at the clock."""
 COUNTED_S = 4.0
@@ -50,6 +55,8 @@ class Priced:
         (option,) what a node costs by these prices, and what it is worth more where its supply pays for that.
     existing
         (node,) what the pods of nodes already there may be worth.
+    least, most
+        Bounds of the part on nodes by price level.
     """
 
     bits: int
@@ -58,6 +65,13 @@ class Priced:
     pod: Int64Array
     node: Int64Array
     existing: Int64Array
+    least: dict[int, int]
+    most: dict[int, int]
+
+    @property
+    def known(self) -> int:
+        """What the prices prove, micro-dollars per hour."""
+        return -(-self.value >> self.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,46 +87,51 @@ class _TooManyError(Exception):
     """There are more patterns than it makes sense to list, or no time to."""
 
 
-def least_choice(
+def least_of_parts(
     shop: Market,
     demand: Int64Array,
-    priced: Priced,
-    least: dict[int, int],
-    most: dict[int, int],
+    parts: list[Priced],
     goal: int,
     until: float,
+    poll: Callable[[], object],
 ) -> int:
+    """The least of what all parts cost at least, up to the goal, micro-dollars per hour."""
+    for part in sorted(parts, key=lambda part: part.known):
+        if part.known >= goal:
+            break
+        poll()
+        goal = min(goal, least_choice(shop, demand, part, goal, until))
+    return goal
+
+
+def least_choice(shop: Market, demand: Int64Array, priced: Priced, goal: int, until: float) -> int:
     """Micro-dollars per hour that decisions of a part cost at least: what the prices prove, or more.
 
     Parameters
     ----------
-    least, most
-        Bounds on nodes by price level.
     goal
         Beyond which nothing is to be proven, micro-dollars per hour.
     until
         Monotonic time at which it ends.
     """
-    known = -(-priced.value >> priced.bits)
     goal = min(goal, MOST_GOAL)
-    slack = min((goal << priced.bits) - priced.value, MOST_GOAL)
+    slack = min((goal << priced.bits) - priced.value, MOST_WASTE)
     has_price = priced.pod > 0
     priced = replace(priced, classes=priced.classes[has_price], pod=priced.pod[has_price])
     wanted = demand[priced.classes]
     if slack <= 0 or int(wanted.sum()) > MOST_PODS or not 0 < len(wanted) <= MOST_CLASSES:
-        return known
+        return priced.known
     try:
-        columns = list(_columns(shop, wanted, priced, slack, until, set(least) | set(most)))
+        columns = list(_columns(shop, wanted, priced, slack, until))
     except _TooManyError:
-        return known
-    return max(known, _cheapest(shop, columns, wanted, least, most, goal, until))
+        return priced.known
+    return max(priced.known, _cheapest(shop, columns, wanted, priced, goal, until))
 
 
-def _columns(
-    shop: Market, wanted: Int64Array, priced: Priced, slack: int, until: float, levels: set[int]
-) -> Iterator[_Column]:
+def _columns(shop: Market, wanted: Int64Array, priced: Priced, slack: int, until: float) -> Iterator[_Column]:
     """Every node that wastes no more than ``slack``; of equal ones but for the price the cheapest."""
     listing = _Listing(shop, wanted, priced, until)
+    levels = set(priced.least) | set(priced.most)
     cheapest: dict[tuple[object, ...], int] = {}
     some = np.flatnonzero(_most_worth(shop, wanted, priced) >= (priced.node - slack).astype(np.float64))
     for o in some[np.argsort(shop.price[some], kind="stable")].tolist():
@@ -175,17 +194,11 @@ class _Listing:
         pod = [int(self._pod[i]) for i in order]
         most = [int(self._most[i]) for i in order]
         suffix = _Suffix.of(self._requests[order], self._pod[order], room, most)
-        counts = [0] * len(order)
-        stack: list[tuple[int, int, int, list[int]]] = [(0, -1, 0, room.tolist())]
+        stack: list[tuple[tuple[int, ...], int, list[int]]] = [((), 0, room.tolist())]
         while stack:
-            k, count, value, free = stack.pop()
-            if k:
-                counts[k - 1 :] = [count] + [0] * (len(order) - k)
-            self._steps += 1
-            if self._steps > MOST_STEPS:
-                raise _TooManyError
-            if self._steps % CLOCK_STEPS == 0 and time.monotonic() > self._until:
-                raise _TooManyError
+            counts, value, free = stack.pop()
+            k = len(counts)
+            self._count_step()
             if value + math.ceil(suffix.most_worth(k, free)) < threshold:
                 continue
             if k == len(order):
@@ -208,16 +221,27 @@ class _Listing:
             lowest = fitting if k == len(order) - 1 else 0
             for n in range(lowest, fitting + 1):
                 rest = [left - n * need for need, left in zip(requests[k], free, strict=True)]
-                stack.append((k + 1, n, value + n * pod[k], rest))
+                stack.append(((*counts, n), value + n * pod[k], rest))
 
-    def _keeps_off(self, order: list[int], counts: list[int], k: int) -> bool:
+    def _count_step(self) -> None:
+        self._steps += 1
+        is_late = self._steps % CLOCK_STEPS == 0 and time.monotonic() > self._until
+        if is_late or self._steps > MOST_STEPS:
+            raise _TooManyError
+
+    def _keeps_off(self, order: list[int], counts: tuple[int, ...], k: int) -> bool:
         """Whether a class may not be where others are."""
         if self._apart is None:
             return False
         return any(n and c != k and self._apart[order[c], order[k]] for c, n in enumerate(counts))
 
     def _has_room(
-        self, order: list[int], counts: list[int], requests: list[list[int]], most: list[int], free: list[int]
+        self,
+        order: list[int],
+        counts: tuple[int, ...],
+        requests: list[list[int]],
+        most: list[int],
+        free: list[int],
     ) -> bool:
         """Whether one more pod of some class may join."""
         return any(
@@ -262,13 +286,7 @@ class _Suffix:
 
 
 def _cheapest(
-    shop: Market,
-    columns: list[_Column],
-    wanted: Int64Array,
-    least: dict[int, int],
-    most: dict[int, int],
-    goal: int,
-    until: float,
+    shop: Market, columns: list[_Column], wanted: Int64Array, priced: Priced, goal: int, until: float
 ) -> int:
     """Micro-dollars that a choice of these columns costs at least, up to the goal."""
     # Imported here because it takes 0.3 s, and hardly any proof needs it.
@@ -278,28 +296,33 @@ def _cheapest(
     if seconds <= 0:
         return 0
     model = cp_model.CpModel()
-    enough = max([1, *least.values(), *(terms.missing for terms in shop.pools)])
-    nodes = []
+    needed = [*priced.least.values(), *(terms.missing for terms in shop.pools)]
+    bought: list[tuple[int, Any]] = []
+    there: list[tuple[int, Any]] = []
+    held: list[list[Any]] = [[] for _ in wanted]
     for column in columns:
-        useful = max((-(-int(d) // n) for d, n in zip(wanted, column.pods, strict=True) if n), default=0)
-        nodes.append(model.new_int_var(0, max(useful, enough), ""))
-    for i, count in enumerate(wanted.tolist()):
-        model.add(sum(c.pods[i] * n for c, n in zip(columns, nodes, strict=True) if c.pods[i]) >= count)
-    bought = [(c.option, n) for c, n in zip(columns, nodes, strict=True) if not c.is_existing]
+        useful = [-(-int(d) // n) for d, n in zip(wanted, column.pods, strict=True) if n]
+        nodes = model.new_int_var(0, max(1, *useful, *needed), "")
+        (there if column.is_existing else bought).append((column.option, nodes))
+        for mine, pods in zip(held, column.pods, strict=True):
+            if pods:
+                mine.append(pods * nodes)
+    for count, mine in zip(wanted.tolist(), held, strict=True):
+        model.add(sum(mine) >= count)
     for p, terms in enumerate(shop.pools):
         for resource, room in terms.room.items():
             use = shop.use[p, resource]
             model.add(sum(int(use[o]) * n for o, n in bought if use[o]) <= int(room))
         if terms.missing:
             model.add(sum(n for o, n in bought if shop.pool_of[o] == p) >= terms.missing)
-    for o in {o for o, _ in bought if shop.available[o] >= 0}:
-        model.add(sum(n for mine, n in bought if mine == o) <= int(shop.available[o]))
-    there = [(c.option, n) for c, n in zip(columns, nodes, strict=True) if c.is_existing]
-    for e in {e for e, _ in there}:
-        model.add(sum(n for mine, n in there if mine == e) <= int(shop.existing_count[e]))
-    for level, count in most.items():
+    for o, total in _sums(bought).items():
+        if shop.available[o] >= 0:
+            model.add(total <= int(shop.available[o]))
+    for e, total in _sums(there).items():
+        model.add(total <= int(shop.existing_count[e]))
+    for level, count in priced.most.items():
         model.add(sum(n for o, n in bought if shop.price[o] >= level) <= count)
-    for level, count in least.items():
+    for level, count in priced.least.items():
         model.add(sum(n for o, n in bought if shop.price[o] >= level) >= count)
     cost = sum(int(shop.price[o]) * n for o, n in bought)
     model.add(cost <= goal - 1)
@@ -313,5 +336,13 @@ def _cheapest(
     if status == cp_model.INFEASIBLE:
         return goal
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.UNKNOWN):
-        return min(goal, int(np.ceil(solver.best_objective_bound - 1e-6)))
+        return min(goal, math.ceil(solver.best_objective_bound - 1e-6))
     return 0
+
+
+def _sums(nodes: list[tuple[int, Any]]) -> dict[int, Any]:
+    """The variables of each option, or node, added up."""
+    total: dict[int, Any] = defaultdict(int)
+    for number, variable in nodes:
+        total[number] += variable
+    return total
