@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from binwright_optimizer.columns.known import MOST_BRANCHES, Known
+from binwright_optimizer.heuristics.greedy import cheapest_alone
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import Instance, build_instance
 from binwright_optimizer.memory import MOST_STARTS, Memory, WarmStart, classes_of
@@ -231,23 +232,46 @@ def test_a_search_begins_as_closely_as_the_one_before_ended_within_reason(
     assert again.generation.branches == begins_with
 
 
-@pytest.mark.parametrize("is_close", [False, True])
-def test_the_fluid_relaxation_is_left_out_only_after_a_search_that_ended_near_its_bound(
-    is_close: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Twelve lumpy classes cut short at once are not: the next search would be stuck at their bound."""
-    question = asked(8, 0, [NODE]) if is_close else lumpy()
-    memory, relaxed = Memory(), []
-    solve(question, SolveParams(deadline_s=3_600.0, work_limit=1), memory=memory)
-    inner = fluid_ahead.solve_fluid
+@pytest.fixture
+def relaxed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """An entry for every fluid relaxation that was solved since."""
+    inner, solved_ones = fluid_ahead.solve_fluid, []
 
     def noted(*arguments: Any) -> Any:
-        relaxed.append(arguments)
+        solved_ones.append(arguments)
         return inner(*arguments)
 
     monkeypatch.setattr(fluid_ahead, "solve_fluid", noted)
+    return solved_ones
+
+
+@pytest.mark.parametrize("work_limit", [1, 1_000_000])
+def test_the_fluid_relaxation_is_left_out_only_after_a_search_that_ended_near_its_bound(
+    work_limit: int, relaxed: list[Any]
+) -> None:
+    """Twelve lumpy classes cut short at once are not: the next search would be stuck at their bound."""
+    few, memory = lumpy(), Memory()
+    question = replace(few, workloads=tuple(replace(w, replicas=20 * w.replicas) for w in few.workloads))
+    solve(question, SolveParams(deadline_s=3_600.0, work_limit=work_limit), memory=memory)
+    relaxed.clear()
     solved(question, memory)
-    assert bool(relaxed) is not is_close
+    assert bool(relaxed) is (work_limit == 1)
+
+
+def test_an_answer_that_is_worse_than_a_greedy_one_now_is_no_reason_to_leave_it_out(
+    relaxed: list[Any],
+) -> None:
+    """A node for every pod."""
+    question = build_instance(lumpy())
+    alone = Known(
+        cheapest_alone(question)[1],
+        np.eye(question.n_classes, dtype=np.int32),
+        question.demand,
+        np.zeros(question.n_classes),
+        is_close=True,
+    )
+    Search(question, SolveParams(), Deadline(1.0), known=alone).run()
+    assert relaxed
 
 
 def test_whether_a_search_ended_near_its_bound_is_remembered() -> None:

@@ -140,8 +140,12 @@ class Search:
         state = self.state
         is_by_parts = has_thousands_of_classes(self.instance)
         prices, alone = cheapest_alone(self.instance)
-        ahead = None if is_by_parts or not self._is_fresh(columns) else state.begin_fluid(alone)
-        first = first_answers(state, prices, self._known, self._head)
+        is_fresh = not is_by_parts and self._is_fresh(columns)
+        is_like = self._known is not None and self._known.is_close
+        ahead = state.begin_fluid(alone) if is_fresh and not is_like else None
+        first, is_warm = first_answers(state, prices, self._known, self._head)
+        if is_fresh and is_like and not is_warm and not state.is_done:
+            ahead = state.begin_fluid(alone)
         if is_by_parts:
             self._by_parts(prices)
             return
@@ -166,9 +170,8 @@ class Search:
         pack_parts(state, self._pack_part)
 
     def _is_fresh(self, columns: Patterns | None) -> bool:
-        """Whether there is nothing better to begin with than the fluid relaxation."""
-        knows_little = self._known is None or not self._known.is_close
-        return knows_little and self._head is None and columns is None and not self.state.has_domains
+        """Whether nothing is there to begin with but the fluid relaxation, or what a like question taught."""
+        return self._head is None and columns is None and not self.state.has_domains
 
     def _pack_domain(
         self, domain: Component, stop: Stop, most_pods: NDArray[np.int64], columns: Patterns

@@ -40,8 +40,13 @@ MOST_NODES, MOST_SHARE_NODES = 200, 2_000
 of the time is over: it takes twice as long, and packs small pods hardly better."""
 
 
-def first_answers(state: State, prices: Float, known: Known | None, head: Head | None) -> Columns:
-    """Offer answers and bounds that need no linear programme; the greedy answer's columns.
+def first_answers(
+    state: State, prices: Float, known: Known | None, head: Head | None
+) -> tuple[Columns, bool]:
+    """Offer answers and bounds that need no linear programme.
+
+    Returns the greedy answer's columns, and whether what is left of a like question's answer is better: of
+    one whose nodes hold twenty pods each, few are whole after some pods have changed.
 
     Parameters
     ----------
@@ -54,9 +59,10 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
         state.allocate(generation.allocator.cheapest(prices, limit))
     columns = greedy.cover(prices, Remainder.whole(state.target), MOST_NODES)
     state.offer(columns, "greedy")
+    is_warm = False
     if known is not None and instance.linking is None:
         values = np.maximum(known.prices, LEAST_VALUE * state.penalty)
-        state.offer(known.answer(instance, greedy, values), "warm start")
+        is_warm = state.offer(known.answer(instance, greedy, values), "warm start")
     if state.incumbent.packing is not None and state.incumbent.packing.short:
         careful = greedy.minimums_first(prices, MOST_NODES)
         if careful is not None:
@@ -74,7 +80,7 @@ def first_answers(state: State, prices: Float, known: Known | None, head: Head |
     generation.offer_bound(float(rows.missing @ floor), replace(rows.zero_duals(), minimums=floor))
     state.incumbent.raise_bound(generation.bound.dollars, "volume")
     state.incumbent.raise_bound(least_on_whole_nodes(instance) * MICRO, "whole nodes")
-    return columns
+    return columns, is_warm
 
 
 def fluid_start(state: State, prices: Float, groups: Groups | None) -> None:
@@ -122,6 +128,8 @@ def first_columns(
         generation.add(known.candidates, known.patterns)
         _sweep(state, generation.rows.priced(known.prices), "warm start")
         if known.is_close:
+            for candidates, _, patterns in covers:
+                generation.add(candidates, patterns)
             return True
     if head is not None:
         generation.add(head.candidates, head.patterns)
