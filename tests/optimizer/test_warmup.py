@@ -54,3 +54,15 @@ def test_no_kernel_is_compiled_after_warming_up(tmp_path: Path) -> None:
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.strip() == "[]"
+
+
+def test_a_warm_process_has_cp_sat_loaded() -> None:
+    """Half a second that the first proof by whole nodes would otherwise take beyond its deadline."""
+    script = (
+        "import sys; from binwright_optimizer.warmup import warm_up; warm_up(); "
+        "print('ortools.sat.python.cp_model' in sys.modules)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert finished.stdout.strip() == "True"

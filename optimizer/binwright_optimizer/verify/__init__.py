@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from binwright_optimizer.model import Decision, PodRange, Problem
 from binwright_optimizer.model.rules import Rule
 from binwright_optimizer.unenforced import WAIVED
-from binwright_optimizer.verify import whole_split
+from binwright_optimizer.verify import whole_choice, whole_split
 from binwright_optimizer.verify.bound import prove_bound
 from binwright_optimizer.verify.knapsacks import compile_kernels
 from binwright_optimizer.verify.market import market
@@ -70,6 +70,7 @@ def _placed_ranges(decision: Decision) -> Iterator[PodRange]:
 
 
 def warm_up() -> None:
-    """Compile the kernels, or load them from numba's cache."""
+    """Compile the kernels, or load them from numba's cache, and load CP-SAT."""
     compile_kernels()
     whole_split.compile_kernels()
+    whole_choice.load()

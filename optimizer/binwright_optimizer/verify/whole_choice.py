@@ -12,6 +12,7 @@ what it finds cheaper, never what is proven higher.
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections import defaultdict
@@ -29,8 +30,9 @@ MOST_PODS, MOST_CLASSES = 400, 40
 """Pods and classes up to which there is a chance that patterns are few."""
 MOST_PATTERNS, MOST_STEPS = 5_000, 200_000
 """Patterns, and partial patterns looked at for them, beyond which it is given up: some tenths of a second."""
-MOST_GOAL = 1 << 60
-"""Micro-dollars beyond which a goal is as good as none, and sums might overflow."""
+MOST_GOAL = 1 << 52
+"""Micro-dollars beyond which a goal is as good as none: up to there CP-SAT's bounds, which come as floating
+point numbers, are whole."""
 MOST_WASTE = 1 << VALUE_BITS
 """More than any node costs by any prices."""
 CLOCK_STEPS = 1_000
@@ -81,6 +83,11 @@ class _Column:
     option: int
     is_existing: bool
     pods: tuple[int, ...]
+
+
+def load() -> None:
+    """Import CP-SAT, which takes half a second that the first proof may not have."""
+    importlib.import_module("ortools.sat.python.cp_model")
 
 
 class _TooManyError(Exception):
@@ -289,8 +296,7 @@ def _cheapest(
     shop: Market, columns: list[_Column], wanted: Int64Array, priced: Priced, goal: int, until: float
 ) -> int:
     """Micro-dollars that a choice of these columns costs at least, up to the goal."""
-    # Imported here because it takes 0.3 s, and hardly any proof needs it.
-    from ortools.sat.python import cp_model
+    from ortools.sat.python import cp_model  # see `load`
 
     seconds = until - time.monotonic()
     if seconds <= 0:
