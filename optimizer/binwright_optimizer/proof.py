@@ -16,6 +16,7 @@ from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search import MOST_PARTS, Found
 from binwright_optimizer.stopping import Stop
 from binwright_optimizer.verify import prove_bound
+from binwright_optimizer.work import UNITS_PER_SECOND
 
 LEAST_PROOF_S = 0.035
 """Seconds the proof may always take: a bound cut short is worth less than a deadline kept to the hair."""
@@ -81,6 +82,7 @@ class Prover:
         self._is_answered = False
         self._is_tried = False
         self._fallback: tuple[Certificate, int] | None = None
+        self._given_up_at: float | None = None
         self._has_rules = instance.linking is not None or not instance.rules.is_empty
         few = NODE_S * NODES_OF_PODS * self._n_pods + KIND_S * instance.n_classes
         self._expected_s = few + reading_s(len(instance.problem.workloads), offerings)
@@ -201,22 +203,28 @@ class Prover:
         return max(left, min(self._least_s, max(second, in_time)))
 
     def _proven(self, proof: Certificate, placed: list[int], seconds: float, goal: int | None = None) -> int:
+        problem, poll, gap = self._instance.problem, self._has_given_up, self._gap
         if self._work_limit is None:
-            return prove_bound(
-                self._instance.problem, proof, placed, time_limit_s=seconds, poll=self._stop.is_cancelled,
-                goal=goal, gap=self._gap,
-            )  # fmt: skip
-        seconds = max(seconds, self._stop.remaining_s())
+            return prove_bound(problem, proof, placed, time_limit_s=seconds, poll=poll, goal=goal, gap=gap)
         return prove_bound(
-            self._instance.problem,
+            problem,
             proof,
             placed,
-            time_limit_s=seconds,
+            time_limit_s=max(seconds, self._stop.remaining_s()),
             most_nodes=COUNTED_NODES,
-            poll=self._stop.is_cancelled,
+            poll=poll,
             goal=goal,
-            gap=self._gap,
+            gap=gap,
+            counted_s=PROOF_SHARE * self._work_limit / UNITS_PER_SECOND,
         )
+
+    def _has_given_up(self) -> bool:
+        """Whether the caller gave up, and longer ago than a proof may always take."""
+        if not self._stop.is_cancelled():
+            return False
+        if self._given_up_at is None:
+            self._given_up_at = time.monotonic()
+        return time.monotonic() - self._given_up_at >= self._least_s
 
     def _proof_reserve_s(self) -> float:
         return min(MOST_RESERVE_S, PROOF_SHARE * max(0.0, self._stop.remaining_s()))

@@ -131,7 +131,7 @@ def spread_workloads(draw: st.DrawFn) -> Problem:
 @given(enforced_problems() | ruled_problems(ABOUT_DOMAINS) | spread_workloads(), st.data())
 @SETTINGS
 def test_no_bound_exceeds_what_the_cheapest_placement_costs(question: Problem, data: st.DataObject) -> None:
-    """Of all pods, or of some of them."""
+    """Of all pods, or of some of them; by prices alone, or with a choice of whole nodes up to a goal."""
     counts = [data.draw(st.integers(0, w.replicas)) for w in question.workloads]
     placement = cheapest(question, counts)
     if placement is None:
@@ -139,6 +139,9 @@ def test_no_bound_exceeds_what_the_cheapest_placement_costs(question: Problem, d
         return
     total = paid(question, placement.nodes) + charges(question, placement.nodes, placement.pods)
     bounds = [prove_bound(question, data.draw(prices(question)), counts) for _ in range(6)]
+    for goal in (total + 1, data.draw(st.integers(0, 2 * total + 1))):
+        drawn = data.draw(prices(question))
+        bounds.append(prove_bound(question, drawn, counts, on_whole_nodes=False, goal=goal))
     event("tight" if max(bounds) == total > 0 else "free" if not total else "below")
     assert max(bounds) <= total
 

@@ -1,7 +1,9 @@
 """CP-SAT finds nothing cheaper: a second opinion on problems that are too large to try everything.
 
 Its model has a variable for each node that might be bought and for the pods of each workload on it, and
-shares nothing with the engine: neither patterns nor prices nor the order in which anything is tried.
+shares nothing with the engine: neither patterns nor prices nor the order in which anything is tried. The
+checker asks CP-SAT as well (`verify.whole_choice`), but about patterns: an error of CP-SAT itself is looked
+for by enumeration, in `test_whole_choice`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import pytest
 from binwright_optimizer.model import Certificate, Problem, Split
 from binwright_optimizer.verify import bound as proof
 from binwright_optimizer.verify import prove_bound
+from binwright_optimizer.verify.clock import Clock
 from binwright_optimizer.verify.market import market
 from binwright_optimizer.verify.scaled_prices import scaled_prices
 from binwright_optimizer.verify.whole_choice import least_choice
@@ -54,10 +55,10 @@ MORE = leaf(0.0, levels=((DOLLAR, 1.00),))
 """Two tens or more cost 2.00."""
 
 
-def proven(certificate: Certificate, question: Problem = TENS_AND_FIVES) -> int:
+def proven(certificate: Certificate, question: Problem = TENS_AND_FIVES, *, goal: int | None = None) -> int:
     """By prices alone: three pods are few enough to be looked at on whole nodes without any."""
     counts = [w.replicas for w in question.workloads]
-    return prove_bound(question, certificate, counts, on_whole_nodes=False)
+    return prove_bound(question, certificate, counts, on_whole_nodes=False, goal=goal)
 
 
 def test_without_a_split_the_relaxation_is_all_that_prices_prove() -> None:
@@ -77,7 +78,8 @@ def test_the_bound_is_that_of_the_weaker_part() -> None:
 @pytest.mark.parametrize("at_most", [-(2**70), -1, 0, 1, 2, 3, 100, 2**40, 2**63, 2**70])
 def test_another_number_of_nodes_never_proves_more_than_the_optimum(at_most: int) -> None:
     for fewer, more in ((FEWER, MORE), (MORE, FEWER), (FEWER, FEWER), (MORE, MORE)):
-        assert 0 <= proven(split(DOLLAR, at_most, fewer, more)) <= microusd(1.61)
+        certificate = split(DOLLAR, at_most, fewer, more)
+        assert 0 <= proven(certificate) <= proven(certificate, goal=microusd(9)) <= microusd(1.61)
 
 
 @pytest.mark.parametrize("level", [-(2**70), -1, 0, 1, 609_999, 610_000, 999_999, 1_000_001, 2**62, 2**70])
@@ -227,7 +229,7 @@ def bound_of_part(
     prices_here = scaled_prices(shop, part, demand, placed > 0, least, most)
     total = proof._TotalWorth(shop, demand, placed.tolist(), [], None)
     priced = proof._priced(shop, prices_here, demand, total, least, most, np.inf)
-    return least_choice(shop, demand, priced, goal, np.inf)
+    return least_choice(shop, demand, priced, goal, Clock(np.inf))
 
 
 @SETTINGS
@@ -253,7 +255,9 @@ def test_whatever_the_tree_the_bound_never_exceeds_the_optimum(data: st.DataObje
     assume(choices * sum(demand) <= 18)  # beyond this, enumeration takes seconds
     optimum = cheapest_cost(question, demand)
     assume(optimum is not None)
-    assert 0 <= prove_bound(question, data.draw(trees(question, prices(question))), demand) <= optimum
+    tree, goal = data.draw(trees(question, prices(question))), data.draw(st.integers(0, 2 * optimum + 1))
+    assert 0 <= prove_bound(question, tree, demand) <= optimum
+    assert 0 <= prove_bound(question, tree, demand, goal=goal, on_whole_nodes=False) <= optimum
 
 
 @SETTINGS

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from binwright_optimizer.model import Certificate, Problem, Split
 from binwright_optimizer.model.labels import INSTANCE_TYPE
-from binwright_optimizer.verify import prove_bound, whole_choice
+from binwright_optimizer.verify import prove_bound, small_waste, whole_choice
+from binwright_optimizer.verify.clock import Clock
 from binwright_optimizer.verify.market import market
-from binwright_optimizer.verify.whole_choice import Priced, least_choice
-from builders import existing_node, instance_type, microusd, node_pool, pod, problem, requires
+from binwright_optimizer.verify.small_waste import Priced
+from binwright_optimizer.verify.whole_choice import least_choice
+from builders import existing_node, instance_type, microusd, node_pool, offering, pod, problem, requires
 from exhaustive import cheapest_cost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ortools.sat.python import cp_model
 from rules import HOSTNAME, away, ruled
 from test_verify_bound import certificate, garbage, tiny_problems
 
@@ -111,11 +117,80 @@ def test_every_part_is_looked_at_within_its_own_bounds() -> None:
     assert proven(halves(3), parts, 9.0) == 1.7
 
 
+@pytest.mark.parametrize("count", [2**61, 2**63 - 2, 2**63 - 1, 2**64, -1, -(2**63) - 1])
+def test_absurd_numbers_of_nodes_are_harmless(count: int) -> None:
+    """At most, or more than, so many that cost a cent or more: at least two are needed, and 1.70 is right."""
+    parts = Certificate(20, (), split=Split(microusd(0.01), count, certificate(0.50), certificate(0.50)))
+    assert proven(halves(3), parts, 1.70) == 1.7
+    negative = Certificate(20, (), split=Split(-microusd(9), -count, certificate(0.50), certificate(0.50)))
+    assert proven(halves(3), negative, 1.70) <= 1.7
+
+
+def test_costs_that_floating_point_numbers_cannot_tell_apart_are_left_to_prices() -> None:
+    """912 nodes of a minimum and three pods for 17 units more: 9,119,104,990.880895 dollars. CP-SAT would
+    return a number one micro-dollar higher, which rounds up to the next unit of 999.999999 dollars."""
+    unit = 999_999_999
+    kinds = [
+        instance_type(name, cpu=cpu, offerings=[replace(offering(1), price_microusd_per_hour=units * unit)])
+        for name, cpu, units in (("held", 1, 9_999), ("large", 10, 10), ("small", 5, 7))
+    ]
+    pools = [
+        node_pool("held", requires(INSTANCE_TYPE, "In", "held"), min_nodes=912, taints=["t=1:NoSchedule"]),
+        node_pool("other", requires(INSTANCE_TYPE, "In", "large", "small")),
+    ]
+    question = problem([pod(cpu=5, replicas=3)], kinds, pools)
+    prices = certificate(5 * unit / 1e6)
+    found = prove_bound(question, prices, [3], goal=10**17, on_whole_nodes=False)
+    assert 912 * 9_999 * unit <= found <= (912 * 9_999 + 17) * unit
+
+
+class _GoneError(Exception):
+    """The caller has gone."""
+
+
+@pytest.mark.parametrize("way", ["true", "raised"])
+def test_a_caller_that_gives_up_ends_the_search(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of CP-SAT that would go on for an hour hears of it."""
+    began, gave_up = threading.Event(), threading.Event()
+
+    class Endless(cp_model.CpSolver):
+        """One whose search lasts until it is told to stop."""
+
+        def solve(self, *_: object) -> object:
+            began.set()
+            assert gave_up.wait(60)
+            return cp_model.UNKNOWN
+
+        def stop_search(self) -> None:
+            gave_up.set()
+
+        @property
+        def best_objective_bound(self) -> float:
+            return 0.0
+
+    def poll() -> bool:
+        if began.is_set() and way == "raised":
+            raise _GoneError
+        return began.is_set()
+
+    monkeypatch.setattr(cp_model, "CpSolver", Endless)
+    asked = partial(
+        prove_bound, halves(3), certificate(0.50), [3], time_limit_s=3_600.0, goal=microusd(9),
+        on_whole_nodes=False, poll=poll,
+    )  # fmt: skip
+    if way == "raised":
+        with pytest.raises(_GoneError):
+            asked()
+    else:
+        assert asked() == microusd(1.5)
+    assert gave_up.is_set()
+
+
 @pytest.mark.parametrize("limit", ["MOST_STEPS", "MOST_PATTERNS", "MOST_PODS", "MOST_CLASSES"])
 def test_where_there_is_too_much_to_look_at_prices_alone_count(
     limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole_choice, limit, 0)
+    monkeypatch.setattr(whole_choice if hasattr(whole_choice, limit) else small_waste, limit, 0)
     assert proven(halves(3), certificate(0.50), 9.0) == 1.5
 
 
@@ -127,8 +202,8 @@ def test_when_time_is_up_prices_alone_count() -> None:
         0, microusd(1.50), np.zeros(1, dtype=np.int64), one, shop.price, np.zeros(0, np.int64), {}, {}
     )
     asked = (shop, np.array([3]), priced, microusd(9))
-    assert least_choice(*asked, until=time.monotonic() - 1) == microusd(1.5)
-    assert least_choice(*asked, until=time.monotonic() + 60) == microusd(1.7)
+    assert least_choice(*asked, Clock(time.monotonic() - 1)) == microusd(1.5)
+    assert least_choice(*asked, Clock(time.monotonic() + 60)) == microusd(1.7)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -114,7 +114,7 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         If the problem itself is wrong; a wrong decision is a finding.
     """
     # Imported on first use: the client package alone reads no problems and has no verifier.
-    from binwright_optimizer.verify import check_placement, check_statement, placed_pods, prove_bound
+    from binwright_optimizer import verify as checker
     from binwright_server.convert import decision_from_message, request_to_problem
 
     problem, _ = request_to_problem(request)
@@ -123,8 +123,17 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         held = decision_from_message(problem, stated)
     except InvalidProblemError as error:
         return Recheck(catalogue, tuple(str(violation) for violation in error.violations))
-    placed = placed_pods(problem, held)
-    proven = prove_bound(problem, held.certificate, placed, goal=held.bound_microusd_per_hour)
+    placed = checker.placed_pods(problem, held)
+    checker.warm_up()
+    checker.prepare(problem)
+    proven = checker.prove_bound(
+        problem,
+        held.certificate,
+        placed,
+        time_limit_s=checker.PROOF_TIME_S,
+        goal=held.bound_microusd_per_hour,
+        counted_s=checker.PROOF_TIME_S,
+    )
     unproven: tuple[str, ...] = ()
     if proven < held.bound_microusd_per_hour:
         unproven = (
@@ -140,7 +149,7 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         for instance_type in problem.catalog.instance_types
         for offering in instance_type.offerings
     }
-    placement = check_placement(problem, held)
+    placement = checker.check_placement(problem, held)
     prices = [
         # What commitments leave to be paid of a node, the check of the placement has confirmed.
         c.price_microusd_per_hour
@@ -153,7 +162,7 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
     return Recheck(
         catalogue,
         placement=placement,
-        statement=check_statement(held),
+        statement=checker.check_statement(held),
         bound=unproven,
         pods_placed=sum(placed),
         hourly_cost_microusd=cost,

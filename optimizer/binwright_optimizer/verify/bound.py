@@ -71,6 +71,7 @@ from numpy.typing import NDArray
 from binwright_optimizer.model import Certificate, Problem, relative_gap
 from binwright_optimizer.verify import device_weights
 from binwright_optimizer.verify.apart import least_apart
+from binwright_optimizer.verify.clock import Clock
 from binwright_optimizer.verify.copies import Copies
 from binwright_optimizer.verify.domain_scopes import first_scopes, is_covered, reachable
 from binwright_optimizer.verify.exchange import is_exchangeable, without_replaceable
@@ -84,9 +85,10 @@ from binwright_optimizer.verify.local_prices import (
 from binwright_optimizer.verify.market import Int64Array, Market, market
 from binwright_optimizer.verify.priced_groups import Group
 from binwright_optimizer.verify.scaled_prices import ScaledPrices, scaled_prices
+from binwright_optimizer.verify.small_waste import Priced
 from binwright_optimizer.verify.spread_counts import spread_counts
 from binwright_optimizer.verify.together import put_together
-from binwright_optimizer.verify.whole_choice import Priced, least_of_parts
+from binwright_optimizer.verify.whole_choice import COUNTED_S, least_of_parts
 from binwright_optimizer.verify.whole_domains import least_on_whole_nodes
 
 _RATIO_BITS = 64
@@ -103,6 +105,7 @@ def prove_bound(
     on_whole_nodes: bool = True,
     goal: int | None = None,
     gap: float = 0.0,
+    counted_s: float = COUNTED_S,
 ) -> int:
     """Micro-dollars per hour that any decision placing these pods costs at least.
 
@@ -118,7 +121,8 @@ def prove_bound(
         Search nodes per knapsack after which it is bounded by its relaxation: within the time limit the
         bound then does not depend on the machine.
     poll
-        Called now and then; ends the proof if it raises.
+        Called now and then, from other threads too; the proof ends as if time were up once it returns true,
+        and at once if it raises.
     on_whole_nodes
         Whether few pods, and those that rules keep apart, are looked at on whole nodes as well (`apart`).
     goal
@@ -126,6 +130,8 @@ def prove_bound(
         looked at on whole nodes (`whole_choice`), where they are small.
     gap
         Relative distance to the goal from which that is done.
+    counted_s
+        What CP-SAT may then take for each part in its own count of work.
     """
     deadline = time.monotonic() + time_limit_s
     may_exchange = certificate.split is not None and is_exchangeable(problem)
@@ -167,7 +173,7 @@ def prove_bound(
     bound = _rounded_up(proven, shop.price_unit)
     may_choose = not (groups or problem.savings_plans or shop.charge is not None)
     if goal is not None and may_choose and relative_gap(goal, bound) > gap:
-        chosen = least_of_parts(shop, demand, priced, goal, deadline, poll)
+        chosen = least_of_parts(shop, demand, priced, goal, Clock(deadline, poll), counted_s)
         bound = max(bound, _rounded_up(chosen, shop.price_unit))
     return bound
 

@@ -63,7 +63,7 @@ class Knapsacks:
     most_nodes
         Search nodes after which a knapsack is only relaxed, if there is such a limit.
     poll
-        Called between knapsacks.
+        Called between knapsacks, which are only relaxed once it returns true.
     apart
         bool (class, class): pairs of which no node holds pods of both; None without any.
     """
@@ -112,7 +112,7 @@ class Knapsacks:
         scaled_rooms = rooms // self._unit
         for number, (node_limit, chunk_size) in enumerate(self._rounds):
             for first in range(0, len(open_nodes), chunk_size):
-                self._poll()
+                self._look()
                 chunk = open_nodes[first : first + chunk_size]
                 left = self._affordable() // len(chunk)
                 is_late = left <= 0
@@ -170,7 +170,7 @@ class Knapsacks:
             if before >= self._most_nodes:
                 return
             for number, node in enumerate(open_nodes.tolist()):
-                self._poll()
+                self._look()
                 affordable = self._affordable() // (len(open_nodes) - number)
                 if affordable < _SEARCH_ROUNDS[0][0]:
                     return
@@ -195,7 +195,7 @@ class Knapsacks:
         """Search in steps, as long as time lasts: all for a while, and then that of the largest excess."""
         excess = bounds / np.maximum(1, thresholds)
         while searches:
-            self._poll()
+            self._look()
             behind = [node for node, one in searches.items() if one.nodes < _FAIR]
             node = behind[0] if behind else max(searches, key=lambda k: float(excess[k]))
             search = searches[node]
@@ -207,6 +207,11 @@ class Knapsacks:
             excess[node] = bounds[node] / max(1, thresholds[node])
             if search.is_over or search.nodes >= self._most_nodes:
                 del searches[node]
+
+    def _look(self) -> None:
+        """Whether anybody still waits for this."""
+        if self._poll():
+            self._deadline = min(self._deadline, time.monotonic())
 
     def _affordable(self) -> int:
         """Search nodes that there is time for."""
