@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from binwright_optimizer import verify
+from binwright_optimizer.heuristics.balance import balanced
 from binwright_optimizer.heuristics.greedy import Greedy, Remainder, fluid_prices
 from binwright_optimizer.heuristics.hand_out import handed_out
 from binwright_optimizer.instance import Instance, build_instance
@@ -50,6 +51,7 @@ def warm_up() -> float:
     solve(problem, SolveParams(deadline_s=MOST_S, patience=2, work_limit=IN_TURNS))
     _look_beyond(build_instance(problem))
     _pack_groups(build_instance(problem))
+    _balance(build_instance(problem))
     return time.perf_counter() - began
 
 
@@ -65,6 +67,18 @@ def _look_beyond(instance: Instance) -> None:
             np.zeros(instance.n_classes),
             np.ones(instance.n_candidates),
         )
+    finally:
+        halt.close()
+
+
+def _balance(instance: Instance) -> None:
+    """Fill nodes with what goes along their room, as is done where nearly every pod is a kind of its own."""
+    halt = Halt(Deadline(MOST_S))
+    try:
+        greedy = Greedy(instance, Pricing(instance, halt))
+        values = fluid_prices(instance)
+        answer = Packing.of(instance, *greedy.cover(values, Remainder.whole(instance), 1))
+        list(balanced(answer, greedy, values))
     finally:
         halt.close()
 

@@ -14,6 +14,7 @@ from binwright_optimizer.columns.rows import Duals
 from binwright_optimizer.columns.shares import POWERS, share_cover
 from binwright_optimizer.columns.start import single_class_columns
 from binwright_optimizer.columns.whole_domains import least_on_whole_nodes
+from binwright_optimizer.heuristics.balance import balanced, is_worth_balancing
 from binwright_optimizer.heuristics.greedy import Columns, Remainder
 from binwright_optimizer.heuristics.parts import wary_prices
 from binwright_optimizer.instance.coarsen import Groups
@@ -35,6 +36,8 @@ MOST_POOR = 2
 FIRST_REGROUP_SHARE = 0.2
 """Share of the time left that this may take: on thousands of nodes it goes on gaining, while columns that
 would gain more are not even begun with."""
+BALANCE_SHARE = 0.1
+"""Share of the time left that filling nodes with what goes along their room may take."""
 MOST_NODES, MOST_SHARE_NODES = 200, 2_000
 """Depth-first nodes per knapsack of a cover, and of one of the fluid relaxation's shares where less than half
 of the time is over: it takes twice as long, and packs small pods hardly better."""
@@ -168,6 +171,12 @@ def _fluid_answers(state: State, ahead: FluidAhead) -> tuple[Fluid, list[Columns
         state.offer(covers[-1], "fluid")  # however late: it is far better than the first answer
         if state.is_done:
             break
+    packing = state.incumbent.packing
+    assert packing is not None
+    if not state.is_done and is_worth_balancing(state.instance, BALANCE_SHARE * state.stop.remaining_s()):
+        for balanced_columns in balanced(packing, state.greedy, fluid.prices):
+            covers.append(balanced_columns)
+            state.offer(balanced_columns, "balance")
     regroup_first(state)
     return fluid, covers
 
