@@ -15,10 +15,11 @@ from binwright_optimizer.params import SolveParams
 from binwright_optimizer.solve import solve
 from binwright_optimizer.verify import verify
 from builders import instance_type, lumpy, node_pool, pod, problem
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from mixed_problems import mixed_problems
 from rules import HOSTNAME, away, ruled
 from solver_parts import greedy_of
+from test_solve_random import is_solvable
 
 NODE = instance_type("node", cpu=10, memory_gib=10, price=1)
 
@@ -48,6 +49,7 @@ def test_rules_of_nodes_are_kept() -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mixed_problems())
 def test_no_cover_places_more_than_a_node_holds_or_there_is(question: Problem) -> None:
+    assume(is_solvable(question))
     instance = build_instance(question)
     is_other = instance.limits or instance.minimums or len(instance.rules.devices.need)
     if is_other or instance.linking is not None or not instance.n_classes:
