@@ -123,17 +123,9 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         held = decision_from_message(problem, stated)
     except InvalidProblemError as error:
         return Recheck(catalogue, tuple(str(violation) for violation in error.violations))
-    placed = checker.placed_pods(problem, held)
     checker.warm_up()
     checker.prepare(problem)
-    proven = checker.prove_bound(
-        problem,
-        held.certificate,
-        placed,
-        time_limit_s=checker.PROOF_TIME_S,
-        goal=held.bound_microusd_per_hour,
-        counted_s=checker.PROOF_TIME_S,
-    )
+    proven = checker.proven_of(problem, held)
     unproven: tuple[str, ...] = ()
     if proven < held.bound_microusd_per_hour:
         unproven = (
@@ -164,7 +156,7 @@ def recheck(request: provisioning_service_pb2.SolveRequest, stated: decision_pb2
         placement=placement,
         statement=checker.check_statement(held),
         bound=unproven,
-        pods_placed=sum(placed),
+        pods_placed=sum(checker.placed_pods(problem, held)),
         hourly_cost_microusd=cost,
         charged_microusd=held.total_microusd_per_hour - held.cost_microusd_per_hour,
         lower_bound_microusd=proven,

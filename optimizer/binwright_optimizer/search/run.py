@@ -89,9 +89,8 @@ class Search:
         self._most_parts = most_parts
         self._on_bound = on_bound
         self.work = work or Work()
-        has_columns = known is not None and known.is_close
         self.state = State(
-            instance, params, stop, self.work, on_progress, most_pods, on_packing, has_columns=has_columns,
+            instance, params, stop, self.work, on_progress, most_pods, on_packing, has_columns=self._is_like,
             is_by_parts=has_thousands_of_classes(instance),
         )  # fmt: skip
         if known is not None:
@@ -141,10 +140,9 @@ class Search:
         is_by_parts = has_thousands_of_classes(self.instance)
         prices, alone = cheapest_alone(self.instance)
         is_fresh = not is_by_parts and self._is_fresh(columns)
-        is_like = self._known is not None and self._known.is_close
-        ahead = state.begin_fluid(alone) if is_fresh and not is_like else None
+        ahead = state.begin_fluid(alone) if is_fresh and not self._is_like else None
         first, is_warm = first_answers(state, prices, self._known, self._head)
-        if is_fresh and is_like and not is_warm and not state.is_done:
+        if is_fresh and self._is_like and not is_warm and not state.is_done:
             ahead = state.begin_fluid(alone)
         if is_by_parts:
             self._by_parts(prices)
@@ -168,6 +166,11 @@ class Search:
                 pack_groups(state, groups, self._pack_instance)
                 regroup_first(state)
         pack_parts(state, self._pack_part)
+
+    @property
+    def _is_like(self) -> bool:
+        """Whether a search of a like instance ended near its bound."""
+        return self._known is not None and self._known.is_close
 
     def _is_fresh(self, columns: Patterns | None) -> bool:
         """Whether nothing is there to begin with but the fluid relaxation, or what a like question taught."""

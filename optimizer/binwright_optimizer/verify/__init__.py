@@ -39,17 +39,22 @@ def verify(problem: Problem, decision: Decision, waived: frozenset[Rule] = WAIVE
     if any(not 0 <= pods.workload < len(problem.workloads) for pods in _placed_ranges(decision)):
         return findings  # already among them; there is no demand to prove a bound for
     stated = decision.bound_microusd_per_hour
-    proven = prove_bound(
+    proven = proven_of(problem, decision)
+    if proven < stated:
+        return (*findings, f"the certificate proves a bound of {proven}, {stated} is stated")
+    return findings
+
+
+def proven_of(problem: Problem, decision: Decision) -> int:
+    """Micro-dollars per hour that a decision's certificate proves, up to the bound that it states."""
+    return prove_bound(
         problem,
         decision.certificate,
         placed_pods(problem, decision),
         time_limit_s=PROOF_TIME_S,
-        goal=stated,
+        goal=decision.bound_microusd_per_hour,
         counted_s=PROOF_TIME_S,
     )
-    if proven < stated:
-        return (*findings, f"the certificate proves a bound of {proven}, {stated} is stated")
-    return findings
 
 
 def prepare(problem: Problem) -> None:

@@ -35,7 +35,7 @@ def balance(
         int64 (1,): how many classes were looked at.
     """
     n_classes, n_resources = requests.shape
-    weight = np.empty(n_resources)
+    total, weight = np.empty(n_resources), np.empty(n_resources)
     held = np.zeros(n_classes, dtype=np.int64)
     best_held = np.zeros(n_classes, dtype=np.int64)
     load = np.zeros(rules.cap.shape[0], dtype=np.int64)
@@ -43,12 +43,16 @@ def balance(
     free = np.empty(n_resources, dtype=np.int64)
     used = 0
     while used < out_candidate.shape[0] and not flag[0]:
+        for r in range(n_resources):
+            total[r] = 0.0
+            for i in range(n_classes):
+                total[r] += float(left[i]) * requests[i, r]
         best, most = -1, 0.0
         for c in range(kinds.shape[0]):
             j = kinds[c]
             if supply[j] < 1:
                 continue
-            _weigh(requests, allocatable[j], left, weight)
+            _weigh(total, allocatable[j], weight)
             held[:] = 0
             if rules.cap.shape[0] > 0:
                 begin(rules, j, held, load, cap)
@@ -99,14 +103,11 @@ def balance(
 
 
 @njit(cache=True, nogil=True)
-def _weigh(requests, allocatable, left, weight):
+def _weigh(total, allocatable, weight):
     """How scarce each resource is: what is left to be placed of it, in nodes, as a share of the scarcest."""
     largest = 0.0
     for r in range(weight.shape[0]):
-        total = 0.0
-        for i in range(left.shape[0]):
-            total += float(left[i]) * requests[i, r]
-        weight[r] = total / max(1, allocatable[r])
+        weight[r] = total[r] / max(1, allocatable[r])
         largest = max(largest, weight[r])
     if largest > 0.0:
         weight /= largest
