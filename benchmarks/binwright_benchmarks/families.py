@@ -47,6 +47,9 @@ SAVINGS = (
 )
 """Measured for the comparison with other rules, beside those of `TABLE`."""
 
+DIFFERENT = (Group("Pods that all differ", ("measured-1k-cmr", "measured-1k-eu", "measured-3k-eu")),)
+"""As many classes as pods, without aims of their own."""
+
 REST = (
     Group("Whole GPU trace", ("gpu-trace", "gpu-trace-spot")),
     Group(
@@ -79,7 +82,12 @@ CONSTRAINTS = (
 )
 """Rules between pods and shares of GPUs; their deadlines are 2, 5 and 30 s."""
 
-SUITES = {"table": TABLE + SAVINGS, "all": TABLE + SAVINGS + REST, "smoke": SMOKE, "constraints": CONSTRAINTS}
+SUITES = {
+    "table": TABLE + SAVINGS + DIFFERENT,
+    "all": TABLE + SAVINGS + DIFFERENT + REST,
+    "smoke": SMOKE,
+    "constraints": CONSTRAINTS,
+}
 
 MARKETS = {
     "reference pools, any pool will do": ("reference-pools-open",),
@@ -91,8 +99,9 @@ MARKETS = {
         "manifests",
         "micro-*-eu",
         "micro-*-all",
+        "measured-*-eu",
     ),
-    "curated pools": ("gpu-trace-curated*", "micro-*-cmr", "micro-*-5t"),
+    "curated pools": ("gpu-trace-curated*", "micro-*-cmr", "micro-*-5t", "measured-*-cmr"),
 }
 """Kinds of market for which savings are reported apart: globs of instances."""
 

@@ -31,6 +31,23 @@ def service_request(
     return Resources.of({CPU: cpu, MEMORY: memory * MIB})
 
 
+def measured_request(rng: random.Random) -> Resources:
+    """Requests of one pod as measured use gives them, to the milli-CPU and MiB: around 400m."""
+    cpu = min(8000, max(10, round(rng.lognormvariate(6.0, 0.9))))
+    gib_per_core = rng.lognormvariate(0.0, 0.6) * 2.5
+    memory = min(48 * 1024, max(32, round(cpu / 1000 * gib_per_core * 1024)))
+    return Resources.of({CPU: cpu, MEMORY: memory * MIB})
+
+
+def measured_pods(seed: int, pods: int) -> tuple[Workload, ...]:
+    """As many workloads of one pod, no two of which ask for the same, as a vertical pod autoscaler makes."""
+    rng = random.Random(f"measured pods {seed} {pods}")
+    requests: dict[Resources, None] = {}
+    while len(requests) < pods:
+        requests[measured_request(rng)] = None
+    return tuple(Workload(f"pod-{k:04d}", PodTemplate(request), 1) for k, request in enumerate(requests))
+
+
 def services(
     seed: int, pods: int, classes: int, tolerations: tuple[Toleration, ...] = ()
 ) -> tuple[Workload, ...]:

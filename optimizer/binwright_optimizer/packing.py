@@ -57,12 +57,15 @@ class Packing:
         kept = counts > 0
         if not kept.all():
             candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
-        candidates, counts, patterns = _without_surplus(instance, candidates, counts, patterns)
+        placed = _placed(counts, patterns)
+        if (placed > instance.demand).any():
+            surplus = placed - instance.demand
+            candidates, counts, patterns = _without_surplus(surplus, candidates, counts, patterns)
+            placed = _placed(counts, patterns)
         counts = _without_idle(instance, candidates, counts, patterns)
         kept = counts > 0
-        if not kept.all():
+        if not kept.all():  # of nodes that hold nothing
             candidates, counts, patterns = candidates[kept], counts[kept], patterns[kept]
-        placed = _placed(counts, patterns)
         if instance.problem.savings_plans:
             cost = sum(nodes.price * nodes.count for nodes in priced(instance, candidates, counts))
         else:
@@ -123,15 +126,12 @@ def _placed(counts: NDArray[np.int64], patterns: NDArray[np.int32]) -> NDArray[n
 
 
 def _without_surplus(
-    instance: Instance,
+    surplus: NDArray[np.int64],
     candidates: NDArray[np.intp],
     counts: NDArray[np.int64],
     patterns: NDArray[np.int32],
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int32]]:
-    """Columns that place no more pods than there are."""
-    surplus = _placed(counts, patterns) - instance.demand
-    if (surplus <= 0).all():
-        return candidates, counts, patterns
+    """Columns that place no more pods than there are, given how many more (i,), which is reduced in place."""
     out: list[tuple[int, int, NDArray[np.int32]]] = []
     for j, count, pattern in zip(candidates, counts, patterns, strict=True):
         cut = np.flatnonzero((surplus > 0) & (pattern > 0))
@@ -151,7 +151,7 @@ def _without_surplus(
     return (
         np.array([j for j, _, _ in out], dtype=np.intp),
         np.array([n for _, n, _ in out], dtype=np.int64),
-        np.array([p for _, _, p in out], dtype=np.int32).reshape(len(out), instance.n_classes),
+        np.array([p for _, _, p in out], dtype=np.int32).reshape(len(out), len(surplus)),
     )
 
 

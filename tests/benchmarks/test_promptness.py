@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import time
+from pathlib import Path
 
+import binwright_optimizer
 from binwright_benchmarks.promptness import (
     LEAST_CANCEL_S,
     MOST_CANCEL_S,
+    STAGES,
     Cancelled,
     Lateness,
     Promptness,
@@ -32,6 +36,14 @@ MEASURED = Promptness(
 def test_a_row_tells_medians_and_worst_cases() -> None:
     (row,) = rows([MEASURED])
     assert row == ("some", "1,200", "40 ms", "50 ms", "20 ms", "-100 ms", "4 ms", "11 ms")
+
+
+def test_stages_are_functions_that_there_are() -> None:
+    """Renaming one would put what is cancelled in it under another stage, and nobody would see."""
+    package = Path(binwright_optimizer.__file__).parent
+    trees = (ast.parse(path.read_text("utf-8")) for path in package.rglob("*.py"))
+    names = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert not {name for name, _ in STAGES} - names
 
 
 def test_stages_are_told_apart_the_slowest_first() -> None:

@@ -11,7 +11,7 @@ from binwright_benchmarks.instances.micro_services import MEANS
 from binwright_benchmarks.questions import BUNDLED_TRACE, MissingDataError, trace_rows
 from binwright_benchmarks.reference import ARRIVALS
 from binwright_benchmarks.registry import DATA_VARIABLE, SharedData, instances, register
-from binwright_benchmarks.services import replica_counts, services
+from binwright_benchmarks.services import measured_pods, replica_counts, services
 from binwright_optimizer.model import Problem
 
 NEEDS_DATA = tuple(
@@ -91,6 +91,12 @@ def test_the_slice_of_the_trace_just_fills_the_gpu_pool() -> None:
     gpu = [pool.name for pool in problem.node_pools].index("gpu-compute")
     holds = market.instance.compatible[:, : market.n_bought].any(axis=0)
     assert set(market.instance.pool_of[: market.n_bought][holds]) == {gpu}
+
+
+def test_measured_pods_all_differ() -> None:
+    pods = measured_pods(3, 500)
+    assert len({w.template for w in pods}) == len(pods) == sum(w.replicas for w in pods) == 500
+    assert pods != measured_pods(4, 500)
 
 
 def test_generated_services_have_the_numbers_asked_for() -> None:

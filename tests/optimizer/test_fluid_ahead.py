@@ -36,7 +36,7 @@ def ahead_of(instance, work: Work | None = None) -> FluidAhead:
     pricing = pricing_of(instance)
     if work is not None:
         pricing.work = work
-    return FluidAhead(instance, pricing, Deadline(60.0), cheapest_alone(instance)[1])
+    return FluidAhead(instance, pricing, Deadline(60.0), cheapest_alone(instance)[1], None)
 
 
 def test_each_class_names_the_candidate_that_is_cheapest_for_it_alone() -> None:

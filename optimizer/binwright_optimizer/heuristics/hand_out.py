@@ -50,6 +50,8 @@ def handed_out(groups: Groups, packing: Packing, greedy: Greedy, values: Float) 
     remainder.room -= counts @ instance.limit_use[candidates]
     for m, row in enumerate(instance.minimums):
         remainder.missing[m] -= counts[instance.pool_of[candidates] == row.pool].sum()
+    if not remainder.demand.any() and not remainder.missing.any():
+        return candidates, counts, patterns
     rest = greedy.cover(values, remainder, COVER_NODES)
     return (
         np.concatenate([candidates, rest[0]]),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from binwright_optimizer.columns.fluid import Fluid, solve_fluid
 from binwright_optimizer.instance import UNLIMITED, Instance
+from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.pricing import Pricing
 from binwright_optimizer.stopping import Reserved, Stop
 from binwright_optimizer.work import Work
@@ -25,19 +26,30 @@ WORTH_A_THREAD = 2_000
 
 
 class FluidAhead:
-    """The fluid relaxation of an instance without groups of classes.
+    """The fluid relaxation of an instance.
 
     Parameters
     ----------
     alone
         intp array (i,): the candidate that is cheapest for each class alone.
+    groups
+        Of classes, where there are many: their bound is lower by a ten-thousandth, and there three to ten
+        times as soon.
     """
 
-    def __init__(self, instance: Instance, pricing: Pricing, stop: Stop, alone: NDArray[np.intp]) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        pricing: Pricing,
+        stop: Stop,
+        alone: NDArray[np.intp],
+        groups: Groups | None,
+    ) -> None:
         self._instance = instance
         self._pricing = pricing
         self._stop = stop
         self._alone = np.unique(alone[alone >= 0])
+        self._groups = groups
         self._work = Work()
         self._fluid: Fluid | None = None
         self._failure: BaseException | None = None
@@ -95,4 +107,4 @@ class FluidAhead:
 
     def _solve(self, pricing: Pricing, used: NDArray[np.intp]) -> Fluid:
         stop = Reserved.within(self._stop, FLUID_SHARE * self._stop.remaining_s())
-        return solve_fluid(self._instance, pricing, stop, used)
+        return solve_fluid(self._instance, pricing, stop, used, self._groups)

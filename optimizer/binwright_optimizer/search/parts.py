@@ -11,10 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from binwright_optimizer.heuristics.hand_out import handed_out
-from binwright_optimizer.heuristics.parts import Parts, wary_prices
+from binwright_optimizer.heuristics.parts import Parts
 from binwright_optimizer.instance import Instance
-from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.search.state import State
 from binwright_optimizer.stopping import Reserved, Stop
@@ -29,10 +27,6 @@ MOST_FRUITLESS_TURNS = 20
 """Turns without a better incumbent after which packing parts ends."""
 TIMES_ASSEMBLED = 2.0
 """How often the time to assemble a packing is kept for the end of a turn."""
-MOST_GROUPS = 450
-"""Groups of classes: a packing of those of the Tianchi applications loses 0.1 % by them."""
-GROUPS_SHARE, GROUPS_GAP = 0.4, 0.003
-"""Share of the time left in which groups are packed, and gap from which they are packed well enough."""
 REGROUP_UNITS = 1e6
 """Units of work of a turn of regrouping between two of packing parts."""
 
@@ -40,24 +34,6 @@ REGROUP_UNITS = 1e6
 def has_thousands_of_classes(instance: Instance) -> bool:
     """Whether a master with a row for each class would take most of the time."""
     return instance.n_classes > MOST_CLASSES and instance.linking is None and instance.rules.has_parts
-
-
-def pack_groups(
-    state: State, groups: Groups, pack: Callable[[Instance, Stop, float, float], Packing]
-) -> None:
-    """Offer a packing of groups of classes, its places handed out to their pods.
-
-    Parameters
-    ----------
-    pack
-        A good packing of an instance of fewer classes, in so many seconds, to such a gap, and until a stop
-        comes due.
-    """
-    seconds = GROUPS_SHARE * state.stop.remaining_s()
-    packing = pack(groups.largest(), Reserved.within(state.stop, seconds), seconds, GROUPS_GAP)
-    if not state.is_done and not packing.left_out.any():
-        wary = wary_prices(state.instance, state.generation.bound.duals.pods)
-        state.offer(handed_out(groups, packing, state.greedy, wary), "groups")
 
 
 def pack_parts(state: State, pack: Callable[[Instance, Stop, float], Packing]) -> None:

@@ -21,12 +21,8 @@ from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search.domains import DOMAIN_GAP, LARGE_DOMAIN, pack_domains
 from binwright_optimizer.search.found import MOST_PARTS, Found
-from binwright_optimizer.search.parts import (
-    MOST_GROUPS,
-    has_thousands_of_classes,
-    pack_groups,
-    pack_parts,
-)
+from binwright_optimizer.search.groups import MOST_GROUPS, few_groups, pack_groups
+from binwright_optimizer.search.parts import has_thousands_of_classes, pack_parts
 from binwright_optimizer.search.splits import split
 from binwright_optimizer.search.start import (
     first_answers,
@@ -139,12 +135,15 @@ class Search:
         state = self.state
         is_by_parts = has_thousands_of_classes(self.instance)
         prices, alone = cheapest_alone(self.instance)
-        is_fresh = not is_by_parts and self._is_fresh(columns)
-        ahead = state.begin_fluid(alone) if is_fresh and not self._is_like else None
-        first, is_warm = first_answers(state, prices, self._known, self._head)
+        groups = few_groups(self.instance)
+        is_fresh = self._is_fresh(columns)
+        ahead = state.begin_fluid(alone, groups) if is_fresh and not self._is_like else None
+        first, is_warm = first_answers(state, prices, self._known, self._head, groups, self._pack_instance)
         if is_fresh and self._is_like and not is_warm and not state.is_done:
-            ahead = state.begin_fluid(alone)
+            ahead = state.begin_fluid(alone, groups)
         if is_by_parts:
+            if state.is_done and ahead is not None and ahead.is_known:
+                take_fluid(state, ahead)
             self._by_parts(prices)
             return
         if not state.is_done:

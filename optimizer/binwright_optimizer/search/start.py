@@ -20,6 +20,7 @@ from binwright_optimizer.heuristics.parts import wary_prices
 from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.pricing import MICRO
 from binwright_optimizer.search.fluid_ahead import FluidAhead
+from binwright_optimizer.search.groups import Pack, first_groups
 from binwright_optimizer.search.state import LEAST_VALUE, State
 from binwright_optimizer.stopping import Reserved
 from binwright_optimizer.work import UNITS_PER_SECOND
@@ -44,24 +45,33 @@ of the time is over: it takes twice as long, and packs small pods hardly better.
 
 
 def first_answers(
-    state: State, prices: Float, known: Known | None, head: Head | None
+    state: State,
+    prices: Float,
+    known: Known | None,
+    head: Head | None,
+    groups: Groups | None,
+    pack: Pack,
 ) -> tuple[Columns, bool]:
-    """Offer answers and bounds that need no linear programme.
+    """Offer answers and bounds that need no linear programme of all classes.
 
-    Returns the greedy answer's columns, and whether what is left of a like question's answer is better: of
+    Returns the first answer's columns, and whether what is left of a like question's answer is better: of
     one whose nodes hold twenty pods each, few are whole after some pods have changed.
 
     Parameters
     ----------
     prices
         float64 array (i,): dollars that pods are worth to the greedy cover.
+    groups, pack
+        Of classes, where there are many; what packs them.
     """
     instance, generation, greedy = state.instance, state.generation, state.greedy
     if generation.allocator is not None:
         limit = FIRST_ALLOCATION_SHARE * state.stop.remaining_s()
         state.allocate(generation.allocator.cheapest(prices, limit))
-    columns = greedy.cover(prices, Remainder.whole(state.target), MOST_NODES)
-    state.offer(columns, "greedy")
+    columns = first_groups(state, groups, prices, pack)
+    if columns is None:
+        columns = greedy.cover(prices, Remainder.whole(state.target), MOST_NODES)
+        state.offer(columns, "greedy")
     is_warm = False
     if known is not None and instance.linking is None:
         values = np.maximum(known.prices, LEAST_VALUE * state.penalty)

@@ -16,6 +16,7 @@ from binwright_optimizer.heuristics.downsize import Downsize
 from binwright_optimizer.heuristics.greedy import Columns, Greedy, Remainder
 from binwright_optimizer.incumbent import Incumbent, Progress
 from binwright_optimizer.instance import Instance
+from binwright_optimizer.instance.coarsen import Groups
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.pricing import Pricing
@@ -156,9 +157,9 @@ class State:
         """Whether domains can be looked at one by one."""
         return self.instance.linking is not None and self.instance.rules.has_parts
 
-    def begin_fluid(self, alone: NDArray[np.intp]) -> FluidAhead:
+    def begin_fluid(self, alone: NDArray[np.intp], groups: Groups | None) -> FluidAhead:
         """Begin the fluid relaxation with the candidates that are cheapest for each class alone: (i,)."""
-        self._ahead = FluidAhead(self.instance, self.pricing, self.stop, alone)
+        self._ahead = FluidAhead(self.instance, self.pricing, self.stop, alone, groups)
         self._ahead.begin()
         return self._ahead
 

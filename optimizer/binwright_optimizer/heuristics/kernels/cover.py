@@ -10,6 +10,12 @@ from binwright_optimizer.pricing.kernels.relaxation import relax
 from binwright_optimizer.pricing.kernels.rounding import round_down
 from binwright_optimizer.pricing.kernels.sweep import gather
 
+NARROW_FROM = 600
+"""Items from which a knapsack is narrowed to those that are efficient."""
+NODES_KEPT, LEAST_KEPT = 3.0, 100
+"""Nodes that the items kept could fill, and fewest items."""
+BINS, TOP = 128, 16.0
+"""Bins in which efficiencies are counted, and the efficiency from which they are all alike."""
 FREE = 1e-9
 """Stands for a cost of zero in a ratio, dollars per hour."""
 
@@ -56,6 +62,7 @@ def cover(
     primal = np.empty(n_classes)
     whole = np.ones(n_resources)
     balanced = np.empty(n_classes, dtype=np.int64)
+    efficiency = np.empty(n_classes)
     caps = np.empty(n_classes, dtype=np.int64)
     held = np.zeros(n_classes, dtype=np.int64)
     load = np.zeros(rules.cap.shape[0], dtype=np.int64)
@@ -94,6 +101,8 @@ def cover(
             if n == 0:
                 ratio[j] = 0.0
                 continue
+            if n >= NARROW_FROM and ratio[j] < np.inf:
+                n = narrow(n, items, limits, shares, values, multipliers[j], efficiency)
             relax(n, items, limits, shares, values, whole, multipliers[j], primal)
             chosen[:n] = 0
             value, complete = pack(
@@ -143,6 +152,49 @@ def cover(
                     if minimum_of[c] == m:
                         ratio[c] = np.inf if ratio[c] > 0.0 else 0.0
     return used
+
+
+@njit(cache=True, nogil=True)
+def narrow(n, items, limits, shares, values, mu, efficiency):
+    """Keep the items that are most efficient at ``mu``, enough for several nodes; returns their number.
+
+    Efficiencies are counted in bins: sorting them is what takes time where there are many items.
+    """
+    full = 0.0
+    for r in range(shares.shape[1]):
+        full += mu[r]
+    least, most = np.inf, 0.0
+    for k in range(n):
+        weight = 1e-12
+        for r in range(shares.shape[1]):
+            weight += mu[r] * shares[k, r]
+        efficiency[k] = values[items[k]] / weight
+        least = min(least, efficiency[k])
+        most = max(most, min(efficiency[k], TOP))
+    if full <= 0.0 or most <= least:
+        return n
+    weights = np.zeros(BINS)
+    counts = np.zeros(BINS, dtype=np.int64)
+    scale = BINS / (most - least)
+    for k in range(n):
+        b = min(np.int64((min(efficiency[k], most) - least) * scale), BINS - 1)
+        weights[b] += limits[k] * values[items[k]] / efficiency[k]
+        counts[b] += 1
+    b = BINS
+    weight, count = 0.0, 0
+    while b > 0 and (weight < NODES_KEPT * full or count < LEAST_KEPT):
+        b -= 1
+        weight += weights[b]
+        count += counts[b]
+    kept = np.int64(0)
+    for k in range(n):
+        if np.int64((min(efficiency[k], most) - least) * scale) >= b:
+            items[kept] = items[k]
+            limits[kept] = limits[k]
+            for r in range(shares.shape[1]):
+                shares[kept, r] = shares[k, r]
+            kept += 1
+    return kept
 
 
 @njit(cache=True, nogil=True)

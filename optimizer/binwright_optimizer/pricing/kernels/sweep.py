@@ -34,7 +34,9 @@ def gather(
             continue
         fit = caps[i]
         for r in range(n_resources):
-            if requests[i, r] > 0:
+            if requests[i, r] > allocatable[j, r]:
+                fit = 0
+            elif fit > 1 and requests[i, r] > 0:  # divisions take most of the time
                 most = allocatable[j, r] // requests[i, r]
                 fit = min(fit, most)
         if has_rules:
