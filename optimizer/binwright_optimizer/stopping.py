@@ -115,10 +115,16 @@ class Halt:
     ----------
     period_s
         Seconds between looks: how late the flag may be.
+
+    Attributes
+    ----------
+    flag, abandoned
+        Raised when the stop comes due; when it is one that abandons the solve, so that no answer is needed.
     """
 
     def __init__(self, stop: Stop, period_s: float = 0.01) -> None:
         self.flag = bytearray(1)
+        self.abandoned = bytearray(1)
         self._stop = stop
         self._period_s = period_s
         self._is_over = threading.Event()
@@ -136,6 +142,7 @@ class Halt:
                 is_due = self._stop.remaining_s() <= 0
             except BaseException:  # a stop may raise to abandon the solve; it will raise there, too
                 is_due = True
+                self.abandoned[0] = 1
             if is_due:
                 self.flag[0] = 1
                 return

@@ -138,3 +138,14 @@ def test_a_cover_of_narrowed_knapsacks_places_every_pod() -> None:
     packing = Packing.of(instance, *columns)
     assert not packing.left_out.any()
     assert (packing.patterns @ instance.requests <= instance.allocatable[packing.candidates]).all()
+
+
+def test_a_cover_goes_on_when_time_is_up_and_ends_when_the_solve_is_abandoned() -> None:
+    instance = build_instance(many_kinds(NARROW_FROM))
+    greedy, values = greedy_of(instance), cheapest_alone(instance)[0]
+    greedy.pricing.flag[0] = 1
+    candidates, _, _ = greedy.cover(values, Remainder.whole(instance), 200)
+    assert len(candidates)
+    greedy.pricing.abandoned[0] = 1
+    candidates, _, _ = greedy.cover(values, Remainder.whole(instance), 200)
+    assert not len(candidates)

@@ -89,6 +89,16 @@ def test_the_flag_is_raised_when_asking_the_stop_fails() -> None:
     halt.watch()
     assert raised_within(halt, 5.0)
     halt.close()
+    assert halt.abandoned[0]
+
+
+def test_a_solve_whose_time_is_up_is_not_abandoned() -> None:
+    """Its first answer is made all the same."""
+    halt = Halt(Deadline(1e-6), period_s=0.001)
+    halt.watch()
+    assert raised_within(halt, 5.0)
+    halt.close()
+    assert not halt.abandoned[0]
 
 
 def test_closing_ends_the_watching_thread_and_watching_twice_starts_one() -> None:

@@ -16,9 +16,6 @@ Float = NDArray[np.float64]
 COVER_UNITS, NODE_UNITS, LOOK_UNITS = 50.0, 2.0, 0.1
 """Units of work of a cover, beside those of each column and of each class that its knapsacks look at."""
 
-_NEVER = np.zeros(1, dtype=np.uint8)
-"""The flag of what may not end early."""
-
 
 @dataclass(slots=True)
 class Remainder:
@@ -142,7 +139,8 @@ class Greedy:
         limits
             float64 array (k,): dollars that a unit of each limit is worth to it; nothing by default.
         may_be_halted
-            Whether it may end early, with pods left over, where there is an answer already.
+            Whether it may end with the time, with pods left over, where there is an answer already; it does
+            when the solve is abandoned.
         """
         instance = self.instance
         capacity = int(min(4 * instance.n_classes + 64 + remainder.demand.sum(), 200_000))
@@ -151,7 +149,7 @@ class Greedy:
         patterns = np.empty((capacity, instance.n_classes), dtype=np.int32)
         looks = np.zeros(1, dtype=np.int64)
         price = self.price if limits is None else self.price + instance.limit_use @ limits
-        flag = _NEVER
+        flag = self.pricing.abandoned
         if may_be_halted:
             self.pricing.halt.watch()
             flag = self.pricing.flag

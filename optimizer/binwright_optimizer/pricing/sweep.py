@@ -85,6 +85,7 @@ class Pricing:
         self.halt = halt
         self._most_pods = instance.demand if most_pods is None else most_pods
         self.flag = np.frombuffer(halt.flag, dtype=np.uint8)
+        self.abandoned = np.frombuffer(halt.abandoned, dtype=np.uint8)
         self.instance = instance
         # Copies that may be written, as arrays made inside kernels may: numba compiles each kernel once for
         # those and once more for read-only ones.
