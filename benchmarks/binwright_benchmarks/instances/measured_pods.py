@@ -9,7 +9,8 @@ from binwright_benchmarks.instances.micro_services import MEANS, Means
 from binwright_benchmarks.registry import Build, SharedData, register
 from binwright_benchmarks.services import measured_pods
 
-SIZES = {"1k": 1_000, "3k": 3_000}
+FAMILIES = {"1k-cmr": 1_000, "1k-eu": 1_000, "3k-eu": 3_000}
+"""Pods, by size and market."""
 
 
 def _family(pods: int, means: Means) -> Build:
@@ -20,11 +21,11 @@ def _family(pods: int, means: Means) -> Build:
     return build
 
 
-for _short, _pods in SIZES.items():
-    for _end in ("cmr", "eu"):
-        register(
-            f"measured-{_short}-{_end}",
-            f"{_pods:,} pods that all differ; {MEANS[_end].description}",
-            is_seeded=True,
-            deadline_s=5.0,
-        )(_family(_pods, MEANS[_end]))
+for _name, _pods in FAMILIES.items():
+    _means = MEANS[_name.split("-")[1]]
+    register(
+        f"measured-{_name}",
+        f"{_pods:,} pods that all differ; {_means.description}",
+        is_seeded=True,
+        deadline_s=5.0,
+    )(_family(_pods, _means))

@@ -24,8 +24,11 @@ Pack = Callable[[Instance, Stop, float, float], Packing]
 due."""
 MOST_GROUPS = 450
 """Groups of classes: a packing of those of the Tianchi applications loses 0.1 % by them."""
-GROUPS_SHARE, GROUPS_GAP = 0.4, 0.003
-"""Share of the time left in which groups are packed, and gap from which they are packed well enough."""
+GROUPS_SHARES, GROUPS_GAP = (0.04, 0.4), 0.003
+"""Shares of the time left in which groups are packed, soon and well, and gap from which they are packed well
+enough."""
+LEAST_GROUPS_S = 0.1
+"""Seconds from which it is worth packing them soon: less makes no better than the first answer."""
 MANY_CLASSES, FEW_GROUPS = 600, 200
 """Classes from which the fluid relaxation is one of groups, and so many groups: more take more time, and say
 hardly more."""
@@ -65,9 +68,14 @@ def first_groups(state: State, groups: Groups | None, values: Float, pack: Pack)
 
 
 def pack_groups(state: State, groups: Groups, pack: Pack) -> None:
-    """Offer a good packing of groups of classes, its places handed out to their pods."""
-    seconds = GROUPS_SHARE * state.stop.remaining_s()
-    packing = pack(groups.largest(), Reserved.within(state.stop, seconds), seconds, GROUPS_GAP)
-    if not state.is_done and not packing.left_out.any():
-        wary = wary_prices(state.instance, state.generation.bound.duals.pods)
-        state.offer(handed_out(groups, packing, state.greedy, wary), "groups")
+    """Offer good packings of groups of classes, their places handed out to their pods."""
+    largest = groups.largest()
+    for share in GROUPS_SHARES:
+        seconds = share * state.stop.remaining_s()
+        is_too_soon = seconds < LEAST_GROUPS_S and share < GROUPS_SHARES[-1]
+        if is_too_soon or state.is_done:
+            continue
+        packing = pack(largest, Reserved.within(state.stop, seconds), seconds, GROUPS_GAP)
+        if not state.is_done and not packing.left_out.any():
+            wary = wary_prices(state.instance, state.generation.bound.duals.pods)
+            state.offer(handed_out(groups, packing, state.greedy, wary), "groups")
