@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 from binwright_optimizer.columns.bound import Bound
-from binwright_optimizer.columns.choose import choose
+from binwright_optimizer.columns.choose import choose, most_worth_while
 from binwright_optimizer.columns.rows import Rows
 from binwright_optimizer.heuristics.greedy import Remainder, fluid_prices
 from binwright_optimizer.instance import build_instance
@@ -52,3 +52,15 @@ def test_a_choice_among_hundreds_of_columns_never_goes_long_without_asking_wheth
     halt.close()
     assert len(watch.looks) > 50
     assert np.diff(watch.looks).max() < 0.25
+
+
+def test_a_pattern_is_worth_while_as_often_as_its_reduced_cost_fits_the_gap() -> None:
+    """A gap of 1 $: three nodes that cost 0.3 too much each, one of 0.6, any number that cost nothing more."""
+    most = most_worth_while(np.array([0.3, 0.6, 0.0, 1.0]), 1.0)
+    assert most.tolist() == [3.0, 1.0, np.inf, 1.0]
+
+
+def test_rounding_takes_no_node_away() -> None:
+    """Three times 0.1 is a little more than 0.3 in floats, and a reduced cost may be a little below 0."""
+    most = most_worth_while(np.array([0.1, 0.1 + 1e-12, -1e-12]), 0.3)
+    assert most.tolist() == [3.0, 3.0, np.inf]

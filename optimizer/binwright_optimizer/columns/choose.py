@@ -30,10 +30,14 @@ class Choice:
 
 MOST_COLUMNS = 4_000
 """Columns beyond which the programme is not tried: it would not finish in useful time."""
+MOST_BOUND = 1e9
+"""Nodes of a pattern from which a bound on them says nothing."""
 SUB_PROGRAMMES = ("mip_heuristic_run_rens", "mip_heuristic_run_rins", "mip_heuristic_run_root_reduced_cost")
 """HiGHS's heuristics that solve programmes of their own. Inside them it does not ask whether to go on: on
 1,300 columns for 60 classes up to 1.1 s passed between two questions, and 27 ms without them, and the work
 counted was a sixth of what was done. What they find there is far above a rounded relaxation."""
+ROUNDING = 1e-9
+"""Dollars that reduced costs may be wrong by."""
 FEASIBLE = 2
 """HiGHS's primal solution status when it holds a feasible point."""
 
@@ -50,13 +54,16 @@ def choose(
     """Columns with counts that cover the demand for less than ``cost`` dollars, if found in time."""
     candidates, patterns = columns
     reduced = rows.costs(bound.duals)[candidates] - patterns @ bound.duals.pods
-    useful = np.flatnonzero(reduced <= cost - bound.dollars + 1e-9)
+    useful = np.flatnonzero(reduced <= cost - bound.dollars + ROUNDING)
     if not 0 < len(useful) <= MOST_COLUMNS:
         return None
     candidates, patterns = candidates[useful], patterns[useful]
     instance = rows.instance
     solver = _programme(rows, candidates, patterns, halt, may_leave_out=False)
     solver.setOptionValue("objective_bound", cost)
+    most = most_worth_while(reduced[useful], cost - bound.dollars)
+    each = np.arange(len(useful), dtype=np.int32)
+    solver.changeColsBounds(len(each), each, np.zeros(len(each)), most)
     run_integer(solver, time_limit_s, work or Work())
     info = solver.getInfo()
     if info.primal_solution_status != FEASIBLE or info.objective_function_value >= cost - 1e-9:
@@ -66,6 +73,24 @@ def choose(
     if ((choice.columns[1][:, None] * patterns).sum(axis=0) < demand).any():
         return None
     return choice
+
+
+def most_worth_while(reduced: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Nodes of each pattern beyond which no choice is cheaper than the incumbent: float64 array (p,).
+
+    HiGHS finds such bounds itself, but steps through up to 1,024 numbers for each column that has none, each
+    time through all the others: up to 0.3 s for 500 columns in which it does not ask whether to go on.
+
+    Parameters
+    ----------
+    reduced
+        float64 array (p,): reduced costs, dollars.
+    gap
+        Dollars between the incumbent and the bound that these belong to.
+    """
+    with np.errstate(divide="ignore"):
+        most = np.floor((gap + ROUNDING) / np.maximum(reduced - ROUNDING, 0.0))
+    return np.where(most < MOST_BOUND, most, np.inf)
 
 
 def place_most(
