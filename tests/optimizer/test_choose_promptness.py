@@ -55,7 +55,7 @@ def test_a_choice_among_hundreds_of_columns_never_goes_long_without_asking_wheth
 
 
 def test_a_pattern_is_worth_while_as_often_as_its_reduced_cost_fits_the_gap() -> None:
-    """A gap of 1 $: three nodes that cost 0.3 too much each, one of 0.6, any number that cost nothing more."""
+    """A gap of 1 $: three nodes that cost 0.3 too much each, one of 0.6, any number at no cost."""
     most = most_worth_while(np.array([0.3, 0.6, 0.0, 1.0]), 1.0)
     assert most.tolist() == [3.0, 1.0, np.inf, 1.0]
 
