@@ -90,6 +90,15 @@ def test_a_pod_without_a_share_has_its_gpu_to_itself() -> None:
     decided(question, 2)
 
 
+@pytest.mark.parametrize("others", [[], [sharing("half", 500)]])
+def test_a_whole_gpu_may_state_its_memory(others: list[Workload]) -> None:
+    """All of the compute and 8 GiB of 16: a GPU each, whether or not others share theirs; 17 GiB fit none."""
+    types = [gpu_type("one", 1, 1.0)]
+    decided(problem([sharing("whole", 1_000, memory_gib=8, replicas=2), *others], types), 2 + len(others))
+    decision = solve(problem([sharing("whole", 1_000, memory_gib=17), *others], types), PARAMS)
+    assert [out.pods.workload for out in decision.unschedulable] == [0]
+
+
 def test_memory_is_shared_out_as_well_as_compute() -> None:
     """Two shares of a tenth, but 10 GiB each, of a GPU with 16 GiB: two GPUs."""
     decided(problem([sharing("model", 100, memory_gib=10, replicas=2)], [gpu_type("one", 1, 1.0)]), 2)

@@ -64,3 +64,9 @@ def test_rounding_takes_no_node_away() -> None:
     """Three times 0.1 is a little more than 0.3 in floats, and a reduced cost may be a little below 0."""
     most = most_worth_while(np.array([0.1, 0.1 + 1e-12, -1e-12]), 0.3)
     assert most.tolist() == [3.0, 3.0, np.inf]
+
+
+def test_no_pattern_is_worth_while_where_the_bound_is_the_incumbent() -> None:
+    """Or a little above it in floats: only patterns at no extra cost can be part of another."""
+    assert most_worth_while(np.array([0.1, 0.0]), -1e-12).tolist() == [0.0, np.inf]
+    assert most_worth_while(np.array([0.1, 0.0]), -1e-6).tolist() == [0.0, np.inf]

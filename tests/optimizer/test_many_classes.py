@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from binwright_optimizer.heuristics.greedy import Remainder, cheapest_alone
-from binwright_optimizer.heuristics.kernels.cover import LEAST_KEPT, NARROW_FROM, narrow
+from binwright_optimizer.heuristics.kernels.cover import LEAST_KEPT, NARROW_FROM, NODES_KEPT, narrow
 from binwright_optimizer.incumbent import Progress
 from binwright_optimizer.instance import build_instance
-from binwright_optimizer.model import Problem
+from binwright_optimizer.model import InstanceType, Problem
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search import fluid_ahead, groups
-from binwright_optimizer.search.groups import MANY_CLASSES, MANY_POD_KINDS
+from binwright_optimizer.search.groups import MANY_CLASSES, MANY_LOOKS
 from binwright_optimizer.solve import solve
 from binwright_optimizer.stopping import Deadline
 from binwright_optimizer.verify import verify
-from builders import instance_type, pod, problem
+from builders import GIB, instance_type, microusd, pod, problem
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from mixed_problems import mixed_problems
 from solver_parts import greedy_of, pricing_of
+from strategies import enforced_problems
+from test_gpu_mig import mig_problems
+from test_gpu_shares import share_problems, sharing
 from test_solve_random import is_solvable
 
 KINDS = [
@@ -29,7 +36,18 @@ KINDS = [
 ]
 
 
-def many_kinds(classes: int, replicas: int = 1) -> Problem:
+CANDIDATES = 40
+TWO_GPUS = instance_type("gpu", cpu=8, gpu=2, price=2, gpu_model="t4")
+CATALOGUE = [
+    *(
+        instance_type(f"n{n}", cpu=8 + n, memory_gib=90 - 2 * n, price=0.5 + 0.013 * n)
+        for n in range(CANDIDATES)
+    ),
+    dataclasses.replace(TWO_GPUS, gpu_memory_bytes=16 * GIB),
+]
+
+
+def many_kinds(classes: int, kinds: Sequence[InstanceType] = KINDS, replicas: int = 1) -> Problem:
     """Pods of 0.5 to 3.5 cpu and 1 to 8 GiB, no two kinds of them alike."""
     pods = [
         pod(
@@ -40,7 +58,7 @@ def many_kinds(classes: int, replicas: int = 1) -> Problem:
         )
         for n in range(classes)
     ]
-    return problem(pods, KINDS)
+    return problem(pods, kinds)
 
 
 def first_phase(question: Problem) -> str:
@@ -52,12 +70,20 @@ def first_phase(question: Problem) -> str:
 
 
 def test_pods_that_all_differ_are_answered_by_groups_first() -> None:
-    assert first_phase(many_kinds(MANY_POD_KINDS)) == "groups"
+    assert first_phase(many_kinds(-(-MANY_LOOKS // CANDIDATES), CATALOGUE)) == "groups"
 
 
 def test_fewer_kinds_and_those_of_many_replicas_are_covered_greedily_first() -> None:
-    assert first_phase(many_kinds(MANY_POD_KINDS // 2)) == "greedy"
-    assert first_phase(many_kinds(MANY_POD_KINDS, replicas=groups.MOST_REPLICAS + 1)) == "greedy"
+    kinds = -(-MANY_LOOKS // CANDIDATES)
+    assert first_phase(many_kinds(kinds // 2, CATALOGUE)) == "greedy"
+    assert first_phase(many_kinds(kinds, CATALOGUE, replicas=groups.MOST_REPLICAS + 1)) == "greedy"
+
+
+def test_shares_of_gpus_are_covered_greedily_first() -> None:
+    """Groups leave out what the devices of a node hold."""
+    plain = many_kinds(-(-MANY_LOOKS // CANDIDATES), CATALOGUE)
+    question = dataclasses.replace(plain, workloads=(*plain.workloads, sharing("share", 300, replicas=3)))
+    assert first_phase(question) == "greedy"
 
 
 def test_many_classes_are_worth_about_as_much_in_groups() -> None:
@@ -82,13 +108,13 @@ def test_groups_are_made_where_there_are_many_classes_only() -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(mixed_problems())
+@given(st.one_of(mixed_problems(), share_problems(), mig_problems(), enforced_problems()))
 def test_answers_that_begin_with_groups_are_accepted(question: Problem) -> None:
     """Three kinds of pods are many here, and are put into two groups."""
     assume(is_solvable(question))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "MANY_CLASSES", 3)
-        patch.setattr(groups, "MANY_POD_KINDS", 3)
+        patch.setattr(groups, "MANY_LOOKS", 1)
         patch.setattr(groups, "MOST_REPLICAS", 1_000)
         patch.setattr(groups, "FEW_GROUPS", 2)
         decision = solve(question, SolveParams(work_limit=200_000))
@@ -129,6 +155,37 @@ def test_it_keeps_the_fewest_items_however_large_they_are() -> None:
 def test_it_keeps_all_where_nothing_tells_them_apart() -> None:
     assert len(narrowed([0.1] * 700, [0.1] * 700, 1.0)) == 700
     assert len(narrowed([0.1] * 700, [0.1] * 700, 0.0)) == 700
+
+
+def test_it_keeps_the_few_items_that_take_what_the_others_leave() -> None:
+    """700 pods of a hundredth of the cpu are a little more worth it than twenty with the GPU."""
+    items, limits = np.arange(720), np.ones(720, dtype=np.int64)
+    shares = np.array([[0.01, 0.0]] * 700 + [[0.01, 1.0]] * 20)
+    values = np.array([0.011 + n * 1e-6 for n in range(700)] + [0.5] * 20)
+    kept = narrow(720, items, limits, shares, values, np.array([1.0, 0.5]), np.empty(720))
+    assert (items[:kept] >= 700).sum() >= NODES_KEPT
+
+
+def test_pods_with_a_gpu_are_covered_by_the_nodes_that_are_worth_it() -> None:
+    """Every tenth of 1,600 kinds takes a GPU: at 0.6 dollars each, not four for 9.6 of which it takes one."""
+    pods = [
+        pod(
+            f"p{n}",
+            cpu=(10 + n * 2_700 // 1_600 + (n * 7_919) % 500) / 1000,
+            memory_gib=0.1 + (n * 37 % 197) * 5 / 197,
+            gpu=int(n % 10 == 0),
+        )
+        for n in range(1_600)
+    ]
+    large = instance_type("large", cpu=48, memory_gib=192, gpu=4, price=9.6)
+    instance = build_instance(
+        problem(pods, [*KINDS, instance_type("gpu", cpu=8, memory_gib=32, gpu=1, price=0.6), large])
+    )
+    candidates, counts, _ = greedy_of(instance).cover(
+        cheapest_alone(instance)[0], Remainder.whole(instance), 200
+    )
+    assert instance.price[candidates].max() < microusd(9.6)
+    assert counts[instance.price[candidates] == microusd(0.6)].sum() <= 165
 
 
 def test_a_cover_of_narrowed_knapsacks_places_every_pod() -> None:

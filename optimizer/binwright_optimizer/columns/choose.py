@@ -66,7 +66,7 @@ def choose(
     solver.changeColsBounds(len(each), each, np.zeros(len(each)), most)
     run_integer(solver, time_limit_s, work or Work())
     info = solver.getInfo()
-    if info.primal_solution_status != FEASIBLE or info.objective_function_value >= cost - 1e-9:
+    if info.primal_solution_status != FEASIBLE or info.objective_function_value >= cost - ROUNDING:
         return None
     choice = _choice(rows, solver, candidates, patterns)
     demand = instance.demand if choice.allocation is None else instance.allocated(choice.allocation).demand
@@ -89,7 +89,7 @@ def most_worth_while(reduced: NDArray[np.float64], gap: float) -> NDArray[np.flo
         Dollars between the incumbent and the bound that these belong to.
     """
     with np.errstate(divide="ignore"):
-        most = np.floor((gap + ROUNDING) / np.maximum(reduced - ROUNDING, 0.0))
+        most = np.floor((max(gap, 0.0) + ROUNDING) / np.maximum(reduced - ROUNDING, 0.0))
     return np.where(most < MOST_BOUND, most, np.inf)
 
 

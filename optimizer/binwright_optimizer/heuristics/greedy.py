@@ -139,8 +139,8 @@ class Greedy:
         limits
             float64 array (k,): dollars that a unit of each limit is worth to it; nothing by default.
         may_be_halted
-            Whether it may end with the time, with pods left over, where there is an answer already; it does
-            when the solve is abandoned.
+            Whether it may end with the time, with pods left over, where there is an answer already. When the
+            solve is abandoned the cover ends anyway.
         """
         instance = self.instance
         capacity = int(min(4 * instance.n_classes + 64 + remainder.demand.sum(), 200_000))

@@ -90,7 +90,7 @@ class Asked:
     Parameters
     ----------
     shares
-        Whether any asks for less than whole ones.
+        Whether any asks for less than whole ones, or states the memory of a whole one.
     is_mixed
         Whether some shares state a memory and others do not.
     models
@@ -114,10 +114,12 @@ class Asked:
             return cls(False, False, (), ())
         profiles = profiles_of(resources)
         need, _ = needs(requests, resources, profiles)
-        is_share = (need[:, NEED_COUNT] > 0) & (need[:, NEED_MILLI] < WHOLE_GPU_MILLI)
-        stated = need[is_share, NEED_MEMORY] > 0
+        asks, states_memory = need[:, NEED_COUNT] > 0, need[:, NEED_MEMORY] > 0
+        is_share = asks & (need[:, NEED_MILLI] < WHOLE_GPU_MILLI)
+        stated = states_memory[is_share]
         models = tuple(sorted({model for profile in profiles for model in mig_models_with(profile)}))
-        return cls(bool(is_share.any()), bool(stated.any() and not stated.all()), models, profiles)
+        shares = bool((is_share | (asks & states_memory)).any())
+        return cls(shares, bool(stated.any() and not stated.all()), models, profiles)
 
 
 def needs(requests: Int, resources: tuple[str, ...], profiles: tuple[str, ...]) -> tuple[Int, Int]:

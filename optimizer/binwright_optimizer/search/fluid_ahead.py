@@ -33,8 +33,8 @@ class FluidAhead:
     alone
         intp array (i,): the candidate that is cheapest for each class alone.
     groups
-        Of classes, where there are many: their bound is lower by a ten-thousandth, and there three to ten
-        times as soon.
+        Of classes, where there are many: their bound is lower by a ten-thousandth to a thousandth, and there
+        three to ten times as soon.
     """
 
     def __init__(

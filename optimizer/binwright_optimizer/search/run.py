@@ -20,6 +20,7 @@ from binwright_optimizer.instance.coarsen import grouped
 from binwright_optimizer.packing import Packing
 from binwright_optimizer.params import SolveParams
 from binwright_optimizer.search.domains import DOMAIN_GAP, LARGE_DOMAIN, pack_domains
+from binwright_optimizer.search.fluid_ahead import FluidAhead
 from binwright_optimizer.search.found import MOST_PARTS, Found
 from binwright_optimizer.search.groups import MOST_GROUPS, few_groups, pack_groups
 from binwright_optimizer.search.parts import has_thousands_of_classes, pack_parts
@@ -142,9 +143,7 @@ class Search:
         if is_fresh and self._is_like and not is_warm and not state.is_done:
             ahead = state.begin_fluid(alone, groups)
         if is_by_parts:
-            if state.is_done and ahead is not None and ahead.is_known:
-                take_fluid(state, ahead)
-            self._by_parts(prices)
+            self._by_parts(prices, ahead)
             return
         if not state.is_done:
             if not first_columns(state, first, ahead, self._known, self._head, columns):
@@ -155,15 +154,17 @@ class Search:
         turns.run()
         self._tree = split(state, turns, self._most_parts)
 
-    def _by_parts(self, prices: Float) -> None:
+    def _by_parts(self, prices: Float, ahead: FluidAhead | None) -> None:
         """Pack thousands of classes: groups of them first, and then parts of the packing."""
         state = self.state
+        groups = None if state.is_done else grouped(self.instance, MOST_GROUPS)
         if not state.is_done:
-            groups = grouped(self.instance, MOST_GROUPS)
             fluid_start(state, prices, groups)
-            if groups is not None and not state.is_done:
-                pack_groups(state, groups, self._pack_instance)
-                regroup_first(state)
+        if ahead is not None and ahead.is_known:  # of fewer groups: the other one may have been cut short
+            take_fluid(state, ahead)
+        if groups is not None and not state.is_done:
+            pack_groups(state, groups, self._pack_instance)
+            regroup_first(state)
         pack_parts(state, self._pack_part)
 
     @property

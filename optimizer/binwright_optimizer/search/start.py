@@ -204,9 +204,11 @@ def _note_fluid(state: State, fluid: Fluid) -> None:
     """Take the bound of the fluid relaxation, and its prices for a proof at a glance."""
     generation = state.generation
     duals = generation.rows.priced(fluid.prices, fluid.limits)
-    generation.offer_bound(generation.worth(fluid.prices) - fluid.paid, duals)
+    dollars = generation.worth(fluid.prices) - fluid.paid
+    if state.simple is None or dollars >= generation.bound.dollars:
+        state.simple = duals
+    generation.offer_bound(dollars, duals)
     state.incumbent.raise_bound(generation.bound.dollars, "fluid")
-    state.simple = duals
 
 
 def _sweep(state: State, duals: Duals, phase: str) -> None:

@@ -14,6 +14,8 @@ NARROW_FROM = 600
 """Items from which a knapsack is narrowed to those that are efficient."""
 NODES_KEPT, LEAST_KEPT = 3.0, 100
 """Nodes that the items kept could fill, and fewest items."""
+WORTH_KEPT = 0.8
+"""Of what a node was worth when last looked at: a narrowed knapsack that is worth less is solved whole."""
 BINS, TOP = 128, 16.0
 """Bins in which efficiencies are counted, and the efficiency from which they are all alike."""
 FREE = 1e-9
@@ -91,36 +93,40 @@ def cover(
             if not allowed:
                 ratio[j] = 0.0
                 continue
-            out_looks[0] += n_classes
             for i in range(n_classes):
                 caps[i] = min(demand[i], node_cap[i])
-            n = gather(
-                j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held,
-                load, cap,
-            )  # fmt: skip
-            if n == 0:
-                ratio[j] = 0.0
-                continue
-            if n >= NARROW_FROM and ratio[j] < np.inf:
-                n = narrow(n, items, limits, shares, values, multipliers[j], efficiency)
-            relax(n, items, limits, shares, values, whole, multipliers[j], primal)
-            chosen[:n] = 0
-            value, complete = pack(
-                n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
-                multipliers[j], 0.0, 1e-12, max_nodes, chosen, rules, held, load, cap,
-            )  # fmt: skip
-            if not complete:
-                rounded = round_down(
-                    n, items, limits, shares, values, requests, allocatable[j], multipliers[j], primal,
-                    balanced, rules, held, load, cap,
-                )  # fmt: skip
-                if rounded > value:
-                    value = rounded
-                    chosen[:n] = balanced[:n]
             cost = price[j]
             if minimum_of[j] >= 0 and missing[minimum_of[j]] > 0:
                 cost -= discount[j]
-            ratio[j] = value / max(cost, FREE)
+            cost = max(cost, FREE)
+            may_narrow = ratio[j] < np.inf
+            while True:
+                out_looks[0] += n_classes
+                n = gather(
+                    j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held,
+                    load, cap,
+                )  # fmt: skip
+                is_narrow = may_narrow and n >= NARROW_FROM
+                if is_narrow:
+                    n = narrow(n, items, limits, shares, values, multipliers[j], efficiency)
+                relax(n, items, limits, shares, values, whole, multipliers[j], primal)
+                chosen[:n] = 0
+                value, complete = pack(
+                    n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
+                    multipliers[j], 0.0, 1e-12, max_nodes, chosen, rules, held, load, cap,
+                )  # fmt: skip
+                if not complete:
+                    rounded = round_down(
+                        n, items, limits, shares, values, requests, allocatable[j], multipliers[j], primal,
+                        balanced, rules, held, load, cap,
+                    )  # fmt: skip
+                    if rounded > value:
+                        value = rounded
+                        chosen[:n] = balanced[:n]
+                if not is_narrow or value >= WORTH_KEPT * ratio[j] * cost:
+                    break
+                may_narrow = False  # too much was left out, or the best is gone: only all of them tell
+            ratio[j] = value / cost
             best_pattern[j, :] = 0
             for k in range(n):
                 best_pattern[j, items[k]] = chosen[k]
@@ -158,37 +164,51 @@ def cover(
 def narrow(n, items, limits, shares, values, mu, efficiency):
     """Keep the items that are most efficient at ``mu``, enough for several nodes; returns their number.
 
-    Efficiencies are counted in bins: sorting them is what takes time where there are many items.
+    Enough in every resource that has a price: the few pods with a GPU must not be lost among hundreds
+    without, whose efficiency is a little higher. Efficiencies are counted in bins: sorting them is what takes
+    time where there are many items.
+
+    Parameters
+    ----------
+    items, limits, shares
+        int64 (n,), int64 (n,), float64 (n, r): those kept move to the front, in their order.
+    mu
+        float64 array (r,): prices of the resources of a node.
+    efficiency
+        float64 array (n,): scratch.
     """
-    full = 0.0
-    for r in range(shares.shape[1]):
-        full += mu[r]
+    n_resources = shares.shape[1]
     least, most = np.inf, 0.0
     for k in range(n):
         weight = 1e-12
-        for r in range(shares.shape[1]):
+        for r in range(n_resources):
             weight += mu[r] * shares[k, r]
-        efficiency[k] = values[items[k]] / weight
+        efficiency[k] = min(values[items[k]] / weight, TOP)
         least = min(least, efficiency[k])
-        most = max(most, min(efficiency[k], TOP))
-    if full <= 0.0 or most <= least:
+        most = max(most, efficiency[k])
+    if most <= least:
         return n
-    weights = np.zeros(BINS)
+    taken = np.zeros((BINS, n_resources))
     counts = np.zeros(BINS, dtype=np.int64)
     scale = BINS / (most - least)
     for k in range(n):
-        b = min(np.int64((min(efficiency[k], most) - least) * scale), BINS - 1)
-        weights[b] += limits[k] * values[items[k]] / efficiency[k]
+        b = min(np.int64((efficiency[k] - least) * scale), BINS - 1)
         counts[b] += 1
-    b = BINS
-    weight, count = 0.0, 0
-    while b > 0 and (weight < NODES_KEPT * full or count < LEAST_KEPT):
+        for r in range(n_resources):
+            taken[b, r] += limits[k] * shares[k, r]
+    b, count = BINS, 0
+    nodes = np.zeros(n_resources)
+    is_enough = False
+    while b > 0 and not is_enough:
         b -= 1
-        weight += weights[b]
         count += counts[b]
+        is_enough = count >= LEAST_KEPT
+        for r in range(n_resources):
+            nodes[r] += taken[b, r]
+            is_enough &= nodes[r] >= NODES_KEPT or mu[r] <= 0.0
     kept = np.int64(0)
     for k in range(n):
-        if np.int64((min(efficiency[k], most) - least) * scale) >= b:
+        if np.int64((efficiency[k] - least) * scale) >= b:
             items[kept] = items[k]
             limits[kept] = limits[k]
             for r in range(shares.shape[1]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from binwright_optimizer.pricing.kernels.rules import begin, place, room_in_sets
+from binwright_optimizer.pricing.kernels.rules import begin, place, room_for
 
 
 @njit(cache=True, nogil=True)
@@ -53,7 +53,7 @@ def hand_out(
                         wanted = (left[i] - held[i]) * urgency[i]
                         if wanted <= most or held[i] >= node_cap[i]:
                             continue
-                        if has_rules and room_in_sets(i, rules, held, load, cap) < 1:
+                        if has_rules and room_for(i, np.int64(1), rules, held, load, cap) < 1:
                             continue
                         best, most = i, wanted
                     if best < 0:

@@ -1,8 +1,10 @@
-"""A good pattern from a fractional one: its whole part, filled up by efficiency.
+"""A good pattern from a fractional one: its whole part, broken pods that fit, and what fills it up.
 
 Depth-first search under fixed multipliers takes what is most efficient first. Where many small classes
 are about equally efficient it fills one resource and leaves the others idle, and cannot come back within
-its nodes. The relaxation is balanced, and all but one class per resource are whole in it.
+its nodes. The relaxation is balanced, and all but one class per resource are whole in it. What is broken goes
+before what fills up, and where the most valuable of it finds no room, before the whole part too: a node may
+be worth its price only with a pod of which the relaxation has half, and half of another.
 """
 
 from __future__ import annotations
@@ -13,17 +15,19 @@ from numba import njit
 from binwright_optimizer.instance.device_packing import MOST_STEPS
 from binwright_optimizer.pricing.kernels.rules import is_on_devices, place, room_for, room_in_sets
 
+NO_PART = 1e-9
+"""Parts of a pod that are none."""
+
 
 @njit(cache=True, nogil=True)
 def round_down(
     n, items, limits, shares, values, requests, room, mu, primal, chosen, rules, held, load, cap
 ):  # fmt: skip
-    """Fill ``chosen`` (n,) with the whole part of ``primal`` and what else fits; returns its worth.
+    """Fill ``chosen`` (n,) with ``primal`` in whole numbers and what else fits; returns its worth.
 
     The node's state by rules is left as it was; see `kernels.rules`.
     """
     n_resources = requests.shape[1]
-    has_rules = rules.cap.shape[0] > 0
     efficiency = np.empty(n)
     for k in range(n):
         weight = 0.0
@@ -31,15 +35,43 @@ def round_down(
             weight += mu[r] * shares[k, r]
         efficiency[k] = values[items[k]] / weight if weight > 0.0 else np.inf
     order = np.argsort(-efficiency)
+    parts = primal[:n] - np.floor(primal[:n] + NO_PART)
+    broken = np.flatnonzero(parts > NO_PART)
+    broken = broken[np.argsort(-values[items[broken]])]
+    worth = _fill(
+        n, items, limits, values, requests, room, primal, chosen, order, broken, broken[:0], rules, held,
+        load, cap,
+    )  # fmt: skip
+    if len(broken) > 0 and chosen[broken[0]] <= primal[broken[0]]:
+        other = np.empty(n, dtype=np.int64)
+        others = _fill(
+            n, items, limits, values, requests, room, primal, other, order, broken, broken[:1], rules, held,
+            load, cap,
+        )  # fmt: skip
+        if others > worth:
+            worth = others
+            chosen[:n] = other
+    return worth
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    n, items, limits, values, requests, room, primal, chosen, order, broken, first, rules, held, load, cap
+):  # fmt: skip
+    """Fill ``chosen`` with one of ``first``, the whole part, one of each of ``broken``, and by ``order``."""
+    n_resources = requests.shape[1]
+    has_rules = rules.cap.shape[0] > 0
     free = room.copy()
     worth = 0.0
     chosen[:n] = 0
-    for fills in (False, True):
-        for k in order:
+    for stage in range(4):
+        for k in first if stage == 0 else broken if stage == 2 else order:
             i = items[k]
             count = limits[k] - chosen[k]
-            if not fills:
-                count = min(count, np.int64(np.floor(primal[k] + 1e-9)))
+            if stage == 1:
+                count = min(count, np.int64(np.floor(primal[k] + NO_PART)))
+            elif stage < 3:
+                count = min(count, 1)
             for r in range(n_resources):
                 if requests[i, r] > 0:
                     count = min(count, free[r] // requests[i, r])
