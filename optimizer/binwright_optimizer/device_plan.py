@@ -18,7 +18,15 @@ from binwright_optimizer.instance.device_packing import (
     gpus_cut,
     place_shares,
 )
-from binwright_optimizer.instance.devices import Asked, Devices, by_size, claimed_beside, mig_tables, needs
+from binwright_optimizer.instance.devices import (
+    Asked,
+    Devices,
+    by_size,
+    claimed_beside,
+    mig_tables,
+    needs,
+    states_share,
+)
 from binwright_optimizer.instance.node_devices import NodeDevices
 from binwright_optimizer.model import DeviceUse, PodRange, SharingStrategy
 from binwright_optimizer.model.gpu_sharing import WHOLE_GPU_MILLI
@@ -247,9 +255,8 @@ class DevicePlans:
         held = pattern > 0
         if node.mig is not None and self._mig[held].any():
             return True
-        is_share = self._need[:, NEED_MILLI] < WHOLE_GPU_MILLI
-        is_share = (is_share | (self._need[:, NEED_MEMORY] > 0)) & (self._need[:, NEED_COUNT] > 0)
-        return node.sharing.strategy is SharingStrategy.FRACTION and bool(is_share[held].any())
+        has_share = states_share(self._need[held])
+        return node.sharing.strategy is SharingStrategy.FRACTION and bool(has_share.any())
 
     def _instances(
         self, model: MigModel, held: NDArray[np.int64], cuts: NDArray[np.int64]

@@ -37,6 +37,7 @@ KINDS = [
 
 
 CANDIDATES = 40
+MANY_KINDS = -(-MANY_LOOKS // CANDIDATES)
 TWO_GPUS = instance_type("gpu", cpu=8, gpu=2, price=2, gpu_model="t4")
 CATALOGUE = [
     *(
@@ -70,18 +71,17 @@ def first_phase(question: Problem) -> str:
 
 
 def test_pods_that_all_differ_are_answered_by_groups_first() -> None:
-    assert first_phase(many_kinds(-(-MANY_LOOKS // CANDIDATES), CATALOGUE)) == "groups"
+    assert first_phase(many_kinds(MANY_KINDS, CATALOGUE)) == "groups"
 
 
 def test_fewer_kinds_and_those_of_many_replicas_are_covered_greedily_first() -> None:
-    kinds = -(-MANY_LOOKS // CANDIDATES)
-    assert first_phase(many_kinds(kinds // 2, CATALOGUE)) == "greedy"
-    assert first_phase(many_kinds(kinds, CATALOGUE, replicas=groups.MOST_REPLICAS + 1)) == "greedy"
+    assert first_phase(many_kinds(MANY_KINDS // 2, CATALOGUE)) == "greedy"
+    assert first_phase(many_kinds(MANY_KINDS, CATALOGUE, replicas=groups.MOST_REPLICAS + 1)) == "greedy"
 
 
 def test_shares_of_gpus_are_covered_greedily_first() -> None:
     """Groups leave out what the devices of a node hold."""
-    plain = many_kinds(-(-MANY_LOOKS // CANDIDATES), CATALOGUE)
+    plain = many_kinds(MANY_KINDS, CATALOGUE)
     question = dataclasses.replace(plain, workloads=(*plain.workloads, sharing("share", 300, replicas=3)))
     assert first_phase(question) == "greedy"
 

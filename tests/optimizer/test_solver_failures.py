@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import highspy
 import pytest
 from binwright_optimizer.columns import master
@@ -20,7 +22,7 @@ QUESTION = problem(
 
 def decided(monkeypatch: pytest.MonkeyPatch, failing: range) -> Decision:
     """The decision where HiGHS fails in these runs of the master, the first being 0."""
-    real, runs = master.run, iter(range(1_000_000))
+    real, runs = master.run, count()
 
     def run(solver: highspy.Highs, *limits: object, **options: object) -> highspy.HighsStatus:
         if next(runs) in failing:

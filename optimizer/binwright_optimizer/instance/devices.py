@@ -114,12 +114,22 @@ class Asked:
             return cls(False, False, (), ())
         profiles = profiles_of(resources)
         need, _ = needs(requests, resources, profiles)
-        asks, states_memory = need[:, NEED_COUNT] > 0, need[:, NEED_MEMORY] > 0
-        is_share = asks & (need[:, NEED_MILLI] < WHOLE_GPU_MILLI)
-        stated = states_memory[is_share]
+        is_share = (need[:, NEED_COUNT] > 0) & (need[:, NEED_MILLI] < WHOLE_GPU_MILLI)
+        stated = need[is_share, NEED_MEMORY] > 0
         models = tuple(sorted({model for profile in profiles for model in mig_models_with(profile)}))
-        shares = bool((is_share | (asks & states_memory)).any())
-        return cls(shares, bool(stated.any() and not stated.all()), models, profiles)
+        return cls(bool(states_share(need).any()), bool(stated.any() and not stated.all()), models, profiles)
+
+
+def states_share(need: Int) -> NDArray[np.bool_]:
+    """Classes that share GPUs or state their memory, whole ones included: bool array (i,).
+
+    Parameters
+    ----------
+    need
+        As `Devices.need`.
+    """
+    is_part = (need[:, NEED_MILLI] < WHOLE_GPU_MILLI) | (need[:, NEED_MEMORY] > 0)
+    return np.asarray((need[:, NEED_COUNT] > 0) & is_part)
 
 
 def needs(requests: Int, resources: tuple[str, ...], profiles: tuple[str, ...]) -> tuple[Int, Int]:

@@ -157,8 +157,9 @@ class Search:
     def _by_parts(self, prices: Float, ahead: FluidAhead | None) -> None:
         """Pack thousands of classes: groups of them first, and then parts of the packing."""
         state = self.state
-        groups = None if state.is_done else grouped(self.instance, MOST_GROUPS)
+        groups = None
         if not state.is_done:
+            groups = grouped(self.instance, MOST_GROUPS)
             fluid_start(state, prices, groups)
         if ahead is not None and ahead.is_known:  # of fewer groups: the other one may have been cut short
             take_fluid(state, ahead)

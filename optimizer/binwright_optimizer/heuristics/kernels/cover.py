@@ -62,7 +62,6 @@ def cover(
     shares = np.empty((n_classes, n_resources))
     chosen = np.empty(n_classes, dtype=np.int64)
     primal = np.empty(n_classes)
-    whole = np.ones(n_resources)
     balanced = np.empty(n_classes, dtype=np.int64)
     efficiency = np.empty(n_classes)
     caps = np.empty(n_classes, dtype=np.int64)
@@ -95,40 +94,39 @@ def cover(
                 continue
             for i in range(n_classes):
                 caps[i] = min(demand[i], node_cap[i])
+            out_looks[0] += n_classes
+            n = gather(
+                j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held,
+                load, cap,
+            )  # fmt: skip
+            if n == 0:
+                ratio[j] = 0.0
+                continue
             cost = price[j]
             if minimum_of[j] >= 0 and missing[minimum_of[j]] > 0:
                 cost -= discount[j]
             cost = max(cost, FREE)
-            may_narrow = ratio[j] < np.inf
-            while True:
+            kept = n
+            if n >= NARROW_FROM and ratio[j] < np.inf:
+                kept = narrow(n, items, limits, shares, values, multipliers[j], efficiency)
+            value = _fill_node(
+                kept, items, limits, shares, values, requests, allocatable[j], multipliers[j], primal,
+                max_nodes, chosen, balanced, rules, held, load, cap,
+            )  # fmt: skip
+            if kept < n and value < WORTH_KEPT * ratio[j] * cost:
+                # too much was left out, or the best is gone: only all of them tell
                 out_looks[0] += n_classes
-                n = gather(
+                kept = gather(
                     j, values, caps, requests, allocatable, compatible, items, limits, shares, rules, held,
                     load, cap,
                 )  # fmt: skip
-                is_narrow = may_narrow and n >= NARROW_FROM
-                if is_narrow:
-                    n = narrow(n, items, limits, shares, values, multipliers[j], efficiency)
-                relax(n, items, limits, shares, values, whole, multipliers[j], primal)
-                chosen[:n] = 0
-                value, complete = pack(
-                    n, items, limits, shares, values, requests, allocatable[j], allocatable[j],
-                    multipliers[j], 0.0, 1e-12, max_nodes, chosen, rules, held, load, cap,
+                value = _fill_node(
+                    kept, items, limits, shares, values, requests, allocatable[j], multipliers[j], primal,
+                    max_nodes, chosen, balanced, rules, held, load, cap,
                 )  # fmt: skip
-                if not complete:
-                    rounded = round_down(
-                        n, items, limits, shares, values, requests, allocatable[j], multipliers[j], primal,
-                        balanced, rules, held, load, cap,
-                    )  # fmt: skip
-                    if rounded > value:
-                        value = rounded
-                        chosen[:n] = balanced[:n]
-                if not is_narrow or value >= WORTH_KEPT * ratio[j] * cost:
-                    break
-                may_narrow = False  # too much was left out, or the best is gone: only all of them tell
             ratio[j] = value / cost
             best_pattern[j, :] = 0
-            for k in range(n):
+            for k in range(kept):
                 best_pattern[j, items[k]] = chosen[k]
             continue
         count = supply[j]
@@ -158,6 +156,28 @@ def cover(
                     if minimum_of[c] == m:
                         ratio[c] = np.inf if ratio[c] > 0.0 else 0.0
     return used
+
+
+@njit(cache=True, nogil=True)
+def _fill_node(
+    n, items, limits, shares, values, requests, room, mu, primal, max_nodes, chosen, balanced, rules, held,
+    load, cap,
+):  # fmt: skip
+    """Fill ``chosen`` (n,) with a good pattern and ``mu`` with the prices of resources; returns its worth."""
+    relax(n, items, limits, shares, values, np.ones(shares.shape[1]), mu, primal)
+    chosen[:n] = 0
+    value, complete = pack(
+        n, items, limits, shares, values, requests, room, room, mu, 0.0, 1e-12, max_nodes, chosen, rules,
+        held, load, cap,
+    )  # fmt: skip
+    if not complete:
+        rounded = round_down(
+            n, items, limits, shares, values, requests, room, mu, primal, balanced, rules, held, load, cap
+        )
+        if rounded > value:
+            value = rounded
+            chosen[:n] = balanced[:n]
+    return value
 
 
 @njit(cache=True, nogil=True)
@@ -211,7 +231,7 @@ def narrow(n, items, limits, shares, values, mu, efficiency):
         if np.int64((efficiency[k] - least) * scale) >= b:
             items[kept] = items[k]
             limits[kept] = limits[k]
-            for r in range(shares.shape[1]):
+            for r in range(n_resources):
                 shares[kept, r] = shares[k, r]
             kept += 1
     return kept

@@ -35,17 +35,17 @@ def round_down(
             weight += mu[r] * shares[k, r]
         efficiency[k] = values[items[k]] / weight if weight > 0.0 else np.inf
     order = np.argsort(-efficiency)
-    parts = primal[:n] - np.floor(primal[:n] + NO_PART)
-    broken = np.flatnonzero(parts > NO_PART)
+    entire = np.floor(primal[:n] + NO_PART).astype(np.int64)
+    broken = np.flatnonzero(primal[:n] - entire > NO_PART)
     broken = broken[np.argsort(-values[items[broken]])]
     worth = _fill(
-        n, items, limits, values, requests, room, primal, chosen, order, broken, broken[:0], rules, held,
+        n, items, limits, values, requests, room, entire, chosen, order, broken, broken[:0], rules, held,
         load, cap,
     )  # fmt: skip
-    if len(broken) > 0 and chosen[broken[0]] <= primal[broken[0]]:
+    if len(broken) > 0 and chosen[broken[0]] <= entire[broken[0]]:
         other = np.empty(n, dtype=np.int64)
         others = _fill(
-            n, items, limits, values, requests, room, primal, other, order, broken, broken[:1], rules, held,
+            n, items, limits, values, requests, room, entire, other, order, broken, broken[:1], rules, held,
             load, cap,
         )  # fmt: skip
         if others > worth:
@@ -56,7 +56,7 @@ def round_down(
 
 @njit(cache=True, nogil=True)
 def _fill(
-    n, items, limits, values, requests, room, primal, chosen, order, broken, first, rules, held, load, cap
+    n, items, limits, values, requests, room, entire, chosen, order, broken, first, rules, held, load, cap
 ):  # fmt: skip
     """Fill ``chosen`` with one of ``first``, the whole part, one of each of ``broken``, and by ``order``."""
     n_resources = requests.shape[1]
@@ -64,28 +64,26 @@ def _fill(
     free = room.copy()
     worth = 0.0
     chosen[:n] = 0
-    for stage in range(4):
-        for k in first if stage == 0 else broken if stage == 2 else order:
-            i = items[k]
-            count = limits[k] - chosen[k]
-            if stage == 1:
-                count = min(count, np.int64(np.floor(primal[k] + NO_PART)))
-            elif stage < 3:
-                count = min(count, 1)
-            for r in range(n_resources):
-                if requests[i, r] > 0:
-                    count = min(count, free[r] // requests[i, r])
+    turns = np.concatenate((first, order, broken, order))
+    one = np.ones(n, dtype=np.int64)
+    most = np.concatenate((one[: len(first)], entire[order], one[: len(broken)], limits[order]))
+    for at, k in enumerate(turns):
+        i = items[k]
+        count = min(limits[k] - chosen[k], most[at])
+        for r in range(n_resources):
+            if requests[i, r] > 0:
+                count = min(count, free[r] // requests[i, r])
+        if count <= 0:
+            continue
+        if has_rules:
+            count = min(count, room_in_sets(i, rules, held, load, cap))
             if count <= 0:
                 continue
-            if has_rules:
-                count = min(count, room_in_sets(i, rules, held, load, cap))
-                if count <= 0:
-                    continue
-                place(i, count, rules, held, load)
-            chosen[k] += count
-            worth += count * values[i]
-            for r in range(n_resources):
-                free[r] -= count * requests[i, r]
+            place(i, count, rules, held, load)
+        chosen[k] += count
+        worth += count * values[i]
+        for r in range(n_resources):
+            free[r] -= count * requests[i, r]
     if has_rules:
         is_whole = is_on_devices(rules, held, cap, np.int64(MOST_STEPS))
         for k in range(n):
